@@ -1,0 +1,1 @@
+//! Floor 1: how a delivery's body is wrapped.

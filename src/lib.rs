@@ -1,0 +1,37 @@
+//! Throwbar: events come in, automations decide what follows, sandboxed WebAssembly plugins
+//! reshape the payload, signed deliveries leave, and every attempt is on record.
+//!
+//! # One event's way
+//!
+//! ```text
+//! api ─► service ─► pipeline::accept ─► evaluate ─► plan ─► attempt ─► record
+//!                   event + inbox row   automations  deliveries  signed,   attempt row,
+//!                   in one commit,      × event      on disk     sent      next state
+//!                   then the answer                  first
+//! ```
+//!
+//! # The house, by floors
+//!
+//! A room may use only the rooms on lower floors; rooms of one floor don't know each other.
+//! `tests/tidy.rs` checks it.
+//!
+//! | floor | rooms |
+//! | --- | --- |
+//! | 6 | [`cli`], [`app`], [`config`], [`telemetry`]: the program around the house |
+//! | 5 | [`api`]: the doors. A door translates; it decides nothing |
+//! | 4 | [`service`]: what may be asked, by whom, and what is valid, once for all doors |
+//! | 3 | [`pipeline`]: from acceptance to the record, and taking over from the dead |
+//! | 2 | [`store`]: all SQL; [`plugin`]: the sandbox; [`outbound`]: the guarded way out |
+//! | 1 | [`automation`], [`signing`], [`retry`], [`failure`], [`vault`], [`envelope`]: pure rules |
+//! | 0 | [`model`]: the nouns |
+
+pub mod automation;
+pub mod envelope;
+pub mod failure;
+pub mod model;
+pub mod outbound;
+pub mod plugin;
+pub mod retry;
+pub mod signing;
+pub mod store;
+pub mod vault;

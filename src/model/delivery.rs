@@ -1,0 +1,133 @@
+//! The states of a delivery and what an attempt can come back with. No state is inferred and no
+//! number is magic: the store keeps exactly these words.
+
+use serde::Serialize;
+
+use super::{IncarnationId, Timestamp};
+
+/// Where a delivery stands.
+///
+/// ```text
+/// pending{due_at} → claimed{holder} → delivered | pending{later} | failed{exhausted|gone|expired}
+/// pending ⇄ held (endpoint disabled, account off)      any open one → cancelled (endpoint removed)
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryState {
+    /// Waits for its time.
+    Pending {
+        /// When the next attempt may begin.
+        due_at: Timestamp,
+    },
+    /// A node is at it.
+    Claimed {
+        /// The node's life.
+        holder: IncarnationId,
+    },
+    /// The receiver said yes.
+    Delivered {
+        /// When.
+        at: Timestamp,
+    },
+    /// Given up.
+    Failed {
+        /// When.
+        at: Timestamp,
+        /// Why.
+        why: Failure,
+    },
+    /// Kept back because the endpoint or the account is switched off; can be recovered.
+    Held,
+    /// The endpoint was removed.
+    Cancelled,
+}
+
+/// Why a delivery was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failure {
+    /// The retry policy has no attempt left.
+    Exhausted,
+    /// The receiver answered 410.
+    Gone,
+    /// Its payload reached the end of its retention.
+    Expired,
+}
+
+/// What came back from one attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttemptResult {
+    /// An HTTP answer, whole and within bounds.
+    Http {
+        /// Its status code.
+        status: u16,
+    },
+    /// No usable answer.
+    Refused(Refusal),
+    /// The node died; not counted as an attempt of the policy.
+    Interrupted,
+}
+
+/// Why there was no usable answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// The host name could not be resolved.
+    Dns,
+    /// No connection, or it broke off.
+    Connect,
+    /// The TLS handshake failed or the certificate is not valid.
+    Tls,
+    /// No whole answer within the endpoint's time-out.
+    Timeout,
+    /// The answer is longer than `response_bytes_max`.
+    TooLarge,
+    /// The egress guard forbids the address.
+    Egress,
+}
+
+impl AttemptResult {
+    /// Whether the receiver accepted the delivery: any 2xx and nothing else.
+    pub fn is_success(self) -> bool {
+        matches!(self, Self::Http { status: 200..=299 })
+    }
+
+    /// The word for logs, filters and metrics: `ok`, `status` or the refusal's name.
+    pub fn class(self) -> &'static str {
+        match self {
+            Self::Http { .. } if self.is_success() => "ok",
+            Self::Http { .. } => "status",
+            Self::Refused(refusal) => refusal.as_str(),
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// An enum that the store and the API spell as one word each.
+macro_rules! words {
+    ($type:ident { $($variant:ident = $word:literal),* $(,)? }) => {
+        impl $type {
+            /// Every value.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The word for it.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),* }
+            }
+
+            /// The value with this word.
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+words!(Failure { Exhausted = "exhausted", Gone = "gone", Expired = "expired" });
+words!(Refusal {
+    Dns = "dns",
+    Connect = "connect",
+    Tls = "tls",
+    Timeout = "timeout",
+    TooLarge = "too_large",
+    Egress = "egress",
+});

@@ -1,0 +1,220 @@
+//! Every id is its own type, so that swapped arguments don't compile.
+//!
+//! In text an id is a prefix and 32 hexadecimal digits (`evt_0198…`); in the store it is the
+//! bare UUID. Minted ids are UUIDv7 and therefore sort by time; a delivery's id is a UUIDv8
+//! derived from what made the delivery (see [`DeliveryId::derive`]).
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Mutex;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::Timestamp;
+
+/// A text that is not an id of the wanted kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{text}' is not an id of this kind: expected '{prefix}_' and 32 hexadecimal digits")]
+pub struct IdError {
+    prefix: &'static str,
+    text: String,
+}
+
+/// Keeps UUIDv7s of one millisecond in the order they were minted in.
+static CONTEXT: Mutex<uuid::ContextV7> = Mutex::new(uuid::ContextV7::new());
+
+fn mint_v7(now: Timestamp) -> Uuid {
+    let ms = u64::try_from(now.as_ms()).unwrap_or(0);
+    let context = CONTEXT
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let nanos = u32::try_from(ms % 1000).unwrap_or(0) * 1_000_000;
+    Uuid::new_v7(uuid::Timestamp::from_unix(&*context, ms / 1000, nanos))
+}
+
+fn parse(prefix: &'static str, text: &str) -> Result<Uuid, IdError> {
+    text.strip_prefix(prefix)
+        .and_then(|rest| rest.strip_prefix('_'))
+        .filter(|hex| hex.len() == 32)
+        .and_then(|hex| Uuid::try_parse(hex).ok())
+        .ok_or_else(|| IdError {
+            prefix,
+            text: text.chars().take(80).collect(),
+        })
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
+        #[sqlx(transparent)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// What the text form begins with, without the underscore.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// A new id that sorts by `now`.
+            pub fn mint(now: Timestamp) -> Self {
+                Self(mint_v7(now))
+            }
+
+            /// The id with this UUID.
+            pub const fn from_uuid(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+
+            /// The bare UUID, as the store keeps it.
+            pub const fn uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "_{}"), self.0.as_simple())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                parse($prefix, text).map(Self)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// The tenant that owns everything below.
+    AccountId = "acc";
+    /// A key to the API.
+    ApiKeyId = "key";
+    /// One HTTP request for a delivery.
+    AttemptId = "att";
+    /// A trigger with its condition, transforms and actions.
+    AutomationId = "aut";
+    /// One body that must reach one endpoint because of one evaluation.
+    DeliveryId = "dlv";
+    /// Where deliveries go.
+    EndpointId = "ep";
+    /// One immutable occurrence.
+    EventId = "evt";
+    /// One life of one node: from its start until it stopped or was declared dead.
+    IncarnationId = "inc";
+    /// A WebAssembly component in immutable versions.
+    PluginId = "plg";
+    /// One signing secret of an endpoint.
+    SecretId = "sec";
+}
+
+impl EventId {
+    /// When the event was minted, in milliseconds since the Unix epoch.
+    pub fn minted_at(self) -> Timestamp {
+        let mut ms = [0u8; 8];
+        ms[2..].copy_from_slice(&self.0.as_bytes()[..6]);
+        Timestamp::from_ms(i64::from_be_bytes(ms))
+    }
+}
+
+/// What makes one delivery different from every other of the same event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeliveryOrigin {
+    /// The event that was evaluated.
+    pub event: EventId,
+    /// The automation that fired.
+    pub automation: AutomationId,
+    /// The action's place in the automation, from 0.
+    pub action_no: u16,
+    /// The endpoint the body must reach.
+    pub endpoint: EndpointId,
+    /// The output's place among the outputs of the transforms, from 0.
+    pub output_no: u16,
+}
+
+impl DeliveryId {
+    /// The id of the delivery with this origin: a UUIDv8 (RFC 9562 §5.8) that begins with the 48
+    /// bits of the event's time and goes on with a SHA-256 of the origin, so that planning the
+    /// same evaluation twice names the same deliveries.
+    pub fn derive(origin: &DeliveryOrigin) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(origin.event.0.as_bytes());
+        hash.update(origin.automation.0.as_bytes());
+        hash.update(origin.action_no.to_be_bytes());
+        hash.update(origin.endpoint.0.as_bytes());
+        hash.update(origin.output_no.to_be_bytes());
+        let digest = hash.finalize();
+        let mut bytes = [0u8; 16];
+        bytes[..6].copy_from_slice(&origin.event.0.as_bytes()[..6]);
+        bytes[6..].copy_from_slice(&digest[..10]);
+        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_back() {
+        let id = EventId::mint(Timestamp::from_ms(1_790_000_000_123));
+        assert_eq!(id.to_string().parse::<EventId>(), Ok(id));
+        assert_eq!(id.minted_at(), Timestamp::from_ms(1_790_000_000_123));
+        for wrong in ["", "evt_", "ep_0198f3c2b1d47c0f8a6e000000000000", "evt_xyz", "evt_-"] {
+            assert!(wrong.parse::<EventId>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn minted_ids_rise_within_a_millisecond() {
+        let now = Timestamp::from_ms(1_790_000_000_000);
+        let ids: Vec<_> = (0..1000).map(|_| EventId::mint(now)).collect();
+        assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+
+    #[test]
+    fn a_delivery_is_named_by_every_part_of_its_origin() {
+        let now = Timestamp::from_ms(1_790_000_000_000);
+        let origin = DeliveryOrigin {
+            event: EventId::mint(now),
+            automation: AutomationId::mint(now),
+            action_no: 0,
+            endpoint: EndpointId::mint(now),
+            output_no: 0,
+        };
+        let id = DeliveryId::derive(&origin);
+        assert_eq!(id, DeliveryId::derive(&origin));
+        assert_eq!(id.uuid().get_version_num(), 8);
+        assert_eq!(id.uuid().as_bytes()[..6], origin.event.uuid().as_bytes()[..6]);
+        for other in [
+            DeliveryOrigin { event: EventId::mint(now), ..origin },
+            DeliveryOrigin { automation: AutomationId::mint(now), ..origin },
+            DeliveryOrigin { action_no: 1, ..origin },
+            DeliveryOrigin { endpoint: EndpointId::mint(now), ..origin },
+            DeliveryOrigin { output_no: 1, ..origin },
+        ] {
+            assert_ne!(id, DeliveryId::derive(&other));
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Bounds that hold everywhere, each named with its unit.
+
+/// Largest payload of one event.
+pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
+/// Deepest nesting of arrays and objects in a payload.
+pub const PAYLOAD_DEPTH_MAX: usize = 64;
+/// Largest body of a batch of events.
+pub const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Most events in one batch.
+pub const BATCH_EVENTS_MAX: usize = 1000;
+/// Largest WebAssembly component.
+pub const COMPONENT_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Longest event type name.
+pub const EVENT_TYPE_BYTES_MAX: usize = 200;
+/// Longest name of anything that a user names.
+pub const NAME_BYTES_MAX: usize = 200;
+/// Longest id or idempotency key that a client chooses.
+pub const CLIENT_KEY_BYTES_MAX: usize = 256;
+/// Longest URL.
+pub const URL_BYTES_MAX: usize = 2048;
+/// Longest condition.
+pub const CONDITION_BYTES_MAX: usize = 4096;
+/// Most transforms in one automation.
+pub const TRANSFORMS_MAX: usize = 16;
+/// Most actions in one automation.
+pub const ACTIONS_MAX: usize = 32;
+/// Most event type patterns in one trigger.
+pub const PATTERNS_MAX: usize = 100;
+/// Most outputs of one plugin run, and of one chain of transforms.
+pub const OUTPUTS_MAX: usize = 16;
+/// Largest configuration of one transform.
+pub const PLUGIN_CONFIG_BYTES_MAX: usize = 64 * 1024;
+/// Most deliveries that one evaluation may make: actions times outputs.
+pub const DELIVERIES_PER_EVALUATION_MAX: usize = 256;
+/// Most secrets that sign for one endpoint at a time.
+pub const SECRETS_PER_ENDPOINT_MAX: usize = 8;
+/// Most custom delays in a retry policy.
+pub const RETRY_DELAYS_MAX: usize = 50;
+/// Most items of one page.
+pub const PAGE_ITEMS_MAX: usize = 250;
+/// Items of a page when none is asked for.
+pub const PAGE_ITEMS_DEFAULT: usize = 50;

@@ -1,0 +1,15 @@
+//! Floor 0: the nouns. Ids, time, states and limits that every other room speaks of.
+//!
+//! Nothing here does anything: no I/O, no policy, no SQL.
+
+mod clock;
+mod delivery;
+mod id;
+pub mod limits;
+
+pub use clock::{Clock, ManualClock, Timestamp};
+pub use delivery::{AttemptResult, DeliveryState, Failure, Refusal};
+pub use id::{
+    AccountId, ApiKeyId, AttemptId, AutomationId, DeliveryId, DeliveryOrigin, EndpointId, EventId,
+    IdError, IncarnationId, PluginId, SecretId,
+};

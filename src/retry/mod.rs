@@ -1,0 +1,1 @@
+//! Floor 1: when the next attempt is due.
