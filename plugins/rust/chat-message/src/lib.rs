@@ -96,7 +96,10 @@ impl Transformer for ChatMessage {
     fn run(_: &Context, config: Config, event: Event) -> Result<Outcome, Error> {
         let template = Template::parse(&config.template).map_err(Error::InvalidConfig)?;
         if config.extra.contains_key(&config.field) {
-            return Err(Error::InvalidConfig(format!("'extra' has a field '{}', too", config.field)));
+            return Err(Error::InvalidConfig(format!(
+                "'extra' has a field '{}', too",
+                config.field
+            )));
         }
         let content: Value = payload(&event)?;
         let filled = template.fill(
@@ -134,7 +137,10 @@ fn lookup(event: &Event, content: &Value, path: &str) -> Option<String> {
 fn escaped(value: String, escape: Escape) -> String {
     match escape {
         Escape::None => value,
-        Escape::Slack => value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"),
+        Escape::Slack => value
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;"),
     }
 }
 
@@ -194,3 +200,11 @@ fn vectors() -> Vec<Vector> {
 }
 
 throwbar_plugin::transformer!(ChatMessage);
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_vectors_hold() {
+        throwbar_plugin::assert_vectors::<super::ChatMessage>();
+    }
+}

@@ -10,7 +10,10 @@ pub struct Template(Vec<Piece>);
 #[derive(Debug)]
 enum Piece {
     Text(String),
-    Field { path: String, otherwise: Option<String> },
+    Field {
+        path: String,
+        otherwise: Option<String>,
+    },
 }
 
 impl Template {
@@ -23,7 +26,10 @@ impl Template {
                 pieces.push(Piece::Text(before.into()));
             }
             let Some((inside, after)) = after.split_once("}}") else {
-                return Err(format!("the '{{{{' at byte {} has no '}}}}'", text.len() - after.len() - 2));
+                return Err(format!(
+                    "the '{{{{' at byte {} has no '}}}}'",
+                    text.len() - after.len() - 2
+                ));
             };
             pieces.push(field(inside)?);
             rest = after;
@@ -62,15 +68,22 @@ fn field(inside: &str) -> Result<Piece, String> {
         Some((path, otherwise)) => (path.trim(), Some(otherwise.trim().to_owned())),
         None => (inside.trim(), None),
     };
-    let known = matches!(path, "event.id" | "event.type" | "event.timestamp" | "event.source" | "event.data")
-        || path.strip_prefix("event.data.").is_some_and(|rest| rest.split('.').all(|name| !name.is_empty()));
+    let known = matches!(
+        path,
+        "event.id" | "event.type" | "event.timestamp" | "event.source" | "event.data"
+    ) || path
+        .strip_prefix("event.data.")
+        .is_some_and(|rest| rest.split('.').all(|name| !name.is_empty()));
     if !known {
         return Err(format!(
             "'{path}' is not a field: write event.id, event.type, event.timestamp, event.source, \
              event.data, or a path such as event.data.customer.name"
         ));
     }
-    Ok(Piece::Field { path: path.to_owned(), otherwise })
+    Ok(Piece::Field {
+        path: path.to_owned(),
+        otherwise,
+    })
 }
 
 /// The text of the value at `path` (names and element numbers between dots) inside the payload.
@@ -100,7 +113,10 @@ mod tests {
         )
         .expect("valid");
         Template::parse(template)?.fill(
-            |path| path.strip_prefix("event.data").and_then(|path| value_text(&payload, path)),
+            |path| {
+                path.strip_prefix("event.data")
+                    .and_then(|path| value_text(&payload, path))
+            },
             |path| Err(format!("no {path}")),
         )
     }
@@ -113,7 +129,10 @@ mod tests {
             ("{{event.data.a.b.0}}{{ event.data.a.b.1 }}!", "x1.50!"),
             ("{{event.data.t}} {{event.data.o}}", r#"true {"k":1}"#),
             ("[{{event.data.e}}]", "[]"),
-            ("{{event.data.n|none}} {{event.data.z | a } b }}", "none a } b"),
+            (
+                "{{event.data.n|none}} {{event.data.z | a } b }}",
+                "none a } b",
+            ),
             ("{{event.data.z|}}", ""),
             ("}} { }", "}} { }"),
         ] {
@@ -132,7 +151,13 @@ mod tests {
         ] {
             assert_eq!(fill(template), Err(expected.into()), "{template}");
         }
-        for template in ["{{}}", "{{data.x}}", "{{event.data.}}", "{{event.data..x}}", "{{event.nope}}"] {
+        for template in [
+            "{{}}",
+            "{{data.x}}",
+            "{{event.data.}}",
+            "{{event.data..x}}",
+            "{{event.nope}}",
+        ] {
             assert!(Template::parse(template).is_err(), "{template}");
         }
     }

@@ -7,7 +7,8 @@ use std::hint::black_box;
 
 use serde::Deserialize;
 use throwbar_plugin::{
-    Context, Description, Error, Event, Header, Level, Outcome, Output, Transformer, emit, log, vector,
+    Context, Description, Error, Event, Header, Level, Outcome, Output, Transformer, emit, log,
+    vector,
 };
 
 struct Hostile;
@@ -68,9 +69,13 @@ impl Transformer for Hostile {
                 log(Level::Warn, &config.text.repeat(config.count));
                 Ok(emit("1"))
             }
-            "outputs" => Ok(Outcome::Emit((0..config.count).map(|no| output(no.to_string())).collect())),
+            "outputs" => Ok(Outcome::Emit(
+                (0..config.count).map(|no| output(no.to_string())).collect(),
+            )),
             "big" => Ok(Outcome::Emit(
-                (0..config.count.max(1)).map(|_| output(format!("\"{}\"", "x".repeat(200 * 1024)))).collect(),
+                (0..config.count.max(1))
+                    .map(|_| output(format!("\"{}\"", "x".repeat(200 * 1024))))
+                    .collect(),
             )),
             "huge" => Ok(emit(format!("\"{}\"", "x".repeat(config.count)))),
             "deep" => Ok(emit("[".repeat(config.count) + &"]".repeat(config.count))),
@@ -82,13 +87,19 @@ impl Transformer for Hostile {
             }])),
             "header" => Ok(Outcome::Emit(vec![Output {
                 headers: (0..config.count.max(1))
-                    .map(|_| Header { name: config.name.clone(), value: config.text.clone() })
+                    .map(|_| Header {
+                        name: config.name.clone(),
+                        value: config.text.clone(),
+                    })
                     .collect(),
                 ..output("1".into())
             }])),
             "headers" => Ok(Outcome::Emit(vec![Output {
                 headers: (0..config.count)
-                    .map(|no| Header { name: format!("x-{no}"), value: config.text.clone() })
+                    .map(|no| Header {
+                        name: format!("x-{no}"),
+                        value: config.text.clone(),
+                    })
                     .collect(),
                 ..output("1".into())
             }])),
@@ -99,7 +110,11 @@ impl Transformer for Hostile {
 }
 
 fn output(payload: String) -> Output {
-    Output { data: payload, event_type: None, headers: Vec::new() }
+    Output {
+        data: payload,
+        event_type: None,
+        headers: Vec::new(),
+    }
 }
 
 fn spin() -> ! {
@@ -123,3 +138,11 @@ fn descend(depth: u64) -> u64 {
 }
 
 throwbar_plugin::transformer!(Hostile);
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_vectors_hold() {
+        throwbar_plugin::assert_vectors::<super::Hostile>();
+    }
+}

@@ -22,7 +22,13 @@ pub struct Malformed {
 /// The text without the fields that `rules` removes, and with `mask` (JSON text) in place of
 /// those that it masks.
 pub fn cut(json: &str, rules: &Rules, mask: &str) -> Result<String, Malformed> {
-    let mut cutter = Cutter { json, at: 0, out: String::with_capacity(json.len()), rules, mask };
+    let mut cutter = Cutter {
+        json,
+        at: 0,
+        out: String::with_capacity(json.len()),
+        rules,
+        mask,
+    };
     cutter.copy_space();
     cutter.value(&rules.start(), 0)?;
     let rest = cutter.at;
@@ -69,9 +75,14 @@ impl<'a> Cutter<'a> {
                 self.copy_byte();
                 return Ok(());
             }
-            let name = if close == b'}' { self.name()? } else { Cow::Owned(index.to_string()) };
+            let name = if close == b'}' {
+                self.name()?
+            } else {
+                Cow::Owned(index.to_string())
+            };
             let (action, deeper) = self.rules.step(places, &name);
-            if action == Some(Action::Remove) {
+            let removed = action == Some(Action::Remove);
+            if removed {
                 self.skip_value()?;
             } else {
                 if kept {
@@ -89,7 +100,12 @@ impl<'a> Cutter<'a> {
             let trail = self.at;
             self.skip_space();
             match self.peek() {
-                Some(b',') => self.at += 1,
+                Some(b',') => {
+                    if !removed {
+                        self.out.push_str(&self.json[trail..self.at]);
+                    }
+                    self.at += 1;
+                }
                 Some(byte) if byte == close => self.at = trail,
                 _ => return Err(self.malformed()),
             }
@@ -197,7 +213,9 @@ fn resolve(raw: &str) -> Cow<'_, str> {
     let mut chars = raw.chars();
     let mut pair = [0; 2];
     while let Some(char) = chars.next() {
-        let char = if char == '\\' { chars.next().unwrap_or('\\') } else {
+        let char = if char == '\\' {
+            chars.next().unwrap_or('\\')
+        } else {
             units.extend_from_slice(char.encode_utf16(&mut pair));
             continue;
         };
@@ -243,21 +261,65 @@ mod tests {
             (r#"{"a":1,"b":2}"#, &["/a"], &[], r#"{"b":2}"#),
             (r#"{"a":1}"#, &["/a"], &[], "{}"),
             (r#"{"a":1,"a":2,"b":3}"#, &["/a"], &[], r#"{"b":3}"#),
-            (r#"{"a":{"b":[1,2,3]}}"#, &["/a/b/1"], &[], r#"{"a":{"b":[1,3]}}"#),
-            (r#"{"a":[{"k":1,"x":2},{"k":3}]}"#, &["/a/*/k"], &[], r#"{"a":[{"x":2},{}]}"#),
-            (r#"{"k":1,"a":[{"k":{"k":2}},3]}"#, &["/**/k"], &[], r#"{"a":[{},3]}"#),
-            (r#"{"a":{"x":{"b":1}},"b":2}"#, &["/a/**/b"], &[], r#"{"a":{"x":{}},"b":2}"#),
-            (r#"{"a":"x","b":[{}]}"#, &[], &["/a", "/b"], r#"{"a":"*","b":"*"}"#),
+            (
+                r#"{"a":{"b":[1,2,3]}}"#,
+                &["/a/b/1"],
+                &[],
+                r#"{"a":{"b":[1,3]}}"#,
+            ),
+            (
+                r#"{"a":[{"k":1,"x":2},{"k":3}]}"#,
+                &["/a/*/k"],
+                &[],
+                r#"{"a":[{"x":2},{}]}"#,
+            ),
+            (
+                r#"{"k":1,"a":[{"k":{"k":2}},3]}"#,
+                &["/**/k"],
+                &[],
+                r#"{"a":[{},3]}"#,
+            ),
+            (
+                r#"{"a":{"x":{"b":1}},"b":2}"#,
+                &["/a/**/b"],
+                &[],
+                r#"{"a":{"x":{}},"b":2}"#,
+            ),
+            (
+                r#"{"a":"x","b":[{}]}"#,
+                &[],
+                &["/a", "/b"],
+                r#"{"a":"*","b":"*"}"#,
+            ),
             (r#"{"a":1}"#, &["/a"], &["/a"], "{}"),
-            (r#"{"a/b":1,"m~n":2,"c":3}"#, &["/a~1b", "/m~0n"], &[], r#"{"c":3}"#),
-            (r#"{"\u0065m\u0061il":1,"c":3}"#, &["/email"], &[], r#"{"c":3}"#),
+            (
+                r#"{"a/b":1,"m~n":2,"c":3}"#,
+                &["/a~1b", "/m~0n"],
+                &[],
+                r#"{"c":3}"#,
+            ),
+            (
+                r#"{"\u0065m\u0061il":1,"c":3}"#,
+                &["/email"],
+                &[],
+                r#"{"c":3}"#,
+            ),
             (r#"{"\ud83d\ude00":1,"c":3}"#, &["/😀"], &[], r#"{"c":3}"#),
             (r#"{"":1,"c":3}"#, &["/"], &[], r#"{"c":3}"#),
-            (r#"{"a\"}":1,"c":"}]{\\"}"#, &["/a\"}"], &[], r#"{"c":"}]{\\"}"#),
+            (
+                r#"{"a\"}":1,"c":"}]{\\"}"#,
+                &["/a\"}"],
+                &[],
+                r#"{"c":"}]{\\"}"#,
+            ),
             ("[1,2]", &["/x", "/7"], &[], "[1,2]"),
             ("7", &["/x"], &[], "7"),
         ] {
-            assert_eq!(cut(json, &rules(remove, mask), "\"*\"").as_deref(), Ok(expected), "{json}");
+            assert_eq!(
+                cut(json, &rules(remove, mask), "\"*\"").as_deref(),
+                Ok(expected),
+                "{json}"
+            );
         }
     }
 
@@ -265,7 +327,10 @@ mod tests {
     fn every_other_byte_stays() {
         let json = " { \"n\" : 1.50e+007 ,\r\n\t\"big\":123456789012345678901234567890, \"d\":1,\"d\":2,\
                     \"e\":\"\\u0041\\/\\ud800\", \"o\" : [ ] , \"s\":\"x\" } ";
-        assert_eq!(cut(json, &rules(&["/none", "/o/x"], &[]), "0").as_deref(), Ok(json));
+        assert_eq!(
+            cut(json, &rules(&["/none", "/o/x"], &[]), "0").as_deref(),
+            Ok(json)
+        );
         assert_eq!(
             cut(json, &rules(&[], &["/s"]), "0"),
             Ok(json.replace("\"x\"", "0"))
@@ -274,7 +339,9 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_an_error_or_text_but_never_a_panic() {
-        for json in ["", "{", "[", "{\"a", "{\"a\"}", "[1", "[1 2]", "{\"a\":", "\"\\", "}", "{\"a\\"] {
+        for json in [
+            "", "{", "[", "{\"a", "{\"a\"}", "[1", "[1 2]", "{\"a\":", "\"\\", "}", "{\"a\\",
+        ] {
             assert!(cut(json, &rules(&["/a"], &[]), "0").is_err(), "{json}");
         }
         let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
@@ -285,7 +352,10 @@ mod tests {
     #[test]
     fn a_pointer_must_name_a_field() {
         for pointer in ["", "a", "/a~", "/a~2", "/**", "/a/**"] {
-            assert!(Rules::default().add(pointer, Action::Remove).is_err(), "{pointer}");
+            assert!(
+                Rules::default().add(pointer, Action::Remove).is_err(),
+                "{pointer}"
+            );
         }
     }
 }

@@ -72,14 +72,19 @@ impl Transformer for Redact {
 
     fn run(_: &Context, config: Config, event: Event) -> Result<Outcome, Error> {
         let mut rules = Rules::default();
-        for (pointers, action) in [(&config.remove, Action::Remove), (&config.mask, Action::Mask)] {
+        for (pointers, action) in [
+            (&config.remove, Action::Remove),
+            (&config.mask, Action::Mask),
+        ] {
             for pointer in pointers {
                 rules.add(pointer, action).map_err(Error::InvalidConfig)?;
             }
         }
         cut::cut(&event.data, &rules, &config.mask_with.to_string())
             .map(emit)
-            .map_err(|error| Error::InvalidEvent(format!("not JSON, or too deep, at byte {}", error.at)))
+            .map_err(|error| {
+                Error::InvalidEvent(format!("not JSON, or too deep, at byte {}", error.at))
+            })
     }
 }
 
@@ -134,3 +139,11 @@ fn vectors() -> Vec<Vector> {
 }
 
 throwbar_plugin::transformer!(Redact);
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_vectors_hold() {
+        throwbar_plugin::assert_vectors::<super::Redact>();
+    }
+}

@@ -34,11 +34,15 @@ impl Rules {
     /// Adds a pointer. It must begin with `/`: the whole payload is not a field.
     pub fn add(&mut self, pointer: &str, action: Action) -> Result<(), String> {
         let Some(rest) = pointer.strip_prefix('/') else {
-            return Err(format!("'{pointer}' is not a JSON pointer to a field: it must begin with '/'"));
+            return Err(format!(
+                "'{pointer}' is not a JSON pointer to a field: it must begin with '/'"
+            ));
         };
         let segments: Vec<_> = rest.split('/').map(segment).collect::<Result<_, _>>()?;
         if segments.last() == Some(&Segment::AnyDepth) {
-            return Err(format!("'{pointer}' ends with '**': name the field, or use '*'"));
+            return Err(format!(
+                "'{pointer}' ends with '**': name the field, or use '*'"
+            ));
         }
         self.0.push((segments, action));
         Ok(())
@@ -46,7 +50,9 @@ impl Rules {
 
     /// Where every pointer stands at the payload itself.
     pub fn start(&self) -> Vec<Place> {
-        (0..self.0.len()).map(|rule| Place { rule, segment: 0 }).collect()
+        (0..self.0.len())
+            .map(|rule| Place { rule, segment: 0 })
+            .collect()
     }
 
     /// Goes down one level, to the member or element `name`: what to do with it, and the places
@@ -60,9 +66,18 @@ impl Rules {
         (action, inside)
     }
 
-    fn follow(&self, place: Place, name: &str, action: &mut Option<Action>, inside: &mut Vec<Place>) {
+    fn follow(
+        &self,
+        place: Place,
+        name: &str,
+        action: &mut Option<Action>,
+        inside: &mut Vec<Place>,
+    ) {
         let (segments, wanted) = &self.0[place.rule];
-        let next = Place { segment: place.segment + 1, ..place };
+        let next = Place {
+            segment: place.segment + 1,
+            ..place
+        };
         match &segments[place.segment] {
             Segment::AnyDepth => {
                 if !inside.contains(&place) {
