@@ -5,9 +5,11 @@
 //! same event gives the same answer on every node and in every replay.
 
 mod condition;
+mod definition;
 mod pattern;
 
 pub use condition::{
     Clause, ClauseValue, Condition, ConditionError, EventView, Explanation, Position, Verdict,
 };
+pub use definition::{Action, Definition, Transform, Trigger};
 pub use pattern::{EventType, Pattern, PatternError, PatternIndex};

@@ -12,6 +12,7 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::model::Timestamp;
 
 const RAW: &str = "raw";
+const COMPACT: &str = "compact";
 const EVENT: &str = "event";
 /// How much of a wrong name is shown again.
 const SHOWN_CHARS_MAX: usize = 80;
@@ -26,6 +27,8 @@ pub enum Envelope {
     /// The payload is the body.
     #[default]
     Raw,
+    /// The payload without the white space between its parts; key order and spelling stay.
+    Compact,
     /// `{"event":…,"timestamp":…,"data":…}`: exactly these three, in this order.
     Event,
 }
@@ -34,10 +37,10 @@ pub enum Envelope {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// An envelope that is planned.
-    #[error("the envelope '{0}' is not built yet; supported are raw and event")]
+    #[error("the envelope '{0}' is not built yet; supported are raw, compact and event")]
     NotBuilt(String),
     /// An envelope that nobody planned.
-    #[error("there is no envelope '{0}'; supported are raw and event")]
+    #[error("there is no envelope '{0}'; supported are raw, compact and event")]
     Unknown(String),
 }
 
@@ -57,6 +60,7 @@ impl Envelope {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Raw => RAW,
+            Self::Compact => COMPACT,
             Self::Event => EVENT,
         }
     }
@@ -65,6 +69,7 @@ impl Envelope {
     pub fn wrap(self, occurrence: &Occurrence<'_>) -> Bytes {
         match self {
             Self::Raw => occurrence.payload.clone(),
+            Self::Compact => super::compact(occurrence.payload),
             Self::Event => wrap_event(occurrence).into(),
         }
     }
@@ -90,6 +95,7 @@ impl std::str::FromStr for Envelope {
     fn from_str(name: &str) -> Result<Self, Error> {
         match name {
             RAW => Ok(Self::Raw),
+            COMPACT => Ok(Self::Compact),
             EVENT => Ok(Self::Event),
             "cloudevents" => Err(Error::NotBuilt(name.to_owned())),
             _ => Err(Error::Unknown(name.chars().take(SHOWN_CHARS_MAX).collect())),
@@ -114,7 +120,7 @@ impl PartialSchema for Envelope {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(Type::String)
-            .enum_values(Some([RAW, EVENT]))
+            .enum_values(Some([RAW, COMPACT, EVENT]))
             .description(Some("How the payload stands in the body: as it is, or as data beside event and timestamp"))
             .into()
     }
@@ -175,7 +181,7 @@ mod tests {
 
     #[test]
     fn envelopes_by_name_and_no_others() {
-        for name in [RAW, EVENT] {
+        for name in [RAW, COMPACT, EVENT] {
             let text = format!("\"{name}\"");
             let envelope: Envelope = serde_json::from_str(&text).expect(name);
             assert_eq!(serde_json::to_string(&envelope).expect("plain"), text);
@@ -183,11 +189,11 @@ mod tests {
         for (text, wanted) in [
             (
                 r#""cloudevents""#,
-                "'cloudevents' is not built yet; supported are raw and event",
+                "'cloudevents' is not built yet; supported are raw, compact and event",
             ),
             (
                 r#""soap""#,
-                "no envelope 'soap'; supported are raw and event",
+                "no envelope 'soap'; supported are raw, compact and event",
             ),
             ("{}", "expected a string"),
         ] {
@@ -197,6 +203,6 @@ mod tests {
             assert!(error.contains(wanted), "{text}: {error}");
         }
         let schema = serde_json::to_value(Envelope::schema()).expect("plain");
-        assert_eq!(schema["enum"], serde_json::json!([RAW, EVENT]));
+        assert_eq!(schema["enum"], serde_json::json!([RAW, COMPACT, EVENT]));
     }
 }

@@ -67,6 +67,9 @@ pub struct DueEndpoint {
     pub due_at: Timestamp,
 }
 
+/// How many deliveries one claim holds or cancels at most.
+const KEPT_BACK_MAX: usize = 1000;
+
 enum Gate {
     Open,
     Hold,
@@ -94,9 +97,16 @@ impl Store {
                 taken.sort_by_key(|delivery| delivery.id);
                 (taken, 0)
             }
-            Gate::Hold => (Vec::new(), self.keep_back(tx, request, "held").await?),
+            Gate::Hold => {
+                let many = ClaimRequest { limit: KEPT_BACK_MAX, ..*request };
+                (Vec::new(), self.keep_back(tx, &many, "held").await?)
+            }
             Gate::Cancel => {
-                let all = ClaimRequest { now: Timestamp::from_ms(i64::MAX), ..*request };
+                let all = ClaimRequest { 
+                    now: Timestamp::from_ms(i64::MAX),
+                    limit: KEPT_BACK_MAX,
+                    ..*request
+                };
                 (Vec::new(), self.keep_back(tx, &all, "cancelled").await?)
             }
         };

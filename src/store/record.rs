@@ -20,8 +20,10 @@ pub struct NewRecord {
     pub delivery: DeliveryId,
     /// Where it went.
     pub endpoint: EndpointId,
-    /// What happened.
-    pub attempt: NewAttempt,
+    /// What happened; `None`: no request was made.
+    pub attempt: Option<NewAttempt>,
+    /// How many attempts are counted now.
+    pub attempts_made: u16,
     /// What follows.
     pub next: DeliveryState,
     /// What it says about the endpoint.
@@ -61,6 +63,8 @@ pub enum EndpointMark {
     },
     /// It answered 410.
     Gone,
+    /// No request was made.
+    Untouched,
 }
 
 const ATTEMPT_COLUMNS: Columns = &[
@@ -96,7 +100,9 @@ pub(super) async fn write(tx: &mut Tx, records: &[NewRecord]) -> Result<Vec<Disa
     let mut attempts = Rows::new(ATTEMPT_COLUMNS, records.len());
     let mut states = Rows::new(STATE_COLUMNS, records.len());
     for record in &records {
-        attempts.push(attempt_row(record.account, record.delivery, &record.attempt));
+        if let Some(attempt) = &record.attempt {
+            attempts.push(attempt_row(record.account, record.delivery, attempt));
+        }
         let (state, due_at, failure, settled_at) = match record.next {
             DeliveryState::Pending { due_at } => ("pending", Some(due_at), None, None),
             DeliveryState::Delivered { at } => ("delivered", None, None, Some(at)),
@@ -111,7 +117,7 @@ pub(super) async fn write(tx: &mut Tx, records: &[NewRecord]) -> Result<Vec<Disa
             state,
             due_at,
             failure,
-            i64::from(record.attempt.no),
+            i64::from(record.attempts_made),
             settled_at
         ]);
     }
@@ -183,6 +189,7 @@ async fn write_marks(tx: &mut Tx, records: &[&NewRecord]) -> Result<Vec<Disabled
         match record.mark {
             EndpointMark::Succeeded => succeeded.push(key),
             EndpointMark::Gone => gone.push(key),
+            EndpointMark::Untouched => {}
             EndpointMark::Failed { at, disable_if_since } => {
                 let known = failed.entry(key).or_insert((at, disable_if_since));
                 known.0 = known.0.min(at);

@@ -1,0 +1,70 @@
+//! What an automation is, as it is stored: references resolved, so that a version means the same
+//! for ever.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::Pattern;
+use crate::model::EndpointId;
+
+/// One version of an automation. Written and read as JSON.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Definition {
+    /// What starts it.
+    pub trigger: Trigger,
+    /// What it asks of the event, in CEL; without one, every event of the trigger will do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+    /// The chain of plugins, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transforms: Vec<Transform>,
+    /// What follows.
+    pub actions: Vec<Action>,
+}
+
+/// What starts an automation.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trigger {
+    /// Event types and patterns; one match is enough.
+    #[serde(serialize_with = "write_patterns", deserialize_with = "read_patterns")]
+    pub events: Vec<Pattern>,
+}
+
+/// One run of a plugin.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transform {
+    /// The plugin as its author named it, such as `redact@1.0.0`.
+    pub plugin: String,
+    /// SHA-256 of the component that runs, hexadecimal: pinned when the version was saved.
+    pub digest: String,
+    /// The plugin's configuration, JSON as it was written.
+    pub config: Box<RawValue>,
+}
+
+/// What follows from an event that meets the condition.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Action {
+    /// Each output is delivered to an endpoint.
+    Webhook {
+        /// Which one.
+        endpoint: EndpointId,
+        /// The bare URL that the endpoint was made for, if it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        url: Option<String>,
+    },
+}
+
+fn write_patterns<S: Serializer>(patterns: &[Pattern], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(patterns.iter().map(ToString::to_string))
+}
+
+fn read_patterns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Pattern>, D::Error> {
+    Vec::<String>::deserialize(deserializer)?
+        .iter()
+        .map(|text| text.parse().map_err(serde::de::Error::custom))
+        .collect()
+}

@@ -1,0 +1,51 @@
+//! Counts what this node has in its hands, so that a shutdown and a test can wait for nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+/// The count. Clones count together.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Busy(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    held: AtomicUsize,
+    idle: Notify,
+}
+
+impl Busy {
+    /// Something more is in hand, until the token is dropped.
+    pub(super) fn hold(&self) -> Held {
+        self.0.held.fetch_add(1, Ordering::SeqCst);
+        Held(self.clone())
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.0.held.load(Ordering::SeqCst) == 0
+    }
+
+    /// Returns once nothing was in hand at some moment.
+    pub(super) async fn idle(&self) {
+        loop {
+            let idle = self.0.idle.notified();
+            if self.is_idle() {
+                return;
+            }
+            idle.await;
+        }
+    }
+}
+
+/// Something in hand.
+#[derive(Debug)]
+pub(super) struct Held(Busy);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if self.0.0.held.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.0.idle.notify_waiters();
+        }
+    }
+}

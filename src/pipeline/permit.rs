@@ -1,0 +1,152 @@
+//! Permits bound what is between acceptance and plan, in events and in bytes, for the account
+//! before the server: one account's flood is refused while others are served. Slow endpoints never
+//! use them up: a planned event gives its permit back, and its deliveries wait in the store.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::busy::{Busy, Held};
+use crate::model::AccountId;
+
+/// How much may be between acceptance and plan.
+#[derive(Debug, Clone, Copy)]
+pub struct PermitLimits {
+    /// Events of the whole server.
+    pub events_max: usize,
+    /// Bytes of payload of the whole server.
+    pub bytes_max: usize,
+    /// The part of both that one account may have, in percent.
+    pub account_pct: usize,
+}
+
+impl Default for PermitLimits {
+    fn default() -> Self {
+        Self { events_max: 8192, bytes_max: 64 * 1024 * 1024, account_pct: 50 }
+    }
+}
+
+/// Whose share is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// The account's.
+    Account,
+    /// The server's.
+    Server,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Use {
+    events: usize,
+    bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Uses {
+    server: Use,
+    accounts: HashMap<AccountId, Use>,
+}
+
+/// What is given out.
+#[derive(Debug, Clone)]
+pub(super) struct Permits {
+    limits: PermitLimits,
+    uses: Arc<Mutex<Uses>>,
+    busy: Busy,
+}
+
+/// One event's leave to be between acceptance and plan. Dropping it gives it back.
+#[derive(Debug)]
+pub(super) struct Permit {
+    permits: Permits,
+    account: AccountId,
+    bytes: usize,
+    _held: Held,
+}
+
+impl Permits {
+    pub(super) fn new(limits: PermitLimits, busy: Busy) -> Self {
+        Self { limits, uses: Arc::default(), busy }
+    }
+
+    /// A permit for one event of `bytes`, or whose share is used up.
+    pub(super) fn take(&self, account: AccountId, bytes: usize) -> Result<Permit, Full> {
+        let mut uses = self.lock();
+        let own = uses.accounts.get(&account).copied().unwrap_or_default();
+        let share = |whole: usize| whole * self.limits.account_pct / 100;
+        if !fits(own, bytes, share(self.limits.events_max), share(self.limits.bytes_max)) {
+            return Err(Full::Account);
+        }
+        if !fits(uses.server, bytes, self.limits.events_max, self.limits.bytes_max) {
+            return Err(Full::Server);
+        }
+        Ok(self.give(&mut uses, account, bytes))
+    }
+
+    /// A permit for an event that was accepted before: it can't be refused any more.
+    pub(super) fn take_over(&self, account: AccountId, bytes: usize) -> Permit {
+        self.give(&mut self.lock(), account, bytes)
+    }
+
+    fn give(&self, uses: &mut Uses, account: AccountId, bytes: usize) -> Permit {
+        let Uses { server, accounts } = uses;
+        for used in [server, accounts.entry(account).or_default()] {
+            used.events += 1;
+            used.bytes += bytes;
+        }
+        Permit { permits: self.clone(), account, bytes, _held: self.busy.hold() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Uses> {
+        self.uses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A single event always fits into an empty share, however large it is.
+fn fits(used: Use, bytes: usize, events_max: usize, bytes_max: usize) -> bool {
+    used.events == 0 || (used.events < events_max && used.bytes + bytes <= bytes_max)
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut uses = self.permits.lock();
+        uses.server.events -= 1;
+        uses.server.bytes -= self.bytes;
+        if let Some(own) = uses.accounts.get_mut(&self.account) {
+            own.events -= 1;
+            own.bytes -= self.bytes;
+            if own.events == 0 {
+                uses.accounts.remove(&self.account);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+
+    #[test]
+    fn an_account_is_refused_before_the_server_is_full() {
+        let limits = PermitLimits { events_max: 4, bytes_max: 1000, account_pct: 50 };
+        let permits = Permits::new(limits, Busy::default());
+        let [loud, calm, third] = std::array::from_fn(|_| AccountId::mint(Timestamp::from_ms(1)));
+        let held: Vec<_> = (0..2).map(|_| permits.take(loud, 10).expect("room")).collect();
+        assert_eq!(permits.take(loud, 10).expect_err("its share is used"), Full::Account);
+        let kept = [permits.take(calm, 10), permits.take(calm, 10)].map(|it| it.expect("room"));
+        assert_eq!(permits.take(third, 10).expect_err("no room left"), Full::Server);
+        drop(held);
+        permits.take(loud, 10).expect("given back");
+        drop(kept);
+        assert!(permits.busy.is_idle());
+    }
+
+    #[test]
+    fn bytes_count_too_and_a_lone_large_event_fits() {
+        let limits = PermitLimits { events_max: 100, bytes_max: 1000, account_pct: 50 };
+        let permits = Permits::new(limits, Busy::default());
+        let account = AccountId::mint(Timestamp::from_ms(1));
+        let _large = permits.take(account, 5000).expect("alone");
+        assert_eq!(permits.take(account, 1).expect_err("no bytes left"), Full::Account);
+    }
+}

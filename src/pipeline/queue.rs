@@ -1,0 +1,184 @@
+//! What waits for the writer, by priority: what was recorded goes first, then what was planned,
+//! then what is to be accepted, then claims.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, oneshot};
+
+use super::attempt::Made;
+use super::permit::Permit;
+use super::plan::Content;
+use super::lanes::Slot;
+use super::snapshot::Snapshot;
+use super::{AcceptError, Acknowledged};
+use crate::store::{Claim, ClaimRequest, NewEvent, NewPlan, SetAside};
+use std::sync::Arc;
+
+/// Most entries of each kind in one commit.
+const BATCH_ENTRIES_MAX: usize = 512;
+/// Most bytes of payload in one commit.
+const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// An event to be accepted, and who waits for it.
+#[derive(Debug)]
+pub(super) struct AcceptEntry {
+    pub(super) event: NewEvent,
+    pub(super) permit: Permit,
+    pub(super) reply: oneshot::Sender<Result<Acknowledged, AcceptError>>,
+}
+
+/// A plan to be written, and what it sends at once.
+#[derive(Debug)]
+pub(super) struct PlanEntry {
+    pub(super) rows: NewPlan,
+    pub(super) contents: Vec<Content>,
+    /// For each delivery: its place, if it has one.
+    pub(super) slots: Vec<Option<Slot>>,
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) permit: Permit,
+}
+
+/// A wish to claim, and who waits for it. `None` comes back if the store could not.
+#[derive(Debug)]
+pub(super) struct ClaimEntry {
+    pub(super) request: ClaimRequest,
+    pub(super) reply: oneshot::Sender<Option<Claim>>,
+}
+
+/// What one commit will hold.
+#[derive(Debug, Default)]
+pub(super) struct Entries {
+    pub(super) records: Vec<Made>,
+    pub(super) plans: Vec<PlanEntry>,
+    pub(super) aside: Vec<SetAside>,
+    pub(super) accepts: Vec<AcceptEntry>,
+    pub(super) claims: Vec<ClaimEntry>,
+}
+
+impl Entries {
+    pub(super) fn len(&self) -> usize {
+        self.records.len() + self.plans.len() + self.aside.len() + self.accepts.len() + self.claims.len()
+    }
+
+    /// Takes the second half of what is there.
+    pub(super) fn split_off(&mut self) -> Self {
+        let mut rest = Self::default();
+        let mut left = self.len() / 2;
+        move_after(&mut self.records, &mut rest.records, &mut left);
+        move_after(&mut self.plans, &mut rest.plans, &mut left);
+        move_after(&mut self.aside, &mut rest.aside, &mut left);
+        move_after(&mut self.accepts, &mut rest.accepts, &mut left);
+        move_after(&mut self.claims, &mut rest.claims, &mut left);
+        rest
+    }
+}
+
+/// Lets `left` entries stay, counting them off, and moves the others.
+fn move_after<T>(from: &mut Vec<T>, to: &mut Vec<T>, left: &mut usize) {
+    let stay = from.len().min(*left);
+    *left -= stay;
+    *to = from.split_off(stay);
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    records: VecDeque<Made>,
+    plans: VecDeque<PlanEntry>,
+    aside: VecDeque<SetAside>,
+    accepts: VecDeque<AcceptEntry>,
+    claims: VecDeque<ClaimEntry>,
+}
+
+/// The writer's queue. Its length is bounded by permits and slots.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    filled: Notify,
+}
+
+impl Queue {
+    pub(super) fn record(&self, made: Made) {
+        self.lock().records.push_back(made);
+        self.filled.notify_one();
+    }
+
+    pub(super) fn plan(&self, plan: PlanEntry) {
+        self.lock().plans.push_back(plan);
+        self.filled.notify_one();
+    }
+
+    pub(super) fn set_aside(&self, aside: SetAside) {
+        self.lock().aside.push_back(aside);
+        self.filled.notify_one();
+    }
+
+    pub(super) fn accept(&self, entries: impl IntoIterator<Item = AcceptEntry>) {
+        self.lock().accepts.extend(entries);
+        self.filled.notify_one();
+    }
+
+    pub(super) fn claim(&self, claim: ClaimEntry) {
+        self.lock().claims.push_back(claim);
+        self.filled.notify_one();
+    }
+
+    /// Puts back what could not be written, to be written first.
+    pub(super) fn put_back(&self, entries: Entries) {
+        let mut waiting = self.lock();
+        for made in entries.records.into_iter().rev() {
+            waiting.records.push_front(made);
+        }
+        for plan in entries.plans.into_iter().rev() {
+            waiting.plans.push_front(plan);
+        }
+        for aside in entries.aside.into_iter().rev() {
+            waiting.aside.push_front(aside);
+        }
+    }
+
+    /// The next commit's entries, as soon as there are any.
+    pub(super) async fn next(&self) -> Entries {
+        loop {
+            let entries = self.take();
+            if entries.len() > 0 {
+                return entries;
+            }
+            self.filled.notified().await;
+        }
+    }
+
+    fn take(&self) -> Entries {
+        let mut waiting = self.lock();
+        let mut entries = Entries::default();
+        let mut bytes = 0;
+        entries.records = drain(&mut waiting.records, |_| true);
+        entries.plans = drain(&mut waiting.plans, |plan| {
+            bytes += plan.rows.bodies.iter().map(|body| body.content.len()).sum::<usize>();
+            bytes <= BATCH_BYTES_MAX
+        });
+        entries.aside = drain(&mut waiting.aside, |_| true);
+        entries.accepts = drain(&mut waiting.accepts, |accept| {
+            bytes += accept.event.payload.len();
+            bytes <= BATCH_BYTES_MAX
+        });
+        entries.claims = drain(&mut waiting.claims, |_| true);
+        entries
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes entries while they fit; the first one always does.
+fn drain<T>(from: &mut VecDeque<T>, mut fits: impl FnMut(&T) -> bool) -> Vec<T> {
+    let mut taken = Vec::with_capacity(from.len().min(BATCH_ENTRIES_MAX));
+    while taken.len() < BATCH_ENTRIES_MAX {
+        match from.front() {
+            Some(entry) if fits(entry) || taken.is_empty() => taken.extend(from.pop_front()),
+            _ => break,
+        }
+    }
+    taken
+}

@@ -1,0 +1,13 @@
+//! What sealed secrets are bound to: moved to another row, they don't open.
+
+use crate::model::{AccountId, SecretId};
+
+/// The context of an account's signing key.
+pub fn account_key(account: AccountId) -> Vec<u8> {
+    format!("account-key:{account}").into_bytes()
+}
+
+/// The context of an endpoint's signing secret.
+pub fn endpoint_secret(account: AccountId, secret: SecretId) -> Vec<u8> {
+    format!("endpoint-secret:{account}:{secret}").into_bytes()
+}

@@ -1,0 +1,225 @@
+//! The one writer of a node. It awaits nothing but the database: it commits what has come since
+//! the last commit, then hands each thing on to where it goes next, so that a client that hangs up
+//! changes nothing.
+//!
+//! A batch that the database refuses is cut in halves until the row is found that it refuses: one
+//! poisoned row never fails its neighbours. A database that does not answer ends the incarnation
+//! if it is shared; an embedded one is tried again, with intake refused meanwhile and nothing that
+//! was acknowledged let go.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::crash::crash_point;
+use super::queue::{AcceptEntry, Entries, PlanEntry};
+use super::{AcceptError, Acknowledged, Inner};
+use crate::automation::EventType;
+use crate::envelope::Envelope;
+use crate::model::DeliveryState;
+use crate::pipeline::attempt::{Made, Outgoing};
+use crate::pipeline::evaluate::EvaluatedEvent;
+use crate::store::{self, Accepted, Batch, BatchOutcome, EndpointMark, SetAside};
+
+/// How long an embedded database that has no room is left alone.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Writes until the incarnation ends.
+pub(super) async fn run(inner: Arc<Inner>) {
+    loop {
+        let entries = inner.queue.next().await;
+        if let Err(error) = write(&inner, entries).await {
+            inner.end(&error);
+            return;
+        }
+    }
+}
+
+async fn write(inner: &Arc<Inner>, entries: Entries) -> Result<(), store::Error> {
+    // Halves that are still to be written, the first on top.
+    let mut stack = vec![entries];
+    while let Some(mut entries) = stack.pop() {
+        let batch = batch(&entries);
+        metrics::histogram!("throwbar_batch_entries").record(entries.len() as f64);
+        match inner.store.write(inner.holder, &batch).await {
+            Ok(outcome) => hand_on(inner, entries, batch, outcome),
+            Err(store::Error::Raced) => stack.push(entries),
+            Err(error @ (store::Error::Refused(_) | store::Error::Corrupt { .. })) => {
+                if entries.len() > 1 {
+                    let rest = entries.split_off();
+                    stack.push(rest);
+                    stack.push(entries);
+                } else {
+                    poisoned(inner, entries, &error);
+                }
+            }
+            Err(error) if inner.store.is_shared() => {
+                stack.push(entries);
+                for entries in stack {
+                    refuse(entries);
+                }
+                return Err(error);
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the database can't be written");
+                stack.push(entries);
+                while let Some(entries) = stack.pop() {
+                    inner.queue.put_back(refuse(entries));
+                }
+                #[expect(clippy::disallowed_methods, reason = "the disk's time, not the product's")]
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The rows of the entries. Payloads are shared, not copied.
+fn batch(entries: &Entries) -> Batch {
+    Batch {
+        records: entries.records.iter().map(|made| made.record.clone()).collect(),
+        plans: entries.plans.iter().map(|plan| plan.rows.clone()).collect(),
+        aside: entries.aside.clone(),
+        accepts: entries.accepts.iter().map(|accept| accept.event.clone()).collect(),
+        claims: entries.claims.iter().map(|claim| claim.request).collect(),
+    }
+}
+
+/// Tells everybody who waits that it did not happen; what nobody waits for is given back.
+fn refuse(entries: Entries) -> Entries {
+    for accept in entries.accepts {
+        let _ = accept.reply.send(Err(AcceptError::Unavailable));
+    }
+    for claim in entries.claims {
+        let _ = claim.reply.send(None);
+    }
+    Entries { records: entries.records, plans: entries.plans, aside: entries.aside, ..Entries::default() }
+}
+
+/// What is done with the one entry that the database refuses.
+fn poisoned(inner: &Arc<Inner>, entries: Entries, error: &store::Error) {
+    tracing::error!(error = error as &dyn std::error::Error, "the database refuses a row; its neighbours are written");
+    for accept in entries.accepts {
+        let _ = accept.reply.send(Err(AcceptError::Refused));
+    }
+    for claim in entries.claims {
+        let _ = claim.reply.send(None);
+    }
+    for plan in entries.plans {
+        inner.queue.set_aside(SetAside {
+            account: plan.rows.account,
+            event: plan.rows.event,
+            why: "its plan can't be stored".to_owned(),
+        });
+    }
+    for mut made in entries.records {
+        // Without what the receiver said there is nothing left that could be refused.
+        if let Some(attempt) = &mut made.record.attempt
+            && (attempt.response.take().is_some() | attempt.message.take().is_some())
+        {
+            inner.queue.record(made);
+        }
+    }
+}
+
+fn hand_on(inner: &Arc<Inner>, entries: Entries, batch: Batch, outcome: BatchOutcome) {
+    for (account, endpoint, why) in outcome.disabled {
+        tracing::warn!(account.id = %account, endpoint.id = %endpoint, why, "an endpoint was disabled");
+        metrics::counter!("throwbar_endpoints_disabled_total", "why" => why).increment(1);
+    }
+    for made in entries.records {
+        recorded(inner, made);
+    }
+    for plan in entries.plans {
+        planned(inner, plan);
+    }
+    let mut fresh = Vec::with_capacity(batch.accepts.len());
+    for (accept, outcome) in entries.accepts.into_iter().zip(outcome.accepted) {
+        fresh.extend(accepted(accept, outcome));
+    }
+    if !fresh.is_empty() {
+        crash_point("accepted-not-planned");
+        inner.evaluate(fresh);
+    }
+    for (entry, claim) in entries.claims.into_iter().zip(outcome.claims) {
+        let _ = entry.reply.send(Some(claim));
+    }
+}
+
+fn recorded(inner: &Arc<Inner>, made: Made) {
+    let record = &made.record;
+    if let DeliveryState::Pending { due_at } = record.next {
+        inner.lanes.waits(record.account, record.endpoint, due_at);
+    }
+    let word = match record.next {
+        DeliveryState::Delivered { .. } => "delivered",
+        DeliveryState::Failed { .. } => "failed",
+        DeliveryState::Pending { .. } => "retried",
+        _ => "kept_back",
+    };
+    metrics::counter!("throwbar_deliveries_total", "outcome" => word).increment(1);
+    // What a 410 leaves waiting is held at its next turn, whenever that comes.
+    if record.mark == EndpointMark::Gone {
+        inner.lanes.waits(record.account, record.endpoint, inner.clock.now());
+    }
+    made.slot.release(made.feeling);
+}
+
+fn planned(inner: &Arc<Inner>, plan: PlanEntry) {
+    let PlanEntry { rows, contents, slots, snapshot, permit } = plan;
+    for ((delivery, content), slot) in rows.deliveries.into_iter().zip(contents).zip(slots) {
+        match (slot, delivery.due_at) {
+            (Some(slot), _) => inner.send(Outgoing {
+                account: rows.account,
+                delivery: delivery.id,
+                endpoint: delivery.endpoint,
+                webhook_id: delivery.webhook_id,
+                envelope: delivery.envelope.parse().unwrap_or(Envelope::Raw),
+                attempts_made: 0,
+                content: Some(content),
+                snapshot: snapshot.clone(),
+                slot,
+            }),
+            (None, due_at) => {
+                let due_at = due_at.unwrap_or(rows.evaluated_at);
+                inner.lanes.waits(rows.account, delivery.endpoint, due_at);
+            }
+        }
+    }
+    drop(permit);
+}
+
+/// An event that was accepted and waits for its evaluation.
+#[derive(Debug)]
+pub(super) struct Fresh {
+    pub(super) account: crate::model::AccountId,
+    pub(super) revision: i64,
+    pub(super) event: EvaluatedEvent,
+    pub(super) permit: super::permit::Permit,
+}
+
+fn accepted(entry: AcceptEntry, outcome: Accepted) -> Option<Fresh> {
+    let AcceptEntry { event, permit, reply } = entry;
+    let (answer, fresh) = match outcome {
+        Accepted::New { revision } => {
+            let fresh = Fresh {
+                account: event.account,
+                revision,
+                event: EvaluatedEvent {
+                    id: event.id,
+                    event_type: event.event_type.parse::<EventType>().ok()?,
+                    occurred_at: event.occurred_at,
+                    payload: event.payload,
+                },
+                permit,
+            };
+            metrics::counter!("throwbar_events_accepted_total").increment(1);
+            (Ok(Acknowledged { event: event.id, repeat: false }), Some(fresh))
+        }
+        Accepted::Same { event } => (Ok(Acknowledged { event, repeat: true }), None),
+        Accepted::Conflict { event } => (Err(AcceptError::Conflict { event }), None),
+        Accepted::NoAccount => (Err(AcceptError::NoAccount), None),
+    };
+    // Whoever asked may have gone; the event goes on all the same.
+    let _ = reply.send(answer);
+    fresh
+}
