@@ -98,7 +98,7 @@ impl RetryPolicy {
 
     /// How many attempts there are in all.
     pub fn attempts_max(&self) -> NonZeroU16 {
-        let delays = u16::try_from(self.delays_ms().len()).expect("bounded by RETRY_DELAYS_MAX");
+        let delays = u16::try_from(self.delays_ms().len()).unwrap_or(u16::MAX);
         NonZeroU16::MIN.saturating_add(delays)
     }
 
@@ -145,8 +145,8 @@ impl RetryPolicy {
     /// Jitter only lengthens: a delay that a user was promised is never undercut.
     fn jitter_ms(&self, delay_ms: i64, part: f64) -> i64 {
         let most_ms = delay_ms * i64::from(self.jitter_pct()) / 100;
-        // A NaN is caught by `max`, which then answers 0.
-        (most_ms as f64 * part.max(0.0).min(1.0)) as i64
+        // No number at all becomes 0 in the cast.
+        (most_ms as f64 * part.clamp(0.0, 1.0)) as i64
     }
 }
 

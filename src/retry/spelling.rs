@@ -60,10 +60,10 @@ impl RetryPolicy {
             text.push_str(", then after ");
             text.push_str(&delays.join(", "));
         }
-        if self.jitter_pct() > 0 {
-            text.push_str(&format!("; each up to {} % later", self.jitter_pct()));
+        match self.jitter_pct() {
+            0 => text,
+            pct => format!("{text}; each up to {pct} % later"),
         }
-        text
     }
 }
 

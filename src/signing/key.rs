@@ -108,18 +108,19 @@ impl AccountKey {
 
     /// A new key made of 32 random bytes.
     pub fn from_random(mut random: [u8; 32]) -> Self {
-        let mut text = vec![0; ACCOUNT_KEY_PREFIX.len() + 64];
-        text[..ACCOUNT_KEY_PREFIX.len()].copy_from_slice(ACCOUNT_KEY_PREFIX.as_bytes());
-        hex::encode_to_slice(random, &mut text[ACCOUNT_KEY_PREFIX.len()..])
-            .expect("64 digits for 32 bytes");
+        let digits = Zeroizing::new(hex::encode(random));
         random.zeroize();
+        let text = [ACCOUNT_KEY_PREFIX.as_bytes(), digits.as_bytes()].concat();
         Self(Secret::new(text))
     }
 
     /// The text form, for the one who may see it and for sealing.
     pub fn text(&self) -> Zeroizing<String> {
-        let text = std::str::from_utf8(self.0.expose()).expect("checked or made as ASCII");
-        Zeroizing::new(text.to_owned())
+        Zeroizing::new(self.as_str().to_owned())
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(self.0.expose()).expect("checked or made as ASCII")
     }
 
     /// The key that signs with it.

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderName, HeaderValue};
 
-use super::{Error, Scheme, SigningKeys};
+use super::{Error, Scheme, SignatureHeader, SigningKeys};
 use crate::model::limits::CLIENT_KEY_BYTES_MAX;
 use crate::model::{DeliveryId, EventId, Timestamp};
 
@@ -94,12 +94,18 @@ pub fn sign(
 ) -> Vec<(HeaderName, HeaderValue)> {
     match scheme {
         Scheme::Standard => sign_standard(keys, message),
-        Scheme::BodyHmac { header } => {
-            let signature = hex::encode(keys.oldest().mac(&[message.body]));
-            let value = HeaderValue::try_from(signature).expect("hexadecimal digits are visible");
-            vec![(header.name().clone(), value)]
-        }
+        Scheme::BodyHmac { header } => vec![sign_body(header, keys, message)],
     }
+}
+
+fn sign_body(
+    header: &SignatureHeader,
+    keys: &SigningKeys,
+    message: &Message<'_>,
+) -> (HeaderName, HeaderValue) {
+    let signature = hex::encode(keys.oldest().mac(&[message.body]));
+    let value = HeaderValue::try_from(signature).expect("hexadecimal digits are visible");
+    (header.name().clone(), value)
 }
 
 fn sign_standard(keys: &SigningKeys, message: &Message<'_>) -> Vec<(HeaderName, HeaderValue)> {

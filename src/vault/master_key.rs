@@ -57,15 +57,15 @@ impl MasterKey {
         random.zeroize();
         let hash = Sha256::new()
             .chain_update(KEY_ID_DOMAIN)
-            .chain_update(&*bytes)
+            .chain_update(bytes.as_slice())
             .finalize();
         let mut id = [0; KeyId::BYTES];
         id.copy_from_slice(&hash[..KeyId::BYTES]);
-        let cipher = UnboundKey::new(&AES_256_GCM_SIV, &*bytes).expect("the cipher takes 32 bytes");
+        let cipher = cipher(&bytes);
         Self {
             id: KeyId(id),
             bytes,
-            cipher: LessSafeKey::new(cipher),
+            cipher,
         }
     }
 
@@ -84,6 +84,11 @@ impl MasterKey {
     pub fn text(&self) -> Zeroizing<String> {
         Zeroizing::new(STANDARD.encode(*self.bytes))
     }
+}
+
+fn cipher(bytes: &[u8; MasterKey::BYTES]) -> LessSafeKey {
+    let key = UnboundKey::new(&AES_256_GCM_SIV, bytes).expect("the cipher takes 32 bytes");
+    LessSafeKey::new(key)
 }
 
 impl fmt::Debug for MasterKey {
