@@ -17,7 +17,10 @@ const COST_MAX: usize = STEPS_MAX / 2;
 pub(super) fn check(expression: &Expression) -> Result<(), ConditionError> {
     let steps = cost(expression);
     if steps > COST_MAX {
-        return Err(ConditionError::TooExpensive { steps, steps_max: COST_MAX });
+        return Err(ConditionError::TooExpensive {
+            steps,
+            steps_max: COST_MAX,
+        });
     }
     match gives(expression) {
         Some(what) => Err(ConditionError::NotAQuestion { what }),
@@ -38,12 +41,12 @@ fn cost(expression: &Expression) -> usize {
         | Expression::Compare(_, left, right)
         | Expression::In(left, right)
         | Expression::Arithmetic(_, left, right) => cost(left) + cost(right),
-        Expression::Either { test, then, otherwise } => {
-            cost(test) + cost(then).max(cost(otherwise))
-        }
-        Expression::Loop(each) => {
-            cost(&each.entries) + LOOP_ENTRIES_MAX * (1 + cost(&each.body))
-        }
+        Expression::Either {
+            test,
+            then,
+            otherwise,
+        } => cost(test) + cost(then).max(cost(otherwise)),
+        Expression::Loop(each) => cost(&each.entries) + LOOP_ENTRIES_MAX * (1 + cost(&each.body)),
     }
 }
 
@@ -62,17 +65,16 @@ fn gives(expression: &Expression) -> Option<&'static str> {
         Expression::Root(_) => Some("a string"),
         Expression::Arithmetic(..) => Some("a number or a string"),
         Expression::List(_) => Some("a list"),
-        Expression::Call(
-            Function::Contains | Function::StartsWith | Function::EndsWith,
-            _,
-        ) => None,
+        Expression::Call(Function::Contains | Function::StartsWith | Function::EndsWith, _) => None,
         Expression::Call(Function::String | Function::LowerAscii, _) => Some("a string"),
         Expression::Call(Function::Duration, _) => Some("a duration"),
         Expression::Call(..) => Some("a number"),
         Expression::Loop(each) if matches!(each.kind, LoopKind::Filter | LoopKind::Map) => {
             Some("a list")
         }
-        Expression::Either { then, otherwise, .. } => gives(then).or_else(|| gives(otherwise)),
+        Expression::Either {
+            then, otherwise, ..
+        } => gives(then).or_else(|| gives(otherwise)),
         _ => None,
     }
 }

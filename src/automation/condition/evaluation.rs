@@ -35,7 +35,11 @@ pub(super) struct Evaluation<'v, 'a> {
 
 impl<'v, 'a: 'v> Evaluation<'v, 'a> {
     pub(super) fn new(view: &'v EventView<'a>) -> Self {
-        Self { view, steps: Steps::new(), variable: Value::Null }
+        Self {
+            view,
+            steps: Steps::new(),
+            variable: Value::Null,
+        }
     }
 
     /// What `expression` is worth, if it is worth true or false.
@@ -43,7 +47,10 @@ impl<'v, 'a: 'v> Evaluation<'v, 'a> {
         match self.value(expression)? {
             Value::Bool(value) => Ok(value),
             other => self.fault(|| {
-                format!("`{expression}` is {}, needs to be true or false", said_with_kind(&other))
+                format!(
+                    "`{expression}` is {}, needs to be true or false",
+                    said_with_kind(&other)
+                )
             }),
         }
     }
@@ -88,8 +95,16 @@ impl<'v, 'a: 'v> Evaluation<'v, 'a> {
                 let (left, right) = (self.value(left)?, self.value(right)?);
                 self.calculate(*operator, &left, &right)
             }
-            Expression::Either { test, then, otherwise } => {
-                if self.decide(test)? { self.value(then) } else { self.value(otherwise) }
+            Expression::Either {
+                test,
+                then,
+                otherwise,
+            } => {
+                if self.decide(test)? {
+                    self.value(then)
+                } else {
+                    self.value(otherwise)
+                }
             }
             Expression::Call(function, arguments) => {
                 let arguments = self.values(arguments)?;
@@ -106,7 +121,10 @@ impl<'v, 'a: 'v> Evaluation<'v, 'a> {
     }
 
     fn values(&mut self, expressions: &'v [Expression]) -> Result<Vec<Value<'v>>, Fault> {
-        expressions.iter().map(|expression| self.value(expression)).collect()
+        expressions
+            .iter()
+            .map(|expression| self.value(expression))
+            .collect()
     }
 
     fn root(&mut self, root: Root) -> Result<Option<Value<'v>>, Fault> {
@@ -143,7 +161,12 @@ impl<'v, 'a: 'v> Evaluation<'v, 'a> {
         let (Expression::Field(of, _) | Expression::Index(of, _)) = path else {
             return self.fault(|| missing(path));
         };
-        self.fault(|| format!("`{of}` is {}, so there is no `{path}`", said_with_kind(value)))
+        self.fault(|| {
+            format!(
+                "`{of}` is {}, so there is no `{path}`",
+                said_with_kind(value)
+            )
+        })
     }
 
     fn entry(
@@ -159,7 +182,11 @@ impl<'v, 'a: 'v> Evaluation<'v, 'a> {
         }
         self.fault(|| match path {
             Expression::Index(of, _) => {
-                format!("`{of}` is {}, so there is no `{path}` ({})", said_with_kind(value), said(index))
+                format!(
+                    "`{of}` is {}, so there is no `{path}` ({})",
+                    said_with_kind(value),
+                    said(index)
+                )
             }
             _ => missing(path),
         })
@@ -174,7 +201,9 @@ impl<'v, 'a: 'v> Evaluation<'v, 'a> {
             Expression::Index(of, index) => (of, self.value(index)?),
             other => return self.value(other).map(Some),
         };
-        let Some(value) = self.find(of)? else { return Ok(None) };
+        let Some(value) = self.find(of)? else {
+            return Ok(None);
+        };
         Ok(match (&value, &index) {
             (Value::Object(entries), Value::Text(name)) => {
                 json::look_up(entries, name).map(Value::from)
@@ -262,7 +291,16 @@ impl<'v, 'a: 'v> Evaluation<'v, 'a> {
             (Value::Object(entries), Value::Text(name)) => {
                 Ok(json::look_up(entries, name).is_some())
             }
-            (Value::Object(_), _) => Ok(false),
+            (
+                Value::Object(_),
+                Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Double(_),
+            ) => Ok(false),
+            (Value::Object(_), _) => self.fault(|| {
+                format!(
+                    "`{left}` is {}, which is no key of an object",
+                    said_with_kind(&wanted)
+                )
+            }),
             _ => self.fault(|| {
                 format!(
                     "`{right}` is {}, needs to be a list or an object for `in`",
@@ -276,9 +314,12 @@ impl<'v, 'a: 'v> Evaluation<'v, 'a> {
         match self.value(inner)? {
             Value::Int(number) if number != i64::MIN => Ok(Value::Int(-number)),
             Value::Double(number) => Ok(Value::Double(-number)),
-            other => {
-                self.fault(|| format!("`{inner}` is {}, which has no negative", said_with_kind(&other)))
-            }
+            other => self.fault(|| {
+                format!(
+                    "`{inner}` is {}, which has no negative",
+                    said_with_kind(&other)
+                )
+            }),
         }
     }
 
@@ -336,9 +377,10 @@ impl<'v, 'a: 'v> Evaluation<'v, 'a> {
         }
         self.steps.charge(count)?;
         Ok(match (&value, value.as_list()) {
-            (Value::Object(entries), _) => {
-                entries.iter().map(|(key, _)| Value::Text(Cow::Borrowed(key))).collect()
-            }
+            (Value::Object(entries), _) => entries
+                .iter()
+                .map(|(key, _)| Value::Text(Cow::Borrowed(key)))
+                .collect(),
             (_, Some(list)) => (0..count).filter_map(|no| list.get(no)).collect(),
             _ => Vec::new(),
         })

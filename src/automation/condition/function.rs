@@ -67,7 +67,10 @@ impl Function {
     }
 
     pub(super) fn as_str(self) -> &'static str {
-        FUNCTIONS.iter().find(|entry| entry.1 == self).map_or("", |entry| entry.0)
+        FUNCTIONS
+            .iter()
+            .find(|entry| entry.1 == self)
+            .map_or("", |entry| entry.0)
     }
 
     /// Whether it is called on its first argument: `text.contains("x")`.
@@ -97,7 +100,11 @@ impl Function {
         }
         let not_taken = || {
             let given: Vec<_> = arguments.iter().map(said_with_kind).collect();
-            Fault::said(format!("{}() can't be called with {}", self.as_str(), given.join(" and ")))
+            Fault::said(format!(
+                "{}() can't be called with {}",
+                self.as_str(),
+                given.join(" and ")
+            ))
         };
         match (self, arguments) {
             (Self::Contains, [Value::Text(text), Value::Text(part)]) => {
