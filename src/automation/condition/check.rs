@@ -2,11 +2,12 @@
 //! here, when it is saved, with its place.
 //!
 //! The parser is the `cel` crate's, with its macros off, so that `x.all(y, …)` and `has(…)` come
-//! as the calls they were written as. It is a generated, recursive parser: what would make it
-//! recurse deeply or search long is refused by [`super::nesting`] before it sees the text. It
-//! also holds code that may panic on what its grammar lets through; a panic here would take down
-//! the request that saves a condition, or a node that loads one, so it is caught and becomes a
-//! refusal.
+//! as the calls they were written as. It is a generated, recursive parser that needs megabytes of
+//! stack for a few brackets, and a stack that overflows can't be caught: what would make it
+//! recurse deeply is refused by [`super::nesting`] before it sees the text, and it runs on a
+//! thread with a stack of its own. It also holds code that may panic on what its grammar lets
+//! through; that would take down the request that saves a condition, or a node that loads one,
+//! so it becomes a refusal.
 
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, SelectExpr, SourceInfo, operators};
 
@@ -211,8 +212,8 @@ impl Checker<'_> {
             (operators::LOGICAL_AND | operators::LOGICAL_OR, [_, _]) => self.chain(node, call),
             (operators::LOGICAL_NOT, [inner]) => Ok(Expression::Not(self.boxed(inner)?)),
             (operators::NEGATE, [inner]) => Ok(match self.lower(inner)? {
-                Expression::Literal(Value::Int(number)) => {
-                    Expression::Literal(Value::Int(number.wrapping_neg()))
+                Expression::Literal(Value::Int(number)) if number != i64::MIN => {
+                    Expression::Literal(Value::Int(-number))
                 }
                 Expression::Literal(Value::Double(number)) => {
                     Expression::Literal(Value::Double(-number))

@@ -4,10 +4,10 @@
 //! out of them only over its texts and lists, never over its own length.
 
 use super::error::ConditionError;
-use super::evaluation::LOOP_ENTRIES_MAX;
 use super::expression::{Expression, LoopKind};
 use super::fault::STEPS_MAX;
 use super::function::Function;
+use super::loops::LOOP_ENTRIES_MAX;
 use super::value::Value;
 
 /// Most steps that the nodes of a condition may need.

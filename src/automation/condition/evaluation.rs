@@ -14,14 +14,12 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use super::expression::{Comparison, Expression, Loop, LoopKind, Operator, Root};
+use super::expression::{Comparison, Expression, LoopKind, Operator, Root};
 use super::fault::{Fault, Steps};
 use super::json;
 use super::value::{self, Value, said, said_with_kind};
 use super::view::EventView;
 
-/// Most entries that a loop goes over.
-pub(super) const LOOP_ENTRIES_MAX: usize = 1000;
 /// Steps that making the sentence of an error costs.
 const FAULT_STEPS: usize = 20;
 
@@ -30,7 +28,7 @@ pub(super) struct Evaluation<'v, 'a> {
     view: &'v EventView<'a>,
     pub(super) steps: Steps,
     /// What the variable of the loop under way stands for.
-    variable: Value<'v>,
+    pub(super) variable: Value<'v>,
 }
 
 impl<'v, 'a: 'v> Evaluation<'v, 'a> {
@@ -115,7 +113,7 @@ impl<'v, 'a: 'v> Evaluation<'v, 'a> {
         }
     }
 
-    fn fault<T>(&mut self, sentence: impl FnOnce() -> String) -> Result<T, Fault> {
+    pub(super) fn fault<T>(&mut self, sentence: impl FnOnce() -> String) -> Result<T, Fault> {
         self.steps.charge(FAULT_STEPS)?;
         Err(Fault::said(sentence()))
     }
@@ -343,76 +341,6 @@ impl<'v, 'a: 'v> Evaluation<'v, 'a> {
                     said_with_kind(right)
                 )
             }),
-        }
-    }
-
-    fn each(&mut self, each: &'v Loop) -> Result<Value<'v>, Fault> {
-        let entries = self.loop_entries(&each.entries)?;
-        let outer = std::mem::replace(&mut self.variable, Value::Null);
-        let result = self.go_over(each, &entries);
-        self.variable = outer;
-        result
-    }
-
-    /// What the loop goes over: the entries of a list or the keys of an object.
-    pub(super) fn loop_entries(&mut self, of: &'v Expression) -> Result<Vec<Value<'v>>, Fault> {
-        let value = self.value(of)?;
-        let count = match &value {
-            Value::Object(entries) => entries.len(),
-            other => match other.as_list() {
-                Some(list) => list.len(),
-                None => {
-                    return self.fault(|| {
-                        format!("`{of}` is {}, needs to be a list", said_with_kind(&value))
-                    });
-                }
-            },
-        };
-        if count > LOOP_ENTRIES_MAX {
-            return self.fault(|| {
-                format!(
-                    "`{of}` has {count} entries: a condition goes over {LOOP_ENTRIES_MAX} at most"
-                )
-            });
-        }
-        self.steps.charge(count)?;
-        Ok(match (&value, value.as_list()) {
-            (Value::Object(entries), _) => entries
-                .iter()
-                .map(|(key, _)| Value::Text(Cow::Borrowed(key)))
-                .collect(),
-            (_, Some(list)) => (0..count).filter_map(|no| list.get(no)).collect(),
-            _ => Vec::new(),
-        })
-    }
-
-    fn go_over(&mut self, each: &'v Loop, entries: &[Value<'v>]) -> Result<Value<'v>, Fault> {
-        let mut pending = None;
-        let mut kept = Vec::new();
-        for entry in entries {
-            self.steps.charge_bytes(3 * entry.bytes_to_copy())?;
-            self.variable = entry.clone();
-            if each.kind == LoopKind::Map {
-                kept.push(self.value(&each.body)?);
-                continue;
-            }
-            match (self.decide(&each.body), each.kind) {
-                (Ok(false), LoopKind::All) => return Ok(Value::Bool(false)),
-                (Ok(true), LoopKind::Exists) => return Ok(Value::Bool(true)),
-                (Ok(true), LoopKind::Filter | LoopKind::ExistsOne) => kept.push(entry.clone()),
-                (Ok(_), _) => {}
-                (Err(Fault::Said(said)), LoopKind::All | LoopKind::Exists) => {
-                    pending = pending.or(Some(said));
-                }
-                (Err(fault), _) => return Err(fault),
-            }
-        }
-        match (pending, each.kind) {
-            (Some(said), _) => Err(Fault::Said(said)),
-            (None, LoopKind::All) => Ok(Value::Bool(true)),
-            (None, LoopKind::Exists) => Ok(Value::Bool(false)),
-            (None, LoopKind::ExistsOne) => Ok(Value::Bool(kept.len() == 1)),
-            (None, LoopKind::Filter | LoopKind::Map) => Ok(Value::Made(kept.into())),
         }
     }
 }

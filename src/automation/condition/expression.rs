@@ -246,8 +246,9 @@ impl fmt::Display for Expression {
             }
             Self::Has(path) => write!(f, "has({path})"),
             Self::Not(inner) => {
+                // The parser drops `!!`, and with it that its operand must be true or false.
                 f.write_str("!")?;
-                inner.write_bound(6, f)
+                inner.write_bound(7, f)
             }
             Self::Negate(inner) => {
                 f.write_str("-")?;

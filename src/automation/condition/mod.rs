@@ -38,9 +38,12 @@ mod expression;
 mod fault;
 mod function;
 mod json;
+mod loops;
 mod nesting;
 #[cfg(test)]
 mod oracle;
+#[cfg(test)]
+mod refusals;
 #[cfg(test)]
 mod tests;
 mod value;

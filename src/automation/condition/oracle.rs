@@ -144,7 +144,7 @@ fn any_question() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn we_answer_as_the_crate_does(source in any_question(), payloads in prop::collection::vec(any_payload(), 1..6)) {
