@@ -92,14 +92,21 @@ impl FromStr for EventType {
             return Err(PatternError::TooLong { bytes: text.len() });
         }
         if text.contains('*') {
-            return Err(PatternError::Star { text: text.to_owned() });
+            return Err(PatternError::Star {
+                text: text.to_owned(),
+            });
         }
         let wrong = |c: &char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
         if let Some(character) = text.chars().find(wrong) {
-            return Err(PatternError::Character { text: text.to_owned(), character });
+            return Err(PatternError::Character {
+                text: text.to_owned(),
+                character,
+            });
         }
         if text.split('.').any(str::is_empty) {
-            return Err(PatternError::EmptySegment { text: text.to_owned() });
+            return Err(PatternError::EmptySegment {
+                text: text.to_owned(),
+            });
         }
         Ok(Self(text.into()))
     }
@@ -130,17 +137,24 @@ impl FromStr for Pattern {
             return Ok(Self::All);
         }
         let parsed = match text.strip_suffix(".*") {
-            Some("") => Err(PatternError::EmptySegment { text: text.to_owned() }),
+            Some("") => Err(PatternError::EmptySegment {
+                text: text.to_owned(),
+            }),
             Some(name) => name.parse().map(Self::Under),
             None => text.parse().map(Self::Exact),
         };
         // The message names the whole pattern, not the part that was left of it.
         parsed.map_err(|error| match error {
-            PatternError::EmptySegment { .. } => PatternError::EmptySegment { text: text.to_owned() },
-            PatternError::Star { .. } => PatternError::Star { text: text.to_owned() },
-            PatternError::Character { character, .. } => {
-                PatternError::Character { text: text.to_owned(), character }
-            }
+            PatternError::EmptySegment { .. } => PatternError::EmptySegment {
+                text: text.to_owned(),
+            },
+            PatternError::Star { .. } => PatternError::Star {
+                text: text.to_owned(),
+            },
+            PatternError::Character { character, .. } => PatternError::Character {
+                text: text.to_owned(),
+                character,
+            },
             other => other,
         })
     }
@@ -190,7 +204,11 @@ pub struct PatternIndex<T> {
 
 impl<T> Default for PatternIndex<T> {
     fn default() -> Self {
-        Self { all: Vec::new(), under: HashMap::new(), exact: HashMap::new() }
+        Self {
+            all: Vec::new(),
+            under: HashMap::new(),
+            exact: HashMap::new(),
+        }
     }
 }
 
@@ -212,7 +230,10 @@ impl<T> PatternIndex<T> {
     /// Everything inserted under a pattern that `event_type` meets: under `*` first, then from
     /// the widest pattern to the exact name, each in the order of insertion.
     pub fn candidates<'a>(&'a self, event_type: &'a EventType) -> impl Iterator<Item = &'a T> {
-        let under = event_type.ancestors().filter_map(|above| self.under.get(above)).flatten();
+        let under = event_type
+            .ancestors()
+            .filter_map(|above| self.under.get(above))
+            .flatten();
         let exact = self.exact.get(event_type.as_str()).into_iter().flatten();
         self.all.iter().chain(under).chain(exact)
     }
@@ -246,7 +267,12 @@ mod tests {
             let error = text.parse::<EventType>().expect_err(text);
             assert!(error.to_string().contains(message), "{text}: {error}");
         }
-        for text in ["a", "deal.stage.changed", "GitHub.issue_comment.created-2", &"a".repeat(200)] {
+        for text in [
+            "a",
+            "deal.stage.changed",
+            "GitHub.issue_comment.created-2",
+            &"a".repeat(200),
+        ] {
             assert_eq!(event_type(text).to_string(), text);
         }
     }
@@ -256,10 +282,21 @@ mod tests {
         for text in ["*", "deal.*", "deal.stage.*", "deal.updated"] {
             assert_eq!(text.parse::<Pattern>().expect(text).to_string(), text);
         }
-        for text in ["", ".*", "*.deal", "deal*", "deal.*.won", "deal.**", "**", "deal.*.*"] {
+        for text in [
+            "",
+            ".*",
+            "*.deal",
+            "deal*",
+            "deal.*.won",
+            "deal.**",
+            "**",
+            "deal.*.*",
+        ] {
             assert!(text.parse::<Pattern>().is_err(), "{text}");
         }
-        let error = "deal.*.won".parse::<Pattern>().expect_err("a star in the middle");
+        let error = "deal.*.won"
+            .parse::<Pattern>()
+            .expect_err("a star in the middle");
         assert!(error.to_string().contains("'deal.*.won'"), "{error}");
     }
 
@@ -278,14 +315,21 @@ mod tests {
         ];
         for (pattern, name, expected) in cases {
             let pattern: Pattern = pattern.parse().expect("valid");
-            assert_eq!(pattern.matches(&event_type(name)), expected, "{pattern} {name}");
+            assert_eq!(
+                pattern.matches(&event_type(name)),
+                expected,
+                "{pattern} {name}"
+            );
         }
     }
 
     #[test]
     fn patterns_are_text_in_json() {
         let patterns: Vec<Pattern> = serde_json::from_str(r#"["deal.*","*"]"#).expect("valid");
-        assert_eq!(serde_json::to_string(&patterns).expect("text"), r#"["deal.*","*"]"#);
+        assert_eq!(
+            serde_json::to_string(&patterns).expect("text"),
+            r#"["deal.*","*"]"#
+        );
         assert!(serde_json::from_str::<Pattern>(r#""a b""#).is_err());
     }
 

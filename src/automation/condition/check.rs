@@ -2,13 +2,12 @@
 //! here, when it is saved, with its place.
 //!
 //! The parser is the `cel` crate's, with its macros off, so that `x.all(y, …)` and `has(…)` come
-//! as the calls they were written as. It is a generated, recursive parser: what would make it
-//! recurse deeply or search long is refused by [`super::nesting`] before it sees the text. It
-//! also holds code that may panic on what its grammar lets through; a panic here would take down
-//! the request that saves a condition, or a node that loads one, so it is caught and becomes a
-//! refusal.
-
-use std::panic::{AssertUnwindSafe, catch_unwind};
+//! as the calls they were written as. It is a generated, recursive parser that needs megabytes of
+//! stack for a few brackets, and a stack that overflows can't be caught: what would make it
+//! recurse deeply is refused by [`super::nesting`] before it sees the text, and it runs on a
+//! thread with a stack of its own. It also holds code that may panic on what its grammar lets
+//! through; that would take down the request that saves a condition, or a node that loads one,
+//! so it becomes a refusal.
 
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, SelectExpr, SourceInfo, operators};
 
@@ -26,33 +25,55 @@ const LIST_ENTRIES_MAX: usize = 1000;
 /// Deepest tree, after chains of `&&` and of `||` have become one node each.
 const DEPTH_MAX: usize = 80;
 
+/// The parser's own stack. What `nesting` lets through takes less than a quarter of it in a build
+/// without optimisation; only the pages that are touched are ever memory.
+const PARSER_STACK_BYTES: usize = 64 * 1024 * 1024;
+
 type Result<T> = std::result::Result<T, ConditionError>;
 
 /// The expression that `source` says, if it is allowed.
 pub(super) fn check(source: &str) -> Result<Expression> {
     if source.len() > CONDITION_BYTES_MAX {
-        return Err(ConditionError::TooLong { bytes: source.len() });
+        return Err(ConditionError::TooLong {
+            bytes: source.len(),
+        });
     }
     if source.trim().is_empty() {
         return Err(ConditionError::Empty);
     }
     nesting::check(source)?;
     let (parsed, places) = parse(source)?;
-    let mut checker = Checker { source, places, variable: None, depth: 0 };
+    let mut checker = Checker {
+        source,
+        places,
+        variable: None,
+        depth: 0,
+    };
     let expression = checker.lower(&parsed)?;
     cost::check(&expression)?;
     Ok(expression)
 }
 
 fn parse(source: &str) -> Result<(IdedExpr, SourceInfo)> {
-    let parsed = catch_unwind(AssertUnwindSafe(|| {
-        let parser = cel::Env::default().with_optional_support(false).parser();
-        parser.parse_with_source_info(source)
-    }));
+    let read = || {
+        cel::Env::default()
+            .with_optional_support(false)
+            .parser()
+            .parse_with_source_info(source)
+    };
+    let parsed = std::thread::scope(|scope| {
+        let parser = std::thread::Builder::new()
+            .name("condition-parser".to_owned())
+            .stack_size(PARSER_STACK_BYTES);
+        // A panic ends the thread, and joining it says so.
+        parser
+            .spawn_scoped(scope, read)
+            .map(std::thread::ScopedJoinHandle::join)
+    });
     match parsed {
-        Ok(Ok(parsed)) => Ok(parsed),
-        Ok(Err(errors)) => Err(ConditionError::from_parser(source, &errors)),
-        Err(_) => Err(ConditionError::Unreadable),
+        Ok(Ok(Ok(parsed))) => Ok(parsed),
+        Ok(Ok(Err(errors))) => Err(ConditionError::from_parser(source, &errors)),
+        Ok(Err(_)) | Err(_) => Err(ConditionError::Unreadable),
     }
 }
 
@@ -66,12 +87,18 @@ struct Checker<'s> {
 
 impl Checker<'_> {
     fn at(&self, node: &IdedExpr) -> Position {
-        let start = self.places.offset_for(node.id).map_or(0, |(start, _)| start as usize);
+        let start = self
+            .places
+            .offset_for(node.id)
+            .map_or(0, |(start, _)| start as usize);
         Position::of(self.source, start)
     }
 
     fn unsupported<T>(&self, node: &IdedExpr, message: impl Into<String>) -> Result<T> {
-        Err(ConditionError::Unsupported { at: self.at(node), message: message.into() })
+        Err(ConditionError::Unsupported {
+            at: self.at(node),
+            message: message.into(),
+        })
     }
 
     fn lower(&mut self, node: &IdedExpr) -> Result<Expression> {
@@ -89,9 +116,10 @@ impl Checker<'_> {
                 format!("a list has {LIST_ENTRIES_MAX} entries at most"),
             ),
             Expr::List(list) => self.lower_each(&list.elements).map(Expression::List),
-            Expr::Map(_) | Expr::Struct(_) => {
-                self.unsupported(node, "{…} can't be written in a condition: compare single fields")
-            }
+            Expr::Map(_) | Expr::Struct(_) => self.unsupported(
+                node,
+                "{…} can't be written in a condition: compare single fields",
+            ),
             Expr::Comprehension(_) | Expr::Unspecified => {
                 self.unsupported(node, "this can't be written in a condition")
             }
@@ -118,7 +146,10 @@ impl Checker<'_> {
             LiteralValue::UInt(number) => {
                 return self.unsupported(
                     node,
-                    format!("write {number} without the u: whole numbers in events have a sign", number = number.inner()),
+                    format!(
+                        "write {number} without the u: whole numbers in events have a sign",
+                        number = number.inner()
+                    ),
                 );
             }
             LiteralValue::Bytes(_) => {
@@ -137,17 +168,24 @@ impl Checker<'_> {
                 format!("`event` alone has no value: ask for one of {}", roots()),
             );
         }
-        Err(ConditionError::UnknownName { at: self.at(node), name: name.to_owned() })
+        Err(ConditionError::UnknownName {
+            at: self.at(node),
+            name: name.to_owned(),
+        })
     }
 
     fn select(&mut self, node: &IdedExpr, select: &SelectExpr) -> Result<Expression> {
         let shadowed = self.variable.as_deref() == Some("event");
         if !shadowed && matches!(&select.operand.expr, Expr::Ident(name) if name == "event") {
-            let root = Root::ALL.into_iter().find(|root| root.as_str() == select.field);
-            return root.map(Expression::Root).ok_or_else(|| ConditionError::UnknownName {
-                at: self.at(node),
-                name: format!("event.{}", select.field),
-            });
+            let root = Root::ALL
+                .into_iter()
+                .find(|root| root.as_str() == select.field);
+            return root
+                .map(Expression::Root)
+                .ok_or_else(|| ConditionError::UnknownName {
+                    at: self.at(node),
+                    name: format!("event.{}", select.field),
+                });
         }
         let of = self.boxed(&select.operand)?;
         Ok(Expression::Field(of, select.field.clone()))
@@ -159,7 +197,10 @@ impl Checker<'_> {
                 (Some(kind), [variable, body]) => self.each(node, kind, target, (variable, body)),
                 (Some(kind), _) => self.unsupported(
                     node,
-                    format!("{0}() takes a name and a test: list.{0}(x, x.price > 10)", kind.as_str()),
+                    format!(
+                        "{0}() takes a name and a test: list.{0}(x, x.price > 10)",
+                        kind.as_str()
+                    ),
                 ),
                 (None, arguments) => {
                     let all: Vec<&IdedExpr> = std::iter::once(&**target).chain(arguments).collect();
@@ -171,8 +212,8 @@ impl Checker<'_> {
             (operators::LOGICAL_AND | operators::LOGICAL_OR, [_, _]) => self.chain(node, call),
             (operators::LOGICAL_NOT, [inner]) => Ok(Expression::Not(self.boxed(inner)?)),
             (operators::NEGATE, [inner]) => Ok(match self.lower(inner)? {
-                Expression::Literal(Value::Int(number)) => {
-                    Expression::Literal(Value::Int(number.wrapping_neg()))
+                Expression::Literal(Value::Int(number)) if number != i64::MIN => {
+                    Expression::Literal(Value::Int(-number))
                 }
                 Expression::Literal(Value::Double(number)) => {
                     Expression::Literal(Value::Double(-number))
@@ -241,7 +282,10 @@ impl Checker<'_> {
         let Expr::Ident(variable) = &variable.expr else {
             return self.unsupported(
                 variable,
-                format!("the first argument of {}() is a plain name, such as x", kind.as_str()),
+                format!(
+                    "the first argument of {}() is a plain name, such as x",
+                    kind.as_str()
+                ),
             );
         };
         if self.variable.is_some() {
@@ -251,7 +295,12 @@ impl Checker<'_> {
         self.variable = Some(variable.clone());
         let body = self.lower(body);
         self.variable = None;
-        Ok(Expression::Loop(Box::new(Loop { kind, entries, variable: variable.clone(), body: body? })))
+        Ok(Expression::Loop(Box::new(Loop {
+            kind,
+            entries,
+            variable: variable.clone(),
+            body: body?,
+        })))
     }
 
     fn function(
@@ -262,10 +311,17 @@ impl Checker<'_> {
     ) -> Result<Expression> {
         let name = call.func_name.as_str();
         let Some((function, fewest, most)) = Function::from_name(name) else {
-            return Err(ConditionError::UnknownFunction { at: self.at(node), name: name.to_owned() });
+            return Err(ConditionError::UnknownFunction {
+                at: self.at(node),
+                name: name.to_owned(),
+            });
         };
         if function.is_method() != call.target.is_some() && !function.is_either() {
-            let how = if function.is_method() { format!("x.{name}(…)") } else { format!("{name}(x)") };
+            let how = if function.is_method() {
+                format!("x.{name}(…)")
+            } else {
+                format!("{name}(x)")
+            };
             return self.unsupported(node, format!("{name} is called as {how}"));
         }
         if arguments.len() < fewest || arguments.len() > most {
@@ -274,8 +330,10 @@ impl Checker<'_> {
                 format!("{name}() has {} arguments, needs {fewest}", arguments.len()),
             );
         }
-        let arguments: Vec<_> =
-            arguments.iter().map(|argument| self.lower(argument)).collect::<Result<_>>()?;
+        let arguments: Vec<_> = arguments
+            .iter()
+            .map(|argument| self.lower(argument))
+            .collect::<Result<_>>()?;
         self.fold_literals(node, function, arguments)
     }
 
@@ -309,7 +367,9 @@ impl Checker<'_> {
 
 /// What may be asked of an event, for messages.
 pub(super) fn roots() -> String {
-    Root::ALL.map(|root| format!("event.{}", root.as_str())).join(", ")
+    Root::ALL
+        .map(|root| format!("event.{}", root.as_str()))
+        .join(", ")
 }
 
 fn comparison(name: &str) -> Option<Comparison> {

@@ -4,10 +4,10 @@
 //! out of them only over its texts and lists, never over its own length.
 
 use super::error::ConditionError;
-use super::evaluation::LOOP_ENTRIES_MAX;
-use super::expression::{Expression, LoopKind};
+use super::expression::{Expression, LoopKind, Root};
 use super::fault::STEPS_MAX;
 use super::function::Function;
+use super::loops::LOOP_ENTRIES_MAX;
 use super::value::Value;
 
 /// Most steps that the nodes of a condition may need.
@@ -17,7 +17,10 @@ const COST_MAX: usize = STEPS_MAX / 2;
 pub(super) fn check(expression: &Expression) -> Result<(), ConditionError> {
     let steps = cost(expression);
     if steps > COST_MAX {
-        return Err(ConditionError::TooExpensive { steps, steps_max: COST_MAX });
+        return Err(ConditionError::TooExpensive {
+            steps,
+            steps_max: COST_MAX,
+        });
     }
     match gives(expression) {
         Some(what) => Err(ConditionError::NotAQuestion { what }),
@@ -38,41 +41,42 @@ fn cost(expression: &Expression) -> usize {
         | Expression::Compare(_, left, right)
         | Expression::In(left, right)
         | Expression::Arithmetic(_, left, right) => cost(left) + cost(right),
-        Expression::Either { test, then, otherwise } => {
-            cost(test) + cost(then).max(cost(otherwise))
-        }
-        Expression::Loop(each) => {
-            cost(&each.entries) + LOOP_ENTRIES_MAX * (1 + cost(&each.body))
-        }
+        Expression::Either {
+            test,
+            then,
+            otherwise,
+        } => cost(test) + cost(then).max(cost(otherwise)),
+        Expression::Loop(each) => cost(&each.entries) + LOOP_ENTRIES_MAX * (1 + cost(&each.body)),
     }
 }
 
 /// What the expression certainly gives, if that is neither true nor false.
 fn gives(expression: &Expression) -> Option<&'static str> {
     match expression {
-        Expression::Literal(Value::Bool(_)) => None,
-        Expression::Literal(Value::Text(_)) => Some("a string"),
-        Expression::Literal(Value::Null) => Some("null"),
-        Expression::Literal(Value::Time(_)) | Expression::Call(Function::Timestamp, _) => {
-            Some("a time")
+        Expression::Literal(Value::Bool(_))
+        | Expression::Root(Root::Payload)
+        | Expression::Call(Function::Contains | Function::StartsWith | Function::EndsWith, _) => {
+            None
         }
-        Expression::Literal(_) | Expression::Negate(_) => Some("a number"),
-        Expression::Root(super::expression::Root::Timestamp) => Some("a time"),
-        Expression::Root(super::expression::Root::Payload) => None,
-        Expression::Root(_) => Some("a string"),
+        Expression::Literal(Value::Text(_))
+        | Expression::Root(Root::Id | Root::Type | Root::Source)
+        | Expression::Call(Function::String | Function::LowerAscii, _) => Some("a string"),
+        Expression::Literal(Value::Null) => Some("null"),
+        Expression::Literal(Value::Time(_))
+        | Expression::Root(Root::Timestamp)
+        | Expression::Call(Function::Timestamp, _) => Some("a time"),
+        Expression::Literal(Value::Duration(_)) | Expression::Call(Function::Duration, _) => {
+            Some("a duration")
+        }
+        Expression::Literal(_) | Expression::Negate(_) | Expression::Call(..) => Some("a number"),
         Expression::Arithmetic(..) => Some("a number or a string"),
         Expression::List(_) => Some("a list"),
-        Expression::Call(
-            Function::Contains | Function::StartsWith | Function::EndsWith,
-            _,
-        ) => None,
-        Expression::Call(Function::String | Function::LowerAscii, _) => Some("a string"),
-        Expression::Call(Function::Duration, _) => Some("a duration"),
-        Expression::Call(..) => Some("a number"),
         Expression::Loop(each) if matches!(each.kind, LoopKind::Filter | LoopKind::Map) => {
             Some("a list")
         }
-        Expression::Either { then, otherwise, .. } => gives(then).or_else(|| gives(otherwise)),
+        Expression::Either {
+            then, otherwise, ..
+        } => gives(then).or_else(|| gives(otherwise)),
         _ => None,
     }
 }

@@ -76,7 +76,8 @@ pub enum ConditionError {
     /// A function that there is not.
     #[error(
         "{at}: there is no function {name}(): a condition knows has, all, exists, exists_one, \
-         filter, map, {}", Function::names()
+         filter, map, {}",
+        Function::names()
     )]
     UnknownFunction {
         /// Where it is called.
@@ -123,18 +124,37 @@ pub enum ConditionError {
 impl ConditionError {
     /// The first thing the parser found, in words.
     pub(super) fn from_parser(source: &str, errors: &cel::ParseErrors) -> Self {
-        let Some(first) = errors.errors.first() else { return Self::Unreadable };
+        let Some(first) = errors.errors.first() else {
+            return Self::Unreadable;
+        };
         let at = Position {
             line: usize::try_from(first.pos.0).unwrap_or(1).max(1),
             column: usize::try_from(first.pos.1).unwrap_or(1).max(1),
         };
         let line = source.lines().nth(at.line - 1).unwrap_or("");
         let rest: String = line.chars().skip(at.column - 1).take(40).collect();
-        let message = hint(rest.trim_start()).unwrap_or_else(|| {
-            let message = first.msg.strip_prefix("Syntax error: ").unwrap_or(&first.msg);
-            // What could have stood there instead is a page long.
-            message.split(" expecting ").next().unwrap_or(message).to_owned()
-        });
+        let before: String = line.chars().take(at.column - 1).collect();
+        let word_before = before
+            .trim_end()
+            .rsplit(|c: char| !c.is_ascii_alphabetic())
+            .next();
+        let prefixed = word_before
+            .and_then(hint)
+            .filter(|_| word_before == Some("not"));
+        let message = prefixed
+            .or_else(|| hint(rest.trim_start()))
+            .unwrap_or_else(|| {
+                let message = first
+                    .msg
+                    .strip_prefix("Syntax error: ")
+                    .unwrap_or(&first.msg);
+                // What could have stood there instead is a page long.
+                message
+                    .split(" expecting ")
+                    .next()
+                    .unwrap_or(message)
+                    .to_owned()
+            });
         Self::Syntax { at, message }
     }
 }

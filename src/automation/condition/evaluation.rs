@@ -14,14 +14,12 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use super::expression::{Comparison, Expression, Loop, LoopKind, Operator, Root};
+use super::expression::{Comparison, Expression, LoopKind, Operator, Root};
 use super::fault::{Fault, Steps};
 use super::json;
 use super::value::{self, Value, said, said_with_kind};
 use super::view::EventView;
 
-/// Most entries that a loop goes over.
-pub(super) const LOOP_ENTRIES_MAX: usize = 1000;
 /// Steps that making the sentence of an error costs.
 const FAULT_STEPS: usize = 20;
 
@@ -30,12 +28,16 @@ pub(super) struct Evaluation<'v, 'a> {
     view: &'v EventView<'a>,
     pub(super) steps: Steps,
     /// What the variable of the loop under way stands for.
-    variable: Value<'v>,
+    pub(super) variable: Value<'v>,
 }
 
 impl<'v, 'a: 'v> Evaluation<'v, 'a> {
     pub(super) fn new(view: &'v EventView<'a>) -> Self {
-        Self { view, steps: Steps::new(), variable: Value::Null }
+        Self {
+            view,
+            steps: Steps::new(),
+            variable: Value::Null,
+        }
     }
 
     /// What `expression` is worth, if it is worth true or false.
@@ -43,7 +45,10 @@ impl<'v, 'a: 'v> Evaluation<'v, 'a> {
         match self.value(expression)? {
             Value::Bool(value) => Ok(value),
             other => self.fault(|| {
-                format!("`{expression}` is {}, needs to be true or false", said_with_kind(&other))
+                format!(
+                    "`{expression}` is {}, needs to be true or false",
+                    said_with_kind(&other)
+                )
             }),
         }
     }
@@ -88,8 +93,16 @@ impl<'v, 'a: 'v> Evaluation<'v, 'a> {
                 let (left, right) = (self.value(left)?, self.value(right)?);
                 self.calculate(*operator, &left, &right)
             }
-            Expression::Either { test, then, otherwise } => {
-                if self.decide(test)? { self.value(then) } else { self.value(otherwise) }
+            Expression::Either {
+                test,
+                then,
+                otherwise,
+            } => {
+                if self.decide(test)? {
+                    self.value(then)
+                } else {
+                    self.value(otherwise)
+                }
             }
             Expression::Call(function, arguments) => {
                 let arguments = self.values(arguments)?;
@@ -100,13 +113,16 @@ impl<'v, 'a: 'v> Evaluation<'v, 'a> {
         }
     }
 
-    fn fault<T>(&mut self, sentence: impl FnOnce() -> String) -> Result<T, Fault> {
+    pub(super) fn fault<T>(&mut self, sentence: impl FnOnce() -> String) -> Result<T, Fault> {
         self.steps.charge(FAULT_STEPS)?;
         Err(Fault::said(sentence()))
     }
 
     fn values(&mut self, expressions: &'v [Expression]) -> Result<Vec<Value<'v>>, Fault> {
-        expressions.iter().map(|expression| self.value(expression)).collect()
+        expressions
+            .iter()
+            .map(|expression| self.value(expression))
+            .collect()
     }
 
     fn root(&mut self, root: Root) -> Result<Option<Value<'v>>, Fault> {
@@ -143,7 +159,12 @@ impl<'v, 'a: 'v> Evaluation<'v, 'a> {
         let (Expression::Field(of, _) | Expression::Index(of, _)) = path else {
             return self.fault(|| missing(path));
         };
-        self.fault(|| format!("`{of}` is {}, so there is no `{path}`", said_with_kind(value)))
+        self.fault(|| {
+            format!(
+                "`{of}` is {}, so there is no `{path}`",
+                said_with_kind(value)
+            )
+        })
     }
 
     fn entry(
@@ -159,7 +180,11 @@ impl<'v, 'a: 'v> Evaluation<'v, 'a> {
         }
         self.fault(|| match path {
             Expression::Index(of, _) => {
-                format!("`{of}` is {}, so there is no `{path}` ({})", said_with_kind(value), said(index))
+                format!(
+                    "`{of}` is {}, so there is no `{path}` ({})",
+                    said_with_kind(value),
+                    said(index)
+                )
             }
             _ => missing(path),
         })
@@ -174,7 +199,9 @@ impl<'v, 'a: 'v> Evaluation<'v, 'a> {
             Expression::Index(of, index) => (of, self.value(index)?),
             other => return self.value(other).map(Some),
         };
-        let Some(value) = self.find(of)? else { return Ok(None) };
+        let Some(value) = self.find(of)? else {
+            return Ok(None);
+        };
         Ok(match (&value, &index) {
             (Value::Object(entries), Value::Text(name)) => {
                 json::look_up(entries, name).map(Value::from)
@@ -262,7 +289,16 @@ impl<'v, 'a: 'v> Evaluation<'v, 'a> {
             (Value::Object(entries), Value::Text(name)) => {
                 Ok(json::look_up(entries, name).is_some())
             }
-            (Value::Object(_), _) => Ok(false),
+            (
+                Value::Object(_),
+                Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Double(_),
+            ) => Ok(false),
+            (Value::Object(_), _) => self.fault(|| {
+                format!(
+                    "`{left}` is {}, which is no key of an object",
+                    said_with_kind(&wanted)
+                )
+            }),
             _ => self.fault(|| {
                 format!(
                     "`{right}` is {}, needs to be a list or an object for `in`",
@@ -276,9 +312,12 @@ impl<'v, 'a: 'v> Evaluation<'v, 'a> {
         match self.value(inner)? {
             Value::Int(number) if number != i64::MIN => Ok(Value::Int(-number)),
             Value::Double(number) => Ok(Value::Double(-number)),
-            other => {
-                self.fault(|| format!("`{inner}` is {}, which has no negative", said_with_kind(&other)))
-            }
+            other => self.fault(|| {
+                format!(
+                    "`{inner}` is {}, which has no negative",
+                    said_with_kind(&other)
+                )
+            }),
         }
     }
 
@@ -302,75 +341,6 @@ impl<'v, 'a: 'v> Evaluation<'v, 'a> {
                     said_with_kind(right)
                 )
             }),
-        }
-    }
-
-    fn each(&mut self, each: &'v Loop) -> Result<Value<'v>, Fault> {
-        let entries = self.loop_entries(&each.entries)?;
-        let outer = std::mem::replace(&mut self.variable, Value::Null);
-        let result = self.go_over(each, &entries);
-        self.variable = outer;
-        result
-    }
-
-    /// What the loop goes over: the entries of a list or the keys of an object.
-    pub(super) fn loop_entries(&mut self, of: &'v Expression) -> Result<Vec<Value<'v>>, Fault> {
-        let value = self.value(of)?;
-        let count = match &value {
-            Value::Object(entries) => entries.len(),
-            other => match other.as_list() {
-                Some(list) => list.len(),
-                None => {
-                    return self.fault(|| {
-                        format!("`{of}` is {}, needs to be a list", said_with_kind(&value))
-                    });
-                }
-            },
-        };
-        if count > LOOP_ENTRIES_MAX {
-            return self.fault(|| {
-                format!(
-                    "`{of}` has {count} entries: a condition goes over {LOOP_ENTRIES_MAX} at most"
-                )
-            });
-        }
-        self.steps.charge(count)?;
-        Ok(match (&value, value.as_list()) {
-            (Value::Object(entries), _) => {
-                entries.iter().map(|(key, _)| Value::Text(Cow::Borrowed(key))).collect()
-            }
-            (_, Some(list)) => (0..count).filter_map(|no| list.get(no)).collect(),
-            _ => Vec::new(),
-        })
-    }
-
-    fn go_over(&mut self, each: &'v Loop, entries: &[Value<'v>]) -> Result<Value<'v>, Fault> {
-        let mut pending = None;
-        let mut kept = Vec::new();
-        for entry in entries {
-            self.steps.charge_bytes(3 * entry.bytes_to_copy())?;
-            self.variable = entry.clone();
-            if each.kind == LoopKind::Map {
-                kept.push(self.value(&each.body)?);
-                continue;
-            }
-            match (self.decide(&each.body), each.kind) {
-                (Ok(false), LoopKind::All) => return Ok(Value::Bool(false)),
-                (Ok(true), LoopKind::Exists) => return Ok(Value::Bool(true)),
-                (Ok(true), LoopKind::Filter | LoopKind::ExistsOne) => kept.push(entry.clone()),
-                (Ok(_), _) => {}
-                (Err(Fault::Said(said)), LoopKind::All | LoopKind::Exists) => {
-                    pending = pending.or(Some(said));
-                }
-                (Err(fault), _) => return Err(fault),
-            }
-        }
-        match (pending, each.kind) {
-            (Some(said), _) => Err(Fault::Said(said)),
-            (None, LoopKind::All) => Ok(Value::Bool(true)),
-            (None, LoopKind::Exists) => Ok(Value::Bool(false)),
-            (None, LoopKind::ExistsOne) => Ok(Value::Bool(kept.len() == 1)),
-            (None, LoopKind::Filter | LoopKind::Map) => Ok(Value::Made(kept.into())),
         }
     }
 }

@@ -19,8 +19,11 @@ pub(super) fn sentence<'v>(
 ) -> String {
     match (expression, value) {
         (Expression::All(parts), Truth::False) | (Expression::Any(parts), Truth::True) => {
-            let deciding =
-                parts.iter().find(|part| evaluation.decide(part).is_ok_and(|v| Truth::from(v) == value));
+            let deciding = parts.iter().find(|part| {
+                evaluation
+                    .decide(part)
+                    .is_ok_and(|v| Truth::from(v) == value)
+            });
             match deciding {
                 Some(part) => sentence(evaluation, part, value),
                 None => plain(expression, value),
@@ -29,7 +32,12 @@ pub(super) fn sentence<'v>(
         (Expression::All(parts), Truth::True) => joined(evaluation, parts, value).join(" and "),
         (Expression::Any(parts), Truth::False) => {
             let sentences = joined(evaluation, parts, value);
-            format!("neither of {} holds: {}", parts.len(), sentences.join("; "))
+            let none = if parts.len() == 2 { "neither" } else { "none" };
+            format!(
+                "{none} of {} alternatives holds: {}",
+                parts.len(),
+                sentences.join("; ")
+            )
         }
         (Expression::Not(inner), _) => negated(evaluation, inner, value),
         (Expression::Compare(comparison, left, right), _) => {
@@ -85,20 +93,23 @@ fn joined<'v>(
     parts: &'v [Expression],
     value: Truth,
 ) -> Vec<String> {
-    let mut sentences: Vec<_> =
-        parts.iter().take(PARTS_SAID_MAX).map(|part| sentence(evaluation, part, value)).collect();
-    if let Some(more) = parts.len().checked_sub(PARTS_SAID_MAX).filter(|more| *more > 0) {
+    let mut sentences: Vec<_> = parts
+        .iter()
+        .take(PARTS_SAID_MAX)
+        .map(|part| sentence(evaluation, part, value))
+        .collect();
+    if let Some(more) = parts
+        .len()
+        .checked_sub(PARTS_SAID_MAX)
+        .filter(|more| *more > 0)
+    {
         sentences.push(format!("and {more} more"));
     }
     sentences
 }
 
 /// Why `!inner` has the `value`.
-fn negated<'v>(
-    evaluation: &mut Evaluation<'v, '_>,
-    inner: &'v Expression,
-    value: Truth,
-) -> String {
+fn negated<'v>(evaluation: &mut Evaluation<'v, '_>, inner: &'v Expression, value: Truth) -> String {
     match (inner, value) {
         (Expression::Not(twice), _) => sentence(evaluation, twice, value),
         (Expression::Compare(comparison, left, right), _) => {
@@ -112,7 +123,10 @@ fn negated<'v>(
             format!("`{}` is false", shortened(&text))
         }
         (_, Truth::False) => {
-            format!("{}, which must not be", sentence(evaluation, inner, Truth::True))
+            format!(
+                "{}, which must not be",
+                sentence(evaluation, inner, Truth::True)
+            )
         }
     }
 }
@@ -189,7 +203,9 @@ fn called<'v>(
     arguments: &'v [Expression],
     value: Truth,
 ) -> Option<String> {
-    let [subject, part] = arguments else { return None };
+    let [subject, part] = arguments else {
+        return None;
+    };
     let (is, needs) = match function {
         Function::StartsWith => ("starts with", "to start with"),
         Function::EndsWith => ("ends with", "to end with"),
@@ -198,7 +214,9 @@ fn called<'v>(
     };
     let whole = evaluation.value(subject).ok()?;
     let part = said(&evaluation.value(part).ok()?);
-    let (Value::Text(_), shown) = (&whole, said(&whole)) else { return None };
+    let (Value::Text(_), shown) = (&whole, said(&whole)) else {
+        return None;
+    };
     Some(match value {
         Truth::True => format!("`{subject}` is {shown}, {is} {part}"),
         Truth::False => format!("`{subject}` is {shown}, needs {needs} {part}"),

@@ -28,7 +28,11 @@ pub(super) enum Expression {
     Compare(Comparison, Box<Expression>, Box<Expression>),
     In(Box<Expression>, Box<Expression>),
     Arithmetic(Operator, Box<Expression>, Box<Expression>),
-    Either { test: Box<Expression>, then: Box<Expression>, otherwise: Box<Expression> },
+    Either {
+        test: Box<Expression>,
+        then: Box<Expression>,
+        otherwise: Box<Expression>,
+    },
     Call(Function, Vec<Expression>),
     Loop(Box<Loop>),
     List(Vec<Expression>),
@@ -45,8 +49,13 @@ pub(super) enum Root {
 }
 
 impl Root {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Id, Self::Type, Self::Timestamp, Self::Source, Self::Payload];
+    pub(super) const ALL: [Self; 5] = [
+        Self::Id,
+        Self::Type,
+        Self::Timestamp,
+        Self::Source,
+        Self::Payload,
+    ];
 
     pub(super) fn as_str(self) -> &'static str {
         match self {
@@ -185,10 +194,19 @@ impl Expression {
     }
 
     fn write_bound(&self, least: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.binding() < least { write!(f, "({self})") } else { write!(f, "{self}") }
+        if self.binding() < least {
+            write!(f, "({self})")
+        } else {
+            write!(f, "{self}")
+        }
     }
 
-    fn write_pair(&self, symbol: &str, pair: (&Self, &Self), f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write_pair(
+        &self,
+        symbol: &str,
+        pair: (&Self, &Self),
+        f: &mut fmt::Formatter<'_>,
+    ) -> fmt::Result {
         let binding = self.binding();
         pair.0.write_bound(binding, f)?;
         write!(f, " {symbol} ")?;
@@ -196,7 +214,12 @@ impl Expression {
         pair.1.write_bound(binding + 1, f)
     }
 
-    fn write_joined(parts: &[Self], symbol: &str, least: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write_joined(
+        parts: &[Self],
+        symbol: &str,
+        least: u8,
+        f: &mut fmt::Formatter<'_>,
+    ) -> fmt::Result {
         for (no, part) in parts.iter().enumerate() {
             if no > 0 {
                 f.write_str(symbol)?;
@@ -223,8 +246,9 @@ impl fmt::Display for Expression {
             }
             Self::Has(path) => write!(f, "has({path})"),
             Self::Not(inner) => {
+                // The parser drops `!!`, and with it that its operand must be true or false.
                 f.write_str("!")?;
-                inner.write_bound(6, f)
+                inner.write_bound(7, f)
             }
             Self::Negate(inner) => {
                 f.write_str("-")?;
@@ -239,7 +263,11 @@ impl fmt::Display for Expression {
             Self::Arithmetic(operator, left, right) => {
                 self.write_pair(operator.as_str(), (left, right), f)
             }
-            Self::Either { test, then, otherwise } => {
+            Self::Either {
+                test,
+                then,
+                otherwise,
+            } => {
                 test.write_bound(1, f)?;
                 write!(f, " ? ")?;
                 then.write_bound(1, f)?;
@@ -258,7 +286,13 @@ impl fmt::Display for Expression {
             }
             Self::Loop(each) => {
                 each.entries.write_bound(7, f)?;
-                write!(f, ".{}({}, {})", each.kind.as_str(), each.variable, each.body)
+                write!(
+                    f,
+                    ".{}({}, {})",
+                    each.kind.as_str(),
+                    each.variable,
+                    each.body
+                )
             }
             Self::List(parts) => {
                 f.write_str("[")?;

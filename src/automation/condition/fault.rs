@@ -45,16 +45,9 @@ impl Steps {
     }
 
     pub(super) fn charge(&mut self, steps: usize) -> Result<(), Fault> {
-        match self.0.checked_sub(steps) {
-            Some(left) => {
-                self.0 = left;
-                Ok(())
-            }
-            None => {
-                self.0 = 0;
-                Err(Fault::Spent)
-            }
-        }
+        let left = self.0.checked_sub(steps);
+        self.0 = left.unwrap_or(0);
+        left.map(drop).ok_or(Fault::Spent)
     }
 
     /// For touching this much text.

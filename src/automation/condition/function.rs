@@ -6,6 +6,9 @@ use std::borrow::Cow;
 use super::fault::{Fault, Steps};
 use super::value::{Value, said_with_kind};
 
+/// How many times as long as comparing a text it takes to search in it.
+const SEARCH_FACTOR: usize = 3;
+
 /// A function. The argument it is called on, if it is a method, counts as its first one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Function {
@@ -67,7 +70,10 @@ impl Function {
     }
 
     pub(super) fn as_str(self) -> &'static str {
-        FUNCTIONS.iter().find(|entry| entry.1 == self).map_or("", |entry| entry.0)
+        FUNCTIONS
+            .iter()
+            .find(|entry| entry.1 == self)
+            .map_or("", |entry| entry.0)
     }
 
     /// Whether it is called on its first argument: `text.contains("x")`.
@@ -97,10 +103,16 @@ impl Function {
         }
         let not_taken = || {
             let given: Vec<_> = arguments.iter().map(said_with_kind).collect();
-            Fault::said(format!("{}() can't be called with {}", self.as_str(), given.join(" and ")))
+            Fault::said(format!(
+                "{}() can't be called with {}",
+                self.as_str(),
+                given.join(" and ")
+            ))
         };
         match (self, arguments) {
             (Self::Contains, [Value::Text(text), Value::Text(part)]) => {
+                // A search takes several times what a comparison takes.
+                steps.charge_bytes(SEARCH_FACTOR * text.len())?;
                 Ok(Value::Bool(text.contains(part.as_ref())))
             }
             (Self::StartsWith, [Value::Text(text), Value::Text(part)]) => {

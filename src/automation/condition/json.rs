@@ -30,7 +30,9 @@ pub(super) type Entry<'a> = (Cow<'a, str>, Json<'a>);
 
 /// The value of `key` among the sorted `entries`.
 pub(super) fn look_up<'j, 'a>(entries: &'j [Entry<'a>], key: &str) -> Option<&'j Json<'a>> {
-    let found = entries.binary_search_by(|(name, _)| name.as_ref().cmp(key)).ok()?;
+    let found = entries
+        .binary_search_by(|(name, _)| name.as_ref().cmp(key))
+        .ok()?;
     Some(&entries[found].1)
 }
 
@@ -146,7 +148,10 @@ mod tests {
             ("9223372036854775807", Json::Int(i64::MAX)),
             ("9223372036854775808", Json::Uint(1 << 63)),
             ("18446744073709551615", Json::Uint(u64::MAX)),
-            ("18446744073709551616", Json::Double(18_446_744_073_709_551_616.0)),
+            (
+                "18446744073709551616",
+                Json::Double(18_446_744_073_709_551_616.0),
+            ),
             ("1.0", Json::Double(1.0)),
             ("1e3", Json::Double(1000.0)),
         ];
@@ -168,7 +173,10 @@ mod tests {
 
     #[test]
     fn plain_strings_are_borrowed_and_escaped_ones_are_read() {
-        assert!(matches!(json(r#""Grüße""#), Json::Text(Cow::Borrowed("Grüße"))));
+        assert!(matches!(
+            json(r#""Grüße""#),
+            Json::Text(Cow::Borrowed("Grüße"))
+        ));
         assert_eq!(json(r#""a\u0000\n""#), Json::Text("a\0\n".into()));
     }
 }

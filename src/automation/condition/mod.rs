@@ -38,7 +38,12 @@ mod expression;
 mod fault;
 mod function;
 mod json;
+mod loops;
 mod nesting;
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod refusals;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -122,7 +127,10 @@ impl Condition {
     /// is refused here, with its place.
     pub fn parse(source: &str) -> Result<Self, ConditionError> {
         let expression = check::check(source)?;
-        Ok(Self { source: source.into(), expression })
+        Ok(Self {
+            source: source.into(),
+            expression,
+        })
     }
 
     /// The text, as its author wrote it.
@@ -134,8 +142,12 @@ impl Condition {
     pub fn evaluate(&self, view: &EventView<'_>) -> Verdict {
         match Evaluation::new(view).decide(&self.expression) {
             Ok(true) => Verdict::True,
-            Ok(false) => Verdict::False { why: self.say(view, Truth::False) },
-            Err(fault) => Verdict::Error { message: fault.into_sentence() },
+            Ok(false) => Verdict::False {
+                why: self.say(view, Truth::False),
+            },
+            Err(fault) => Verdict::Error {
+                message: fault.into_sentence(),
+            },
         }
     }
 
@@ -147,7 +159,11 @@ impl Condition {
             Verdict::False { why } => why.clone(),
             Verdict::Error { message } => message.clone(),
         };
-        Explanation { verdict, summary, clauses: self.clauses(view) }
+        Explanation {
+            verdict,
+            summary,
+            clauses: self.clauses(view),
+        }
     }
 
     fn say(&self, view: &EventView<'_>, value: Truth) -> String {
@@ -172,12 +188,23 @@ impl Condition {
                         decided = deciding == Some(value);
                         let truth = Truth::from(value);
                         let why = sentence(&mut Evaluation::new(view), part, truth);
-                        (if value { ClauseValue::True } else { ClauseValue::False }, why)
+                        (
+                            if value {
+                                ClauseValue::True
+                            } else {
+                                ClauseValue::False
+                            },
+                            why,
+                        )
                     }
                     Err(fault) => (ClauseValue::Error, fault.into_sentence()),
                 }
             };
-            clauses.push(Clause { text: part.to_string(), value, why });
+            clauses.push(Clause {
+                text: part.to_string(),
+                value,
+                why,
+            });
         }
         clauses
     }

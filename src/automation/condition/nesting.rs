@@ -18,7 +18,12 @@ const CHAIN_MAX: usize = 48;
 
 /// Refuses what is nested too deeply.
 pub(super) fn check(source: &str) -> Result<(), ConditionError> {
-    let mut scan = Scan { brackets: 0, prefixes: 0, choices: 0, chains: vec![0] };
+    let mut scan = Scan {
+        brackets: 0,
+        prefixes: 0,
+        choices: 0,
+        chains: vec![0],
+    };
     let mut at = 0;
     // What the word just before makes of a string.
     let mut escapes = Escapes::Read;
@@ -40,7 +45,9 @@ pub(super) fn check(source: &str) -> Result<(), ConditionError> {
             string_length(rest, character, escapes)
         } else {
             if !scan.take(character) {
-                return Err(ConditionError::TooDeep { at: Position::of(source, at) });
+                return Err(ConditionError::TooDeep {
+                    at: Position::of(source, at),
+                });
             }
             character.len_utf8()
         };
@@ -109,7 +116,8 @@ impl Scan {
 
 /// The length of the name or number at the start of `text`.
 fn word_length(text: &str) -> usize {
-    text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len())
+    text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .unwrap_or(text.len())
 }
 
 /// Whether a backslash in a string takes the next character with it.
@@ -121,7 +129,10 @@ enum Escapes {
 
 impl Escapes {
     fn after(word: &str) -> Self {
-        if ["r", "br"].iter().any(|prefix| word.eq_ignore_ascii_case(prefix)) {
+        if ["r", "br"]
+            .iter()
+            .any(|prefix| word.eq_ignore_ascii_case(prefix))
+        {
             Self::Raw
         } else {
             Self::Read
@@ -132,7 +143,11 @@ impl Escapes {
 /// The length of the string at the start of `text`, quotes included; all of it if it has no end.
 fn string_length(text: &str, quote: char, escapes: Escapes) -> usize {
     let triple: String = std::iter::repeat_n(quote, 3).collect();
-    let close = if text.starts_with(&triple) { triple.as_str() } else { &triple[..1] };
+    let close = if text.starts_with(&triple) {
+        triple.as_str()
+    } else {
+        &triple[..1]
+    };
     let content = &text[close.len()..];
     let mut characters = content.char_indices();
     while let Some((offset, character)) = characters.next() {
@@ -144,4 +159,57 @@ fn string_length(text: &str, quote: char, escapes: Escapes) -> usize {
         }
     }
     text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nests_too_deeply_is_refused() {
+        let nested = |open: &str, close: &str, times: usize| {
+            format!("{}1{}", open.repeat(times), close.repeat(times))
+        };
+        let cases = [
+            nested("(", ")", 17),
+            nested("[", "]", 2000),
+            nested("{1:", "}", 17),
+            nested("size(", ")", 17),
+            nested("a[", "]", 17),
+            "(".repeat(4000),
+            "!".repeat(5),
+            "- ".repeat(5),
+            format!("{}true", "!(".repeat(17)),
+            nested("true ? ", " : true", 9),
+            format!("a{}", ".b".repeat(49)),
+            format!("1{}", " + 1".repeat(49)),
+            format!("1{}", " in 1".repeat(49)),
+            // What looks like a string to a hasty reader, and is none.
+            format!("xr\"\\\" \"{}", "(".repeat(17)),
+            format!("'it' {}", "(".repeat(17)),
+            format!("// '\n{}", "(".repeat(17)),
+            format!("r'\\' {}", "(".repeat(17)),
+            format!("\"\"\" \" \"\"\" {}", "(".repeat(17)),
+        ];
+        for text in cases {
+            assert!(
+                matches!(check(&text), Err(ConditionError::TooDeep { .. })),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_only_long_or_in_a_string_passes() {
+        let cases = [
+            format!("'{}' == event.id", "(".repeat(2000)),
+            format!("'\\'{}' == event.id", "(".repeat(2000)),
+            format!("event.data.a in [{}1]", "1, ".repeat(999)),
+            format!("{}true", "(event.data.a == 1) && ".repeat(150)),
+            format!("true // {}", "(".repeat(2000)),
+        ];
+        for text in &cases {
+            assert_eq!(check(text), Ok(()), "{text}");
+        }
+    }
 }

@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::fault::{Fault, Steps};
 use super::json::{Entry, Json};
@@ -30,7 +30,7 @@ pub(super) enum Value<'v> {
     /// A list of the payload.
     Given(&'v [Json<'v>]),
     /// A list that the condition made.
-    Made(Rc<[Value<'v>]>),
+    Made(Arc<[Value<'v>]>),
     Time(jiff::Timestamp),
     Duration(jiff::SignedDuration),
 }

@@ -28,7 +28,14 @@ impl<'a> EventView<'a> {
         timestamp: Timestamp,
         payload: &'a [u8],
     ) -> Self {
-        Self { id, event_type, timestamp, source: None, payload, json: OnceLock::new() }
+        Self {
+            id,
+            event_type,
+            timestamp,
+            source: None,
+            payload,
+            json: OnceLock::new(),
+        }
     }
 
     /// The same event, which came from `source`: what `event.source` says.
