@@ -181,7 +181,13 @@ mod tests {
         let id = EventId::mint(Timestamp::from_ms(1_790_000_000_123));
         assert_eq!(id.to_string().parse::<EventId>(), Ok(id));
         assert_eq!(id.minted_at(), Timestamp::from_ms(1_790_000_000_123));
-        for wrong in ["", "evt_", "ep_0198f3c2b1d47c0f8a6e000000000000", "evt_xyz", "evt_-"] {
+        for wrong in [
+            "",
+            "evt_",
+            "ep_0198f3c2b1d47c0f8a6e000000000000",
+            "evt_xyz",
+            "evt_-",
+        ] {
             assert!(wrong.parse::<EventId>().is_err(), "{wrong}");
         }
     }
@@ -206,13 +212,31 @@ mod tests {
         let id = DeliveryId::derive(&origin);
         assert_eq!(id, DeliveryId::derive(&origin));
         assert_eq!(id.uuid().get_version_num(), 8);
-        assert_eq!(id.uuid().as_bytes()[..6], origin.event.uuid().as_bytes()[..6]);
+        assert_eq!(
+            id.uuid().as_bytes()[..6],
+            origin.event.uuid().as_bytes()[..6]
+        );
         for other in [
-            DeliveryOrigin { event: EventId::mint(now), ..origin },
-            DeliveryOrigin { automation: AutomationId::mint(now), ..origin },
-            DeliveryOrigin { action_no: 1, ..origin },
-            DeliveryOrigin { endpoint: EndpointId::mint(now), ..origin },
-            DeliveryOrigin { output_no: 1, ..origin },
+            DeliveryOrigin {
+                event: EventId::mint(now),
+                ..origin
+            },
+            DeliveryOrigin {
+                automation: AutomationId::mint(now),
+                ..origin
+            },
+            DeliveryOrigin {
+                action_no: 1,
+                ..origin
+            },
+            DeliveryOrigin {
+                endpoint: EndpointId::mint(now),
+                ..origin
+            },
+            DeliveryOrigin {
+                output_no: 1,
+                ..origin
+            },
         ] {
             assert_ne!(id, DeliveryId::derive(&other));
         }

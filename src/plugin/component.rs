@@ -77,9 +77,19 @@ impl Component {
         adapter: v1::Adapter,
     ) -> Result<Self, Error> {
         description.check()?;
-        let schema = ConfigSchema::compile(&description.config_schema)
-            .map_err(|why| Error::Description { field: "config-schema", why })?;
-        Ok(Self(Arc::new(Inner { digest, description, imports, schema, adapter })))
+        let schema = ConfigSchema::compile(&description.config_schema).map_err(|why| {
+            Error::Description {
+                field: "config-schema",
+                why,
+            }
+        })?;
+        Ok(Self(Arc::new(Inner {
+            digest,
+            description,
+            imports,
+            schema,
+            adapter,
+        })))
     }
 
     /// The digest of its bytes.
@@ -122,23 +132,41 @@ impl Description {
         let bad = |field, why: String| Err(Error::Description { field, why });
         let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if !(1..=NAME_BYTES_MAX).contains(&self.name.len()) || !self.name.bytes().all(is_name) {
-            let why = format!("1 to {NAME_BYTES_MAX} lower-case letters, digits and hyphens are wanted");
+            let why =
+                format!("1 to {NAME_BYTES_MAX} lower-case letters, digits and hyphens are wanted");
             return bad("name", why);
         }
         if !(1..=VERSION_BYTES_MAX).contains(&self.version.len())
-            || !self.version.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'@')
+            || !self
+                .version
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && byte != b'@')
         {
-            let why = format!("1 to {VERSION_BYTES_MAX} visible ASCII characters without '@' are wanted");
+            let why =
+                format!("1 to {VERSION_BYTES_MAX} visible ASCII characters without '@' are wanted");
             return bad("version", why);
         }
         for (field, count, count_max, what) in [
             ("summary", self.summary.len(), SUMMARY_BYTES_MAX, "bytes"),
-            ("config-schema", self.config_schema.len(), PLUGIN_CONFIG_BYTES_MAX, "bytes"),
-            ("event-types", self.event_types.len(), PATTERNS_MAX, "event types"),
+            (
+                "config-schema",
+                self.config_schema.len(),
+                PLUGIN_CONFIG_BYTES_MAX,
+                "bytes",
+            ),
+            (
+                "event-types",
+                self.event_types.len(),
+                PATTERNS_MAX,
+                "event types",
+            ),
             ("vectors", self.vectors.len(), VECTORS_MAX, "vectors"),
         ] {
             if count > count_max {
-                return bad(field, format!("it has {count} {what}, more than {count_max}"));
+                return bad(
+                    field,
+                    format!("it has {count} {what}, more than {count_max}"),
+                );
             }
         }
         let is_event_type = |event_type: &String| {
@@ -146,7 +174,10 @@ impl Description {
                 && event_type.bytes().all(|byte| byte.is_ascii_graphic())
         };
         if !self.event_types.iter().all(is_event_type) {
-            return bad("event-types", "one of them is empty, too long, or has spaces in it".into());
+            return bad(
+                "event-types",
+                "one of them is empty, too long, or has spaces in it".into(),
+            );
         }
         Ok(())
     }

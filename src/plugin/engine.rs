@@ -94,7 +94,11 @@ impl Engine {
         }
         survey(wasm)?;
         let compiled = {
-            let _one_at_a_time = self.0.compiling.lock().unwrap_or_else(PoisonError::into_inner);
+            let _one_at_a_time = self
+                .0
+                .compiling
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             wasmtime::component::Component::from_binary(&self.0.engine, wasm).map_err(|error| {
                 Error::Invalid {
                     why: error.root_cause().to_string(),
@@ -104,17 +108,19 @@ impl Engine {
         };
         let imports = imports::check(&compiled)?;
         check_exports(&compiled)?;
-        let adapter = v1::Adapter::new(&self.0.linker, &compiled).map_err(|error| {
-            Error::Contract {
+        let adapter =
+            v1::Adapter::new(&self.0.linker, &compiled).map_err(|error| Error::Contract {
                 why: error.root_cause().to_string(),
                 source: error.into_boxed_dyn_error(),
-            }
-        })?;
+            })?;
         let (described, ..) = self.in_fresh_store(|store| adapter.describe(store));
         let description = match described {
             Ok(description) => description,
             Err(error @ RunError::BadOutput { .. }) => {
-                return Err(Error::Description { field: "vectors", why: error.to_string() });
+                return Err(Error::Description {
+                    field: "vectors",
+                    why: error.to_string(),
+                });
             }
             Err(error) => return Err(Error::Describe(error)),
         };
@@ -151,7 +157,9 @@ impl Engine {
         store.limiter(|host| &mut host.meter);
         store.set_hostcall_fuel(RETURN_BYTES_MAX);
         store.set_epoch_deadline(Ticker::ticks(settings.run_ms_max));
-        let answer = store.set_fuel(settings.fuel_max).and_then(|()| call(&mut store));
+        let answer = store
+            .set_fuel(settings.fuel_max)
+            .and_then(|()| call(&mut store));
         let fuel_left = store.get_fuel().unwrap_or(0);
         let mut host = store.into_data();
         let result = answer.unwrap_or_else(|error| Err(host.verdict(&error, settings)));
@@ -188,8 +196,18 @@ impl Engine {
             step: 0,
             config: &vector.config,
         };
-        let run = self.run(component, &Request { event: &vector.event(), context: &context });
-        if vector.is_kept_by(&run.result) { Ok(()) } else { Err(broken(shown(&run.result))) }
+        let run = self.run(
+            component,
+            &Request {
+                event: &vector.event(),
+                context: &context,
+            },
+        );
+        if vector.is_kept_by(&run.result) {
+            Ok(())
+        } else {
+            Err(broken(shown(&run.result)))
+        }
     }
 }
 
@@ -205,8 +223,11 @@ fn shown(result: &Result<Outcome, RunError>) -> String {
                     let data = String::from_utf8_lossy(&output.data);
                     let event_type = output.event_type.as_ref();
                     let event_type = event_type.map_or(String::new(), |name| format!(" as {name}"));
-                    let headers: String =
-                        output.headers.iter().map(|(name, value)| format!(" {name}: {value}")).collect();
+                    let headers: String = output
+                        .headers
+                        .iter()
+                        .map(|(name, value)| format!(" {name}: {value}"))
+                        .collect();
                     format!("{data}{event_type}{headers}")
                 })
                 .collect();
@@ -219,12 +240,20 @@ fn shown(result: &Result<Outcome, RunError>) -> String {
 
 fn check_exports(component: &wasmtime::component::Component) -> Result<(), Error> {
     let ty = component.component_type();
-    let offered: Vec<String> =
-        ty.exports(component.engine()).map(|(name, _)| name.to_owned()).collect();
-    if offered.iter().any(|name| imports::is_interface(name, v1::EXPORT)) {
+    let offered: Vec<String> = ty
+        .exports(component.engine())
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    if offered
+        .iter()
+        .any(|name| imports::is_interface(name, v1::EXPORT))
+    {
         return Ok(());
     }
-    Err(Error::Exports { expected: "throwbar:plugin/transform@1.0.0", offered })
+    Err(Error::Exports {
+        expected: "throwbar:plugin/transform@1.0.0",
+        offered,
+    })
 }
 
 fn config(settings: &Settings) -> Config {

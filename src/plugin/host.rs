@@ -4,9 +4,7 @@
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 use super::engine::Settings;
-use super::limits::{
-    LOG_BYTES_MAX, LOG_LINE_OVERHEAD_BYTES, Limit, Meter, STACK_BYTES_MAX,
-};
+use super::limits::{LOG_BYTES_MAX, LOG_LINE_OVERHEAD_BYTES, Limit, Meter, STACK_BYTES_MAX};
 use super::run::{LogLevel, LogLine, RunError};
 
 /// How much of a plugin's last words a verdict repeats.
@@ -26,7 +24,11 @@ struct LogFull;
 
 impl Host {
     pub fn new(settings: &Settings) -> Self {
-        Self { meter: Meter::new(settings.memory_bytes_max), log: Vec::new(), log_bytes: 0 }
+        Self {
+            meter: Meter::new(settings.memory_bytes_max),
+            log: Vec::new(),
+            log_bytes: 0,
+        }
     }
 
     /// Takes a line, or ends the run.
@@ -43,20 +45,28 @@ impl Host {
     /// What a run that broke off died of.
     pub fn verdict(&self, error: &wasmtime::Error, settings: &Settings) -> RunError {
         if error.is::<LogFull>() {
-            return RunError::LimitExceeded(Limit::Log { bytes_max: LOG_BYTES_MAX });
+            return RunError::LimitExceeded(Limit::Log {
+                bytes_max: LOG_BYTES_MAX,
+            });
         }
         if error.is::<PoolConcurrencyLimitError>() || error.is::<std::io::Error>() {
             return RunError::Host(error.root_cause().to_string());
         }
         match error.downcast_ref::<Trap>() {
             Some(Trap::OutOfFuel) => {
-                return RunError::LimitExceeded(Limit::Fuel { fuel_max: settings.fuel_max });
+                return RunError::LimitExceeded(Limit::Fuel {
+                    fuel_max: settings.fuel_max,
+                });
             }
             Some(Trap::Interrupt) => {
-                return RunError::LimitExceeded(Limit::Time { ms_max: settings.run_ms_max });
+                return RunError::LimitExceeded(Limit::Time {
+                    ms_max: settings.run_ms_max,
+                });
             }
             Some(Trap::StackOverflow) => {
-                return RunError::LimitExceeded(Limit::Stack { bytes_max: STACK_BYTES_MAX });
+                return RunError::LimitExceeded(Limit::Stack {
+                    bytes_max: STACK_BYTES_MAX,
+                });
             }
             _ => {}
         }
@@ -69,13 +79,20 @@ impl Host {
         if cause.contains("fuel allocated for hostcalls has been exhausted") {
             return RunError::LimitExceeded(Limit::ReturnBytes);
         }
-        RunError::Trapped { message: self.account(error.downcast_ref::<Trap>(), &cause) }
+        RunError::Trapped {
+            message: self.account(error.downcast_ref::<Trap>(), &cause),
+        }
     }
 
     fn account(&self, trap: Option<&Trap>, cause: &str) -> String {
-        let mut account = cause.strip_prefix("wasm trap: ").unwrap_or(cause).to_owned();
+        let mut account = cause
+            .strip_prefix("wasm trap: ")
+            .unwrap_or(cause)
+            .to_owned();
         if trap == Some(&Trap::MemoryOutOfBounds) {
-            account.push_str(" (where a stack lies in memory, this is also what too deep a recursion ends in)");
+            account.push_str(
+                " (where a stack lies in memory, this is also what too deep a recursion ends in)",
+            );
         }
         if let Some(line) = self.log.last().filter(|line| line.level == LogLevel::Error) {
             account.push_str("; its last words: ");

@@ -31,7 +31,11 @@ pub(super) fn check(component: &Component) -> Result<Vec<String>, Error> {
             _ => wanted.push(name.to_owned()),
         }
     }
-    if wanted.is_empty() { Ok(given) } else { Err(Error::Imports { wanted }) }
+    if wanted.is_empty() {
+        Ok(given)
+    } else {
+        Err(Error::Imports { wanted })
+    }
 }
 
 /// Whether `name` is this interface in a released version of major 1.

@@ -8,11 +8,11 @@ use crate::model::limits::{OUTPUTS_MAX, PAYLOAD_BYTES_MAX};
 
 /// Fuel of one run unless the settings say otherwise; about one unit is burnt for each instruction.
 ///
-/// A Rust plugin burns some hundred units per byte of payload at most, a JavaScript one some
-/// thousand; so this is enough for the largest payload in the slowest language, and is gone in a
-/// few tenths of a second even so: before the wall-clock backstop, which is what keeps verdicts
-/// the same on a busy machine.
-pub(super) const FUEL_DEFAULT: u64 = 300_000_000;
+/// A Rust plugin that reads the payload into values burns 200 units for each byte, so 50 million for
+/// the largest payload; an interpreter in the sandbox needs some times as much. This is enough for
+/// those, and yet is gone in about 0.2 s of CPU: long before the wall-clock backstop, so that the
+/// verdict is the same on a machine five times as busy.
+pub(super) const FUEL_DEFAULT: u64 = 500_000_000;
 /// The backstop of one run unless the settings say otherwise.
 pub(super) const RUN_MS_DEFAULT: u64 = 1000;
 /// Linear memory of one run unless the settings say otherwise.
@@ -136,8 +136,14 @@ impl fmt::Display for Limit {
                 Bytes(bytes),
                 Bytes(bytes_max)
             ),
-            Self::Table { elements, elements_max } => {
-                write!(f, "wanted a table of {elements} elements, and may have {elements_max}")
+            Self::Table {
+                elements,
+                elements_max,
+            } => {
+                write!(
+                    f,
+                    "wanted a table of {elements} elements, and may have {elements_max}"
+                )
             }
             Self::Stack { bytes_max } => write!(
                 f,
@@ -206,15 +212,31 @@ pub(super) struct Meter {
 
 impl Meter {
     pub fn new(memory_bytes_max: usize) -> Self {
-        Self { memory_bytes: 0, memory_bytes_max, refused: None, held_bytes: 0 }
+        Self {
+            memory_bytes: 0,
+            memory_bytes_max,
+            refused: None,
+            held_bytes: 0,
+        }
     }
 }
 
 impl ResourceLimiter for Meter {
-    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let bytes = self.held_bytes.saturating_sub(current).saturating_add(desired);
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let bytes = self
+            .held_bytes
+            .saturating_sub(current)
+            .saturating_add(desired);
         if bytes > self.memory_bytes_max {
-            self.refused = Some(Limit::Memory { bytes, bytes_max: self.memory_bytes_max });
+            self.refused = Some(Limit::Memory {
+                bytes,
+                bytes_max: self.memory_bytes_max,
+            });
             return Ok(false);
         }
         self.held_bytes = bytes;
@@ -222,11 +244,18 @@ impl ResourceLimiter for Meter {
         Ok(true)
     }
 
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(
+        &mut self,
+        _: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let fits = desired <= TABLE_ELEMENTS_MAX;
         if !fits {
-            self.refused =
-                Some(Limit::Table { elements: desired, elements_max: TABLE_ELEMENTS_MAX });
+            self.refused = Some(Limit::Table {
+                elements: desired,
+                elements_max: TABLE_ELEMENTS_MAX,
+            });
         }
         Ok(fits)
     }

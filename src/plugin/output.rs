@@ -23,8 +23,14 @@ const HEADERS_ALLOWED: &[&str] = &[
 /// Names that belong to applications.
 const HEADER_PREFIXES: &[&str] = &["ce-", "x-"];
 /// Among those, what proxies, this server or a signature scheme says, and receivers believe.
-const HEADER_PREFIXES_DENIED: &[&str] =
-    &["x-forwarded-", "x-http-method", "x-original-", "x-real-ip", "x-throwbar-", "x-webhook-"];
+const HEADER_PREFIXES_DENIED: &[&str] = &[
+    "x-forwarded-",
+    "x-http-method",
+    "x-original-",
+    "x-real-ip",
+    "x-throwbar-",
+    "x-webhook-",
+];
 
 /// An output as it left the sandbox.
 pub(super) struct RawOutput {
@@ -36,7 +42,9 @@ pub(super) struct RawOutput {
 /// Checks all outputs of a run.
 pub(super) fn check(outputs: Vec<RawOutput>) -> Result<Outcome, RunError> {
     if outputs.len() > OUTPUTS_MAX {
-        return Err(RunError::LimitExceeded(Limit::Outputs { count: outputs.len() }));
+        return Err(RunError::LimitExceeded(Limit::Outputs {
+            count: outputs.len(),
+        }));
     }
     outputs
         .into_iter()
@@ -51,10 +59,14 @@ fn check_one(no: usize, raw: RawOutput) -> Result<Output, RunError> {
     if bytes > PAYLOAD_BYTES_MAX {
         return Err(RunError::LimitExceeded(Limit::OutputBytes { no, bytes }));
     }
-    let bad = |why: String| RunError::BadOutput { why: format!("output {no} (from 0): {why}") };
+    let bad = |why: String| RunError::BadOutput {
+        why: format!("output {no} (from 0): {why}"),
+    };
     // Depth first: the parser recurses.
     if depth(&raw.data) > PAYLOAD_DEPTH_MAX {
-        return Err(bad(format!("its JSON is nested deeper than {PAYLOAD_DEPTH_MAX}")));
+        return Err(bad(format!(
+            "its JSON is nested deeper than {PAYLOAD_DEPTH_MAX}"
+        )));
     }
     serde_json::from_str::<IgnoredAny>(&raw.data)
         .map_err(|error| bad(format!("its data is not JSON: {error}")))?;
@@ -62,7 +74,11 @@ fn check_one(no: usize, raw: RawOutput) -> Result<Output, RunError> {
         check_event_type(event_type).map_err(bad)?;
     }
     let count = raw.headers.len();
-    let bytes = raw.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let bytes = raw
+        .headers
+        .iter()
+        .map(|(name, value)| name.len() + value.len())
+        .sum();
     if count > HEADERS_MAX || bytes > HEADER_BYTES_MAX {
         return Err(RunError::LimitExceeded(Limit::Headers { no, count, bytes }));
     }
@@ -70,23 +86,37 @@ fn check_one(no: usize, raw: RawOutput) -> Result<Output, RunError> {
     for (name, value) in raw.headers {
         let name = header_name(&name).map_err(bad)?;
         if HeaderValue::from_str(&value).is_err() || !value.is_ascii() {
-            return Err(bad(format!("the value of header '{name}' has characters that headers cannot have")));
+            return Err(bad(format!(
+                "the value of header '{name}' has characters that headers cannot have"
+            )));
         }
         if headers.iter().any(|(other, _)| *other == name) {
             return Err(bad(format!("it has the header '{name}' twice")));
         }
         headers.push((name, value));
     }
-    Ok(Output { data: raw.data.into(), event_type: raw.event_type, headers })
+    Ok(Output {
+        data: raw.data.into(),
+        event_type: raw.event_type,
+        headers,
+    })
 }
 
 fn header_name(name: &str) -> Result<String, String> {
-    let shown: String = name.chars().take(80).flat_map(char::escape_default).collect();
+    let shown: String = name
+        .chars()
+        .take(80)
+        .flat_map(char::escape_default)
+        .collect();
     let name = HeaderName::from_bytes(name.as_bytes())
         .map_err(|_| format!("'{shown}' is not the name of a header"))?;
     let name = name.as_str();
-    let of_applications = HEADER_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-        && !HEADER_PREFIXES_DENIED.iter().any(|prefix| name.starts_with(prefix))
+    let of_applications = HEADER_PREFIXES
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+        && !HEADER_PREFIXES_DENIED
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
         && !name.contains("signature");
     if of_applications || HEADERS_ALLOWED.contains(&name) {
         Ok(name.to_owned())
@@ -101,7 +131,9 @@ fn header_name(name: &str) -> Result<String, String> {
 
 fn check_event_type(event_type: &str) -> Result<(), String> {
     let fits = (1..=EVENT_TYPE_BYTES_MAX).contains(&event_type.len())
-        && event_type.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        && event_type
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     if fits {
         return Ok(());
     }
@@ -151,23 +183,64 @@ mod tests {
 
     #[test]
     fn only_headers_of_the_list_pass() {
-        for name in ["Content-Type", "X-Team", "ce-type", "traceparent", "Idempotency-Key"] {
+        for name in [
+            "Content-Type",
+            "X-Team",
+            "ce-type",
+            "traceparent",
+            "Idempotency-Key",
+        ] {
             let Ok(Outcome::Emit(outputs)) = with_header(name, "a b\tc") else {
                 panic!("{name} is refused");
             };
-            assert_eq!(outputs[0].headers, [(name.to_ascii_lowercase(), "a b\tc".to_owned())]);
+            assert_eq!(
+                outputs[0].headers,
+                [(name.to_ascii_lowercase(), "a b\tc".to_owned())]
+            );
         }
         for name in [
-            "Host", "content-length", "Content-Encoding", "Transfer-Encoding", "Connection", "TE", "Upgrade",
-            "Expect", "Trailer", "Keep-Alive", "Proxy-Authorization", "Authorization", "Cookie", "Forwarded",
-            "User-Agent", "webhook-id", "webhook-signature", "svix-id", "svix-signature", "x-forwarded-for",
-            "X-Hub-Signature-256", "x-webhook-event", "x-real-ip", "x-throwbar-id", "", " x-a", "x a", "x-ä",
-            "x-a:b", "x-a\r\nhost", "x-a\0",
+            "Host",
+            "content-length",
+            "Content-Encoding",
+            "Transfer-Encoding",
+            "Connection",
+            "TE",
+            "Upgrade",
+            "Expect",
+            "Trailer",
+            "Keep-Alive",
+            "Proxy-Authorization",
+            "Authorization",
+            "Cookie",
+            "Forwarded",
+            "User-Agent",
+            "webhook-id",
+            "webhook-signature",
+            "svix-id",
+            "svix-signature",
+            "x-forwarded-for",
+            "X-Hub-Signature-256",
+            "x-webhook-event",
+            "x-real-ip",
+            "x-throwbar-id",
+            "",
+            " x-a",
+            "x a",
+            "x-ä",
+            "x-a:b",
+            "x-a\r\nhost",
+            "x-a\0",
         ] {
-            assert!(matches!(with_header(name, "1"), Err(RunError::BadOutput { .. })), "{name}");
+            assert!(
+                matches!(with_header(name, "1"), Err(RunError::BadOutput { .. })),
+                "{name}"
+            );
         }
         for value in ["a\r\nhost: evil", "a\nb", "a\0", "ä", "\u{7f}"] {
-            assert!(matches!(with_header("x-a", value), Err(RunError::BadOutput { .. })), "{value:?}");
+            assert!(
+                matches!(with_header("x-a", value), Err(RunError::BadOutput { .. })),
+                "{value:?}"
+            );
         }
     }
 
@@ -184,24 +257,37 @@ mod tests {
             ("NaN", false),
             ("\"\u{0}\"", false),
         ] {
-            let outputs =
-                vec![RawOutput { data: data.into(), event_type: None, headers: vec![] }];
+            let outputs = vec![RawOutput {
+                data: data.into(),
+                event_type: None,
+                headers: vec![],
+            }];
             assert_eq!(check(outputs).is_ok(), fits, "{data}");
         }
     }
 
     #[test]
     fn depth_does_not_count_what_strings_hold() {
-        for (json, expected) in
-            [("1", 0), ("[]", 1), ("{\"a\":[{}]}", 3), ("[\"[[\\\"[[\",[]]", 2), ("]]][[", 2)]
-        {
+        for (json, expected) in [
+            ("1", 0),
+            ("[]", 1),
+            ("{\"a\":[{}]}", 3),
+            ("[\"[[\\\"[[\",[]]", 2),
+            ("]]][[", 2),
+        ] {
             assert_eq!(depth(json), expected, "{json}");
         }
     }
 
     #[test]
     fn an_event_type_is_a_name() {
-        for (event_type, fits) in [("deal.won", true), ("a-b_C.9", true), ("", false), ("a b", false), ("a*", false)] {
+        for (event_type, fits) in [
+            ("deal.won", true),
+            ("a-b_C.9", true),
+            ("", false),
+            ("a b", false),
+            ("a*", false),
+        ] {
             assert_eq!(check_event_type(event_type).is_ok(), fits, "{event_type}");
         }
         assert!(check_event_type(&"x".repeat(EVENT_TYPE_BYTES_MAX + 1)).is_err());

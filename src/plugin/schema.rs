@@ -46,14 +46,18 @@ impl ConfigSchema {
     /// Checks a configuration.
     pub fn check(&self, config: &str) -> Result<(), ConfigError> {
         if config.len() > PLUGIN_CONFIG_BYTES_MAX {
-            return Err(ConfigError::TooLarge { bytes: config.len() });
+            return Err(ConfigError::TooLarge {
+                bytes: config.len(),
+            });
         }
-        let config: Value =
-            serde_json::from_str(config).map_err(|error| ConfigError::NotJson(error.to_string()))?;
-        self.0.validate(&config).map_err(|error| ConfigError::Mismatch {
-            pointer: error.instance_path().as_str().to_owned(),
-            why: error.masked().to_string(),
-        })
+        let config: Value = serde_json::from_str(config)
+            .map_err(|error| ConfigError::NotJson(error.to_string()))?;
+        self.0
+            .validate(&config)
+            .map_err(|error| ConfigError::Mismatch {
+                pointer: error.instance_path().as_str().to_owned(),
+                why: error.masked().to_string(),
+            })
     }
 }
 
@@ -76,12 +80,16 @@ mod tests {
         }
         assert!(matches!(schema.check("{"), Err(ConfigError::NotJson(_))));
         let long = format!("\"{}\"", "x".repeat(PLUGIN_CONFIG_BYTES_MAX));
-        assert!(matches!(schema.check(&long), Err(ConfigError::TooLarge { .. })));
+        assert!(matches!(
+            schema.check(&long),
+            Err(ConfigError::TooLarge { .. })
+        ));
     }
 
     #[test]
     fn a_refused_value_is_not_repeated() {
-        let schema = ConfigSchema::compile(r#"{"properties":{"token":{"maxLength":3}}}"#).expect("schema");
+        let schema =
+            ConfigSchema::compile(r#"{"properties":{"token":{"maxLength":3}}}"#).expect("schema");
         let error = schema.check(r#"{"token":"s3cret"}"#).expect_err("too long");
         assert!(!error.to_string().contains("s3cret"), "{error}");
     }
@@ -91,7 +99,10 @@ mod tests {
         for (schema, fine) in [
             ("true", true),
             ("{}", true),
-            (r##"{"$ref":"#/$defs/x","$defs":{"x":{"type":"string"}}}"##, true),
+            (
+                r##"{"$ref":"#/$defs/x","$defs":{"x":{"type":"string"}}}"##,
+                true,
+            ),
             (r#"{"$ref":"https://example.org/schema.json"}"#, false),
             (r#"{"$ref":"file:///etc/passwd"}"#, false),
             (r#"{"type":"strong"}"#, false),

@@ -14,7 +14,10 @@ pub(super) struct Slot<'a>(&'a Slots);
 
 impl Slots {
     pub fn new(count: u32) -> Self {
-        Self { free: Mutex::new(count), freed: Condvar::new() }
+        Self {
+            free: Mutex::new(count),
+            freed: Condvar::new(),
+        }
     }
 
     /// Waits for a place. Blocks the thread.

@@ -33,20 +33,29 @@ pub(super) fn survey(wasm: &[u8]) -> Result<(), Error> {
     // the heaviest so far is never too little.
     let mut heaviest = 1_u64;
     for payload in Parser::new(0).parse_all(wasm) {
-        let payload = payload.map_err(|error| Error::NotAComponent { why: error.to_string() })?;
+        let payload = payload.map_err(|error| Error::NotAComponent {
+            why: error.to_string(),
+        })?;
         if let Payload::Version { encoding, .. } = &payload {
             if levels.is_empty() && *encoding == Encoding::Module {
                 return Err(Error::NotAComponent {
-                    why: "it is a core module; wrap it into a component, as wasm-component-ld does".into(),
+                    why: "it is a core module; wrap it into a component, as wasm-component-ld does"
+                        .into(),
                 });
             }
             levels.push(Level::default());
         }
-        let Some(level) = levels.last_mut() else { continue };
+        let Some(level) = levels.last_mut() else {
+            continue;
+        };
         match payload {
             Payload::CodeSectionStart { count, .. } => functions += u64::from(count),
             Payload::CodeSectionEntry(body) => {
-                limit("bytes in one function", body.range().len() as u64, FUNCTION_BYTES_MAX as u64)?;
+                limit(
+                    "bytes in one function",
+                    body.range().len() as u64,
+                    FUNCTION_BYTES_MAX as u64,
+                )?;
             }
             Payload::InstanceSection(section) => level.own += u64::from(section.count()),
             Payload::ComponentAliasSection(section) => level.own += u64::from(section.count()),
@@ -54,16 +63,23 @@ pub(super) fn survey(wasm: &[u8]) -> Result<(), Error> {
             Payload::ComponentInstanceSection(section) => {
                 level.own += u64::from(section.count());
                 for instance in section {
-                    let instance =
-                        instance.map_err(|error| Error::NotAComponent { why: error.to_string() })?;
+                    let instance = instance.map_err(|error| Error::NotAComponent {
+                        why: error.to_string(),
+                    })?;
                     if matches!(instance, ComponentInstance::Instantiate { .. }) {
                         level.instantiates += 1;
                     }
                 }
             }
             Payload::End(_) => {
-                let unfolded = level.own.saturating_add(level.instantiates.saturating_mul(heaviest));
-                limit("definitions after unfolding its nested components", unfolded, UNFOLDED_MAX)?;
+                let unfolded = level
+                    .own
+                    .saturating_add(level.instantiates.saturating_mul(heaviest));
+                limit(
+                    "definitions after unfolding its nested components",
+                    unfolded,
+                    UNFOLDED_MAX,
+                )?;
                 heaviest = heaviest.max(unfolded);
                 levels.pop();
             }
@@ -75,7 +91,11 @@ pub(super) fn survey(wasm: &[u8]) -> Result<(), Error> {
 
 fn limit(what: &'static str, count: u64, count_max: u64) -> Result<(), Error> {
     if count > count_max {
-        return Err(Error::TooComplex { what, count, count_max });
+        return Err(Error::TooComplex {
+            what,
+            count,
+            count_max,
+        });
     }
     Ok(())
 }

@@ -17,12 +17,19 @@ pub(super) struct Ticker {
 impl Ticker {
     pub fn start(engine: wasmtime::Engine) -> std::io::Result<Self> {
         let (stop, stopped) = mpsc::sync_channel::<()>(0);
-        let thread = std::thread::Builder::new().name("plugin-ticker".into()).spawn(move || {
-            while stopped.recv_timeout(Duration::from_millis(TICK_MS)) == Err(RecvTimeoutError::Timeout) {
-                engine.increment_epoch();
-            }
-        })?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name("plugin-ticker".into())
+            .spawn(move || {
+                while stopped.recv_timeout(Duration::from_millis(TICK_MS))
+                    == Err(RecvTimeoutError::Timeout)
+                {
+                    engine.increment_epoch();
+                }
+            })?;
+        Ok(Self {
+            stop: Some(stop),
+            thread: Some(thread),
+        })
     }
 
     /// The ticks after which `ms` have passed for sure: the first one may come at once.

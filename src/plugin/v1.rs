@@ -9,7 +9,11 @@ use super::host::Host;
 use super::output::{self, RawOutput};
 use super::run::{LogLevel, Outcome, Request, RunError};
 
-#[allow(missing_docs, clippy::pedantic, reason = "generated from the WIT package")]
+#[allow(
+    missing_docs,
+    clippy::pedantic,
+    reason = "generated from the WIT package"
+)]
 mod bindings {
     wasmtime::component::bindgen!({
         path: "wit/v1.0.0",
@@ -54,9 +58,14 @@ impl Adapter {
     }
 
     /// Asks a fresh instance what it is.
-    pub fn describe(&self, store: &mut Store<Host>) -> wasmtime::Result<Result<Description, RunError>> {
+    pub fn describe(
+        &self,
+        store: &mut Store<Host>,
+    ) -> wasmtime::Result<Result<Description, RunError>> {
         let instance = self.0.instantiate(&mut *store)?;
-        let raw = instance.throwbar_plugin_transform().call_describe(&mut *store)?;
+        let raw = instance
+            .throwbar_plugin_transform()
+            .call_describe(&mut *store)?;
         Ok(description(raw))
     }
 
@@ -80,7 +89,9 @@ impl Adapter {
             source: request.event.source,
             data: request.event.data,
         };
-        let raw = instance.throwbar_plugin_transform().call_run(&mut *store, context, event)?;
+        let raw = instance
+            .throwbar_plugin_transform()
+            .call_run(&mut *store, context, event)?;
         Ok(outcome(raw))
     }
 }
@@ -101,13 +112,21 @@ fn raw_output(output: types::Output) -> RawOutput {
     RawOutput {
         data: output.data,
         event_type: output.event_type,
-        headers: output.headers.into_iter().map(|header| (header.name, header.value)).collect(),
+        headers: output
+            .headers
+            .into_iter()
+            .map(|header| (header.name, header.value))
+            .collect(),
     }
 }
 
 /// An error means that a vector expects an output that no plugin may return.
 fn description(raw: types::Description) -> Result<Description, RunError> {
-    let vectors = raw.vectors.into_iter().map(vector).collect::<Result<_, _>>()?;
+    let vectors = raw
+        .vectors
+        .into_iter()
+        .map(vector)
+        .collect::<Result<_, _>>()?;
     Ok(Description {
         name: raw.name,
         version: raw.version,
