@@ -42,7 +42,7 @@ impl Transformer for Hostile {
                 "keeps its promise",
                 r#"{"do":"emit"}"#,
                 r#""vector:right""#,
-                Ok(emit(format!("\"vector:{}\"", "right"))),
+                Ok(emit(format!("\"vector:{}\"", black_box("right")))),
             )],
         }
     }
