@@ -30,6 +30,7 @@ pub mod envelope;
 pub mod failure;
 pub mod model;
 pub mod outbound;
+pub mod pipeline;
 pub mod plugin;
 pub mod retry;
 pub mod signing;

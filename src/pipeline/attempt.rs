@@ -14,7 +14,7 @@ use super::plan::Content;
 use super::snapshot::{EndpointView, Snapshot};
 use crate::envelope::{Envelope, Occurrence};
 use crate::model::{
-    AccountId, AttemptId, Clock, DeliveryId, DeliveryState, EndpointId, Failure,
+    AccountId, AttemptId, AttemptResult, Clock, DeliveryId, DeliveryState, EndpointId, Failure,
 };
 use crate::outbound::{Client, Method, Request};
 use crate::retry::Advice;
@@ -81,7 +81,10 @@ pub(super) async fn attempt(outgoing: Outgoing, client: &Client, clock: &Clock) 
     let no = NonZeroU16::MIN.saturating_add(outgoing.attempts_made);
     let advice = Advice {
         jitter: jitter(),
-        retry_after_ms: answer.retry_after.map(|asked| asked.wait_ms(ended_at)),
+        retry_after_ms: match answer.result {
+            AttemptResult::Http { status: 429 | 503 } => answer.retry_after.map(|asked| asked.wait_ms(ended_at)),
+            _ => None,
+        },
     };
     let result = answer.result;
     metrics::counter!("throwbar_attempts_total", "class" => result.class()).increment(1);

@@ -1,0 +1,147 @@
+//! The claimer brings back what waits in the store: retries, and what found no free place. It
+//! sleeps until the next due time or a wake-up. Wake-ups are hints: with all of them lost, the
+//! slow look over the index finds what is due, only later.
+
+use std::sync::Arc;
+
+use super::attempt::Outgoing;
+use super::lanes::Turn;
+use super::plan::Content;
+use super::queue::ClaimEntry;
+use super::{Inner, snapshot};
+use crate::envelope::Envelope;
+use crate::model::Timestamp;
+use crate::store::{self, Claim, ClaimRequest, StoredBody};
+
+/// Endpoints claimed for at a time.
+const TURNS_MAX: usize = 64;
+/// Endpoints in one page of the look over the index.
+const LOOK_PAGE: usize = 500;
+/// How often the index is looked over: other nodes' wake-ups don't come here.
+const LOOK_SHARED_MS: i64 = 5_000;
+const LOOK_ALONE_MS: i64 = 60_000;
+
+/// Looks over the index, so that every lane knows when its first delivery is due.
+pub(super) async fn look(inner: &Inner) -> Result<(), store::Error> {
+    let mut after = None;
+    loop {
+        let page = inner.store.due_endpoints(after, LOOK_PAGE).await?;
+        for due in &page {
+            inner.lanes.waits(due.account, due.endpoint, due.due_at);
+        }
+        match page.last() {
+            Some(last) if page.len() == LOOK_PAGE => after = Some((last.account, last.endpoint)),
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// Claims until the incarnation ends.
+pub(super) async fn run(inner: Arc<Inner>) {
+    let look_ms = if inner.store.is_shared() { LOOK_SHARED_MS } else { LOOK_ALONE_MS };
+    let mut look_at = inner.clock.now().plus_ms(look_ms);
+    loop {
+        if inner.is_closing() {
+            return;
+        }
+        let now = inner.clock.now();
+        if now >= look_at {
+            if let Err(error) = look(&inner).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "can't look for what is due");
+            }
+            look_at = now.plus_ms(look_ms);
+        }
+        for turn in inner.lanes.turns(now, TURNS_MAX) {
+            take(&inner, turn, now);
+        }
+        let until = inner.lanes.next_turn().map_or(look_at, |due| due.min(look_at));
+        tokio::select! {
+            () = inner.lanes.changed() => {}
+            () = inner.clock.sleep_until(until) => {}
+        }
+    }
+}
+
+/// Claims for one endpoint, and sends what it brings.
+fn take(inner: &Arc<Inner>, turn: Turn, now: Timestamp) {
+    let inner = inner.clone();
+    inner.clone().spawn(async move {
+        let request = ClaimRequest {
+            account: turn.account,
+            endpoint: turn.endpoint,
+            now,
+            limit: turn.slots.len(),
+        };
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        inner.queue.claim(ClaimEntry { request, reply });
+        match answer.await {
+            Ok(Some(claim)) => bring(&inner, turn, claim).await,
+            // The store did not answer: the turn comes again.
+            _ => inner.lanes.end_turn(turn, Some(now)),
+        }
+    });
+}
+
+async fn bring(inner: &Arc<Inner>, mut turn: Turn, claim: Claim) {
+    metrics::counter!("throwbar_deliveries_claimed_total").increment(claim.deliveries.len() as u64);
+    let account = turn.account;
+    let mut slots = std::mem::take(&mut turn.slots);
+    slots.truncate(claim.deliveries.len());
+    let endpoint = turn.endpoint;
+    inner.lanes.end_turn(turn, claim.next_due);
+    if claim.deliveries.is_empty() {
+        return;
+    }
+    let loaded = load(inner, account, &claim).await;
+    let (snapshot, bodies) = match loaded {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            // Claimed and not to be sent: only another incarnation can bring them back.
+            tracing::error!(error = &error as &dyn std::error::Error, "claimed deliveries can't be read");
+            inner.end(&error);
+            return;
+        }
+    };
+    for ((delivery, body), slot) in claim.deliveries.into_iter().zip(bodies).zip(slots) {
+        inner.send(Outgoing {
+            account,
+            delivery: delivery.id,
+            endpoint,
+            webhook_id: delivery.webhook_id,
+            envelope: delivery.envelope.parse().unwrap_or(Envelope::Raw),
+            attempts_made: u16::try_from(delivery.attempts_made).unwrap_or(u16::MAX),
+            content: body.map(content),
+            snapshot: snapshot.clone(),
+            slot,
+        });
+    }
+}
+
+/// Why claimed deliveries could not be prepared.
+#[derive(Debug, thiserror::Error)]
+enum LoadError {
+    #[error("the account's settings can't be loaded")]
+    Snapshot(#[from] snapshot::Error),
+    #[error("the bodies can't be read")]
+    Bodies(#[from] store::Error),
+}
+
+type Loaded = (Arc<snapshot::Snapshot>, Vec<Option<StoredBody>>);
+
+async fn load(inner: &Inner, account: crate::model::AccountId, claim: &Claim) -> Result<Loaded, LoadError> {
+    let snapshot = inner.snapshots.newest(account, claim.revision).await?;
+    let bodies = inner.store.bodies(account, &claim.deliveries).await?;
+    Ok((snapshot, bodies))
+}
+
+fn content(body: StoredBody) -> Content {
+    Content {
+        event_type: body.event_type,
+        occurred_at: body.occurred_at,
+        payload: body.content,
+        headers: body
+            .headers
+            .and_then(|headers| serde_json::from_str(&headers).ok())
+            .unwrap_or_default(),
+    }
+}
