@@ -12,6 +12,8 @@ mod migrations;
 mod rules;
 #[path = "tidy/source.rs"]
 mod source;
+#[path = "tidy/supply.rs"]
+mod supply;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -140,6 +142,17 @@ fn nothing_is_switched_off_unfinished_or_asleep() {
 #[test]
 fn http_statuses_stay_at_the_doors() {
     check(rules::statuses);
+}
+
+#[test]
+fn crates_come_from_the_registry_and_none_is_banned() {
+    let banned = std::fs::read_to_string(root().join("deny.toml")).expect("deny.toml is there");
+    let mut faults = Vec::new();
+    for path in ["Cargo.lock", "plugins/Cargo.lock"] {
+        let lock = std::fs::read_to_string(root().join(path)).unwrap_or_default();
+        faults.extend(supply::check(path, &lock, &banned));
+    }
+    refuse(faults);
 }
 
 #[test]
