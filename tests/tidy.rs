@@ -87,10 +87,10 @@ fn walk(folder: &Path, paths: &mut Vec<PathBuf>) {
 }
 
 fn check(rule: impl Fn(&Source) -> Vec<Fault>) {
-    refuse(sources().iter().flat_map(rule).collect());
+    refuse(&sources().iter().flat_map(rule).collect::<Vec<_>>());
 }
 
-fn refuse(faults: Vec<Fault>) {
+fn refuse(faults: &[Fault]) {
     let lines: Vec<String> = faults.iter().map(Fault::to_string).collect();
     assert!(
         lines.is_empty(),
@@ -112,11 +112,10 @@ fn every_room_has_a_floor_and_a_place_on_the_map() {
         .iter()
         .find(|source| source.path == "src/lib.rs")
         .expect("src/lib.rs is the map");
-    refuse(
-        all.iter()
-            .flat_map(|source| floors::on_the_map(source, &map.text))
-            .collect(),
-    );
+    let faults = all
+        .iter()
+        .flat_map(|source| floors::on_the_map(source, &map.text));
+    refuse(&faults.collect::<Vec<_>>());
 }
 
 #[test]
@@ -152,12 +151,12 @@ fn crates_come_from_the_registry_and_none_is_banned() {
         let lock = std::fs::read_to_string(root().join(path)).unwrap_or_default();
         faults.extend(supply::check(path, &lock, &banned));
     }
-    refuse(faults);
+    refuse(&faults);
 }
 
 #[test]
 fn both_migrations_folders_say_the_same() {
     let sqlite = migrations::read(&root().join("migrations/sqlite"));
     let postgres = migrations::read(&root().join("migrations/postgres"));
-    refuse(migrations::compare(&sqlite, &postgres));
+    refuse(&migrations::compare(&sqlite, &postgres));
 }

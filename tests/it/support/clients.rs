@@ -130,12 +130,12 @@ async fn run(interpreter: &Path, program: &str, input: String) -> String {
         .expect("the interpreter runs");
     let mut stdin = child.stdin.take().expect("it is piped");
     // Both at once: neither pipe holds everything.
-    let feed = async move { stdin.write_all(input.as_bytes()).await };
-    let (fed, output) = before_hanging(program, async {
-        tokio::join!(feed, child.wait_with_output())
+    let write = async move { stdin.write_all(input.as_bytes()).await };
+    let (written, output) = before_hanging(program, async {
+        tokio::join!(write, child.wait_with_output())
     })
     .await;
-    fed.expect("it reads all of its input");
+    written.expect("it reads all of its input");
     let output = output.expect("it ends");
     assert!(output.status.success(), "{program} failed");
     String::from_utf8(output.stdout).expect("it prints UTF-8")

@@ -17,8 +17,6 @@ const HANG_S: u64 = 90;
 
 /// What `awaited` gives, or a failure after far longer than it could take.
 pub async fn before_hanging<T>(what: &str, awaited: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(Duration::from_secs(HANG_S), awaited).await {
-        Ok(value) => value,
-        Err(_) => panic!("hung for {HANG_S} s waiting for {what}"),
-    }
+    let finished = tokio::time::timeout(Duration::from_secs(HANG_S), awaited).await;
+    finished.unwrap_or_else(|_| panic!("hung for {HANG_S} s waiting for {what}"))
 }

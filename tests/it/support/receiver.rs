@@ -98,7 +98,7 @@ impl Receiver {
         let server = tokio::spawn(async move {
             axum::serve(doorway, service)
                 .await
-                .expect("it serves for ever")
+                .expect("it serves for ever");
         });
         Self {
             address,
