@@ -1,1 +1,13 @@
-//! Floor 1: event patterns and conditions.
+//! Floor 1: what starts an automation and what it asks of an event.
+//!
+//! [`EventType`], [`Pattern`] and [`PatternIndex`] find the automations an event is a candidate
+//! for; a [`Condition`] says yes, no, or why it cannot say. Both are pure: no I/O, no clock, the
+//! same event gives the same answer on every node and in every replay.
+
+mod condition;
+mod pattern;
+
+pub use condition::{
+    Clause, ClauseValue, Condition, ConditionError, EventView, Explanation, Position, Verdict,
+};
+pub use pattern::{EventType, Pattern, PatternError, PatternIndex};

@@ -1,1 +1,13 @@
 //! Floor 1: when the next attempt is due.
+//!
+//! A policy of n delays makes n + 1 attempts: the first at once, each further one its delay after
+//! the failure before it. Pure: the time of the failure, the jitter's random number and what the
+//! receiver asked for are handed in, and a time comes out. Which failures are worth another
+//! attempt, and whether an answer's `Retry-After` counts (429 and 503), is decided by the caller.
+
+mod error;
+mod policy;
+mod spelling;
+
+pub use error::Error;
+pub use policy::{Advice, OwnDelays, RETRY_AFTER_MS_MAX, RetryPolicy, SPAN_MS_MAX};

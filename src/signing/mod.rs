@@ -1,1 +1,30 @@
-//! Floor 1: signature schemes.
+//! Floor 1: signature schemes. Given a scheme, prepared keys and a message, the headers that
+//! prove where the message comes from; and the other way round, what is wrong with headers that
+//! do not verify, told step by step.
+//!
+//! | scheme | headers | key |
+//! | --- | --- | --- |
+//! | `standard` | `webhook-id`, `-timestamp`, `-signature` and the same under `svix-` | [`EndpointSecret`], decoded |
+//! | `body-hmac` | one, `X-Signature` unless named otherwise | [`AccountKey`], its text |
+//!
+//! Pure: the time and all randomness are handed in. Which keys are in use, and until when two of
+//! them overlap, is decided elsewhere; so is where they are kept.
+
+mod error;
+mod header;
+mod hints;
+mod key;
+mod report;
+mod scheme;
+mod secret;
+mod sign;
+mod verify;
+
+pub use error::Error;
+pub use header::SignatureHeader;
+pub use key::{AccountKey, EndpointSecret, SigningKey, SigningKeys};
+pub use report::{Finding, Outcome, Report, Step};
+pub use scheme::Scheme;
+pub use secret::Secret;
+pub use sign::{Message, MessageId, sign};
+pub use verify::{Check, TOLERANCE_S_DEFAULT, Variant, verify};

@@ -1,1 +1,200 @@
-//! Floor 2: everything SQL.
+//! Floor 2: everything SQL, on SQLite and on PostgreSQL.
+//!
+//! A method is one fact and one transaction; no transaction is open while a plugin or the
+//! network runs. Every method takes the account. What differs between the engines is in
+//! `backend.rs`; everything else is one body of SQL for both.
+//!
+//! Every writing transaction of a node begins by reading the node's own incarnation `FOR SHARE`
+//! (the fence): once somebody has declared the node dead, it writes nothing more.
+
+mod accept;
+mod account;
+mod api_key;
+mod automation;
+mod backend;
+mod batch;
+mod body;
+mod claim;
+mod delivery;
+mod endpoint;
+mod event;
+mod event_key;
+mod event_type;
+mod incarnation;
+mod inbox;
+mod page;
+mod plan;
+mod plugin;
+mod record;
+mod reply;
+mod snapshot;
+mod values;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+
+pub use account::{Account, NewAccount};
+pub use api_key::{ApiKey, NewApiKey};
+pub use automation::{Automation, AutomationVersion, NewAutomation, Publication};
+pub use accept::{Accepted, NewEvent, NewKey};
+pub use batch::{Batch, BatchOutcome};
+pub use plan::{NewBody, NewDelivery, NewPlan, SetAside};
+pub use record::{EndpointMark, NewAttempt, NewRecord};
+pub use body::StoredBody;
+pub use claim::{Claim, ClaimRequest, ClaimedDelivery, DueEndpoint};
+pub use delivery::{Attempt, Delivery, DeliveryFilter};
+pub use endpoint::{Endpoint, EndpointChange, EndpointSecret, EndpointState, NewEndpoint};
+pub use event::{Event, EventFilter};
+pub use event_type::EventTypeEntry;
+pub use inbox::InboxEvent;
+pub use incarnation::Life;
+pub use page::{Cursor, Page};
+pub use plugin::{NewPluginVersion, Plugin, PluginVersion};
+pub use reply::StoredReply;
+pub use snapshot::{PublishedAutomation, SnapshotRows};
+
+use crate::model::IncarnationId;
+use backend::{Backend, Record, Tx};
+use values::Value;
+
+/// What the store could not do. The engine's own error is the source.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database could not be opened.
+    #[error("the database can't be opened")]
+    Open(#[source] sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error("the database's schema can't be brought to this program's version")]
+    Migrate(#[source] sqlx::migrate::MigrateError),
+    /// Another process uses the same SQLite file.
+    #[error("another process is serving {path}: stop it, or give this one another data directory")]
+    InUse {
+        /// The database file.
+        path: String,
+    },
+    /// The lock file of the SQLite database could not be used.
+    #[error("the lock beside the database file can't be taken")]
+    Lock(#[source] std::io::Error),
+    /// This node was declared dead; it writes nothing more.
+    #[error("this incarnation has ended: another node has taken over its work")]
+    Fenced,
+    /// Another node took a key at the same moment: trying again finds its owner.
+    #[error("another node took the same key at the same moment")]
+    Raced,
+    /// The engine refuses a value or a row, whatever else is in the batch.
+    #[error("the database refuses a row")]
+    Refused(#[source] sqlx::Error),
+    /// The database does not answer, or has no room.
+    #[error("the database is not available")]
+    Unavailable(#[source] sqlx::Error),
+    /// The connection was lost in a commit: it may or may not have happened.
+    #[error("the outcome of a commit is unknown")]
+    OutcomeUnknown(#[source] sqlx::Error),
+    /// What is stored can't be read back.
+    #[error("{what} in the database can't be read: {why}")]
+    Corrupt {
+        /// Which thing.
+        what: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl Error {
+    /// Sorts an engine's error by what can be done about it.
+    fn of(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(database) => {
+                let refused = match database.code().as_deref() {
+                    // PostgreSQL: data exceptions and integrity violations.
+                    Some(code) if code.len() == 5 => code.starts_with("22") || code.starts_with("23"),
+                    // SQLite: too big, constraint, mismatch; the low byte is the primary code.
+                    Some(code) => code
+                        .parse::<u32>()
+                        .is_ok_and(|code| matches!(code & 0xff, 18..=20)),
+                    None => false,
+                };
+                if refused { Self::Refused(error) } else { Self::Unavailable(error) }
+            }
+            sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => {
+                Self::Refused(error)
+            }
+            _ => Self::Unavailable(error),
+        }
+    }
+
+    /// Whether a unique key stood in the way.
+    pub fn is_taken(&self) -> bool {
+        matches!(self, Self::Refused(sqlx::Error::Database(error)) if error.is_unique_violation())
+    }
+}
+
+/// The database, and whose life its writes belong to.
+#[derive(Debug, Clone)]
+pub struct Store {
+    backend: Backend,
+    incarnation: Arc<ArcSwapOption<IncarnationId>>,
+}
+
+impl Store {
+    /// Opens `sqlite:PATH` (made if missing) or `postgres://…` and brings its schema up to date.
+    pub async fn open(url: &str) -> Result<Self, Error> {
+        let backend = Backend::open(url).await?;
+        backend.migrate().await?;
+        Ok(Self { backend, incarnation: Arc::default() })
+    }
+
+    /// Whether several nodes can share this database.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.backend, Backend::Postgres { .. })
+    }
+
+    /// Reads one row, to see that the database answers.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.fetch::<(i64,)>("SELECT CAST(1 AS BIGINT)", Vec::new()).await.map(drop)
+    }
+
+    /// Begins a writing transaction behind the fence.
+    async fn begin(&self) -> Result<Tx, Error> {
+        let mut tx = self.backend.begin().await.map_err(Error::Unavailable)?;
+        if let (Tx::Postgres(_), Some(incarnation)) = (&tx, self.incarnation.load_full()) {
+            let alive: Vec<(bool,)> = tx
+                .fetch(
+                    "SELECT TRUE FROM incarnations WHERE id = $1 AND ended_at_ms IS NULL FOR SHARE",
+                    values::args![*incarnation],
+                )
+                .await
+                .map_err(Error::of)?;
+            if alive.is_empty() {
+                return Err(Error::Fenced);
+            }
+        }
+        Ok(tx)
+    }
+
+    async fn commit(tx: Tx) -> Result<(), Error> {
+        tx.commit().await.map_err(|error| match Error::of(error) {
+            // The engine answered: it did not happen.
+            Error::Unavailable(error @ sqlx::Error::Database(_)) => Error::Unavailable(error),
+            Error::Unavailable(error) => Error::OutcomeUnknown(error),
+            other => other,
+        })
+    }
+
+    async fn fetch<T: Record>(&self, sql: &str, args: Vec<Value>) -> Result<Vec<T>, Error> {
+        self.backend.fetch(sql, args).await.map_err(Error::of)
+    }
+
+    async fn fetch_optional<T: Record>(&self, sql: &str, args: Vec<Value>) -> Result<Option<T>, Error> {
+        Ok(self.fetch(sql, args).await?.into_iter().next())
+    }
+
+    /// One statement in a transaction of its own; the count of rows it changed.
+    async fn execute(&self, sql: &str, args: Vec<Value>) -> Result<u64, Error> {
+        let mut tx = self.begin().await?;
+        let changed = tx.execute(sql, args).await.map_err(Error::of)?;
+        Self::commit(tx).await?;
+        Ok(changed)
+    }
+}

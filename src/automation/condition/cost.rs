@@ -1,0 +1,78 @@
+//! What a condition may cost at worst, and what it gives: both are known from its tree.
+//!
+//! The bound is half of the steps an evaluation has, so that a condition that was accepted runs
+//! out of them only over its texts and lists, never over its own length.
+
+use super::error::ConditionError;
+use super::evaluation::LOOP_ENTRIES_MAX;
+use super::expression::{Expression, LoopKind};
+use super::fault::STEPS_MAX;
+use super::function::Function;
+use super::value::Value;
+
+/// Most steps that the nodes of a condition may need.
+const COST_MAX: usize = STEPS_MAX / 2;
+
+/// Refuses a condition that is too expensive or is never true or false.
+pub(super) fn check(expression: &Expression) -> Result<(), ConditionError> {
+    let steps = cost(expression);
+    if steps > COST_MAX {
+        return Err(ConditionError::TooExpensive { steps, steps_max: COST_MAX });
+    }
+    match gives(expression) {
+        Some(what) => Err(ConditionError::NotAQuestion { what }),
+        None => Ok(()),
+    }
+}
+
+/// The steps of all nodes, a loop's body counted for every entry a loop may have.
+fn cost(expression: &Expression) -> usize {
+    let sum = |parts: &[Expression]| parts.iter().map(cost).sum::<usize>();
+    1 + match expression {
+        Expression::Literal(_) | Expression::Root(_) | Expression::Variable(_) => 0,
+        Expression::Field(of, _) => cost(of),
+        Expression::Has(inner) | Expression::Not(inner) | Expression::Negate(inner) => cost(inner),
+        Expression::All(parts) | Expression::Any(parts) | Expression::List(parts) => sum(parts),
+        Expression::Call(_, arguments) => sum(arguments),
+        Expression::Index(left, right)
+        | Expression::Compare(_, left, right)
+        | Expression::In(left, right)
+        | Expression::Arithmetic(_, left, right) => cost(left) + cost(right),
+        Expression::Either { test, then, otherwise } => {
+            cost(test) + cost(then).max(cost(otherwise))
+        }
+        Expression::Loop(each) => {
+            cost(&each.entries) + LOOP_ENTRIES_MAX * (1 + cost(&each.body))
+        }
+    }
+}
+
+/// What the expression certainly gives, if that is neither true nor false.
+fn gives(expression: &Expression) -> Option<&'static str> {
+    match expression {
+        Expression::Literal(Value::Bool(_)) => None,
+        Expression::Literal(Value::Text(_)) => Some("a string"),
+        Expression::Literal(Value::Null) => Some("null"),
+        Expression::Literal(Value::Time(_)) | Expression::Call(Function::Timestamp, _) => {
+            Some("a time")
+        }
+        Expression::Literal(_) | Expression::Negate(_) => Some("a number"),
+        Expression::Root(super::expression::Root::Timestamp) => Some("a time"),
+        Expression::Root(super::expression::Root::Payload) => None,
+        Expression::Root(_) => Some("a string"),
+        Expression::Arithmetic(..) => Some("a number or a string"),
+        Expression::List(_) => Some("a list"),
+        Expression::Call(
+            Function::Contains | Function::StartsWith | Function::EndsWith,
+            _,
+        ) => None,
+        Expression::Call(Function::String | Function::LowerAscii, _) => Some("a string"),
+        Expression::Call(Function::Duration, _) => Some("a duration"),
+        Expression::Call(..) => Some("a number"),
+        Expression::Loop(each) if matches!(each.kind, LoopKind::Filter | LoopKind::Map) => {
+            Some("a list")
+        }
+        Expression::Either { then, otherwise, .. } => gives(then).or_else(|| gives(otherwise)),
+        _ => None,
+    }
+}

@@ -1,0 +1,326 @@
+//! Event type names, the patterns a trigger gives, and an index that answers "which triggers
+//! does this event type meet?" in time proportional to the name's segments, however many
+//! automations there are.
+//!
+//! A name is one or more segments joined by dots; a segment is one or more ASCII letters, digits,
+//! `_` or `-`; case matters. A pattern is a name (that type alone), a name and `.*` (everything
+//! under it at any depth, but not the name itself), or `*` (everything).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::model::limits::EVENT_TYPE_BYTES_MAX;
+
+/// The name of an event type: `deal.stage.changed`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventType(Box<str>);
+
+/// Which event types a trigger wants.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Pattern {
+    /// `*`: every type.
+    All,
+    /// `deal.*`: every type under `deal.`, at any depth.
+    Under(EventType),
+    /// `deal.updated`: this type alone.
+    Exact(EventType),
+}
+
+/// A text that is neither an event type nor a pattern.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    /// Nothing was given.
+    #[error("the event type is empty: give a name such as deal.updated")]
+    Empty,
+    /// Longer than [`EVENT_TYPE_BYTES_MAX`].
+    #[error("the event type has {bytes} bytes: {EVENT_TYPE_BYTES_MAX} at most")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// A dot at an end, or two in a row.
+    #[error("'{text}' has an empty segment: write one dot between two names, as in deal.updated")]
+    EmptySegment {
+        /// The text.
+        text: String,
+    },
+    /// A character that no name may have.
+    #[error(
+        "'{text}' has the character {character:?}: a name has ASCII letters, digits, '_' and '-', \
+         with dots between"
+    )]
+    Character {
+        /// The text.
+        text: String,
+        /// The first such character.
+        character: char,
+    },
+    /// A star that is not the whole last segment, or in a name.
+    #[error(
+        "'{text}' has a '*' where none may be: it stands alone (*) or for the whole end of a \
+         pattern (deal.*), never in an event's own type"
+    )]
+    Star {
+        /// The text.
+        text: String,
+    },
+}
+
+impl EventType {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// `deal` and `deal.stage` for `deal.stage.changed`: what a name is under.
+    fn ancestors(&self) -> impl Iterator<Item = &str> {
+        self.0.match_indices('.').map(|(dot, _)| &self.0[..dot])
+    }
+}
+
+impl FromStr for EventType {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<Self, PatternError> {
+        if text.is_empty() {
+            return Err(PatternError::Empty);
+        }
+        if text.len() > EVENT_TYPE_BYTES_MAX {
+            return Err(PatternError::TooLong { bytes: text.len() });
+        }
+        if text.contains('*') {
+            return Err(PatternError::Star { text: text.to_owned() });
+        }
+        let wrong = |c: &char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
+        if let Some(character) = text.chars().find(wrong) {
+            return Err(PatternError::Character { text: text.to_owned(), character });
+        }
+        if text.split('.').any(str::is_empty) {
+            return Err(PatternError::EmptySegment { text: text.to_owned() });
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Pattern {
+    /// Whether an event of this type meets the pattern.
+    pub fn matches(&self, event_type: &EventType) -> bool {
+        match self {
+            Self::All => true,
+            Self::Exact(name) => name == event_type,
+            Self::Under(name) => event_type.ancestors().any(|above| above == name.as_str()),
+        }
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<Self, PatternError> {
+        if text == "*" {
+            return Ok(Self::All);
+        }
+        let parsed = match text.strip_suffix(".*") {
+            Some("") => Err(PatternError::EmptySegment { text: text.to_owned() }),
+            Some(name) => name.parse().map(Self::Under),
+            None => text.parse().map(Self::Exact),
+        };
+        // The message names the whole pattern, not the part that was left of it.
+        parsed.map_err(|error| match error {
+            PatternError::EmptySegment { .. } => PatternError::EmptySegment { text: text.to_owned() },
+            PatternError::Star { .. } => PatternError::Star { text: text.to_owned() },
+            PatternError::Character { character, .. } => {
+                PatternError::Character { text: text.to_owned(), character }
+            }
+            other => other,
+        })
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("*"),
+            Self::Under(name) => write!(f, "{name}.*"),
+            Self::Exact(name) => write!(f, "{name}"),
+        }
+    }
+}
+
+/// Text both ways in serde.
+macro_rules! as_text {
+    ($($type:ident),*) => {$(
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+as_text!(EventType, Pattern);
+
+/// Triggers by pattern.
+///
+/// A lookup costs one hash per segment of the event's type, plus the answers. `T` inserted under
+/// several patterns is answered once **for each** that matches: the caller, who knows what makes
+/// two of them the same, drops the repeats.
+#[derive(Debug, Clone)]
+pub struct PatternIndex<T> {
+    all: Vec<T>,
+    under: HashMap<Box<str>, Vec<T>>,
+    exact: HashMap<Box<str>, Vec<T>>,
+}
+
+impl<T> Default for PatternIndex<T> {
+    fn default() -> Self {
+        Self { all: Vec::new(), under: HashMap::new(), exact: HashMap::new() }
+    }
+}
+
+impl<T> PatternIndex<T> {
+    /// An index with nothing in it.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds `trigger` under `pattern`.
+    pub fn insert(&mut self, pattern: &Pattern, trigger: T) {
+        match pattern {
+            Pattern::All => self.all.push(trigger),
+            Pattern::Under(name) => self.under.entry(name.0.clone()).or_default().push(trigger),
+            Pattern::Exact(name) => self.exact.entry(name.0.clone()).or_default().push(trigger),
+        }
+    }
+
+    /// Everything inserted under a pattern that `event_type` meets: under `*` first, then from
+    /// the widest pattern to the exact name, each in the order of insertion.
+    pub fn candidates<'a>(&'a self, event_type: &'a EventType) -> impl Iterator<Item = &'a T> {
+        let under = event_type.ancestors().filter_map(|above| self.under.get(above)).flatten();
+        let exact = self.exact.get(event_type.as_str()).into_iter().flatten();
+        self.all.iter().chain(under).chain(exact)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn event_type(text: &str) -> EventType {
+        text.parse().expect("a valid event type")
+    }
+
+    #[test]
+    fn a_name_that_is_wrong_says_what_to_do() {
+        let cases = [
+            ("", "is empty"),
+            (".deal", "empty segment"),
+            ("deal.", "empty segment"),
+            ("deal..won", "empty segment"),
+            ("deal.*", "'*'"),
+            ("deal won", "' '"),
+            ("deal/won", "'/'"),
+            ("déal", "'é'"),
+            ("deal\0", "'\\0'"),
+            (&"a".repeat(201), "201 bytes: 200 at most"),
+        ];
+        for (text, message) in cases {
+            let error = text.parse::<EventType>().expect_err(text);
+            assert!(error.to_string().contains(message), "{text}: {error}");
+        }
+        for text in ["a", "deal.stage.changed", "GitHub.issue_comment.created-2", &"a".repeat(200)] {
+            assert_eq!(event_type(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_star_is_the_whole_pattern_or_its_whole_end() {
+        for text in ["*", "deal.*", "deal.stage.*", "deal.updated"] {
+            assert_eq!(text.parse::<Pattern>().expect(text).to_string(), text);
+        }
+        for text in ["", ".*", "*.deal", "deal*", "deal.*.won", "deal.**", "**", "deal.*.*"] {
+            assert!(text.parse::<Pattern>().is_err(), "{text}");
+        }
+        let error = "deal.*.won".parse::<Pattern>().expect_err("a star in the middle");
+        assert!(error.to_string().contains("'deal.*.won'"), "{error}");
+    }
+
+    #[test]
+    fn what_is_under_a_name_is_not_the_name_itself() {
+        let cases = [
+            ("*", "deal", true),
+            ("deal.*", "deal.updated", true),
+            ("deal.*", "deal.stage.changed", true),
+            ("deal.*", "deal", false),
+            ("deal.*", "dealer.updated", false),
+            ("deal.*", "Deal.updated", false),
+            ("deal.stage.*", "deal.updated", false),
+            ("deal.updated", "deal.updated", true),
+            ("deal.updated", "deal.updated.twice", false),
+        ];
+        for (pattern, name, expected) in cases {
+            let pattern: Pattern = pattern.parse().expect("valid");
+            assert_eq!(pattern.matches(&event_type(name)), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn patterns_are_text_in_json() {
+        let patterns: Vec<Pattern> = serde_json::from_str(r#"["deal.*","*"]"#).expect("valid");
+        assert_eq!(serde_json::to_string(&patterns).expect("text"), r#"["deal.*","*"]"#);
+        assert!(serde_json::from_str::<Pattern>(r#""a b""#).is_err());
+    }
+
+    #[test]
+    fn one_trigger_under_two_matching_patterns_is_answered_twice() {
+        let mut index = PatternIndex::new();
+        for pattern in ["deal.updated", "deal.*", "contact.*"] {
+            index.insert(&pattern.parse().expect("valid"), "automation");
+        }
+        assert_eq!(index.candidates(&event_type("deal.updated")).count(), 2);
+        assert_eq!(index.candidates(&event_type("deal.created")).count(), 1);
+        assert_eq!(index.candidates(&event_type("message.sent")).count(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn the_index_answers_as_the_patterns_do(
+            names in prop::collection::vec("[ab]{1,2}(\\.[ab]{1,2}){0,3}", 1..20),
+            asked in "[ab]{1,2}(\\.[ab]{1,2}){0,3}",
+        ) {
+            let mut index = PatternIndex::new();
+            let mut patterns = vec![Pattern::All];
+            for name in names {
+                patterns.push(Pattern::Exact(event_type(&name)));
+                patterns.push(Pattern::Under(event_type(&name)));
+            }
+            for (no, pattern) in patterns.iter().enumerate() {
+                index.insert(pattern, no);
+            }
+            let asked = event_type(&asked);
+            let mut answered: Vec<_> = index.candidates(&asked).copied().collect();
+            answered.sort_unstable();
+            let expected: Vec<_> =
+                (0..patterns.len()).filter(|no| patterns[*no].matches(&asked)).collect();
+            prop_assert_eq!(answered, expected);
+        }
+    }
+}

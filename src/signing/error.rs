@@ -1,0 +1,64 @@
+//! What can be wrong with a scheme, a secret or a message. No message here repeats any part of a
+//! secret: a base64 error, which names the wrong symbol, is not passed on for that reason.
+
+use super::key::{ACCOUNT_KEY_DIGITS, SECRET_BYTES};
+use crate::model::limits::SECRETS_PER_ENDPOINT_MAX;
+
+/// Why a scheme, secret, key or message was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A scheme that is planned.
+    #[error("the signature scheme '{0}' is not built yet; supported are standard and body-hmac")]
+    SchemeNotBuilt(String),
+    /// A scheme that nobody planned.
+    #[error("there is no signature scheme '{0}'; supported are standard and body-hmac")]
+    SchemeUnknown(String),
+    /// A header was named for a scheme whose headers are fixed.
+    #[error("the scheme '{0}' has fixed header names; leave out 'header'")]
+    HeaderNotForScheme(&'static str),
+    /// A text that is no header name.
+    #[error(
+        "'{0}' is not a header name: 1 to 100 letters, digits and hyphens, such as X-Signature"
+    )]
+    HeaderName(String),
+    /// A header that the request already has for something else.
+    #[error(
+        "the header '{0}' has another use in the request; name one of your own, such as X-Signature"
+    )]
+    HeaderReserved(String),
+    /// An endpoint secret without its prefix.
+    #[error("the secret does not begin with 'whsec_'")]
+    SecretPrefix,
+    /// An endpoint secret that is not base64.
+    #[error("what follows 'whsec_' in the secret is not standard base64")]
+    SecretEncoding,
+    /// An endpoint secret that is too short or too long.
+    #[error(
+        "the secret decodes to {bytes} bytes; it must be {} to {}",
+        SECRET_BYTES.start(),
+        SECRET_BYTES.end()
+    )]
+    SecretLength {
+        /// How many it has.
+        bytes: usize,
+    },
+    /// A text that is not an account key.
+    #[error(
+        "the account key must be 'tbk_' and {} to {} lowercase hexadecimal digits",
+        ACCOUNT_KEY_DIGITS.start(),
+        ACCOUNT_KEY_DIGITS.end()
+    )]
+    AccountKey,
+    /// A message id that can't be a header or would make the signed content ambiguous.
+    #[error("a message id must be 1 to 256 visible ASCII characters without a full stop")]
+    MessageId,
+    /// Nothing to sign with.
+    #[error("there is no key to sign with")]
+    NoKey,
+    /// More keys than an endpoint may have.
+    #[error("{count} keys are too many to sign with; the most is {SECRETS_PER_ENDPOINT_MAX}")]
+    TooManyKeys {
+        /// How many there are.
+        count: usize,
+    },
+}

@@ -1,0 +1,274 @@
+//! Checking a signature and saying, step by step, what was found: for a person who wonders why
+//! a receiver refuses. A receiver needs less; it stops at the first thing that is wrong.
+//!
+//! Pure: the time is handed in, nothing is read or printed.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderName};
+use subtle::ConstantTimeEq;
+
+use super::hints;
+use super::key::{EndpointSecret, SigningKey};
+use super::report::{Report, Step};
+use super::sign::{FAMILIES, Family};
+use super::{Scheme, SignatureHeader};
+use crate::model::Timestamp;
+
+/// How far a signed time may be from now, either way, unless said otherwise: what the Standard
+/// Webhooks libraries allow.
+pub const TOLERANCE_S_DEFAULT: u32 = 300;
+/// A number of seconds that no clock shows before the year 5138: more is milliseconds.
+const SECONDS_PLAUSIBLE_MAX: i64 = 100_000_000_000;
+
+/// What is to be checked.
+#[derive(Debug, Clone, Copy)]
+pub struct Check<'a> {
+    /// The scheme that the sender is expected to use.
+    pub scheme: &'a Scheme,
+    /// The secret or key, as text.
+    pub secret: &'a str,
+    /// The headers as they came.
+    pub headers: &'a HeaderMap,
+    /// The body as it came.
+    pub body: &'a [u8],
+    /// The time now.
+    pub now: Timestamp,
+    /// How far the signed time may be from now.
+    pub tolerance_s: u32,
+    /// Other spellings of the body, tried only to explain a signature that does not match.
+    pub also_try: &'a [Variant<'a>],
+}
+
+/// Another spelling of the body.
+#[derive(Debug, Clone, Copy)]
+pub struct Variant<'a> {
+    /// Completes "the signature matches …", such as "when it is serialised compactly".
+    pub words: &'a str,
+    /// That body.
+    pub body: &'a [u8],
+}
+
+/// Looks at headers, time, secret and signature, in this order.
+pub fn verify(check: &Check<'_>) -> Report {
+    let mut report = Report::default();
+    match check.scheme {
+        Scheme::Standard => verify_standard(check, &mut report),
+        Scheme::BodyHmac { header } => verify_body_hmac(check, header, &mut report),
+    }
+    report
+}
+
+/// The three values of one family, as text.
+pub(super) struct Presented<'a> {
+    pub(super) id: &'a str,
+    pub(super) timestamp: &'a str,
+    pub(super) signature: &'a str,
+}
+
+impl Presented<'_> {
+    /// The signature that belongs here if `body` is the body and `key` the key.
+    pub(super) fn mac(&self, key: &SigningKey, body: &[u8]) -> [u8; 32] {
+        key.mac(&[
+            self.id.as_bytes(),
+            b".",
+            self.timestamp.as_bytes(),
+            b".",
+            body,
+        ])
+    }
+
+    /// The `v1` signatures among what was sent, without their version.
+    fn signatures_v1(&self) -> Vec<&str> {
+        self.signature
+            .split_ascii_whitespace()
+            .filter_map(|entry| entry.strip_prefix("v1,"))
+            .collect()
+    }
+
+    /// Which of the `v1` signatures, from 1, is this one.
+    pub(super) fn position_of(&self, mac: [u8; 32]) -> Option<usize> {
+        let expected = STANDARD.encode(mac);
+        let is_it = |sent: &&str| bool::from(sent.as_bytes().ct_eq(expected.as_bytes()));
+        self.signatures_v1()
+            .iter()
+            .position(is_it)
+            .map(|place| place + 1)
+    }
+}
+
+fn verify_standard(check: &Check<'_>, report: &mut Report) {
+    let Some(presented) = find_headers(check.headers, report) else {
+        return;
+    };
+    check_timestamp(check, presented.timestamp, report);
+    let secret = match EndpointSecret::parse(check.secret) {
+        Ok(secret) => secret,
+        Err(error) => {
+            report.failed(Step::Secret, format!("{error}."));
+            hints::on_endpoint_secret(check.secret, report);
+            return;
+        }
+    };
+    let decoded = format!(
+        "The secret decodes to a key of {} bytes.",
+        secret.bytes_len()
+    );
+    report.passed(Step::Secret, decoded);
+    let expected = presented.mac(&secret.signing_key(), check.body);
+    let count = presented.signatures_v1().len();
+    if let Some(place) = presented.position_of(expected) {
+        let text = format!("Signature {place} of {count} matches.");
+        return report.passed(Step::Signature, text);
+    }
+    if count == 0 {
+        let versions: Vec<_> = presented
+            .signature
+            .split_ascii_whitespace()
+            .map(|entry| entry.split_once(',').map_or("none", |(version, _)| version))
+            .collect();
+        let text = format!(
+            "The signature header holds no 'v1,' signature; the versions there are: {}.",
+            versions.join(", ")
+        );
+        report.failed(Step::Signature, text);
+    } else {
+        let text = format!(
+            "None of {count} signatures matches. For id, timestamp and these {} bytes of body it \
+             would be v1,{}",
+            check.body.len(),
+            STANDARD.encode(expected)
+        );
+        report.failed(Step::Signature, text);
+    }
+    hints::on_standard(check, &presented, &secret, report);
+}
+
+/// The first family of headers that has a signature, if it is whole.
+fn find_headers<'a>(headers: &'a HeaderMap, report: &mut Report) -> Option<Presented<'a>> {
+    let Some(family) = FAMILIES
+        .iter()
+        .find(|family| headers.contains_key(&family.signature))
+    else {
+        let text = "There is neither a webhook-signature nor an svix-signature header.";
+        report.failed(Step::Headers, text);
+        hints::on_missing_headers(headers, report);
+        return None;
+    };
+    let presented = Presented {
+        id: read_header(headers, &family.id, report)?,
+        timestamp: read_header(headers, &family.timestamp, report)?,
+        signature: read_header(headers, &family.signature, report)?,
+    };
+    let Family {
+        id,
+        timestamp,
+        signature,
+    } = family;
+    report.passed(
+        Step::Headers,
+        format!("{id}, {timestamp} and {signature} are there."),
+    );
+    Some(presented)
+}
+
+/// The value of a header that must be there once.
+fn read_header<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+    report: &mut Report,
+) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let problem = match (values.next(), values.next()) {
+        (None, _) => "is missing",
+        (Some(_), Some(_)) => "is there more than once",
+        (Some(value), None) => match value.to_str() {
+            Ok(text) if !text.is_empty() => return Some(text),
+            Ok(_) => "is empty",
+            Err(_) => "is not visible ASCII",
+        },
+    };
+    report.failed(Step::Headers, format!("The header {name} {problem}."));
+    None
+}
+
+fn check_timestamp(check: &Check<'_>, text: &str, report: &mut Report) {
+    let step = Step::Timestamp;
+    let Ok(signed_s) = text.parse::<i64>() else {
+        return report.failed(
+            step,
+            format!("'{text}' is not a number of seconds since 1970."),
+        );
+    };
+    if signed_s > SECONDS_PLAUSIBLE_MAX {
+        report.failed(
+            step,
+            format!("{signed_s} s after 1970 is thousands of years away."),
+        );
+        return report.hint(
+            step,
+            "The sender gave milliseconds; it must be whole seconds.",
+        );
+    }
+    let age_s = check.now.as_s().saturating_sub(signed_s);
+    let signed_at = Timestamp::from_ms(signed_s.saturating_mul(1000));
+    let within = format!("{} s are allowed", check.tolerance_s);
+    if age_s > i64::from(check.tolerance_s) {
+        report.failed(
+            step,
+            format!("Signed {age_s} s ago, at {signed_at}; {within}."),
+        );
+        report.hint(
+            step,
+            "A recorded message is old: check it with a greater tolerance.",
+        );
+    } else if age_s < -i64::from(check.tolerance_s) {
+        let ahead_s = age_s.saturating_neg();
+        report.failed(
+            step,
+            format!("Signed {ahead_s} s ahead, at {signed_at}; {within}."),
+        );
+        report.hint(step, "One of the two clocks is wrong.");
+    } else {
+        report.passed(
+            step,
+            format!(
+                "Signed at {signed_at}, {} s from now; {within}.",
+                age_s.abs()
+            ),
+        );
+    }
+}
+
+fn verify_body_hmac(check: &Check<'_>, header: &SignatureHeader, report: &mut Report) {
+    let Some(sent) = read_header(check.headers, header.name(), report) else {
+        return hints::on_missing_headers(check.headers, report);
+    };
+    report.passed(Step::Headers, format!("{header} is there."));
+    report.hint(
+        Step::Timestamp,
+        "This scheme signs no time: a repeated message looks genuine.",
+    );
+    if check.secret.is_empty() {
+        return report.failed(Step::Secret, "The key is empty.");
+    }
+    report.passed(
+        Step::Secret,
+        format!("The key's {} bytes of text are used.", check.secret.len()),
+    );
+    let key = SigningKey::from_bytes(check.secret.as_bytes());
+    let expected = hex::encode(key.mac(&[check.body]));
+    if bool::from(sent.as_bytes().ct_eq(expected.as_bytes())) {
+        return report.passed(Step::Signature, "The signature matches.");
+    }
+    let text = format!(
+        "The signature does not match. For these {} bytes of body it would be {expected}",
+        check.body.len()
+    );
+    report.failed(Step::Signature, text);
+    hints::on_body_hmac(check, sent, report);
+}
+
+#[cfg(test)]
+#[path = "verify_tests.rs"]
+mod tests;

@@ -1,0 +1,127 @@
+//! Accepting: the event, its keys and its inbox row. Rows are sorted by key, so that nodes can't
+//! deadlock.
+
+use bytes::Bytes;
+
+use super::Error;
+use super::backend::Tx;
+use super::values::{Columns, Kind, Rows, args};
+use crate::model::{AccountId, EventId, IncarnationId, Timestamp};
+
+/// An event to be accepted.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// Whose.
+    pub account: AccountId,
+    /// Minted by the caller.
+    pub id: EventId,
+    /// The event type's name.
+    pub event_type: String,
+    /// The event's own time.
+    pub occurred_at: Timestamp,
+    /// JSON text, exactly as it came.
+    pub payload: Bytes,
+    /// What the client calls it; makes a repeat recognisable.
+    pub keys: Vec<NewKey>,
+    /// SHA-256 of what must be the same in a repeat.
+    pub body_hash: [u8; 32],
+}
+
+/// A name that a client gave to an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewKey {
+    /// `id` or `key`: the two never meet.
+    pub kind: &'static str,
+    /// The client's text.
+    pub key: String,
+    /// When it may be used again; `None`: as long as the event.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What became of an event that was to be accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepted {
+    /// It is durable, and will be evaluated as of this revision of its account.
+    New {
+        /// The account's revision.
+        revision: i64,
+    },
+    /// The same event came before, under this id.
+    Same {
+        /// The first one.
+        event: EventId,
+    },
+    /// Another event has the same client id or idempotency key.
+    Conflict {
+        /// The first one.
+        event: EventId,
+    },
+    /// There is no such account.
+    NoAccount,
+}
+
+const EVENT_COLUMNS: Columns = &[
+    ("account_id", Kind::Uuid),
+    ("id", Kind::Uuid),
+    ("type", Kind::Text),
+    ("occurred_at_ms", Kind::Int),
+    ("client_id", Kind::Text),
+    ("payload", Kind::Bytes),
+];
+
+const INBOX_COLUMNS: Columns = &[
+    ("account_id", Kind::Uuid),
+    ("event_id", Kind::Uuid),
+    ("revision", Kind::Int),
+    ("holder", Kind::Uuid),
+];
+
+pub(super) async fn write(tx: &mut Tx, holder: IncarnationId, events: &[NewEvent]) -> Result<Vec<Accepted>, Error> {
+    if events.is_empty() {
+        return Ok(Vec::new());
+    }
+    let revisions = super::account::revisions(tx, events.iter().map(|event| event.account)).await?;
+    let repeats = super::event_key::claim(tx, events, |account| revisions.contains_key(&account)).await?;
+    let mut outcomes = Vec::with_capacity(events.len());
+    let mut order: Vec<(usize, i64)> = Vec::with_capacity(events.len());
+    for (place, event) in events.iter().enumerate() {
+        outcomes.push(match (revisions.get(&event.account), repeats.get(&event.id)) {
+            (None, _) => Accepted::NoAccount,
+            (_, Some(repeat)) => *repeat,
+            (Some(revision), None) => {
+                order.push((place, *revision));
+                Accepted::New { revision: *revision }
+            }
+        });
+    }
+    order.sort_by_key(|(place, _)| (events[*place].account, events[*place].id));
+    let mut rows = Rows::new(EVENT_COLUMNS, order.len());
+    let mut inbox = Rows::new(INBOX_COLUMNS, order.len());
+    for (place, revision) in order {
+        let event = &events[place];
+        rows.push(args![
+            event.account,
+            event.id,
+            event.event_type.as_str(),
+            event.occurred_at,
+            event.keys.iter().find(|key| key.kind == "id").map(|key| key.key.as_str()),
+            event.payload.clone()
+        ]);
+        inbox.push(args![event.account, event.id, revision, holder]);
+    }
+    tx.execute_rows(
+        rows,
+        "INSERT INTO events (account_id, id, type, occurred_at_ms, client_id, payload)
+         SELECT * FROM v WHERE v.account_id IS NOT NULL",
+    )
+    .await
+    .map_err(Error::of)?;
+    tx.execute_rows(
+        inbox,
+        "INSERT INTO inbox (account_id, event_id, revision, holder, takeovers)
+         SELECT v.*, 0 FROM v WHERE v.account_id IS NOT NULL",
+    )
+    .await
+    .map_err(Error::of)?;
+    Ok(outcomes)
+}

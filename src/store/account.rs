@@ -1,0 +1,129 @@
+//! Accounts, and the revision that orders what their users publish.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+
+use super::backend::Tx;
+use super::values::args;
+use super::{Error, Store};
+use crate::model::{AccountId, Timestamp};
+
+/// A tenant.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Account {
+    /// Its id.
+    pub id: AccountId,
+    /// What its owner's own system calls it.
+    pub uid: Option<String>,
+    /// For people.
+    pub name: String,
+    /// Raised with every change that evaluation can see.
+    pub revision: i64,
+    /// The integration switch: off, deliveries are held.
+    pub enabled: bool,
+    /// The sealed account key.
+    pub signing_key: Vec<u8>,
+    /// When it was made.
+    #[sqlx(rename = "created_at_ms")]
+    pub created_at: Timestamp,
+}
+
+/// A tenant to be made.
+#[derive(Debug, Clone)]
+pub struct NewAccount {
+    /// Minted by the caller.
+    pub id: AccountId,
+    /// What its owner's own system calls it; unique.
+    pub uid: Option<String>,
+    /// For people.
+    pub name: String,
+    /// The sealed account key.
+    pub signing_key: Bytes,
+    /// Now.
+    pub created_at: Timestamp,
+}
+
+const COLUMNS: &str = "id, uid, name, revision, enabled, signing_key, created_at_ms";
+
+impl Store {
+    /// Makes an account at revision 1. [`Error::is_taken`] if the uid is used.
+    pub async fn create_account(&self, new: &NewAccount) -> Result<(), Error> {
+        self.execute(
+            "INSERT INTO accounts (id, uid, name, revision, enabled, signing_key, created_at_ms)
+             VALUES ($1, $2, $3, 1, $4, $5, $6)",
+            args![new.id, new.uid.clone(), new.name.as_str(), true, new.signing_key.clone(), new.created_at],
+        )
+        .await
+        .map(drop)
+    }
+
+    /// The account with this id.
+    pub async fn account(&self, id: AccountId) -> Result<Option<Account>, Error> {
+        self.fetch_optional(&format!("SELECT {COLUMNS} FROM accounts WHERE id = $1"), args![id]).await
+    }
+
+    /// The account with this uid.
+    pub async fn account_by_uid(&self, uid: &str) -> Result<Option<Account>, Error> {
+        self.fetch_optional(&format!("SELECT {COLUMNS} FROM accounts WHERE uid = $1"), args![uid]).await
+    }
+
+    /// Up to `limit` accounts, newest first, older than `before`.
+    pub async fn accounts(&self, before: Option<AccountId>, limit: usize) -> Result<Vec<Account>, Error> {
+        let before = before.unwrap_or(AccountId::from_uuid(uuid::Uuid::max()));
+        self.fetch(
+            &format!("SELECT {COLUMNS} FROM accounts WHERE id < $1 ORDER BY id DESC LIMIT $2"),
+            args![before, limit],
+        )
+        .await
+    }
+
+    /// Switches the account's deliveries on or off. Whether the account exists.
+    pub async fn switch_account(&self, id: AccountId, enabled: bool) -> Result<bool, Error> {
+        let changed = self
+            .execute(
+                "UPDATE accounts SET enabled = $2, revision = revision + 1 WHERE id = $1",
+                args![id, enabled],
+            )
+            .await?;
+        Ok(changed > 0)
+    }
+}
+
+/// Raises the account's revision; the new one. The row stays locked until the transaction ends, so
+/// that an account's changes are in one order.
+pub(super) async fn raise_revision(tx: &mut Tx, account: AccountId) -> Result<i64, Error> {
+    let raised: Vec<(i64,)> = tx
+        .fetch(
+            "UPDATE accounts SET revision = revision + 1 WHERE id = $1 RETURNING revision",
+            args![account],
+        )
+        .await
+        .map_err(Error::of)?;
+    raised.first().map(|row| row.0).ok_or_else(|| Error::Corrupt {
+        what: "an account",
+        why: format!("{account} does not exist"),
+    })
+}
+
+/// The revision of each account, read inside the transaction.
+pub(super) async fn revisions(
+    tx: &mut Tx,
+    accounts: impl Iterator<Item = AccountId>,
+) -> Result<HashMap<AccountId, i64>, Error> {
+    let mut revisions = HashMap::new();
+    for account in accounts {
+        if revisions.contains_key(&account) {
+            continue;
+        }
+        let found: Vec<(i64,)> = tx
+            .fetch("SELECT revision FROM accounts WHERE id = $1", args![account])
+            .await
+            .map_err(Error::of)?;
+        revisions.insert(account, found.first().map(|row| row.0));
+    }
+    Ok(revisions
+        .into_iter()
+        .filter_map(|(account, revision)| Some((account, revision?)))
+        .collect())
+}

@@ -1,0 +1,62 @@
+//! The writer's transaction: what was recorded, planned and accepted since the last one, in that
+//! order, in one commit.
+
+use super::accept::{self, Accepted, NewEvent};
+use super::claim::{Claim, ClaimRequest};
+use super::plan::{self, NewPlan, SetAside};
+use super::record::{self, NewRecord};
+use super::{Error, Store};
+use crate::model::{AccountId, EndpointId, IncarnationId};
+
+/// What one commit of the writer holds.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// First.
+    pub records: Vec<NewRecord>,
+    /// Second.
+    pub plans: Vec<NewPlan>,
+    /// Plans that could not be stored.
+    pub aside: Vec<SetAside>,
+    /// Third.
+    pub accepts: Vec<NewEvent>,
+    /// Last.
+    pub claims: Vec<ClaimRequest>,
+}
+
+/// What came of a batch: one outcome an accept and one a claim, in their order.
+#[derive(Debug, Default)]
+pub struct BatchOutcome {
+    /// Of the accepts.
+    pub accepted: Vec<Accepted>,
+    /// Of the claims.
+    pub claims: Vec<Claim>,
+    /// Endpoints that were disabled by it.
+    pub disabled: Vec<(AccountId, EndpointId, &'static str)>,
+}
+
+impl Batch {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+            && self.plans.is_empty()
+            && self.aside.is_empty()
+            && self.accepts.is_empty()
+            && self.claims.is_empty()
+    }
+}
+
+impl Store {
+    /// Writes the batch in one transaction: all of it or nothing.
+    pub async fn write(&self, holder: IncarnationId, batch: &Batch) -> Result<BatchOutcome, Error> {
+        let mut tx = self.begin().await?;
+        let mut outcome = BatchOutcome::default();
+        outcome.disabled = record::write(&mut tx, &batch.records).await?;
+        plan::write(&mut tx, holder, &batch.plans, &batch.aside).await?;
+        outcome.accepted = accept::write(&mut tx, holder, &batch.accepts).await?;
+        for request in &batch.claims {
+            outcome.claims.push(self.claim(&mut tx, holder, request).await?);
+        }
+        Self::commit(tx).await?;
+        Ok(outcome)
+    }
+}

@@ -1,0 +1,199 @@
+//! Claiming what is due. A claim is the one gate that a waiting delivery passes: to an enabled
+//! endpoint it goes on, at a disabled one it is held, for a removed one it is cancelled.
+
+use super::backend::Tx;
+use super::values::args;
+use super::{Error, Store};
+use crate::model::{AccountId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, Timestamp};
+
+/// A wish to take what is due at one endpoint.
+#[derive(Debug, Clone, Copy)]
+pub struct ClaimRequest {
+    /// Whose.
+    pub account: AccountId,
+    /// Which endpoint.
+    pub endpoint: EndpointId,
+    /// What is due by then.
+    pub now: Timestamp,
+    /// How many at most.
+    pub limit: usize,
+}
+
+/// What a claim brought.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// Now claimed, in the order in which they were due.
+    pub deliveries: Vec<ClaimedDelivery>,
+    /// When the next of this endpoint is due.
+    pub next_due: Option<Timestamp>,
+    /// The account's revision, so that the newest settings are used.
+    pub revision: i64,
+    /// How many were held or cancelled instead.
+    pub kept_back: u64,
+}
+
+/// A delivery taken by this node.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct ClaimedDelivery {
+    /// Its id.
+    pub id: DeliveryId,
+    /// Its event.
+    #[sqlx(rename = "event_id")]
+    pub event: EventId,
+    /// Because of which automation.
+    #[sqlx(rename = "automation_id")]
+    pub automation: AutomationId,
+    /// Which output; `None`: the event's payload.
+    pub output_no: Option<i64>,
+    /// How the body is wrapped.
+    pub envelope: String,
+    /// What the receiver knows it by.
+    pub webhook_id: String,
+    /// How many attempts were counted.
+    pub attempts_made: i64,
+}
+
+/// An endpoint at which something is or will be due.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub struct DueEndpoint {
+    /// Whose.
+    #[sqlx(rename = "account_id")]
+    pub account: AccountId,
+    /// Which.
+    #[sqlx(rename = "endpoint_id")]
+    pub endpoint: EndpointId,
+    /// When the first is due.
+    #[sqlx(rename = "due_at_ms")]
+    pub due_at: Timestamp,
+}
+
+enum Gate {
+    Open,
+    Hold,
+    Cancel,
+}
+
+impl Store {
+    pub(super) async fn claim(
+        &self,
+        tx: &mut Tx,
+        holder: IncarnationId,
+        request: &ClaimRequest,
+    ) -> Result<Claim, Error> {
+        let (gate, revision) = gate(tx, request).await?;
+        let (deliveries, kept_back) = match gate {
+            Gate::Open => {
+                let mut taken: Vec<ClaimedDelivery> = tx
+                    .fetch(
+                        &self.claim_sql(),
+                        args![request.account, request.endpoint, request.now, request.limit, holder],
+                    )
+                    .await
+                    .map_err(Error::of)?;
+                // RETURNING promises no order; ids begin with the event's time.
+                taken.sort_by_key(|delivery| delivery.id);
+                (taken, 0)
+            }
+            Gate::Hold => (Vec::new(), self.keep_back(tx, request, "held").await?),
+            Gate::Cancel => {
+                let all = ClaimRequest { now: Timestamp::from_ms(i64::MAX), ..*request };
+                (Vec::new(), self.keep_back(tx, &all, "cancelled").await?)
+            }
+        };
+        let next: Vec<(Option<Timestamp>,)> = tx
+            .fetch(
+                "SELECT MIN(due_at_ms) FROM deliveries
+                 WHERE account_id = $1 AND endpoint_id = $2 AND state = 'pending'",
+                args![request.account, request.endpoint],
+            )
+            .await
+            .map_err(Error::of)?;
+        let next_due = next.first().and_then(|row| row.0);
+        Ok(Claim { deliveries, next_due, revision, kept_back })
+    }
+
+    fn claim_sql(&self) -> String {
+        format!(
+            "UPDATE deliveries SET state = 'claimed', holder = $5, due_at_ms = NULL
+             WHERE (account_id, id) IN (
+               SELECT account_id, id FROM deliveries
+               WHERE account_id = $1 AND endpoint_id = $2 AND state = 'pending' AND due_at_ms <= $3
+               ORDER BY due_at_ms LIMIT $4 {})
+             RETURNING id, event_id, automation_id, output_no, envelope, webhook_id, attempts_made",
+            self.backend.skip_locked()
+        )
+    }
+
+    async fn keep_back(&self, tx: &mut Tx, request: &ClaimRequest, state: &str) -> Result<u64, Error> {
+        let sql = format!(
+            "UPDATE deliveries SET state = $5, due_at_ms = NULL
+             WHERE (account_id, id) IN (
+               SELECT account_id, id FROM deliveries
+               WHERE account_id = $1 AND endpoint_id = $2 AND state = 'pending' AND due_at_ms <= $3
+               ORDER BY due_at_ms LIMIT $4 {})",
+            self.backend.skip_locked()
+        );
+        tx.execute(&sql, args![request.account, request.endpoint, request.now, request.limit, state])
+            .await
+            .map_err(Error::of)
+    }
+
+    /// Up to `limit` endpoints with something pending, each with its first due time, in the order
+    /// of their ids after `after`. One index seek an endpoint, however long their backlogs are.
+    pub async fn due_endpoints(
+        &self,
+        after: Option<(AccountId, EndpointId)>,
+        limit: usize,
+    ) -> Result<Vec<DueEndpoint>, Error> {
+        let (account, endpoint) = after.unwrap_or((
+            AccountId::from_uuid(uuid::Uuid::nil()),
+            EndpointId::from_uuid(uuid::Uuid::nil()),
+        ));
+        self.fetch(DUE_ENDPOINTS_SQL, args![account, endpoint, limit]).await
+    }
+
+    /// The plan of the claim's statement, for the test that pins it.
+    pub async fn explain_claim(&self, request: &ClaimRequest) -> Result<String, Error> {
+        let holder = IncarnationId::from_uuid(uuid::Uuid::nil());
+        self.backend
+            .explain(
+                &self.claim_sql(),
+                args![request.account, request.endpoint, request.now, request.limit, holder],
+            )
+            .await
+            .map_err(Error::of)
+    }
+}
+
+async fn gate(tx: &mut Tx, request: &ClaimRequest) -> Result<(Gate, i64), Error> {
+    let found: Vec<(String, Option<i64>, bool, i64)> = tx
+        .fetch(
+            "SELECT e.state, e.deleted_at_ms, a.enabled, a.revision FROM endpoints e
+             JOIN accounts a ON a.id = e.account_id WHERE e.account_id = $1 AND e.id = $2",
+            args![request.account, request.endpoint],
+        )
+        .await
+        .map_err(Error::of)?;
+    Ok(match found.first() {
+        None => (Gate::Cancel, 0),
+        Some((_, Some(_deleted), _, revision)) => (Gate::Cancel, *revision),
+        Some((state, None, true, revision)) if state == "enabled" => (Gate::Open, *revision),
+        Some((_, _, _, revision)) => (Gate::Hold, *revision),
+    })
+}
+
+/// A loose index scan: from each endpoint found it seeks the next one.
+const DUE_ENDPOINTS_SQL: &str = "
+    WITH RECURSIVE due (account_id, endpoint_id, due_at_ms) AS (
+      SELECT * FROM (
+        SELECT account_id, endpoint_id, due_at_ms FROM deliveries
+        WHERE state = 'pending' AND (account_id, endpoint_id) > ($1, $2)
+        ORDER BY account_id, endpoint_id, due_at_ms LIMIT 1) AS first
+      UNION ALL
+      SELECT n.account_id, n.endpoint_id, n.due_at_ms FROM due
+      JOIN deliveries n ON n.state = 'pending' AND (n.account_id, n.id) = (
+        SELECT p.account_id, p.id FROM deliveries p
+        WHERE p.state = 'pending' AND (p.account_id, p.endpoint_id) > (due.account_id, due.endpoint_id)
+        ORDER BY p.account_id, p.endpoint_id, p.due_at_ms LIMIT 1)
+    )
+    SELECT account_id, endpoint_id, due_at_ms FROM due LIMIT $3";

@@ -1,0 +1,149 @@
+//! Reading deliveries and attempts, and making a delivery again.
+
+use super::page::{Cursor, Page, start};
+use super::values::args;
+use super::{Error, Store};
+use crate::model::{
+    AccountId, AttemptId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, Timestamp,
+};
+
+/// One body that must reach one endpoint.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Delivery {
+    /// Its id.
+    pub id: DeliveryId,
+    /// Its event.
+    #[sqlx(rename = "event_id")]
+    pub event: EventId,
+    /// Because of which automation.
+    #[sqlx(rename = "automation_id")]
+    pub automation: AutomationId,
+    /// Where to.
+    #[sqlx(rename = "endpoint_id")]
+    pub endpoint: EndpointId,
+    /// What the receiver knows it by.
+    pub webhook_id: String,
+    /// The delivery that this one repeats.
+    pub resend_of: Option<DeliveryId>,
+    /// The state's word.
+    pub state: String,
+    /// When the next attempt may begin, if it waits.
+    #[sqlx(rename = "due_at_ms")]
+    pub due_at: Option<Timestamp>,
+    /// Which life is at it, if it is claimed.
+    pub holder: Option<IncarnationId>,
+    /// Why it was given up, if it was.
+    pub failure: Option<String>,
+    /// How many attempts were counted.
+    pub attempts_made: i64,
+    /// When it was planned.
+    #[sqlx(rename = "created_at_ms")]
+    pub created_at: Timestamp,
+    /// When it was delivered or given up.
+    #[sqlx(rename = "settled_at_ms")]
+    pub settled_at: Option<Timestamp>,
+}
+
+/// One HTTP request, and what came back.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Attempt {
+    /// Its id.
+    pub id: AttemptId,
+    /// Its number within the delivery, from 1.
+    pub no: i64,
+    /// The answer's status code, if there was an answer.
+    pub status_code: Option<i64>,
+    /// Why there was none.
+    pub error_class: Option<String>,
+    /// A sentence about a failure.
+    pub message: Option<String>,
+    /// The beginning of the answer's body.
+    pub response: Option<Vec<u8>>,
+    /// When it began.
+    #[sqlx(rename = "started_at_ms")]
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub duration_ms: i64,
+}
+
+/// Which deliveries are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct DeliveryFilter {
+    /// Only of this event.
+    pub event: Option<EventId>,
+    /// Only to this endpoint.
+    pub endpoint: Option<EndpointId>,
+    /// Only in this state.
+    pub state: Option<String>,
+}
+
+const COLUMNS: &str = "id, event_id, automation_id, endpoint_id, webhook_id, resend_of, state, due_at_ms, \
+     holder, failure, attempts_made, created_at_ms, settled_at_ms";
+
+impl Store {
+    /// The delivery with this id.
+    pub async fn delivery(&self, account: AccountId, id: DeliveryId) -> Result<Option<Delivery>, Error> {
+        self.fetch_optional(
+            &format!("SELECT {COLUMNS} FROM deliveries WHERE account_id = $1 AND id = $2"),
+            args![account, id],
+        )
+        .await
+    }
+
+    /// A page of the account's deliveries, newest first.
+    pub async fn deliveries(
+        &self,
+        account: AccountId,
+        filter: &DeliveryFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Delivery>, Error> {
+        let mut sql = format!("SELECT {COLUMNS} FROM deliveries WHERE account_id = $1 AND id < $2");
+        let mut arguments = args![account, start(after), limit + 1];
+        for (column, value) in [
+            ("event_id", filter.event.map(super::Value::from)),
+            ("endpoint_id", filter.endpoint.map(super::Value::from)),
+            ("state", filter.state.as_deref().map(super::Value::from)),
+        ] {
+            if let Some(value) = value {
+                arguments.push(value);
+                sql += &format!(" AND {column} = ${}", arguments.len());
+            }
+        }
+        sql += " ORDER BY id DESC LIMIT $3";
+        let rows = self.fetch(&sql, arguments).await?;
+        Ok(Page::of(rows, limit, |row: &Delivery| row.id.uuid()))
+    }
+
+    /// The attempts of a delivery, oldest first.
+    pub async fn attempts(&self, account: AccountId, delivery: DeliveryId) -> Result<Vec<Attempt>, Error> {
+        self.fetch(
+            "SELECT id, no, status_code, error_class, message, response, started_at_ms, duration_ms
+             FROM attempts WHERE account_id = $1 AND delivery_id = $2 ORDER BY id",
+            args![account, delivery],
+        )
+        .await
+    }
+
+    /// Makes a delivery again under a new id: same body, same envelope, same `webhook_id`, due now.
+    /// Whether there was one to repeat.
+    pub async fn resend(
+        &self,
+        account: AccountId,
+        first: DeliveryId,
+        again: DeliveryId,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let made = self
+            .execute(
+                "INSERT INTO deliveries (account_id, id, event_id, automation_id, endpoint_id, output_no,
+                   envelope, webhook_id, resend_of, state, due_at_ms, attempts_made, created_at_ms)
+                 SELECT account_id, $3, event_id, automation_id, endpoint_id, output_no, envelope, webhook_id,
+                   COALESCE(resend_of, id), 'pending', $4, 0, $4
+                 FROM deliveries WHERE account_id = $1 AND id = $2",
+                args![account, first, again, now],
+            )
+            .await?;
+        Ok(made > 0)
+    }
+}

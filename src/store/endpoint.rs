@@ -1,0 +1,368 @@
+//! Endpoints and their secrets. A change that deliveries can see raises the account's revision in
+//! the same transaction.
+
+use bytes::Bytes;
+
+use super::automation::{close_publication, insert_automation};
+use super::page::{Cursor, Page, start};
+use super::values::args;
+use super::{Error, NewAutomation, Store, account};
+use crate::model::{AccountId, AutomationId, EndpointId, SecretId, Timestamp};
+
+/// Where deliveries go.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Endpoint {
+    /// Its id.
+    pub id: EndpointId,
+    /// For people.
+    pub name: String,
+    /// Where requests are sent.
+    pub url: String,
+    /// The profile's parts as JSON.
+    pub settings: String,
+    /// Set if an automation's bare URL made it.
+    #[sqlx(rename = "owner_automation_id")]
+    pub owner_automation: Option<AutomationId>,
+    /// `enabled` or `disabled`.
+    pub state: String,
+    /// `gone`, `failing` or `by_user` if disabled.
+    pub disabled_why: Option<String>,
+    /// The first failure since the last success.
+    #[sqlx(rename = "failing_since_ms")]
+    pub failing_since: Option<Timestamp>,
+    /// When it was made.
+    #[sqlx(rename = "created_at_ms")]
+    pub created_at: Timestamp,
+    /// When its settings last changed.
+    #[sqlx(rename = "updated_at_ms")]
+    pub updated_at: Timestamp,
+}
+
+/// Whether deliveries go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndpointState {
+    /// They do.
+    Enabled,
+    /// What is due is held.
+    Disabled {
+        /// `gone`, `failing` or `by_user`.
+        why: &'static str,
+    },
+}
+
+impl EndpointState {
+    fn words(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::Enabled => ("enabled", None),
+            Self::Disabled { why } => ("disabled", Some(why)),
+        }
+    }
+}
+
+/// An endpoint to be made.
+#[derive(Debug, Clone)]
+pub struct NewEndpoint {
+    /// Minted by the caller.
+    pub id: EndpointId,
+    /// For people.
+    pub name: String,
+    /// Where requests are sent.
+    pub url: String,
+    /// The profile's parts as JSON.
+    pub settings: String,
+    /// Set for an automation's bare URL.
+    pub owner_automation: Option<AutomationId>,
+    /// Whether deliveries go out at once.
+    pub state: EndpointState,
+    /// Its signing secrets, sealed.
+    pub secrets: Vec<(SecretId, Bytes)>,
+    /// Its own subscription, if it has one.
+    pub subscription: Option<NewAutomation>,
+    /// Now.
+    pub created_at: Timestamp,
+}
+
+/// New values of an endpoint's fields; `None` leaves a field as it is.
+#[derive(Debug, Clone, Default)]
+pub struct EndpointChange {
+    /// For people.
+    pub name: Option<String>,
+    /// Where requests are sent.
+    pub url: Option<String>,
+    /// The profile's parts as JSON.
+    pub settings: Option<String>,
+    /// Whether deliveries go out.
+    pub state: Option<EndpointState>,
+    /// The definition of its own subscription from now on.
+    pub subscription: Option<SubscriptionChange>,
+}
+
+/// What becomes of an endpoint's own subscription.
+#[derive(Debug, Clone)]
+pub enum SubscriptionChange {
+    /// It subscribes to nothing any more.
+    End,
+    /// It is replaced by, or begins with, this one.
+    Begin(NewAutomation),
+}
+
+/// A signing secret as it is stored.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct EndpointSecret {
+    /// Its id.
+    pub id: SecretId,
+    /// Whose.
+    #[sqlx(rename = "endpoint_id")]
+    pub endpoint: EndpointId,
+    /// Sealed.
+    pub sealed: Vec<u8>,
+    /// When it was made: the oldest that has not expired signs first.
+    #[sqlx(rename = "created_at_ms")]
+    pub created_at: Timestamp,
+    /// When it stops signing, if it was rotated out.
+    #[sqlx(rename = "expires_at_ms")]
+    pub expires_at: Option<Timestamp>,
+}
+
+const COLUMNS: &str = "id, name, url, settings, owner_automation_id, state, disabled_why, \
+     failing_since_ms, created_at_ms, updated_at_ms";
+const SECRET_COLUMNS: &str = "id, endpoint_id, sealed, created_at_ms, expires_at_ms";
+
+impl Store {
+    /// Makes an endpoint, its secrets and its subscription in one step. The account's new revision.
+    pub async fn create_endpoint(&self, account: AccountId, new: &NewEndpoint) -> Result<i64, Error> {
+        let mut tx = self.begin().await?;
+        let revision = account::raise_revision(&mut tx, account).await?;
+        insert_endpoint(&mut tx, account, new).await?;
+        if let Some(subscription) = &new.subscription {
+            insert_automation(&mut tx, account, revision, subscription).await?;
+        }
+        Self::commit(tx).await?;
+        Ok(revision)
+    }
+
+    /// Changes an endpoint. The account's new revision; `None` if there is no such endpoint.
+    pub async fn change_endpoint(
+        &self,
+        account: AccountId,
+        id: EndpointId,
+        change: &EndpointChange,
+        now: Timestamp,
+    ) -> Result<Option<i64>, Error> {
+        let mut tx = self.begin().await?;
+        let revision = account::raise_revision(&mut tx, account).await?;
+        let changed = tx
+            .execute(
+                "UPDATE endpoints SET name = COALESCE($3, name), url = COALESCE($4, url),
+                   settings = COALESCE($5, settings), updated_at_ms = $6
+                 WHERE account_id = $1 AND id = $2 AND deleted_at_ms IS NULL",
+                args![account, id, change.name.clone(), change.url.clone(), change.settings.clone(), now],
+            )
+            .await
+            .map_err(Error::of)?;
+        if changed == 0 {
+            return Ok(None);
+        }
+        if let Some(state) = change.state {
+            let (state, why) = state.words();
+            tx.execute(
+                "UPDATE endpoints SET state = $3, disabled_why = $4, failing_since_ms = NULL
+                 WHERE account_id = $1 AND id = $2",
+                args![account, id, state, why],
+            )
+            .await
+            .map_err(Error::of)?;
+        }
+        if let Some(subscription) = &change.subscription {
+            end_subscription(&mut tx, account, id, revision, now).await?;
+            if let SubscriptionChange::Begin(new) = subscription {
+                insert_automation(&mut tx, account, revision, new).await?;
+            }
+        }
+        Self::commit(tx).await?;
+        Ok(Some(revision))
+    }
+
+    /// Removes an endpoint and its subscription, leaving a tombstone. Whether there was one.
+    /// Its open deliveries are cancelled by [`Store::cancel_open`].
+    pub async fn delete_endpoint(&self, account: AccountId, id: EndpointId, now: Timestamp) -> Result<bool, Error> {
+        let mut tx = self.begin().await?;
+        let revision = account::raise_revision(&mut tx, account).await?;
+        let changed = tx
+            .execute(
+                "UPDATE endpoints SET deleted_at_ms = $3, updated_at_ms = $3
+                 WHERE account_id = $1 AND id = $2 AND deleted_at_ms IS NULL",
+                args![account, id, now],
+            )
+            .await
+            .map_err(Error::of)?;
+        if changed == 0 {
+            return Ok(false);
+        }
+        tx.execute(
+            "DELETE FROM endpoint_secrets WHERE account_id = $1 AND endpoint_id = $2",
+            args![account, id],
+        )
+        .await
+        .map_err(Error::of)?;
+        end_subscription(&mut tx, account, id, revision, now).await?;
+        Self::commit(tx).await?;
+        Ok(true)
+    }
+
+    /// Cancels up to `limit` waiting or held deliveries of an endpoint. How many.
+    pub async fn cancel_open(&self, account: AccountId, id: EndpointId, limit: usize) -> Result<u64, Error> {
+        self.execute(
+            "UPDATE deliveries SET state = 'cancelled', due_at_ms = NULL
+             WHERE (account_id, id) IN (
+               SELECT account_id, id FROM deliveries
+               WHERE account_id = $1 AND endpoint_id = $2 AND state IN ('pending', 'held') LIMIT $3)
+               AND state IN ('pending', 'held')",
+            args![account, id, limit],
+        )
+        .await
+    }
+
+    /// The endpoint, unless it was removed.
+    pub async fn endpoint(&self, account: AccountId, id: EndpointId) -> Result<Option<Endpoint>, Error> {
+        self.fetch_optional(
+            &format!("SELECT {COLUMNS} FROM endpoints WHERE account_id = $1 AND id = $2 AND deleted_at_ms IS NULL"),
+            args![account, id],
+        )
+        .await
+    }
+
+    /// A page of the account's endpoints, newest first.
+    pub async fn endpoints(
+        &self,
+        account: AccountId,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Endpoint>, Error> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM endpoints WHERE account_id = $1 AND id < $2 AND deleted_at_ms IS NULL
+             ORDER BY id DESC LIMIT $3"
+        );
+        let rows = self.fetch(&sql, args![account, start(after), limit + 1]).await?;
+        Ok(Page::of(rows, limit, |row: &Endpoint| row.id.uuid()))
+    }
+
+    /// The endpoint's secrets, oldest first.
+    pub async fn endpoint_secrets(&self, account: AccountId, id: EndpointId) -> Result<Vec<EndpointSecret>, Error> {
+        let sql = format!(
+            "SELECT {SECRET_COLUMNS} FROM endpoint_secrets WHERE account_id = $1 AND endpoint_id = $2 ORDER BY id"
+        );
+        self.fetch(&sql, args![account, id]).await
+    }
+
+    /// Adds a secret; all others stop signing at `others_expire_at`. The new revision.
+    pub async fn rotate_secret(
+        &self,
+        account: AccountId,
+        endpoint: EndpointId,
+        new: (SecretId, Bytes, Timestamp),
+        others_expire_at: Timestamp,
+    ) -> Result<i64, Error> {
+        let mut tx = self.begin().await?;
+        let revision = account::raise_revision(&mut tx, account).await?;
+        let (id, sealed, now) = new;
+        tx.execute(
+            "DELETE FROM endpoint_secrets WHERE account_id = $1 AND endpoint_id = $2 AND expires_at_ms <= $3",
+            args![account, endpoint, now],
+        )
+        .await
+        .map_err(Error::of)?;
+        tx.execute(
+            "UPDATE endpoint_secrets SET expires_at_ms = $3
+             WHERE account_id = $1 AND endpoint_id = $2 AND (expires_at_ms IS NULL OR expires_at_ms > $3)",
+            args![account, endpoint, others_expire_at],
+        )
+        .await
+        .map_err(Error::of)?;
+        insert_secret(&mut tx, account, endpoint, (id, sealed, now)).await?;
+        Self::commit(tx).await?;
+        Ok(revision)
+    }
+
+    pub(super) async fn live_endpoints(&self, account: AccountId) -> Result<Vec<Endpoint>, Error> {
+        self.fetch(
+            &format!("SELECT {COLUMNS} FROM endpoints WHERE account_id = $1 AND deleted_at_ms IS NULL"),
+            args![account],
+        )
+        .await
+    }
+
+    pub(super) async fn live_secrets(&self, account: AccountId) -> Result<Vec<EndpointSecret>, Error> {
+        let sql = format!("SELECT {SECRET_COLUMNS} FROM endpoint_secrets WHERE account_id = $1 ORDER BY id");
+        self.fetch(&sql, args![account]).await
+    }
+}
+
+/// Inserts the endpoint and its secrets; the subscription is the caller's.
+pub(super) async fn insert_endpoint(
+    tx: &mut super::Tx,
+    account: AccountId,
+    new: &NewEndpoint,
+) -> Result<(), Error> {
+    let (state, why) = new.state.words();
+    tx.execute(
+        "INSERT INTO endpoints (account_id, id, name, url, settings, owner_automation_id, state,
+           disabled_why, created_at_ms, updated_at_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)",
+        args![
+            account,
+            new.id,
+            new.name.as_str(),
+            new.url.as_str(),
+            new.settings.as_str(),
+            new.owner_automation,
+            state,
+            why,
+            new.created_at
+        ],
+    )
+    .await
+    .map_err(Error::of)?;
+    for (id, sealed) in &new.secrets {
+        insert_secret(tx, account, new.id, (*id, sealed.clone(), new.created_at)).await?;
+    }
+    Ok(())
+}
+
+async fn insert_secret(
+    tx: &mut super::Tx,
+    account: AccountId,
+    endpoint: EndpointId,
+    secret: (SecretId, Bytes, Timestamp),
+) -> Result<(), Error> {
+    tx.execute(
+        "INSERT INTO endpoint_secrets (account_id, endpoint_id, id, sealed, created_at_ms)
+         VALUES ($1, $2, $3, $4, $5)",
+        args![account, endpoint, secret.0, secret.1, secret.2],
+    )
+    .await
+    .map_err(Error::of)
+    .map(drop)
+}
+
+/// Ends the endpoint's own subscription, if it has one.
+async fn end_subscription(
+    tx: &mut super::Tx,
+    account: AccountId,
+    endpoint: EndpointId,
+    revision: i64,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let ended: Vec<(AutomationId,)> = tx
+        .fetch(
+            "UPDATE automations SET deleted_at_ms = $3, updated_at_ms = $3, enabled = $4
+             WHERE account_id = $1 AND owner_endpoint_id = $2 AND deleted_at_ms IS NULL RETURNING id",
+            args![account, endpoint, now, false],
+        )
+        .await
+        .map_err(Error::of)?;
+    for (automation,) in ended {
+        close_publication(tx, account, automation, revision).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! Reading events and their evaluations.
+
+use super::page::{Cursor, Page, start};
+use super::values::args;
+use super::{Error, Store};
+use crate::model::{AccountId, EventId, Timestamp};
+
+/// One immutable occurrence.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Event {
+    /// Its id.
+    pub id: EventId,
+    /// Its event type's name.
+    pub r#type: String,
+    /// Its own time.
+    #[sqlx(rename = "occurred_at_ms")]
+    pub occurred_at: Timestamp,
+    /// What the client calls it.
+    pub client_id: Option<String>,
+    /// JSON text, exactly as it came.
+    pub payload: Vec<u8>,
+}
+
+/// Which events are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// Only of this type.
+    pub event_type: Option<String>,
+}
+
+impl Store {
+    /// The event with this id.
+    pub async fn event(&self, account: AccountId, id: EventId) -> Result<Option<Event>, Error> {
+        self.fetch_optional(
+            "SELECT id, type, occurred_at_ms, client_id, payload FROM events WHERE account_id = $1 AND id = $2",
+            args![account, id],
+        )
+        .await
+    }
+
+    /// A page of the account's events, newest first.
+    pub async fn events(
+        &self,
+        account: AccountId,
+        filter: &EventFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Event>, Error> {
+        let rows = self
+            .fetch(
+                "SELECT id, type, occurred_at_ms, client_id, payload FROM events
+                 WHERE account_id = $1 AND id < $2 AND type = COALESCE($3, type)
+                 ORDER BY id DESC LIMIT $4",
+                args![account, start(after), filter.event_type.clone(), limit + 1],
+            )
+            .await?;
+        Ok(Page::of(rows, limit, |row: &Event| row.id.uuid()))
+    }
+
+    /// The packed evaluations of an event, JSON; `None` while it is not planned, or if no
+    /// automation was a candidate.
+    pub async fn verdicts(&self, account: AccountId, event: EventId) -> Result<Option<Vec<u8>>, Error> {
+        let found: Option<(Vec<u8>,)> = self
+            .fetch_optional(
+                "SELECT verdicts FROM evaluations WHERE account_id = $1 AND event_id = $2",
+                args![account, event],
+            )
+            .await?;
+        Ok(found.map(|row| row.0))
+    }
+
+    /// Why an event was set aside, if it was; the outer `None`: it is not in the inbox.
+    pub async fn inbox_state(&self, account: AccountId, event: EventId) -> Result<Option<Option<String>>, Error> {
+        let found: Option<(Option<String>,)> = self
+            .fetch_optional(
+                "SELECT set_aside FROM inbox WHERE account_id = $1 AND event_id = $2",
+                args![account, event],
+            )
+            .await?;
+        Ok(found.map(|row| row.0))
+    }
+}

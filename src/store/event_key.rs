@@ -1,0 +1,133 @@
+//! What clients call their events, and how a repeat is recognised.
+
+use std::collections::HashMap;
+
+use super::Error;
+use super::accept::{Accepted, NewEvent, NewKey};
+use super::backend::Tx;
+use super::values::{Columns, Kind, Rows, args};
+use crate::model::{AccountId, EventId};
+
+const KEY_COLUMNS: Columns = &[
+    ("account_id", Kind::Uuid),
+    ("kind", Kind::Text),
+    ("key", Kind::Text),
+    ("event_id", Kind::Uuid),
+    ("body_hash", Kind::Bytes),
+    ("expires_at_ms", Kind::Int),
+    ("claimed_at_ms", Kind::Int),
+];
+
+#[derive(sqlx::FromRow)]
+struct Owner {
+    account_id: AccountId,
+    kind: String,
+    key: String,
+    event_id: EventId,
+    body_hash: Vec<u8>,
+}
+
+/// Who owns a key already, by account, kind and key.
+type Owners = HashMap<(AccountId, &'static str, String), (EventId, Vec<u8>)>;
+
+/// Takes the keys of the events for them. The events that are repeats, with what to answer; of an
+/// event that is a repeat by one of its keys, no other key is kept.
+pub(super) async fn claim(
+    tx: &mut Tx,
+    events: &[NewEvent],
+    account_exists: impl Fn(AccountId) -> bool,
+) -> Result<HashMap<EventId, Accepted>, Error> {
+    let keyed: Vec<&NewEvent> = events
+        .iter()
+        .filter(|event| !event.keys.is_empty() && account_exists(event.account))
+        .collect();
+    if keyed.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut owners = find_owners(tx, &keyed).await?;
+    let mut repeats = HashMap::new();
+    let mut fresh: Vec<(&NewEvent, &NewKey)> = Vec::new();
+    for event in keyed {
+        let owner = event.keys.iter().find_map(|key| owners.get(&name(event, key)).cloned());
+        if let Some((first, hash)) = owner {
+            repeats.insert(event.id, answer(first, hash == event.body_hash));
+            continue;
+        }
+        for key in &event.keys {
+            owners.insert(name(event, key), (event.id, event.body_hash.to_vec()));
+            fresh.push((event, key));
+        }
+    }
+    insert(tx, fresh).await?;
+    Ok(repeats)
+}
+
+fn name(event: &NewEvent, key: &NewKey) -> (AccountId, &'static str, String) {
+    (event.account, key.kind, key.key.clone())
+}
+
+fn answer(first: EventId, same_body: bool) -> Accepted {
+    if same_body { Accepted::Same { event: first } } else { Accepted::Conflict { event: first } }
+}
+
+async fn find_owners(tx: &mut Tx, keyed: &[&NewEvent]) -> Result<Owners, Error> {
+    let rows = key_rows(keyed.iter().flat_map(|event| event.keys.iter().map(move |key| (*event, key))));
+    let found: Vec<Owner> = tx
+        .fetch_rows(
+            rows,
+            "SELECT k.account_id, k.kind, k.key, k.event_id, k.body_hash FROM v
+             JOIN event_keys k ON k.account_id = v.account_id AND k.kind = v.kind AND k.key = v.key
+             WHERE k.expires_at_ms IS NULL OR k.expires_at_ms > v.claimed_at_ms",
+        )
+        .await
+        .map_err(Error::of)?;
+    Ok(found
+        .into_iter()
+        .map(|owner| {
+            let kind = if owner.kind == "id" { "id" } else { "key" };
+            ((owner.account_id, kind, owner.key), (owner.event_id, owner.body_hash))
+        })
+        .collect())
+}
+
+/// An expired key is taken over; one that another node took meanwhile is not, and the batch fails
+/// as a whole: tried again, it finds the owner.
+async fn insert(tx: &mut Tx, mut fresh: Vec<(&NewEvent, &NewKey)>) -> Result<(), Error> {
+    fresh.sort_by(|(a, x), (b, y)| (a.account, x.kind, &x.key).cmp(&(b.account, y.kind, &y.key)));
+    let wanted = fresh.len();
+    let rows = key_rows(fresh.into_iter());
+    let taken: Vec<(EventId,)> = tx
+        .fetch_rows(
+            rows,
+            "INSERT INTO event_keys (account_id, kind, key, event_id, body_hash, expires_at_ms,
+               claimed_at_ms)
+             SELECT * FROM v WHERE v.account_id IS NOT NULL
+             ON CONFLICT (account_id, kind, key) DO UPDATE SET event_id = excluded.event_id,
+               body_hash = excluded.body_hash, expires_at_ms = excluded.expires_at_ms,
+               claimed_at_ms = excluded.claimed_at_ms
+             WHERE event_keys.expires_at_ms <= excluded.claimed_at_ms
+             RETURNING event_id",
+        )
+        .await
+        .map_err(Error::of)?;
+    if taken.len() < wanted {
+        return Err(Error::Raced);
+    }
+    Ok(())
+}
+
+fn key_rows<'a>(keys: impl Iterator<Item = (&'a NewEvent, &'a NewKey)>) -> Rows {
+    let mut rows = Rows::new(KEY_COLUMNS, 0);
+    for (event, key) in keys {
+        rows.push(args![
+            event.account,
+            key.kind,
+            key.key.as_str(),
+            event.id,
+            event.body_hash,
+            key.expires_at,
+            event.id.minted_at()
+        ]);
+    }
+    rows
+}

@@ -1,0 +1,101 @@
+//! The catalogue of event types: the account's own, and the operator's for every account, which
+//! are kept under the nil id.
+
+use super::values::args;
+use super::{Error, Store};
+use crate::model::{AccountId, Timestamp};
+
+/// A catalogued name.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct EventTypeEntry {
+    /// Such as `deal.stage.changed`.
+    pub name: String,
+    /// For people.
+    pub description: String,
+    /// Which heading it stands under.
+    #[sqlx(rename = "group_name")]
+    pub group: Option<String>,
+    /// An example payload, JSON.
+    pub example: Option<String>,
+    /// When it was made.
+    #[sqlx(rename = "created_at_ms")]
+    pub created_at: Timestamp,
+    /// When it last changed.
+    #[sqlx(rename = "updated_at_ms")]
+    pub updated_at: Timestamp,
+}
+
+const COLUMNS: &str = "name, description, group_name, example, created_at_ms, updated_at_ms";
+
+impl Store {
+    /// Adds an event type. [`Error::is_taken`] if there is one of this name.
+    pub async fn create_event_type(&self, account: AccountId, new: &EventTypeEntry) -> Result<(), Error> {
+        self.execute(
+            "INSERT INTO event_types (account_id, name, description, group_name, example, created_at_ms, updated_at_ms)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            args![
+                account,
+                new.name.as_str(),
+                new.description.as_str(),
+                new.group.clone(),
+                new.example.clone(),
+                new.created_at,
+                new.updated_at
+            ],
+        )
+        .await
+        .map(drop)
+    }
+
+    /// Replaces what is said of an event type. Whether there is one of this name.
+    pub async fn change_event_type(&self, account: AccountId, new: &EventTypeEntry) -> Result<bool, Error> {
+        let changed = self
+            .execute(
+                "UPDATE event_types SET description = $3, group_name = $4, example = $5, updated_at_ms = $6
+                 WHERE account_id = $1 AND name = $2",
+                args![
+                    account,
+                    new.name.as_str(),
+                    new.description.as_str(),
+                    new.group.clone(),
+                    new.example.clone(),
+                    new.updated_at
+                ],
+            )
+            .await?;
+        Ok(changed > 0)
+    }
+
+    /// Removes an event type from the catalogue. Whether there was one of this name.
+    pub async fn delete_event_type(&self, account: AccountId, name: &str) -> Result<bool, Error> {
+        let changed = self
+            .execute("DELETE FROM event_types WHERE account_id = $1 AND name = $2", args![account, name])
+            .await?;
+        Ok(changed > 0)
+    }
+
+    /// The event type of this name.
+    pub async fn event_type(&self, account: AccountId, name: &str) -> Result<Option<EventTypeEntry>, Error> {
+        self.fetch_optional(
+            &format!("SELECT {COLUMNS} FROM event_types WHERE account_id = $1 AND name = $2"),
+            args![account, name],
+        )
+        .await
+    }
+
+    /// Up to `limit` event types after `after`, by name.
+    pub async fn event_types(
+        &self,
+        account: AccountId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<EventTypeEntry>, Error> {
+        self.fetch(
+            &format!(
+                "SELECT {COLUMNS} FROM event_types WHERE account_id = $1 AND name > $2 ORDER BY name LIMIT $3"
+            ),
+            args![account, after.unwrap_or(""), limit],
+        )
+        .await
+    }
+}

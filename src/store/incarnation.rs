@@ -1,0 +1,161 @@
+//! Whose life a node's writes belong to, and who may say that it has ended.
+//!
+//! In PostgreSQL an incarnation is a row, and its life is a session-level advisory lock on a
+//! connection of its own: the database, not a clock, says who is dead. Whoever gets a dead one's
+//! lock marks the row ended; the update waits for a commit under way, and every later one of the
+//! dead node finds its row ended (see [`Store::begin`](super::Store)). In SQLite one process
+//! holds a lock beside the file, so that every earlier incarnation is dead at the start.
+//!
+//! The row stays until what it held has been taken over, so that a sweeper's own death loses nothing.
+
+use std::fs::File;
+use std::path::Path;
+
+use sqlx::postgres::PgConnection;
+use sqlx::{ConnectOptions, Connection};
+
+use super::backend::Backend;
+use super::values::args;
+use super::{Error, Store};
+use crate::model::{IncarnationId, Timestamp};
+
+/// The proof that this node lives. Dropping it ends the life without a word: others take over.
+#[derive(Debug)]
+pub struct Life {
+    id: IncarnationId,
+    proof: Proof,
+}
+
+#[derive(Debug)]
+enum Proof {
+    File(#[expect(dead_code, reason = "held for its lock, which ends with it")] File),
+    Session(Box<PgConnection>),
+}
+
+impl Life {
+    /// Whose life it is.
+    pub fn id(&self) -> IncarnationId {
+        self.id
+    }
+}
+
+impl Store {
+    /// Begins a life. From now on this store's writes are fenced by it.
+    pub async fn begin_life(&self, now: Timestamp) -> Result<Life, Error> {
+        let id = IncarnationId::mint(now);
+        let lock_key = lock_key(id);
+        let proof = match &self.backend {
+            Backend::Sqlite { path, .. } => Proof::File(lock_file(path)?),
+            Backend::Postgres { options, .. } => {
+                let mut session = options.connect().await.map_err(Error::Unavailable)?;
+                // The lock before the row: a row without its lock is somebody dead.
+                sqlx::query("SELECT pg_advisory_lock($1)")
+                    .bind(lock_key)
+                    .execute(&mut session)
+                    .await
+                    .map_err(Error::Unavailable)?;
+                Proof::Session(Box::new(session))
+            }
+        };
+        self.incarnation.store(None);
+        if !self.is_shared() {
+            self.execute("UPDATE incarnations SET ended_at_ms = $1 WHERE ended_at_ms IS NULL", args![now])
+                .await?;
+        }
+        self.execute(
+            "INSERT INTO incarnations (id, lock_key, started_at_ms) VALUES ($1, $2, $3)",
+            args![id, lock_key, now],
+        )
+        .await?;
+        self.incarnation.store(Some(std::sync::Arc::new(id)));
+        Ok(Life { id, proof })
+    }
+
+    /// Sees that the life is still held. In PostgreSQL: that its session answers.
+    pub async fn check_life(&self, life: &mut Life) -> Result<(), Error> {
+        match &mut life.proof {
+            Proof::File(_) => Ok(()),
+            Proof::Session(session) => session.ping().await.map_err(Error::Unavailable),
+        }
+    }
+
+    /// Ends a life in good order, after everything that it held was finished or handed back.
+    pub async fn end_life(&self, life: Life, now: Timestamp) -> Result<(), Error> {
+        self.execute("UPDATE incarnations SET ended_at_ms = $2 WHERE id = $1", args![life.id, now])
+            .await?;
+        self.incarnation.store(None);
+        if let Proof::Session(session) = life.proof {
+            session.close().await.map_err(Error::Unavailable)?;
+        }
+        Ok(())
+    }
+
+    /// Declares dead whoever's lock can be had. The ended lives that still hold something.
+    pub async fn find_ended(&self, life: &mut Life, now: Timestamp) -> Result<Vec<IncarnationId>, Error> {
+        if let Proof::Session(session) = &mut life.proof {
+            let others: Vec<(IncarnationId, i64)> = sqlx::query_as(
+                "SELECT id, lock_key FROM incarnations WHERE ended_at_ms IS NULL AND id <> $1",
+            )
+            .bind(life.id)
+            .fetch_all(&mut **session)
+            .await
+            .map_err(Error::Unavailable)?;
+            for (other, key) in others {
+                let (free,): (bool,) = sqlx::query_as("SELECT pg_try_advisory_lock($1)")
+                    .bind(key)
+                    .fetch_one(&mut **session)
+                    .await
+                    .map_err(Error::Unavailable)?;
+                if free {
+                    self.execute(
+                        "UPDATE incarnations SET ended_at_ms = $2 WHERE id = $1 AND ended_at_ms IS NULL",
+                        args![other, now],
+                    )
+                    .await?;
+                    sqlx::query("SELECT pg_advisory_unlock($1)")
+                        .bind(key)
+                        .execute(&mut **session)
+                        .await
+                        .map_err(Error::Unavailable)?;
+                }
+            }
+        }
+        let ended: Vec<(IncarnationId,)> = self
+            .fetch("SELECT id FROM incarnations WHERE ended_at_ms IS NOT NULL ORDER BY id", Vec::new())
+            .await?;
+        Ok(ended.into_iter().map(|(id,)| id).collect())
+    }
+
+    /// Forgets an ended life of which nothing is left to take over. Whether it was forgotten.
+    pub async fn forget_life(&self, ended: IncarnationId) -> Result<bool, Error> {
+        let gone = self
+            .execute(
+                "DELETE FROM incarnations WHERE id = $1 AND ended_at_ms IS NOT NULL
+                   AND NOT EXISTS (SELECT 1 FROM inbox WHERE holder = $1 AND set_aside IS NULL)
+                   AND NOT EXISTS (SELECT 1 FROM deliveries WHERE holder = $1 AND state = 'claimed')",
+                args![ended],
+            )
+            .await?;
+        Ok(gone > 0)
+    }
+}
+
+/// The random part of the id, as the number that PostgreSQL locks.
+fn lock_key(id: IncarnationId) -> i64 {
+    let mut low = [0u8; 8];
+    low.copy_from_slice(&id.uuid().as_bytes()[8..]);
+    i64::from_be_bytes(low)
+}
+
+fn lock_file(database: &Path) -> Result<File, Error> {
+    let mut path = database.as_os_str().to_owned();
+    path.push(".lock");
+    let file = File::create(path).map_err(Error::Lock)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            Err(Error::InUse { path: database.display().to_string() })
+        }
+        Err(std::fs::TryLockError::Error(error)) => Err(Error::Lock(error)),
+    }
+}

@@ -1,0 +1,198 @@
+//! Planning: the verdicts, the bodies and the deliveries of an event; its inbox row goes. Planning
+//! the same event twice changes nothing.
+
+use bytes::Bytes;
+
+use super::Error;
+use super::backend::Tx;
+use super::values::{Columns, Kind, Rows, Value, args};
+use crate::model::{AccountId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, Timestamp};
+
+/// Everything that follows from one event.
+#[derive(Debug, Clone)]
+pub struct NewPlan {
+    /// Whose.
+    pub account: AccountId,
+    /// The event.
+    pub event: EventId,
+    /// As of which revision it was evaluated.
+    pub revision: i64,
+    /// The packed evaluations, JSON.
+    pub verdicts: Bytes,
+    /// When.
+    pub evaluated_at: Timestamp,
+    /// Bodies that differ from the payload.
+    pub bodies: Vec<NewBody>,
+    /// What must be delivered.
+    pub deliveries: Vec<NewDelivery>,
+}
+
+/// What a chain of transforms put out.
+#[derive(Debug, Clone)]
+pub struct NewBody {
+    /// Whose transforms.
+    pub automation: AutomationId,
+    /// The output's place.
+    pub output_no: u16,
+    /// The event type it is sent under.
+    pub event_type: String,
+    /// Extra headers, a JSON array of pairs.
+    pub headers: Option<String>,
+    /// JSON text.
+    pub content: Bytes,
+}
+
+/// A delivery to be born: `claimed` by the writer's node, or `pending`.
+#[derive(Debug, Clone)]
+pub struct NewDelivery {
+    /// Derived from its origin.
+    pub id: DeliveryId,
+    /// Because of which automation.
+    pub automation: AutomationId,
+    /// Where to.
+    pub endpoint: EndpointId,
+    /// Which output; `None`: the event's own payload.
+    pub output_no: Option<u16>,
+    /// How the body is wrapped, in one word.
+    pub envelope: &'static str,
+    /// What the receiver knows it by.
+    pub webhook_id: String,
+    /// `None`: the endpoint has a free slot, and it is claimed at once.
+    pub due_at: Option<Timestamp>,
+}
+
+/// An event whose plan can't be stored, put aside so that it blocks nothing and isn't lost.
+#[derive(Debug, Clone)]
+pub struct SetAside {
+    /// Whose.
+    pub account: AccountId,
+    /// The event.
+    pub event: EventId,
+    /// A sentence for the operator.
+    pub why: String,
+}
+
+const EVALUATION_COLUMNS: Columns = &[
+    ("account_id", Kind::Uuid),
+    ("event_id", Kind::Uuid),
+    ("revision", Kind::Int),
+    ("verdicts", Kind::Bytes),
+    ("evaluated_at_ms", Kind::Int),
+];
+
+const BODY_COLUMNS: Columns = &[
+    ("account_id", Kind::Uuid),
+    ("event_id", Kind::Uuid),
+    ("automation_id", Kind::Uuid),
+    ("output_no", Kind::Int),
+    ("type", Kind::Text),
+    ("headers", Kind::Text),
+    ("content", Kind::Bytes),
+];
+
+const DELIVERY_COLUMNS: Columns = &[
+    ("account_id", Kind::Uuid),
+    ("id", Kind::Uuid),
+    ("event_id", Kind::Uuid),
+    ("automation_id", Kind::Uuid),
+    ("endpoint_id", Kind::Uuid),
+    ("output_no", Kind::Int),
+    ("envelope", Kind::Text),
+    ("webhook_id", Kind::Text),
+    ("state", Kind::Text),
+    ("due_at_ms", Kind::Int),
+    ("holder", Kind::Uuid),
+    ("created_at_ms", Kind::Int),
+];
+
+const EVENT_REF_COLUMNS: Columns = &[("account_id", Kind::Uuid), ("event_id", Kind::Uuid)];
+
+pub(super) async fn write(
+    tx: &mut Tx,
+    holder: IncarnationId,
+    plans: &[NewPlan],
+    aside: &[SetAside],
+) -> Result<(), Error> {
+    if plans.is_empty() && aside.is_empty() {
+        return Ok(());
+    }
+    let mut plans: Vec<&NewPlan> = plans.iter().collect();
+    plans.sort_by_key(|plan| (plan.account, plan.event));
+    let mut evaluations = Rows::new(EVALUATION_COLUMNS, plans.len());
+    let mut bodies = Rows::new(BODY_COLUMNS, 0);
+    let mut deliveries = Rows::new(DELIVERY_COLUMNS, plans.len());
+    let mut done = Rows::new(EVENT_REF_COLUMNS, plans.len());
+    for plan in &plans {
+        evaluations.push(args![plan.account, plan.event, plan.revision, plan.verdicts.clone(), plan.evaluated_at]);
+        done.push(args![plan.account, plan.event]);
+        for body in &plan.bodies {
+            bodies.push(args![
+                plan.account,
+                plan.event,
+                body.automation,
+                i64::from(body.output_no),
+                body.event_type.clone(),
+                body.headers.clone(),
+                body.content.clone()
+            ]);
+        }
+        for delivery in &plan.deliveries {
+            deliveries.push(delivery_row(plan, delivery, holder));
+        }
+    }
+    for (rows, body) in [
+        (
+            evaluations,
+            "INSERT INTO evaluations (account_id, event_id, revision, verdicts, evaluated_at_ms)
+             SELECT * FROM v WHERE v.account_id IS NOT NULL ON CONFLICT DO NOTHING",
+        ),
+        (
+            bodies,
+            "INSERT INTO bodies (account_id, event_id, automation_id, output_no, type, headers, content)
+             SELECT * FROM v WHERE v.account_id IS NOT NULL ON CONFLICT DO NOTHING",
+        ),
+        (
+            deliveries,
+            "INSERT INTO deliveries (account_id, id, event_id, automation_id, endpoint_id, output_no,
+               envelope, webhook_id, state, due_at_ms, holder, created_at_ms, attempts_made)
+             SELECT v.*, 0 FROM v WHERE v.account_id IS NOT NULL ON CONFLICT DO NOTHING",
+        ),
+        (
+            done,
+            "DELETE FROM inbox WHERE (account_id, event_id) IN (SELECT account_id, event_id FROM v)",
+        ),
+    ] {
+        tx.execute_rows(rows, body).await.map_err(Error::of)?;
+    }
+    for aside in aside {
+        tx.execute(
+            "UPDATE inbox SET set_aside = $3 WHERE account_id = $1 AND event_id = $2",
+            args![aside.account, aside.event, aside.why.as_str()],
+        )
+        .await
+        .map_err(Error::of)?;
+    }
+    Ok(())
+}
+
+fn delivery_row(plan: &NewPlan, delivery: &NewDelivery, holder: IncarnationId) -> Vec<Value> {
+    let (state, holder) = match delivery.due_at {
+        None => ("claimed", Some(holder)),
+        Some(_) => ("pending", None),
+    };
+    args![
+        plan.account,
+        delivery.id,
+        plan.event,
+        delivery.automation,
+        delivery.endpoint,
+        delivery.output_no.map(i64::from),
+        delivery.envelope,
+        delivery.webhook_id.clone(),
+        state,
+        delivery.due_at,
+        holder,
+        plan.evaluated_at
+    ]
+}
+

@@ -1,0 +1,251 @@
+//! Recording: the attempt, the delivery's next state, and what both mean for the endpoint.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+
+use super::Error;
+use super::backend::Tx;
+use super::values::{Columns, Kind, Rows, Value, args};
+use crate::model::{
+    AccountId, AttemptId, AttemptResult, DeliveryId, DeliveryState, EndpointId, Timestamp,
+};
+
+/// One attempt and the state that follows from it.
+#[derive(Debug, Clone)]
+pub struct NewRecord {
+    /// Whose.
+    pub account: AccountId,
+    /// Which delivery.
+    pub delivery: DeliveryId,
+    /// Where it went.
+    pub endpoint: EndpointId,
+    /// What happened.
+    pub attempt: NewAttempt,
+    /// What follows.
+    pub next: DeliveryState,
+    /// What it says about the endpoint.
+    pub mark: EndpointMark,
+}
+
+/// One HTTP request, and what came back.
+#[derive(Debug, Clone)]
+pub struct NewAttempt {
+    /// Its id.
+    pub id: AttemptId,
+    /// Its number within the delivery, from 1.
+    pub no: u16,
+    /// What came back.
+    pub result: AttemptResult,
+    /// A sentence about a failure.
+    pub message: Option<String>,
+    /// The beginning of the answer's body.
+    pub response: Option<Bytes>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub duration_ms: i64,
+}
+
+/// What an attempt means for its endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndpointMark {
+    /// It answered 2xx: whatever was wrong is over.
+    Succeeded,
+    /// It did not; if it has failed since `disable_if_since` or longer, it is disabled.
+    Failed {
+        /// When.
+        at: Timestamp,
+        /// The failure policy's patience, as a time.
+        disable_if_since: Option<Timestamp>,
+    },
+    /// It answered 410.
+    Gone,
+}
+
+const ATTEMPT_COLUMNS: Columns = &[
+    ("account_id", Kind::Uuid),
+    ("delivery_id", Kind::Uuid),
+    ("id", Kind::Uuid),
+    ("no", Kind::Int),
+    ("status_code", Kind::Int),
+    ("error_class", Kind::Text),
+    ("message", Kind::Text),
+    ("response", Kind::Bytes),
+    ("started_at_ms", Kind::Int),
+    ("duration_ms", Kind::Int),
+];
+
+const STATE_COLUMNS: Columns = &[
+    ("account_id", Kind::Uuid),
+    ("id", Kind::Uuid),
+    ("state", Kind::Text),
+    ("due_at_ms", Kind::Int),
+    ("failure", Kind::Text),
+    ("attempts_made", Kind::Int),
+    ("settled_at_ms", Kind::Int),
+];
+
+/// The endpoints that were disabled by it, and why.
+pub(super) async fn write(tx: &mut Tx, records: &[NewRecord]) -> Result<Vec<Disabled>, Error> {
+    if records.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut records: Vec<&NewRecord> = records.iter().collect();
+    records.sort_by_key(|record| (record.account, record.delivery));
+    let mut attempts = Rows::new(ATTEMPT_COLUMNS, records.len());
+    let mut states = Rows::new(STATE_COLUMNS, records.len());
+    for record in &records {
+        attempts.push(attempt_row(record.account, record.delivery, &record.attempt));
+        let (state, due_at, failure, settled_at) = match record.next {
+            DeliveryState::Pending { due_at } => ("pending", Some(due_at), None, None),
+            DeliveryState::Delivered { at } => ("delivered", None, None, Some(at)),
+            DeliveryState::Failed { at, why } => ("failed", None, Some(why.as_str()), Some(at)),
+            DeliveryState::Cancelled => ("cancelled", None, None, None),
+            DeliveryState::Held => ("held", None, None, None),
+            DeliveryState::Claimed { .. } => unreachable!("an attempt never ends in a claim"),
+        };
+        states.push(args![
+            record.account,
+            record.delivery,
+            state,
+            due_at,
+            failure,
+            i64::from(record.attempt.no),
+            settled_at
+        ]);
+    }
+    insert_attempts(tx, attempts).await?;
+    tx.execute_rows(
+        states,
+        "UPDATE deliveries SET state = v.state, due_at_ms = v.due_at_ms, holder = NULL,
+           failure = v.failure, attempts_made = v.attempts_made, settled_at_ms = v.settled_at_ms
+         FROM v WHERE deliveries.account_id = v.account_id AND deliveries.id = v.id
+           AND deliveries.state = 'claimed'",
+    )
+    .await
+    .map_err(Error::of)?;
+    write_marks(tx, &records).await
+}
+
+/// The row of one attempt, in the order of the table's columns.
+pub(super) fn attempt_row(
+    account: AccountId,
+    delivery: DeliveryId,
+    attempt: &NewAttempt,
+) -> Vec<Value> {
+    let (status, class) = match attempt.result {
+        AttemptResult::Http { status } => (Some(i64::from(status)), None),
+        AttemptResult::Refused(refusal) => (None, Some(refusal.as_str())),
+        AttemptResult::Interrupted => (None, Some("interrupted")),
+    };
+    args![
+        account,
+        delivery,
+        attempt.id,
+        i64::from(attempt.no),
+        status,
+        class,
+        attempt.message.clone(),
+        attempt.response.clone(),
+        attempt.started_at,
+        attempt.duration_ms
+    ]
+}
+
+/// Rows for attempts, to be filled with [`attempt_row`].
+pub(super) fn attempt_rows(capacity: usize) -> Rows {
+    Rows::new(ATTEMPT_COLUMNS, capacity)
+}
+
+pub(super) async fn insert_attempts(tx: &mut Tx, attempts: Rows) -> Result<(), Error> {
+    tx.execute_rows(
+        attempts,
+        "INSERT INTO attempts (account_id, delivery_id, id, no, status_code, error_class, message,
+           response, started_at_ms, duration_ms)
+         SELECT * FROM v WHERE v.account_id IS NOT NULL",
+    )
+    .await
+    .map_err(Error::of)
+}
+
+const ENDPOINT_COLUMNS: Columns = &[("account_id", Kind::Uuid), ("id", Kind::Uuid)];
+
+/// Endpoints first by success, then by failure: a success in the same batch as a failure leaves
+/// the failure's mark, which the next success wipes.
+async fn write_marks(tx: &mut Tx, records: &[&NewRecord]) -> Result<Vec<Disabled>, Error> {
+    let mut disabled = Vec::new();
+    let mut succeeded: Vec<(AccountId, EndpointId)> = Vec::new();
+    let mut failed: HashMap<(AccountId, EndpointId), (Timestamp, Option<Timestamp>)> = HashMap::new();
+    let mut gone: Vec<(AccountId, EndpointId)> = Vec::new();
+    for record in records {
+        let key = (record.account, record.endpoint);
+        match record.mark {
+            EndpointMark::Succeeded => succeeded.push(key),
+            EndpointMark::Gone => gone.push(key),
+            EndpointMark::Failed { at, disable_if_since } => {
+                let known = failed.entry(key).or_insert((at, disable_if_since));
+                known.0 = known.0.min(at);
+                known.1 = known.1.max(disable_if_since);
+            }
+        }
+    }
+    succeeded.sort_unstable();
+    succeeded.dedup();
+    let mut rows = Rows::new(ENDPOINT_COLUMNS, succeeded.len());
+    for (account, endpoint) in succeeded {
+        rows.push(args![account, endpoint]);
+    }
+    tx.execute_rows(
+        rows,
+        "UPDATE endpoints SET failing_since_ms = NULL FROM v
+         WHERE endpoints.account_id = v.account_id AND endpoints.id = v.id
+           AND endpoints.failing_since_ms IS NOT NULL",
+    )
+    .await
+    .map_err(Error::of)?;
+    let mut failed: Vec<_> = failed.into_iter().collect();
+    failed.sort_unstable_by_key(|(key, _)| *key);
+    for ((account, endpoint), (at, disable_if_since)) in failed {
+        tx.execute(
+            "UPDATE endpoints SET failing_since_ms = $3
+             WHERE account_id = $1 AND id = $2 AND failing_since_ms IS NULL",
+            args![account, endpoint, at],
+        )
+        .await
+        .map_err(Error::of)?;
+        if let Some(since) = disable_if_since {
+            let sql = "UPDATE endpoints SET state = 'disabled', disabled_why = $3, updated_at_ms = $4
+                 WHERE account_id = $1 AND id = $2 AND state = 'enabled' AND failing_since_ms <= $5";
+            let why = "failing";
+            disable(tx, sql, args![account, endpoint, why, at, since], &mut disabled, (account, endpoint, why)).await?;
+        }
+    }
+    gone.sort_unstable();
+    gone.dedup();
+    for (account, endpoint) in gone {
+        let sql = "UPDATE endpoints SET state = 'disabled', disabled_why = $3
+             WHERE account_id = $1 AND id = $2 AND state = 'enabled'";
+        let why = "gone";
+        disable(tx, sql, args![account, endpoint, why], &mut disabled, (account, endpoint, why)).await?;
+    }
+    Ok(disabled)
+}
+
+/// An endpoint that was disabled, and why.
+pub(super) type Disabled = (AccountId, EndpointId, &'static str);
+
+async fn disable(
+    tx: &mut Tx,
+    sql: &str,
+    arguments: Vec<Value>,
+    disabled: &mut Vec<Disabled>,
+    which: Disabled,
+) -> Result<(), Error> {
+    if tx.execute(sql, arguments).await.map_err(Error::of)? > 0 {
+        super::account::raise_revision(tx, which.0).await?;
+        disabled.push(which);
+    }
+    Ok(())
+}
+

@@ -1,0 +1,63 @@
+//! Everything that evaluation and delivery need to know of one account, as of one revision.
+
+use super::values::args;
+use super::{Account, Endpoint, EndpointSecret, Error, Store};
+use crate::model::{AccountId, AutomationId, EndpointId};
+
+/// What an account's users had published at a revision.
+#[derive(Debug, Clone)]
+pub struct SnapshotRows {
+    /// The account itself, as it is now.
+    pub account: Account,
+    /// The automations that were live at the revision.
+    pub automations: Vec<PublishedAutomation>,
+    /// The endpoints as they are now; removed ones are missing.
+    pub endpoints: Vec<Endpoint>,
+    /// Their secrets.
+    pub secrets: Vec<EndpointSecret>,
+}
+
+/// One live version.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct PublishedAutomation {
+    /// Its id.
+    pub id: AutomationId,
+    /// For people.
+    pub name: String,
+    /// Set if it is an endpoint's own subscription.
+    #[sqlx(rename = "owner_endpoint_id")]
+    pub owner_endpoint: Option<EndpointId>,
+    /// Which version is live.
+    pub version: i64,
+    /// JSON.
+    pub definition: String,
+}
+
+impl Store {
+    /// Reads an account as of `revision`; `None` if there is no such account. Automations have
+    /// validity ranges and are read as they were; endpoints are read as they are, because an
+    /// attempt must use the newest settings.
+    pub async fn snapshot(&self, account: AccountId, revision: i64) -> Result<Option<SnapshotRows>, Error> {
+        let Some(row) = self.account(account).await? else {
+            return Ok(None);
+        };
+        let automations = self
+            .fetch(
+                "SELECT a.id, a.name, a.owner_endpoint_id, p.version, v.definition FROM publications p
+                 JOIN automations a ON a.account_id = p.account_id AND a.id = p.automation_id
+                 JOIN automation_versions v ON v.account_id = p.account_id
+                   AND v.automation_id = p.automation_id AND v.version = p.version
+                 WHERE p.account_id = $1 AND p.from_revision <= $2
+                   AND (p.to_revision IS NULL OR p.to_revision > $2)
+                 ORDER BY a.id",
+                args![account, revision],
+            )
+            .await?;
+        Ok(Some(SnapshotRows {
+            account: row,
+            automations,
+            endpoints: self.live_endpoints(account).await?,
+            secrets: self.live_secrets(account).await?,
+        }))
+    }
+}
