@@ -12,6 +12,8 @@ mod migrations;
 mod rules;
 #[path = "tidy/source.rs"]
 mod source;
+#[path = "tidy/supply.rs"]
+mod supply;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -85,10 +87,10 @@ fn walk(folder: &Path, paths: &mut Vec<PathBuf>) {
 }
 
 fn check(rule: impl Fn(&Source) -> Vec<Fault>) {
-    refuse(sources().iter().flat_map(rule).collect());
+    refuse(&sources().iter().flat_map(rule).collect::<Vec<_>>());
 }
 
-fn refuse(faults: Vec<Fault>) {
+fn refuse(faults: &[Fault]) {
     let lines: Vec<String> = faults.iter().map(Fault::to_string).collect();
     assert!(
         lines.is_empty(),
@@ -110,11 +112,10 @@ fn every_room_has_a_floor_and_a_place_on_the_map() {
         .iter()
         .find(|source| source.path == "src/lib.rs")
         .expect("src/lib.rs is the map");
-    refuse(
-        all.iter()
-            .flat_map(|source| floors::on_the_map(source, &map.text))
-            .collect(),
-    );
+    let faults = all
+        .iter()
+        .flat_map(|source| floors::on_the_map(source, &map.text));
+    refuse(&faults.collect::<Vec<_>>());
 }
 
 #[test]
@@ -143,8 +144,19 @@ fn http_statuses_stay_at_the_doors() {
 }
 
 #[test]
+fn crates_come_from_the_registry_and_none_is_banned() {
+    let banned = std::fs::read_to_string(root().join("deny.toml")).expect("deny.toml is there");
+    let mut faults = Vec::new();
+    for path in ["Cargo.lock", "plugins/Cargo.lock"] {
+        let lock = std::fs::read_to_string(root().join(path)).unwrap_or_default();
+        faults.extend(supply::check(path, &lock, &banned));
+    }
+    refuse(&faults);
+}
+
+#[test]
 fn both_migrations_folders_say_the_same() {
     let sqlite = migrations::read(&root().join("migrations/sqlite"));
     let postgres = migrations::read(&root().join("migrations/postgres"));
-    refuse(migrations::compare(&sqlite, &postgres));
+    refuse(&migrations::compare(&sqlite, &postgres));
 }

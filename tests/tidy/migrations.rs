@@ -113,7 +113,7 @@ fn apply(tables: &mut Tables, sql: &str) {
                 }
             }
             ["alter", "table", table, ..] => {
-                alter(tables.entry((*table).to_owned()).or_default(), &statement)
+                alter(tables.entry((*table).to_owned()).or_default(), &statement);
             }
             _ => {}
         }

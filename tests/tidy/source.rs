@@ -32,11 +32,7 @@ impl Source {
 
     /// The line that byte `at` is on, from 1.
     pub fn line_no(&self, at: usize) -> usize {
-        self.code.as_bytes()[..at]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count()
-            + 1
+        self.code[..at].matches('\n').count() + 1
     }
 
     /// All identifiers and keywords of the code, in order.

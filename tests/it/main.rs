@@ -1,0 +1,4 @@
+//! Throwbar from the outside, told as stories, on both engines, against real receivers.
+
+mod support;
+mod support_test;

@@ -1,0 +1,142 @@
+//! The client libraries of others, as their users get them: `standardwebhooks` from npm and from
+//! PyPI, and GitHub's example payloads. `tests/clients/install` puts them there.
+//!
+//! The libraries refuse a delivery that was signed more than five minutes from the machine's time,
+//! so a story that uses them starts its clock at the present.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+use super::before_hanging;
+use super::receiver::Request;
+
+/// Whose library verifies.
+#[derive(Debug, Clone, Copy)]
+pub enum Library {
+    /// JavaScript's.
+    Npm,
+    /// Python's.
+    PyPi,
+}
+
+/// A delivery and the secret that it should be signed with.
+#[derive(Debug, Clone, Serialize)]
+pub struct Signed {
+    /// `whsec_…`.
+    pub secret: String,
+    /// Headers by lower-case name.
+    pub headers: BTreeMap<String, String>,
+    /// The body in base64, so that no byte is touched on the way.
+    pub body_base64: String,
+}
+
+impl Signed {
+    /// What a receiver got.
+    pub fn new(secret: &str, request: &Request) -> Self {
+        let text =
+            |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        Self {
+            secret: secret.to_owned(),
+            headers: request
+                .headers
+                .iter()
+                .map(|(name, value)| (name.to_string(), text(value)))
+                .collect(),
+            body_base64: STANDARD.encode(&request.body),
+        }
+    }
+}
+
+/// One of GitHub's example payloads.
+#[derive(Debug, Clone, Deserialize)]
+pub struct GithubPayload {
+    /// The event's name, such as `issues`.
+    pub name: String,
+    /// What happened, such as `opened`; some events have none.
+    pub action: Option<String>,
+    /// The payload.
+    pub payload_json_text: String,
+}
+
+/// What the library says of each delivery, in order: that it verifies, or why not.
+pub async fn verify(library: Library, deliveries: &[Signed]) -> Vec<Result<(), String>> {
+    let mut lines = String::new();
+    for delivery in deliveries {
+        lines += &serde_json::to_string(delivery).expect("strings become JSON");
+        lines.push('\n');
+    }
+    let said = match library {
+        Library::Npm => run(Path::new("node"), "node/verify.mjs", lines).await,
+        Library::PyPi => {
+            run(
+                &clients().join("python/.venv/bin/python"),
+                "python/verify.py",
+                lines,
+            )
+            .await
+        }
+    };
+    let verdicts: Vec<_> = said
+        .lines()
+        .map(|line| {
+            if line == "ok" {
+                Ok(())
+            } else {
+                Err(line.to_owned())
+            }
+        })
+        .collect();
+    assert_eq!(
+        verdicts.len(),
+        deliveries.len(),
+        "one verdict for each delivery"
+    );
+    verdicts
+}
+
+/// All example payloads of the npm package `@octokit/webhooks-examples`.
+pub async fn github_payloads() -> Vec<GithubPayload> {
+    let said = run(Path::new("node"), "node/payloads.mjs", String::new()).await;
+    said.lines()
+        .map(|line| serde_json::from_str(line).expect("payloads.mjs prints JSON lines"))
+        .collect()
+}
+
+fn clients() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
+}
+
+/// Runs one of the programs with `input` and returns what it printed.
+async fn run(interpreter: &Path, program: &str, input: String) -> String {
+    let installed = clients().join("node/node_modules").exists()
+        && clients().join("python/.venv/installed").exists();
+    assert!(
+        installed,
+        "the client libraries are not there: run tests/clients/install"
+    );
+    let mut child = Command::new(interpreter)
+        .arg(clients().join(program))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the interpreter runs");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    // Both at once: neither pipe holds everything.
+    let write = async move { stdin.write_all(input.as_bytes()).await };
+    let (written, output) = before_hanging(program, async {
+        tokio::join!(write, child.wait_with_output())
+    })
+    .await;
+    written.expect("it reads all of its input");
+    let output = output.expect("it ends");
+    assert!(output.status.success(), "{program} failed");
+    String::from_utf8(output.stdout).expect("it prints UTF-8")
+}

@@ -1,0 +1,22 @@
+//! What the stories stand on: a real PostgreSQL, a scripted receiver, a line that can be cut, and
+//! the client libraries of others.
+//!
+//! Nothing here sleeps. What waits, waits for the thing itself; [`before_hanging`] only turns a hang
+//! into a failure that says what was awaited.
+
+pub mod answers;
+pub mod clients;
+pub mod line;
+pub mod postgres;
+pub mod proxy;
+pub mod receiver;
+
+use std::time::Duration;
+
+const HANG_S: u64 = 90;
+
+/// What `awaited` gives, or a failure after far longer than it could take.
+pub async fn before_hanging<T>(what: &str, awaited: impl Future<Output = T>) -> T {
+    let finished = tokio::time::timeout(Duration::from_secs(HANG_S), awaited).await;
+    finished.unwrap_or_else(|_| panic!("hung for {HANG_S} s waiting for {what}"))
+}
