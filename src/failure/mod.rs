@@ -1,11 +1,9 @@
 //! Floor 1: when an endpoint is given up.
 //!
-//! Pure: an endpoint's health and what came back go in; the next health and a verdict come out.
-//! Disabling, telling somebody and enabling again are done elsewhere; whoever enables an endpoint
-//! begins with [`EndpointHealth::default`], or its next failure would disable it again.
+//! A policy is a span of patience: at a failed attempt, an endpoint whose first failure since its
+//! last success lies as far back is disabled, and one success resets everything. HTTP 410 disables
+//! at once, whatever the policy says. The store keeps the first failure; the pipeline decides.
 
-mod health;
 mod policy;
 
-pub use health::{DisabledBecause, EndpointHealth, Verdict, after_failure};
 pub use policy::{Error, FailurePolicy};

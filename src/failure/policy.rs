@@ -6,6 +6,8 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 const FIVE_DAYS: &str = "five-days";
+/// S0: "If all attempts to a specific endpoint fail for a period of 5 days".
+const FIVE_DAYS_MS: i64 = 5 * 24 * 60 * 60 * 1_000;
 const NEVER: &str = "never";
 /// How much of a wrong name is shown again.
 const SHOWN_CHARS_MAX: usize = 80;
@@ -38,6 +40,14 @@ impl FailurePolicy {
         match self {
             Self::FiveDays => FIVE_DAYS,
             Self::Never => NEVER,
+        }
+    }
+
+    /// For how long an endpoint may fail without one success before it is disabled; `None`: for ever.
+    pub const fn patience_ms(self) -> Option<i64> {
+        match self {
+            Self::FiveDays => Some(FIVE_DAYS_MS),
+            Self::Never => None,
         }
     }
 }

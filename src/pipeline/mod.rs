@@ -308,7 +308,7 @@ impl Inner {
 
     /// Ends the incarnation because of `error`. What it holds is taken over, by its next one or
     /// by another node.
-    fn end(&self, error: &dyn std::error::Error) {
+    fn end(&self, error: &(dyn std::error::Error + 'static)) {
         self.closing.store(true, Ordering::SeqCst);
         if !self.ended.send_replace(true) {
             tracing::error!(error, incarnation.id = %self.holder, "the incarnation ends");
