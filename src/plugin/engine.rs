@@ -13,7 +13,7 @@ use super::digest::Digest;
 use super::error::Error;
 use super::host::Host;
 use super::limits::{
-    CORE_INSTANCES_MAX, FUEL_DEFAULT, INSTANCES_DEFAULT, LOG_BYTES_MAX, MEMORIES_MAX,
+    FUEL_DEFAULT, INSTANCES_DEFAULT, INSTANCES_PER_COMPONENT_MAX, LOG_BYTES_MAX, MEMORIES_MAX,
     MEMORY_BYTES_DEFAULT, RETURN_BYTES_MAX, RUN_MS_DEFAULT, STACK_BYTES_MAX, TABLE_ELEMENTS_MAX,
     TABLES_MAX,
 };
@@ -273,8 +273,8 @@ fn config(settings: &Settings) -> Config {
     let count = settings.instances_max;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(count)
-        .total_core_instances(count.saturating_mul(CORE_INSTANCES_MAX))
-        .max_core_instances_per_component(CORE_INSTANCES_MAX)
+        .total_core_instances(count.saturating_mul(INSTANCES_PER_COMPONENT_MAX))
+        .max_core_instances_per_component(INSTANCES_PER_COMPONENT_MAX)
         .total_memories(count.saturating_mul(MEMORIES_MAX))
         .max_memories_per_component(MEMORIES_MAX)
         .max_memory_size(settings.memory_bytes_max)

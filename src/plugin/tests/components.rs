@@ -130,7 +130,10 @@ fn a_missing_field_is_named() {
 
 /// `plugins/build --check` names a folder with components that it has just built from source. Without
 /// one there is nothing to compare; that they compile and keep their vectors is told above.
-#[expect(clippy::disallowed_methods, reason = "the script has no other way to hand a folder to a test")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the script has no other way to hand a folder to a test"
+)]
 #[test]
 fn rebuilt_guests_behave_the_same() {
     let Some(folder) = std::env::var_os("THROWBAR_REBUILT_COMPONENTS") else {
