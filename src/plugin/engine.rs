@@ -13,11 +13,11 @@ use super::digest::Digest;
 use super::error::Error;
 use super::host::Host;
 use super::limits::{
-    CORE_INSTANCES_MAX, FUEL_DEFAULT, INSTANCES_DEFAULT, LOG_BYTES_MAX, MEMORIES_MAX,
+    FUEL_DEFAULT, INSTANCES_DEFAULT, INSTANCES_PER_COMPONENT_MAX, LOG_BYTES_MAX, MEMORIES_MAX,
     MEMORY_BYTES_DEFAULT, RETURN_BYTES_MAX, RUN_MS_DEFAULT, STACK_BYTES_MAX, TABLE_ELEMENTS_MAX,
     TABLES_MAX,
 };
-use super::run::{Context, LogLine, Outcome, Request, Run, RunError, Usage};
+use super::run::{Context, LogLine, Outcome, Output, Request, Run, RunError, Usage};
 use super::slots::Slots;
 use super::survey::survey;
 use super::ticker::Ticker;
@@ -151,8 +151,7 @@ impl Engine {
         let inner = &*self.0;
         let settings = &inner.settings;
         let _slot = inner.slots.take();
-        // A measurement for the record; nothing is decided by it.
-        let started = Instant::now();
+        let stopwatch = Stopwatch::start();
         let mut store = Store::new(&inner.engine, Host::new(settings));
         store.limiter(|host| &mut host.meter);
         store.set_hostcall_fuel(RETURN_BYTES_MAX);
@@ -172,7 +171,7 @@ impl Engine {
             output_bytes_max: RETURN_BYTES_MAX,
             log_bytes: host.log_bytes,
             log_bytes_max: LOG_BYTES_MAX,
-            duration_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            duration_us: stopwatch.elapsed_us(),
             duration_us_max: settings.run_ms_max.saturating_mul(1000),
         };
         (result, usage, std::mem::take(&mut host.log))
@@ -211,31 +210,45 @@ impl Engine {
     }
 }
 
+/// Measures how long a run took, for the record: nothing is decided by it.
+struct Stopwatch(Instant);
+
+impl Stopwatch {
+    #[expect(clippy::disallowed_methods, reason = "a duration, not a time of day")]
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a duration, not a time of day")]
+    fn elapsed_us(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
 /// A result as the message about a vector shows it.
 fn shown(result: &Result<Outcome, RunError>) -> String {
     const SHOWN_CHARS_MAX: usize = 1000;
     let text = match result {
         Ok(Outcome::Drop(reason)) => format!("drop ({reason})"),
         Ok(Outcome::Emit(outputs)) => {
-            let outputs: Vec<_> = outputs
-                .iter()
-                .map(|output| {
-                    let data = String::from_utf8_lossy(&output.data);
-                    let event_type = output.event_type.as_ref();
-                    let event_type = event_type.map_or(String::new(), |name| format!(" as {name}"));
-                    let headers: String = output
-                        .headers
-                        .iter()
-                        .map(|(name, value)| format!(" {name}: {value}"))
-                        .collect();
-                    format!("{data}{event_type}{headers}")
-                })
-                .collect();
+            let outputs: Vec<String> = outputs.iter().map(shown_output).collect();
             format!("emit [{}]", outputs.join(", "))
         }
         Err(error) => format!("{} ({error})", error.word()),
     };
     text.chars().take(SHOWN_CHARS_MAX).collect()
+}
+
+fn shown_output(output: &Output) -> String {
+    let mut text = String::from_utf8_lossy(&output.data).into_owned();
+    if let Some(event_type) = &output.event_type {
+        text.push_str(" as ");
+        text.push_str(event_type);
+    }
+    for (name, value) in &output.headers {
+        text.extend([" ", name, ": ", value]);
+    }
+    text
 }
 
 fn check_exports(component: &wasmtime::component::Component) -> Result<(), Error> {
@@ -260,8 +273,8 @@ fn config(settings: &Settings) -> Config {
     let count = settings.instances_max;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(count)
-        .total_core_instances(count.saturating_mul(CORE_INSTANCES_MAX))
-        .max_core_instances_per_component(CORE_INSTANCES_MAX)
+        .total_core_instances(count.saturating_mul(INSTANCES_PER_COMPONENT_MAX))
+        .max_core_instances_per_component(INSTANCES_PER_COMPONENT_MAX)
         .total_memories(count.saturating_mul(MEMORIES_MAX))
         .max_memories_per_component(MEMORIES_MAX)
         .max_memory_size(settings.memory_bytes_max)

@@ -24,7 +24,7 @@ pub(super) const STACK_BYTES_MAX: usize = 512 * 1024;
 /// Elements of one table: function pointers, so as many as a large interpreter has functions.
 pub(super) const TABLE_ELEMENTS_MAX: usize = 20_000;
 /// Core instances in one component; a Python component has about fifty.
-pub(super) const CORE_INSTANCES_MAX: u32 = 64;
+pub(super) const INSTANCES_PER_COMPONENT_MAX: u32 = 64;
 /// Linear memories in one component.
 pub(super) const MEMORIES_MAX: u32 = 2;
 /// Tables in one component.
@@ -261,7 +261,7 @@ impl ResourceLimiter for Meter {
     }
 
     fn instances(&self) -> usize {
-        CORE_INSTANCES_MAX as usize
+        INSTANCES_PER_COMPONENT_MAX as usize
     }
 
     fn tables(&self) -> usize {

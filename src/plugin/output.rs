@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn data_is_one_json_value() {
+    fn a_payload_is_one_json_value() {
         for (data, fits) in [
             ("null", true),
             (" {\"a\":[1e400,\"\\ud800\"]} ", true),

@@ -31,14 +31,14 @@ fn redact_touches_nothing_else() {
                 \"dup\":1,\"dup\":2, \"users\":[{\"email\":\"a@x.org\",\"id\":1},{\"id\":2,\"email\":null}] }";
     let kept = run(
         &ENGINE,
-        &redact,
+        redact,
         r#"{"remove":["/nothing","/users/7/email"]}"#,
         data,
     );
     assert_eq!(payloads(&kept), [data]);
     let masked = run(
         &ENGINE,
-        &redact,
+        redact,
         r#"{"mask":["/users/*/email"],"mask_with":null}"#,
         data,
     );
@@ -83,20 +83,20 @@ fn configurations_are_checked_before_a_run() {
         (redact, r#"{"remove":[]}"#, Some("/remove")),
         (redact, r#"{"remove":["/a","b"]}"#, Some("/remove/1")),
         (
-            &redact,
+            redact,
             r#"{"remove":["/a"],"mask_with":{}}"#,
             Some("/mask_with"),
         ),
         (redact, r#"{"remove":["/a"],"delete":[]}"#, Some("")),
         (
-            &redact,
+            redact,
             r#"{"remove":["/a"],"mask":["/b/*"],"mask_with":0}"#,
             None,
         ),
         (chat, "{}", Some("")),
         (chat, r#"{"template":""}"#, Some("/template")),
         (
-            &chat,
+            chat,
             r#"{"template":"x","missing":"ignore"}"#,
             Some("/missing"),
         ),
@@ -130,6 +130,10 @@ fn a_missing_field_is_named() {
 
 /// `plugins/build --check` names a folder with components that it has just built from source. Without
 /// one there is nothing to compare; that they compile and keep their vectors is told above.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the script has no other way to hand a folder to a test"
+)]
 #[test]
 fn rebuilt_guests_behave_the_same() {
     let Some(folder) = std::env::var_os("THROWBAR_REBUILT_COMPONENTS") else {
