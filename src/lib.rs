@@ -17,7 +17,9 @@
 //!
 //! | floor | rooms |
 //! | --- | --- |
-//! | 6 | [`cli`], [`app`], [`config`], [`telemetry`]: the program around the house |
+//! | 8 | [`cli`]: what the program can be asked to do, one file per command |
+//! | 7 | [`app`]: assembles everything, starts it, owns the shutdown |
+//! | 6 | [`config`], [`telemetry`]: what the operator chose, and what the operator sees |
 //! | 5 | [`api`]: the doors. A door translates; it decides nothing |
 //! | 4 | [`service`]: what may be asked, by whom, and what is valid, once for all doors |
 //! | 3 | [`pipeline`]: from acceptance to the record, and taking over from the dead |
@@ -26,6 +28,7 @@
 //! | 0 | [`model`]: the nouns |
 
 pub mod automation;
+pub mod config;
 pub mod envelope;
 pub mod failure;
 pub mod model;
@@ -35,4 +38,5 @@ pub mod plugin;
 pub mod retry;
 pub mod signing;
 pub mod store;
+pub mod telemetry;
 pub mod vault;

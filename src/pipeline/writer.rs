@@ -8,20 +8,19 @@
 //! was acknowledged let go.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::crash::crash_point;
 use super::queue::{AcceptEntry, Entries, PlanEntry};
 use super::{AcceptError, Acknowledged, Inner};
 use crate::automation::EventType;
 use crate::envelope::Envelope;
-use crate::model::DeliveryState;
+use crate::model::{Clock, DeliveryState};
 use crate::pipeline::attempt::{Made, Outgoing};
 use crate::pipeline::evaluate::EvaluatedEvent;
 use crate::store::{self, Accepted, Batch, BatchOutcome, EndpointMark, SetAside};
 
 /// How long an embedded database that has no room is left alone.
-const PAUSE: Duration = Duration::from_millis(200);
+const PAUSE_MS: i64 = 200;
 
 /// Writes until the incarnation ends.
 pub(super) async fn run(inner: Arc<Inner>) {
@@ -65,8 +64,9 @@ async fn write(inner: &Arc<Inner>, entries: Entries) -> Result<(), store::Error>
                 while let Some(entries) = stack.pop() {
                     inner.queue.put_back(refuse(entries));
                 }
-                #[expect(clippy::disallowed_methods, reason = "the disk's time, not the product's")]
-                tokio::time::sleep(PAUSE).await;
+                // The disk's time, not the product's.
+                let real = Clock::System;
+                real.sleep_until(real.now().plus_ms(PAUSE_MS)).await;
             }
         }
     }

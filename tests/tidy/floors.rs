@@ -4,7 +4,7 @@ use crate::Fault;
 use crate::source::{Source, Word};
 
 /// Floor 0 first. `src/lib.rs` shows the same to a reader.
-const FLOORS: [&[&str]; 7] = [
+const FLOORS: [&[&str]; 9] = [
     &["model"],
     &[
         "automation",
@@ -19,7 +19,9 @@ const FLOORS: [&[&str]; 7] = [
     &["pipeline", "alert"],
     &["service", "schedule"],
     &["api", "compat", "ui", "inbound"],
-    &["cli", "app", "config", "telemetry"],
+    &["config", "telemetry"],
+    &["app"],
+    &["cli"],
 ];
 
 /// The floor of a room; `None` if the house has no such room.

@@ -1,0 +1,219 @@
+//! What the operator chose: a file, then the environment (`THROWBAR_…`), then flags; each beats
+//! the one before. A key that nobody knows is an error: a misspelt limit must not be a default.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// The prefix of the environment's keys.
+const PREFIX: &str = "THROWBAR_";
+/// Keys under the prefix that are not settings of the server.
+const NOT_SETTINGS: [&str; 4] = ["THROWBAR_URL", "THROWBAR_KEY", "THROWBAR_CONFIG", "THROWBAR_CRASH_POINT"];
+/// Prefix of what the project's own tests and scripts say to each other.
+const TESTS_PREFIX: &str = "THROWBAR_TEST_";
+/// Shortest bootstrap key: it is an operator's key, chosen by a person.
+const BOOTSTRAP_KEY_CHARS_MIN: usize = 24;
+
+/// Why the settings can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A value or a key is wrong.
+    #[error("the configuration can't be used")]
+    Wrong(#[source] config::ConfigError),
+    /// The bootstrap key is too short.
+    #[error("bootstrap_key (THROWBAR_BOOTSTRAP_KEY) must have at least {BOOTSTRAP_KEY_CHARS_MIN} characters")]
+    BootstrapKey,
+    /// Alerts by mail are not built.
+    #[error("smtp_url (THROWBAR_SMTP_URL) is not built yet: take it out; alerts are in the log")]
+    Smtp,
+}
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The address to serve on, such as `127.0.0.1:8080`; port 0 picks a free one.
+    pub listen: String,
+    /// Where the embedded database and the master key are kept.
+    pub data: PathBuf,
+    /// `sqlite:PATH` or `postgres://…`; without it, SQLite under `data`.
+    pub database_url: Option<String>,
+    /// The key that seals secrets: base64 of 32 bytes, older ones on further lines. Without it, a
+    /// file under `data`, made on the first start.
+    pub master_key: Option<String>,
+    /// An operator key that exists from the start.
+    pub bootstrap_key: Option<String>,
+    /// Private ranges that deliveries may reach all the same, such as `127.0.0.0/8`.
+    pub egress_allow: Vec<IpNet>,
+    /// Whether endpoints must be https.
+    pub https_only: bool,
+    /// Largest payload of an event, in bytes.
+    pub payload_bytes_max: usize,
+    /// Most deliveries under way to one endpoint.
+    pub endpoint_window_max: u32,
+    /// Threads that run plugins; 0: one for each processor.
+    pub plugin_threads: usize,
+    /// What is logged: `info`, `debug`, `throwbar=debug,info` …
+    pub log: String,
+    /// `text` or `json`.
+    pub log_format: LogFormat,
+    /// Where alerts are to be mailed from; not built yet.
+    pub smtp_url: Option<String>,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            data: PathBuf::from("./data"),
+            database_url: None,
+            master_key: None,
+            bootstrap_key: None,
+            egress_allow: Vec::new(),
+            https_only: false,
+            payload_bytes_max: crate::model::limits::PAYLOAD_BYTES_MAX,
+            endpoint_window_max: 256,
+            plugin_threads: 0,
+            log: "info".to_owned(),
+            log_format: LogFormat::Text,
+            smtp_url: None,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the settings: the file, if one is named; then `environment`; then `flags` (names and
+    /// values as in the file).
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+        flags: Vec<(&str, String)>,
+    ) -> Result<Self, Error> {
+        let environment: HashMap<String, String> = environment
+            .into_iter()
+            .filter(|(key, _)| is_setting(key))
+            .map(|(key, value)| (key[PREFIX.len()..].to_owned(), value))
+            .collect();
+        let defaults = config::Config::try_from(&Self::default()).map_err(Error::Wrong)?;
+        let mut builder = config::Config::builder().add_source(defaults);
+        if let Some(path) = file {
+            builder = builder.add_source(config::File::from(path));
+        }
+        let environment = config::Environment::default()
+            .source(Some(environment))
+            .try_parsing(true)
+            .list_separator(",")
+            .with_list_parse_key("egress_allow")
+            .ignore_empty(true);
+        builder = builder.add_source(environment);
+        for (name, value) in flags {
+            builder = builder.set_override(name, value).map_err(Error::Wrong)?;
+        }
+        let read: Self = builder
+            .build()
+            .and_then(config::Config::try_deserialize)
+            .map_err(Error::Wrong)?;
+        read.check()
+    }
+
+    fn check(self) -> Result<Self, Error> {
+        if self.smtp_url.is_some() {
+            return Err(Error::Smtp);
+        }
+        let too_short = |key: &String| key.chars().count() < BOOTSTRAP_KEY_CHARS_MIN;
+        if self.bootstrap_key.as_ref().is_some_and(too_short) {
+            return Err(Error::BootstrapKey);
+        }
+        Ok(self)
+    }
+
+    /// Where everything is kept.
+    pub fn database_url(&self) -> String {
+        match &self.database_url {
+            Some(url) => url.clone(),
+            None => format!("sqlite:{}", self.data.join("throwbar.db").display()),
+        }
+    }
+
+    /// The same settings with secrets hidden, for showing.
+    #[must_use]
+    pub fn without_secrets(&self) -> Self {
+        let hide = |value: &Option<String>| value.as_ref().map(|_| "(hidden)".to_owned());
+        Self {
+            master_key: hide(&self.master_key),
+            bootstrap_key: hide(&self.bootstrap_key),
+            database_url: self.database_url.as_deref().map(without_password),
+            ..self.clone()
+        }
+    }
+}
+
+fn is_setting(key: &str) -> bool {
+    key.starts_with(PREFIX) && !NOT_SETTINGS.contains(&key) && !key.starts_with(TESTS_PREFIX)
+}
+
+fn without_password(url: &str) -> String {
+    match url::Url::parse(url) {
+        Ok(mut parsed) if parsed.password().is_some() && parsed.set_password(Some("hidden")).is_ok() => {
+            parsed.to_string()
+        }
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn flags_beat_the_environment_which_beats_the_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("throwbar.toml");
+        std::fs::write(&file, "listen = \"127.0.0.1:1\"\nlog = \"debug\"\nhttps_only = true\n").expect("written");
+        let env = environment(&[
+            ("THROWBAR_LISTEN", "127.0.0.1:2"),
+            ("THROWBAR_EGRESS_ALLOW", "127.0.0.0/8,10.0.0.0/8"),
+            ("THROWBAR_TEST_POSTGRES", "not a setting"),
+            ("PATH", "/bin"),
+        ]);
+        let config = Config::load(Some(&file), env, vec![("listen", "127.0.0.1:3".to_owned())]).expect("fine");
+        assert_eq!((config.listen.as_str(), config.log.as_str()), ("127.0.0.1:3", "debug"));
+        assert!(config.https_only);
+        assert_eq!(config.egress_allow.len(), 2);
+    }
+
+    #[test]
+    fn what_nobody_knows_is_refused_by_name() {
+        let error = Config::load(None, environment(&[("THROWBAR_LISTNE", "x")]), Vec::new()).expect_err("unknown");
+        let text = std::error::Error::source(&error).expect("a cause").to_string();
+        assert!(text.contains("listne"), "{text}");
+    }
+
+    #[test]
+    fn secrets_are_hidden_and_short_keys_refused() {
+        let env = environment(&[
+            ("THROWBAR_BOOTSTRAP_KEY", "tb_0123456789abcdef0123456789"),
+            ("THROWBAR_DATABASE_URL", "postgres://me:secret@127.0.0.1/x"),
+        ]);
+        let shown = format!("{:?}", Config::load(None, env, Vec::new()).expect("fine").without_secrets());
+        assert!(!shown.contains("secret") && !shown.contains("0123456789"), "{shown}");
+        let short = environment(&[("THROWBAR_BOOTSTRAP_KEY", "short")]);
+        assert!(matches!(Config::load(None, short, Vec::new()), Err(Error::BootstrapKey)));
+    }
+}

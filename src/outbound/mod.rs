@@ -1,0 +1,56 @@
+//! Floor 2: the guarded way out.
+//!
+//! ```text
+//! Target::admit ─► endpoint saved ─► Client::send ─► name: resolver ─► guard ─► dial ─► Answer
+//!   (guard)                                          address: guard ──────────┘
+//! ```
+//!
+//! Guarantees: a connection is only ever opened to an address that the [`EgressGuard`] vetted, at
+//! that very dial; a request is sent at most once per [`Client::send`]; an answer is read up to a
+//! bound in size and time; every end of it is one class ([`crate::model::AttemptResult`]).
+//!
+//! It signs nothing, retries nothing and writes nothing down.
+
+mod answer;
+mod client;
+mod guard;
+mod resolver;
+mod retry_after;
+mod special;
+mod target;
+mod tls;
+
+#[cfg(test)]
+mod receiver;
+#[cfg(test)]
+mod tests;
+
+pub use answer::Answer;
+pub use client::{
+    Client, EXCERPT_BYTES_MAX, Method, RESERVED_HEADERS, RESPONSE_HEADERS_BYTES_MAX, Request,
+    Settings,
+};
+pub use guard::{EgressGuard, Refused, Vetted};
+pub use resolver::{Resolver, ScriptedResolver, SystemResolver};
+pub use retry_after::RetryAfter;
+pub use target::{Target, TargetError};
+
+/// Why there is no client. Only settings and the machine can be at fault.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The extra roots are not PEM.
+    #[error("reading the extra root certificates")]
+    ExtraRootsPem(#[source] rustls::pki_types::pem::Error),
+    /// One of them is no certificate.
+    #[error("taking in an extra root certificate")]
+    ExtraRoot(#[source] rustls::Error),
+    /// There is none in what was given.
+    #[error("the extra root certificates contain no certificate: expected PEM")]
+    NoExtraRoots,
+    /// The TLS library and its provider don't fit.
+    #[error("setting up TLS")]
+    Tls(#[source] rustls::Error),
+    /// The HTTP library refused.
+    #[error("setting up the HTTP client")]
+    Build(#[source] reqwest::Error),
+}

@@ -1,0 +1,67 @@
+//! Which addresses the client dials.
+
+use super::*;
+
+const PRIVATE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+
+#[tokio::test]
+async fn a_forbidden_address_is_never_dialled() {
+    let receiver = Receiver::start(Script::ok()).await;
+    let port = receiver.address.port();
+    for host in [
+        "127.0.0.1",
+        "2130706433",
+        "0x7f.1",
+        "localhost",
+        "[::ffff:127.0.0.1]",
+        "0",
+    ] {
+        let url = format!("http://{host}:{port}/");
+        let answer = post(Settings::default(), &url, LONG).await;
+        assert_eq!(
+            answer.result,
+            Failed(Refusal::Egress),
+            "{host}: {}",
+            said(&answer)
+        );
+        assert!(
+            said(&answer).contains("must not reach"),
+            "{host}: {}",
+            said(&answer)
+        );
+    }
+    assert_eq!(receiver.connections(), 0);
+}
+
+#[tokio::test]
+async fn names_are_resolved_and_judged_at_every_connection() {
+    let close = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    let receiver = Receiver::start(Script::SayAndClose(close.into())).await;
+    let url = format!("http://receiver.test:{}/", receiver.address.port());
+
+    let mixed = post(named(&[&[PRIVATE, LOOPBACK]]), &url, LONG).await;
+    assert_eq!(mixed.result, Http { status: 200 }, "{}", said(&mixed));
+
+    let client = Client::new(named(&[&[LOOPBACK], &[PRIVATE]])).expect("a client");
+    let before = post_again(&client, &url, LONG).await;
+    assert_eq!(before.result, Http { status: 200 }, "{}", said(&before));
+    let rebound = post_again(&client, &url, LONG).await;
+    assert_eq!(rebound.result, Failed(Refusal::Egress));
+    assert!(
+        said(&rebound).contains("10.0.0.1 is a private address"),
+        "{}",
+        said(&rebound)
+    );
+
+    let empty: &[&[IpAddr]] = &[&[]];
+    for answers in [&[], empty] {
+        let unknown = post(named(answers), &url, LONG).await;
+        assert_eq!(unknown.result, Failed(Refusal::Dns));
+        assert!(
+            said(&unknown).contains("'receiver.test'"),
+            "{}",
+            said(&unknown)
+        );
+    }
+    assert_eq!(receiver.requests().len(), 2);
+}
