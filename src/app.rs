@@ -11,7 +11,7 @@ use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 
 use crate::api;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::model::Clock;
 use crate::outbound::{self, Client, EgressGuard};
 use crate::pipeline::components::Components;
@@ -25,6 +25,9 @@ use crate::vault::{self, MasterKey, Vault, random};
 /// Why the server does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// A setting can't be used.
+    #[error("a setting can't be used")]
+    Config(#[source] config::Error),
     /// The data directory or a file in it can't be used.
     #[error("{path} can't be used")]
     Data {
@@ -84,7 +87,7 @@ impl App {
         let vault = Arc::new(open_vault(config)?);
         let engine = Engine::new(&plugin::Settings::default()).map_err(Error::Plugins)?;
         let components = Components::new(engine, store.clone());
-        let guard = EgressGuard::new(config.egress_allow.clone());
+        let guard = EgressGuard::new(config.egress_allow().map_err(Error::Config)?);
         let client = Client::new(outbound::Settings { guard: guard.clone(), ..outbound::Settings::default() })
             .map_err(Error::Client)?;
         let parts = Parts {

@@ -10,7 +10,12 @@ use serde::{Deserialize, Serialize};
 /// The prefix of the environment's keys.
 const PREFIX: &str = "THROWBAR_";
 /// Keys under the prefix that are not settings of the server.
-const NOT_SETTINGS: [&str; 4] = ["THROWBAR_URL", "THROWBAR_KEY", "THROWBAR_CONFIG", "THROWBAR_CRASH_POINT"];
+const NOT_SETTINGS: [&str; 4] = [
+    "THROWBAR_URL",
+    "THROWBAR_KEY",
+    "THROWBAR_CONFIG",
+    "THROWBAR_CRASH_POINT",
+];
 /// Prefix of what the project's own tests and scripts say to each other.
 const TESTS_PREFIX: &str = "THROWBAR_TEST_";
 /// Shortest bootstrap key: it is an operator's key, chosen by a person.
@@ -23,8 +28,13 @@ pub enum Error {
     #[error("the configuration can't be used")]
     Wrong(#[source] config::ConfigError),
     /// The bootstrap key is too short.
-    #[error("bootstrap_key (THROWBAR_BOOTSTRAP_KEY) must have at least {BOOTSTRAP_KEY_CHARS_MIN} characters")]
+    #[error(
+        "bootstrap_key (THROWBAR_BOOTSTRAP_KEY) must have at least {BOOTSTRAP_KEY_CHARS_MIN} characters"
+    )]
     BootstrapKey,
+    /// A range can't be read.
+    #[error("egress_allow (THROWBAR_EGRESS_ALLOW): '{0}' is not a CIDR range such as 10.0.0.0/8")]
+    Egress(String),
     /// Alerts by mail are not built.
     #[error("smtp_url (THROWBAR_SMTP_URL) is not built yet: take it out; alerts are in the log")]
     Smtp,
@@ -32,7 +42,7 @@ pub enum Error {
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The address to serve on, such as `127.0.0.1:8080`; port 0 picks a free one.
     pub listen: String,
@@ -46,7 +56,7 @@ pub struct Config {
     /// An operator key that exists from the start.
     pub bootstrap_key: Option<String>,
     /// Private ranges that deliveries may reach all the same, such as `127.0.0.0/8`.
-    pub egress_allow: Vec<IpNet>,
+    pub egress_allow: Vec<String>,
     /// Whether endpoints must be https.
     pub https_only: bool,
     /// Largest payload of an event, in bytes.
@@ -106,8 +116,7 @@ impl Config {
             .filter(|(key, _)| is_setting(key))
             .map(|(key, value)| (key[PREFIX.len()..].to_owned(), value))
             .collect();
-        let defaults = config::Config::try_from(&Self::default()).map_err(Error::Wrong)?;
-        let mut builder = config::Config::builder().add_source(defaults);
+        let mut builder = config::Config::builder();
         if let Some(path) = file {
             builder = builder.add_source(config::File::from(path));
         }
@@ -136,7 +145,14 @@ impl Config {
         if self.bootstrap_key.as_ref().is_some_and(too_short) {
             return Err(Error::BootstrapKey);
         }
+        self.egress_allow()?;
         Ok(self)
+    }
+
+    /// The private ranges that deliveries may reach.
+    pub fn egress_allow(&self) -> Result<Vec<IpNet>, Error> {
+        let read = |text: &String| text.trim().parse().map_err(|_| Error::Egress(text.clone()));
+        self.egress_allow.iter().map(read).collect()
     }
 
     /// Where everything is kept.
@@ -165,12 +181,13 @@ fn is_setting(key: &str) -> bool {
 }
 
 fn without_password(url: &str) -> String {
-    match url::Url::parse(url) {
-        Ok(mut parsed) if parsed.password().is_some() && parsed.set_password(Some("hidden")).is_ok() => {
-            parsed.to_string()
-        }
-        _ => url.to_owned(),
+    let Ok(mut parsed) = url::Url::parse(url) else {
+        return url.to_owned();
+    };
+    if parsed.password().is_some() && parsed.set_password(Some("hidden")).is_err() {
+        return "(hidden)".to_owned();
     }
+    parsed.to_string()
 }
 
 #[cfg(test)]
@@ -178,30 +195,44 @@ mod tests {
     use super::*;
 
     fn environment(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     #[test]
     fn flags_beat_the_environment_which_beats_the_file() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("throwbar.toml");
-        std::fs::write(&file, "listen = \"127.0.0.1:1\"\nlog = \"debug\"\nhttps_only = true\n").expect("written");
+        std::fs::write(
+            &file,
+            "listen = \"127.0.0.1:1\"\nlog = \"debug\"\nhttps_only = true\n",
+        )
+        .expect("written");
         let env = environment(&[
             ("THROWBAR_LISTEN", "127.0.0.1:2"),
             ("THROWBAR_EGRESS_ALLOW", "127.0.0.0/8,10.0.0.0/8"),
             ("THROWBAR_TEST_POSTGRES", "not a setting"),
             ("PATH", "/bin"),
         ]);
-        let config = Config::load(Some(&file), env, vec![("listen", "127.0.0.1:3".to_owned())]).expect("fine");
-        assert_eq!((config.listen.as_str(), config.log.as_str()), ("127.0.0.1:3", "debug"));
+        let config = Config::load(Some(&file), env, vec![("listen", "127.0.0.1:3".to_owned())])
+            .expect("fine");
+        assert_eq!(
+            (config.listen.as_str(), config.log.as_str()),
+            ("127.0.0.1:3", "debug")
+        );
         assert!(config.https_only);
         assert_eq!(config.egress_allow.len(), 2);
     }
 
     #[test]
     fn what_nobody_knows_is_refused_by_name() {
-        let error = Config::load(None, environment(&[("THROWBAR_LISTNE", "x")]), Vec::new()).expect_err("unknown");
-        let text = std::error::Error::source(&error).expect("a cause").to_string();
+        let error = Config::load(None, environment(&[("THROWBAR_LISTNE", "x")]), Vec::new())
+            .expect_err("unknown");
+        let text = std::error::Error::source(&error)
+            .expect("a cause")
+            .to_string();
         assert!(text.contains("listne"), "{text}");
     }
 
@@ -211,9 +242,20 @@ mod tests {
             ("THROWBAR_BOOTSTRAP_KEY", "tb_0123456789abcdef0123456789"),
             ("THROWBAR_DATABASE_URL", "postgres://me:secret@127.0.0.1/x"),
         ]);
-        let shown = format!("{:?}", Config::load(None, env, Vec::new()).expect("fine").without_secrets());
-        assert!(!shown.contains("secret") && !shown.contains("0123456789"), "{shown}");
+        let shown = format!(
+            "{:?}",
+            Config::load(None, env, Vec::new())
+                .expect("fine")
+                .without_secrets()
+        );
+        assert!(
+            !shown.contains("secret") && !shown.contains("0123456789"),
+            "{shown}"
+        );
         let short = environment(&[("THROWBAR_BOOTSTRAP_KEY", "short")]);
-        assert!(matches!(Config::load(None, short, Vec::new()), Err(Error::BootstrapKey)));
+        assert!(matches!(
+            Config::load(None, short, Vec::new()),
+            Err(Error::BootstrapKey)
+        ));
     }
 }

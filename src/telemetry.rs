@@ -22,7 +22,9 @@ const BATCH_BUCKETS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 2
 /// Begins to log what `filter` lets through. A second call in the same process changes nothing.
 pub fn log(filter: &str, format: LogFormat) -> Result<(), Error> {
     let filter = EnvFilter::try_new(filter).map_err(|_| Error::Filter(filter.to_owned()))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     let _already_set = match format {
         LogFormat::Text => lines.with_target(false).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
@@ -37,7 +39,10 @@ pub fn metrics() -> Result<PrometheusHandle, Error> {
         return Ok(handle.clone());
     }
     let recorder = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Full("throwbar_batch_entries".to_owned()), &BATCH_BUCKETS)
+        .set_buckets_for_metric(
+            Matcher::Full("throwbar_batch_entries".to_owned()),
+            &BATCH_BUCKETS,
+        )
         .map_err(Error::Metrics)?
         .build_recorder();
     let handle = recorder.handle();
@@ -49,17 +54,41 @@ pub fn metrics() -> Result<PrometheusHandle, Error> {
 
 fn describe() {
     for (name, what) in [
-        ("throwbar_events_accepted_total", "Events made durable and acknowledged"),
-        ("throwbar_events_pushed_back_total", "Events refused because too many were waiting (429)"),
-        ("throwbar_events_taken_over_total", "Events taken over from ended incarnations"),
+        (
+            "throwbar_events_accepted_total",
+            "Events made durable and acknowledged",
+        ),
+        (
+            "throwbar_events_pushed_back_total",
+            "Events refused because too many were waiting (429)",
+        ),
+        (
+            "throwbar_events_taken_over_total",
+            "Events taken over from ended incarnations",
+        ),
         ("throwbar_evaluations_total", "Evaluations by verdict"),
         ("throwbar_attempts_total", "HTTP requests by what came back"),
-        ("throwbar_deliveries_total", "Recorded attempts by what followed for the delivery"),
-        ("throwbar_deliveries_claimed_total", "Deliveries brought back from the store: retries and spilled ones"),
-        ("throwbar_deliveries_interrupted_total", "Deliveries whose node ended before an answer was on record"),
-        ("throwbar_endpoints_disabled_total", "Endpoints disabled by their failure policy or a 410"),
+        (
+            "throwbar_deliveries_total",
+            "Recorded attempts by what followed for the delivery",
+        ),
+        (
+            "throwbar_deliveries_claimed_total",
+            "Deliveries brought back from the store: retries and spilled ones",
+        ),
+        (
+            "throwbar_deliveries_interrupted_total",
+            "Deliveries whose node ended before an answer was on record",
+        ),
+        (
+            "throwbar_endpoints_disabled_total",
+            "Endpoints disabled by their failure policy or a 410",
+        ),
     ] {
         metrics::describe_counter!(name, what);
     }
-    metrics::describe_histogram!("throwbar_batch_entries", "Entries in one commit of the writer");
+    metrics::describe_histogram!(
+        "throwbar_batch_entries",
+        "Entries in one commit of the writer"
+    );
 }

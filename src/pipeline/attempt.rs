@@ -51,9 +51,15 @@ pub(super) struct Made {
 pub(super) async fn attempt(outgoing: Outgoing, client: &Client, clock: &Clock) -> Made {
     crash_point("planned-not-sent");
     let now = clock.now();
-    let (Some(view), Some(content)) = (outgoing.snapshot.endpoint(outgoing.endpoint), &outgoing.content) else {
+    let (Some(view), Some(content)) = (
+        outgoing.snapshot.endpoint(outgoing.endpoint),
+        &outgoing.content,
+    ) else {
         let next = if outgoing.content.is_none() {
-            DeliveryState::Failed { at: now, why: Failure::Expired }
+            DeliveryState::Failed {
+                at: now,
+                why: Failure::Expired,
+            }
         } else {
             DeliveryState::Cancelled
         };
@@ -82,7 +88,9 @@ pub(super) async fn attempt(outgoing: Outgoing, client: &Client, clock: &Clock) 
     let advice = Advice {
         jitter: jitter(),
         retry_after_ms: match answer.result {
-            AttemptResult::Http { status: 429 | 503 } => answer.retry_after.map(|asked| asked.wait_ms(ended_at)),
+            AttemptResult::Http { status: 429 | 503 } => {
+                answer.retry_after.map(|asked| asked.wait_ms(ended_at))
+            }
             _ => None,
         },
     };
@@ -97,7 +105,11 @@ pub(super) async fn attempt(outgoing: Outgoing, client: &Client, clock: &Clock) 
             no: no.get(),
             result,
             message: answer.message,
-            response: if answer.excerpt.is_empty() { None } else { Some(answer.excerpt) },
+            response: if answer.excerpt.is_empty() {
+                None
+            } else {
+                Some(answer.excerpt)
+            },
             started_at: now,
             duration_ms: i64::from(answer.duration_ms),
         }),
@@ -106,7 +118,11 @@ pub(super) async fn attempt(outgoing: Outgoing, client: &Client, clock: &Clock) 
         mark: decide::mark(result, view.settings.failure_policy, ended_at),
     };
     log_failure(&record, view.target.host());
-    Made { record, slot: outgoing.slot, feeling: decide::feeling(result) }
+    Made {
+        record,
+        slot: outgoing.slot,
+        feeling: decide::feeling(result),
+    }
 }
 
 fn without_request(outgoing: Outgoing, next: DeliveryState) -> Made {
@@ -136,7 +152,8 @@ fn request_parts(
         at: content.occurred_at,
         payload: &content.payload,
     });
-    let id = MessageId::parse(&outgoing.webhook_id).map_err(|_| "the webhook id can't be a header")?;
+    let id =
+        MessageId::parse(&outgoing.webhook_id).map_err(|_| "the webhook id can't be a header")?;
     let mut headers = HeaderMap::with_capacity(16);
     for (name, value) in &content.headers {
         // The sandbox has let only allowed names through.
@@ -144,10 +161,19 @@ fn request_parts(
             headers.insert(name, value);
         }
     }
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     for scheme in &view.settings.signatures {
-        let keys = view.keys(scheme, now).ok_or("the endpoint has no key for one of its signature schemes")?;
-        let message = Message { id: &id, at: now, body: &body };
+        let keys = view
+            .keys(scheme, now)
+            .ok_or("the endpoint has no key for one of its signature schemes")?;
+        let message = Message {
+            id: &id,
+            at: now,
+            body: &body,
+        };
         headers.extend(signing::sign(scheme, &keys, &message));
     }
     Ok((headers, body))
@@ -161,7 +187,9 @@ fn jitter() -> f64 {
 }
 
 fn log_failure(record: &NewRecord, host: &str) {
-    let Some(attempt) = &record.attempt else { return };
+    let Some(attempt) = &record.attempt else {
+        return;
+    };
     if attempt.result.is_success() {
         return;
     }

@@ -38,7 +38,11 @@ pub(super) async fn look(inner: &Inner) -> Result<(), store::Error> {
 
 /// Claims until the incarnation ends.
 pub(super) async fn run(inner: Arc<Inner>) {
-    let look_ms = if inner.store.is_shared() { LOOK_SHARED_MS } else { LOOK_ALONE_MS };
+    let look_ms = if inner.store.is_shared() {
+        LOOK_SHARED_MS
+    } else {
+        LOOK_ALONE_MS
+    };
     let mut look_at = inner.clock.now().plus_ms(look_ms);
     loop {
         if inner.is_closing() {
@@ -47,14 +51,20 @@ pub(super) async fn run(inner: Arc<Inner>) {
         let now = inner.clock.now();
         if now >= look_at {
             if let Err(error) = look(&inner).await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "can't look for what is due");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "can't look for what is due"
+                );
             }
             look_at = now.plus_ms(look_ms);
         }
         for turn in inner.lanes.turns(now, TURNS_MAX) {
             take(&inner, turn, now);
         }
-        let until = inner.lanes.next_turn().map_or(look_at, |due| due.min(look_at));
+        let until = inner
+            .lanes
+            .next_turn()
+            .map_or(look_at, |due| due.min(look_at));
         tokio::select! {
             () = inner.lanes.changed() => {}
             () = inner.clock.sleep_until(until) => {}
@@ -97,7 +107,10 @@ async fn bring(inner: &Arc<Inner>, mut turn: Turn, claim: Claim) {
         Ok(loaded) => loaded,
         Err(error) => {
             // Claimed and not to be sent: only another incarnation can bring them back.
-            tracing::error!(error = &error as &dyn std::error::Error, "claimed deliveries can't be read");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "claimed deliveries can't be read"
+            );
             inner.end(&error);
             return;
         }
@@ -128,7 +141,11 @@ enum LoadError {
 
 type Loaded = (Arc<snapshot::Snapshot>, Vec<Option<StoredBody>>);
 
-async fn load(inner: &Inner, account: crate::model::AccountId, claim: &Claim) -> Result<Loaded, LoadError> {
+async fn load(
+    inner: &Inner,
+    account: crate::model::AccountId,
+    claim: &Claim,
+) -> Result<Loaded, LoadError> {
     let snapshot = inner.snapshots.newest(account, claim.revision).await?;
     let bodies = inner.store.bodies(account, &claim.deliveries).await?;
     Ok((snapshot, bodies))

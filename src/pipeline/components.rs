@@ -40,7 +40,11 @@ pub struct Components {
 impl Components {
     /// An empty set.
     pub fn new(engine: Engine, store: Store) -> Self {
-        Self { engine, store, loaded: Cache::new(LOADED_MAX) }
+        Self {
+            engine,
+            store,
+            loaded: Cache::new(LOADED_MAX),
+        }
     }
 
     /// The engine that runs them.
@@ -79,6 +83,8 @@ async fn compile(engine: Engine, wasm: bytes::Bytes) -> Result<Component, Error>
 
 impl std::fmt::Debug for Components {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Components").field("loaded", &self.loaded.entry_count()).finish_non_exhaustive()
+        f.debug_struct("Components")
+            .field("loaded", &self.loaded.entry_count())
+            .finish_non_exhaustive()
     }
 }

@@ -20,17 +20,29 @@ pub(super) fn after_attempt(
 ) -> DeliveryState {
     match result {
         AttemptResult::Http { status: 200..=299 } => DeliveryState::Delivered { at: ended_at },
-        AttemptResult::Http { status: GONE } => DeliveryState::Failed { at: ended_at, why: Failure::Gone },
-        AttemptResult::Interrupted => DeliveryState::Pending { due_at: ended_at },
-        AttemptResult::Http { .. } | AttemptResult::Refused(_) => match policy.next(no, ended_at, advice) {
-            Some(due_at) => DeliveryState::Pending { due_at },
-            None => DeliveryState::Failed { at: ended_at, why: Failure::Exhausted },
+        AttemptResult::Http { status: GONE } => DeliveryState::Failed {
+            at: ended_at,
+            why: Failure::Gone,
         },
+        AttemptResult::Interrupted => DeliveryState::Pending { due_at: ended_at },
+        AttemptResult::Http { .. } | AttemptResult::Refused(_) => {
+            match policy.next(no, ended_at, advice) {
+                Some(due_at) => DeliveryState::Pending { due_at },
+                None => DeliveryState::Failed {
+                    at: ended_at,
+                    why: Failure::Exhausted,
+                },
+            }
+        }
     }
 }
 
 /// What the attempt means for its endpoint.
-pub(super) fn mark(result: AttemptResult, policy: FailurePolicy, ended_at: Timestamp) -> EndpointMark {
+pub(super) fn mark(
+    result: AttemptResult,
+    policy: FailurePolicy,
+    ended_at: Timestamp,
+) -> EndpointMark {
     match result {
         AttemptResult::Http { status: 200..=299 } => EndpointMark::Succeeded,
         AttemptResult::Http { status: GONE } => EndpointMark::Gone,
@@ -46,11 +58,15 @@ pub(super) fn mark(result: AttemptResult, policy: FailurePolicy, ended_at: Times
 pub(super) fn feeling(result: AttemptResult) -> Feeling {
     match result {
         AttemptResult::Http { status: 200..=299 } => Feeling::Well,
-        AttemptResult::Http { status: 429 | 502..=504 } => Feeling::Overwhelmed,
-        AttemptResult::Refused(Refusal::Connect | Refusal::Timeout | Refusal::Tls | Refusal::Dns) => {
-            Feeling::Overwhelmed
+        AttemptResult::Http {
+            status: 429 | 502..=504,
+        } => Feeling::Overwhelmed,
+        AttemptResult::Refused(
+            Refusal::Connect | Refusal::Timeout | Refusal::Tls | Refusal::Dns,
+        ) => Feeling::Overwhelmed,
+        AttemptResult::Http { .. } | AttemptResult::Refused(_) | AttemptResult::Interrupted => {
+            Feeling::Indifferent
         }
-        AttemptResult::Http { .. } | AttemptResult::Refused(_) | AttemptResult::Interrupted => Feeling::Indifferent,
     }
 }
 
@@ -62,16 +78,44 @@ mod tests {
 
     fn after(no: u16, status: u16, policy: &RetryPolicy) -> DeliveryState {
         let no = NonZeroU16::new(no).expect("from 1");
-        after_attempt(no, AttemptResult::Http { status }, policy, AT, Advice::default())
+        after_attempt(
+            no,
+            AttemptResult::Http { status },
+            policy,
+            AT,
+            Advice::default(),
+        )
     }
 
     #[test]
     fn every_answer_leads_to_its_state() {
         let policy = RetryPolicy::ThreeStep;
         assert_eq!(after(1, 204, &policy), DeliveryState::Delivered { at: AT });
-        assert_eq!(after(1, 302, &policy), DeliveryState::Pending { due_at: AT.plus_ms(10_000) });
-        assert_eq!(after(2, 500, &policy), DeliveryState::Pending { due_at: AT.plus_ms(100_000) });
-        assert_eq!(after(3, 500, &policy), DeliveryState::Failed { at: AT, why: Failure::Exhausted });
-        assert_eq!(after(1, 410, &policy), DeliveryState::Failed { at: AT, why: Failure::Gone });
+        assert_eq!(
+            after(1, 302, &policy),
+            DeliveryState::Pending {
+                due_at: AT.plus_ms(10_000)
+            }
+        );
+        assert_eq!(
+            after(2, 500, &policy),
+            DeliveryState::Pending {
+                due_at: AT.plus_ms(100_000)
+            }
+        );
+        assert_eq!(
+            after(3, 500, &policy),
+            DeliveryState::Failed {
+                at: AT,
+                why: Failure::Exhausted
+            }
+        );
+        assert_eq!(
+            after(1, 410, &policy),
+            DeliveryState::Failed {
+                at: AT,
+                why: Failure::Gone
+            }
+        );
     }
 }

@@ -118,7 +118,8 @@ const SOURCE: &str = "api";
 impl EvaluatedEvent {
     /// The event under the eyes of conditions.
     pub(super) fn view(&self) -> EventView<'_> {
-        EventView::new(self.id, &self.event_type, self.occurred_at, &self.payload).with_source(SOURCE)
+        EventView::new(self.id, &self.event_type, self.occurred_at, &self.payload)
+            .with_source(SOURCE)
     }
 }
 
@@ -144,7 +145,12 @@ pub(super) fn evaluate(
     })
 }
 
-fn look(automation: &Compiled, event: &EvaluatedEvent, view: &EventView<'_>, engine: &Engine) -> Evaluation {
+fn look(
+    automation: &Compiled,
+    event: &EvaluatedEvent,
+    view: &EventView<'_>,
+    engine: &Engine,
+) -> Evaluation {
     let mut evaluation = Evaluation {
         automation: automation.id,
         version: automation.version,
@@ -194,15 +200,26 @@ fn ask(condition: &Result<Condition, String>, view: &EventView<'_>, evaluation: 
     });
 }
 
-fn transform(automation: &Compiled, event: &EvaluatedEvent, engine: &Engine, evaluation: &mut Evaluation) {
-    let first = Made { content: event.payload.clone(), event_type: None, headers: Vec::new() };
+fn transform(
+    automation: &Compiled,
+    event: &EvaluatedEvent,
+    engine: &Engine,
+    evaluation: &mut Evaluation,
+) {
+    let first = Made {
+        content: event.payload.clone(),
+        event_type: None,
+        headers: Vec::new(),
+    };
     let mut outputs = vec![first.clone()];
     for (place, step) in automation.transforms.iter().enumerate() {
         let mut next = Vec::with_capacity(outputs.len());
         let mut dropped = String::new();
         for input in &outputs {
             match run_step(automation, (place, step), event, input, engine, evaluation) {
-                Ok(Outcome::Emit(made)) => next.extend(made.into_iter().map(|output| carry(input, output))),
+                Ok(Outcome::Emit(made)) => {
+                    next.extend(made.into_iter().map(|output| carry(input, output)))
+                }
                 Ok(Outcome::Drop(reason)) => dropped = reason,
                 Err(why) => {
                     evaluation.verdict = Verdict::PluginError;
@@ -218,22 +235,39 @@ fn transform(automation: &Compiled, event: &EvaluatedEvent, engine: &Engine, eva
         }
         if next.len() > limits::OUTPUTS_MAX {
             evaluation.verdict = Verdict::PluginError;
-            evaluation.summary =
-                format!("{}: the chain has {} outputs, more than {}", step.plugin, next.len(), limits::OUTPUTS_MAX);
+            evaluation.summary = format!(
+                "{}: the chain has {} outputs, more than {}",
+                step.plugin,
+                next.len(),
+                limits::OUTPUTS_MAX
+            );
             return;
         }
         outputs = next;
     }
     // Unchanged, the payload is referred to and not kept twice.
-    evaluation.outputs = if outputs == [first] { Outputs::Payload } else { Outputs::Made(outputs) };
+    evaluation.outputs = if outputs == [first] {
+        Outputs::Payload
+    } else {
+        Outputs::Made(outputs)
+    };
 }
 
 /// What a later transform does not say stays as an earlier one said it.
 fn carry(input: &Made, output: crate::plugin::Output) -> Made {
     let mut headers = input.headers.clone();
-    headers.retain(|(name, _)| !output.headers.iter().any(|(newer, _)| newer.eq_ignore_ascii_case(name)));
+    headers.retain(|(name, _)| {
+        !output
+            .headers
+            .iter()
+            .any(|(newer, _)| newer.eq_ignore_ascii_case(name))
+    });
     headers.extend(output.headers);
-    Made { content: output.data, event_type: output.event_type.or_else(|| input.event_type.clone()), headers }
+    Made {
+        content: output.data,
+        event_type: output.event_type.or_else(|| input.event_type.clone()),
+        headers,
+    }
 }
 
 fn run_step(
@@ -254,7 +288,10 @@ fn run_step(
     let request = Request {
         event: &Event {
             id: &event.id.to_string(),
-            event_type: input.event_type.as_deref().unwrap_or(event.event_type.as_str()),
+            event_type: input
+                .event_type
+                .as_deref()
+                .unwrap_or(event.event_type.as_str()),
             timestamp: &event.occurred_at.to_string(),
             source: SOURCE,
             data: std::str::from_utf8(&input.content).map_err(|error| error.to_string())?,
@@ -277,7 +314,13 @@ fn run_step(
     run.result.map_err(|error: RunError| error.to_string())
 }
 
-fn push_step(evaluation: &mut Evaluation, step: &Step, outcome: &str, why: &str, detail: serde_json::Value) {
+fn push_step(
+    evaluation: &mut Evaluation,
+    step: &Step,
+    outcome: &str,
+    why: &str,
+    detail: serde_json::Value,
+) {
     evaluation.steps.push(Trace {
         kind: "transform".to_owned(),
         what: step.plugin.clone(),

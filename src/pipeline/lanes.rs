@@ -102,13 +102,26 @@ pub(super) struct Turn {
 
 impl Lanes {
     pub(super) fn new(window_max: u32, busy: Busy) -> Self {
-        Self { window_max, state: Arc::default(), wake: Arc::default(), busy }
+        Self {
+            window_max,
+            state: Arc::default(),
+            wake: Arc::default(),
+            busy,
+        }
     }
 
     /// A place for a fresh delivery; `None` if it must wait in the store.
-    pub(super) fn take(&self, account: AccountId, endpoint: EndpointId, now: Timestamp) -> Option<Slot> {
+    pub(super) fn take(
+        &self,
+        account: AccountId,
+        endpoint: EndpointId,
+        now: Timestamp,
+    ) -> Option<Slot> {
         let mut state = self.lock();
-        let lane = state.lanes.entry(endpoint).or_insert_with(|| Lane::new(account));
+        let lane = state
+            .lanes
+            .entry(endpoint)
+            .or_insert_with(|| Lane::new(account));
         let backlog = lane.claiming || lane.due.is_some_and(|due| due <= now);
         if backlog || lane.in_flight >= lane.window {
             return None;
@@ -118,7 +131,12 @@ impl Lanes {
     }
 
     fn slot(&self, endpoint: EndpointId) -> Slot {
-        Slot { lanes: self.clone(), endpoint, feeling: Feeling::Indifferent, _held: self.busy.hold() }
+        Slot {
+            lanes: self.clone(),
+            endpoint,
+            feeling: Feeling::Indifferent,
+            _held: self.busy.hold(),
+        }
     }
 
     /// Something waits in the store for this endpoint, due at `due`. Call it after the commit.
@@ -127,7 +145,8 @@ impl Lanes {
         let State { lanes, order } = &mut *state;
         let lane = lanes.entry(endpoint).or_insert_with(|| Lane::new(account));
         if lane.claiming {
-            lane.spilled_meanwhile = Some(lane.spilled_meanwhile.map_or(due, |known| known.min(due)));
+            lane.spilled_meanwhile =
+                Some(lane.spilled_meanwhile.map_or(due, |known| known.min(due)));
         } else if lane.due.is_none_or(|known| due < known) {
             if let Some(known) = lane.due.replace(due) {
                 order.remove(&(known, endpoint));
@@ -145,7 +164,11 @@ impl Lanes {
         let ready: Vec<(Timestamp, EndpointId)> = order
             .iter()
             .take_while(|(due, _)| *due <= now)
-            .filter(|(_, endpoint)| lanes.get(endpoint).is_some_and(|lane| lane.in_flight < lane.window))
+            .filter(|(_, endpoint)| {
+                lanes
+                    .get(endpoint)
+                    .is_some_and(|lane| lane.in_flight < lane.window)
+            })
             .take(limit)
             .copied()
             .collect();
@@ -153,7 +176,9 @@ impl Lanes {
         for entry in ready {
             order.remove(&entry);
             let endpoint = entry.1;
-            let Some(lane) = lanes.get_mut(&endpoint) else { continue };
+            let Some(lane) = lanes.get_mut(&endpoint) else {
+                continue;
+            };
             let free = (lane.window - lane.in_flight).min(CLAIM_MAX as u32);
             lane.in_flight += free;
             lane.claiming = true;
@@ -175,7 +200,9 @@ impl Lanes {
         drop(turn.slots);
         let due = {
             let mut state = self.lock();
-            let Some(lane) = state.lanes.get_mut(&endpoint) else { return };
+            let Some(lane) = state.lanes.get_mut(&endpoint) else {
+                return;
+            };
             lane.claiming = false;
             match (next_due, lane.spilled_meanwhile.take()) {
                 (Some(left), Some(spilled)) => Some(left.min(spilled)),
@@ -194,14 +221,20 @@ impl Lanes {
         state
             .order
             .iter()
-            .find(|(_, endpoint)| state.lanes.get(endpoint).is_some_and(|lane| lane.in_flight < lane.window))
+            .find(|(_, endpoint)| {
+                state
+                    .lanes
+                    .get(endpoint)
+                    .is_some_and(|lane| lane.in_flight < lane.window)
+            })
             .map(|(due, _)| *due)
     }
 
     /// Whether nothing in the store is due by `now`, as far as is known.
     pub(super) fn nothing_due(&self, now: Timestamp) -> bool {
         let state = self.lock();
-        state.order.first().is_none_or(|(due, _)| *due > now) && !state.lanes.values().any(|lane| lane.claiming)
+        state.order.first().is_none_or(|(due, _)| *due > now)
+            && !state.lanes.values().any(|lane| lane.claiming)
     }
 
     /// Returns after something changed that may make a turn possible.
@@ -211,7 +244,9 @@ impl Lanes {
 
     fn free(&self, endpoint: EndpointId, feeling: Feeling) {
         let mut state = self.lock();
-        let Some(lane) = state.lanes.get_mut(&endpoint) else { return };
+        let Some(lane) = state.lanes.get_mut(&endpoint) else {
+            return;
+        };
         lane.in_flight -= 1;
         lane.window = match feeling {
             Feeling::Well => (lane.window + 1).min(self.window_max),
@@ -254,7 +289,10 @@ mod tests {
     fn an_overwhelmed_lane_shrinks_and_a_well_one_grows() {
         let (lanes, account, endpoint) = lanes();
         for _ in 0..10 {
-            lanes.take(account, endpoint, NOW).expect("a place").release(Feeling::Overwhelmed);
+            lanes
+                .take(account, endpoint, NOW)
+                .expect("a place")
+                .release(Feeling::Overwhelmed);
         }
         let held: Vec<_> = std::iter::from_fn(|| lanes.take(account, endpoint, NOW)).collect();
         assert_eq!(held.len(), WINDOW_MIN as usize);

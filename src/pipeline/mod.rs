@@ -192,7 +192,11 @@ impl Pipeline {
         let life = Arc::new(tokio::sync::Mutex::new(Some(life)));
         inner.spawn(watch_lives(inner.clone(), life.clone()));
         tracing::info!(incarnation.id = %inner.holder, "the pipeline is at work");
-        Ok(Self { inner, life, shutdown_ms: parts.limits.shutdown_ms })
+        Ok(Self {
+            inner,
+            life,
+            shutdown_ms: parts.limits.shutdown_ms,
+        })
     }
 
     /// Takes events; each is answered once it is durable, or refused. All go into one commit as far
@@ -200,7 +204,10 @@ impl Pipeline {
     pub async fn accept(&self, events: Vec<NewEvent>) -> Vec<Result<Acknowledged, AcceptError>> {
         let inner = &self.inner;
         if inner.is_closing() {
-            return events.iter().map(|_| Err(AcceptError::Unavailable)).collect();
+            return events
+                .iter()
+                .map(|_| Err(AcceptError::Unavailable))
+                .collect();
         }
         let mut entries = Vec::with_capacity(events.len());
         let mut answers = Vec::with_capacity(events.len());
@@ -208,7 +215,11 @@ impl Pipeline {
             match inner.permits.take(event.account, event.payload.len()) {
                 Ok(permit) => {
                     let (reply, answer) = oneshot::channel();
-                    entries.push(AcceptEntry { event, permit, reply });
+                    entries.push(AcceptEntry {
+                        event,
+                        permit,
+                        reply,
+                    });
                     answers.push(Ok(answer));
                 }
                 Err(full) => {
@@ -269,7 +280,10 @@ impl Pipeline {
         let inner = &self.inner;
         inner.closing.store(true, Ordering::SeqCst);
         let patience = Duration::from_millis(self.shutdown_ms);
-        if tokio::time::timeout(patience, inner.busy.idle()).await.is_err() {
+        if tokio::time::timeout(patience, inner.busy.idle())
+            .await
+            .is_err()
+        {
             tracing::warn!("not everything was finished in time; it is handed back");
         }
         let life = self.life.lock().await.take();
@@ -372,7 +386,10 @@ impl Inner {
 
     fn evaluate_one(self: &Arc<Self>, fresh: Fresh, snapshot: Arc<snapshot::Snapshot>) {
         let candidates = snapshot.candidates(&fresh.event.event_type);
-        if candidates.iter().any(|automation| automation.runs_plugins()) {
+        if candidates
+            .iter()
+            .any(|automation| automation.runs_plugins())
+        {
             let inner = self.clone();
             let account = fresh.account;
             let run = move || inner.plan(fresh, snapshot, candidates);
@@ -383,8 +400,18 @@ impl Inner {
     }
 
     /// Evaluates, plans, takes the places that are free, and queues the plan.
-    fn plan(&self, fresh: Fresh, snapshot: Arc<snapshot::Snapshot>, candidates: Vec<Arc<snapshot::Compiled>>) {
-        let Fresh { account, revision, event, permit } = fresh;
+    fn plan(
+        &self,
+        fresh: Fresh,
+        snapshot: Arc<snapshot::Snapshot>,
+        candidates: Vec<Arc<snapshot::Compiled>>,
+    ) {
+        let Fresh {
+            account,
+            revision,
+            event,
+            permit,
+        } = fresh;
         let evaluated: Vec<_> = {
             let view = event.view();
             candidates
@@ -398,22 +425,38 @@ impl Inner {
                 .collect()
         };
         let now = self.clock.now();
-        let plan::Plan { mut rows, contents } = plan::plan((account, revision), &event, &snapshot, &evaluated, now);
+        let plan::Plan { mut rows, contents } =
+            plan::plan((account, revision), &event, &snapshot, &evaluated, now);
         let mut slots = Vec::with_capacity(rows.deliveries.len());
         for delivery in &mut rows.deliveries {
-            let open = snapshot.enabled && snapshot.endpoint(delivery.endpoint).is_some_and(|view| view.enabled);
-            let slot = if open { self.lanes.take(account, delivery.endpoint, now) } else { None };
+            let open = snapshot.enabled
+                && snapshot
+                    .endpoint(delivery.endpoint)
+                    .is_some_and(|view| view.enabled);
+            let slot = if open {
+                self.lanes.take(account, delivery.endpoint, now)
+            } else {
+                None
+            };
             if slot.is_some() {
                 delivery.due_at = None;
             }
             slots.push(slot);
         }
-        self.queue.plan(PlanEntry { rows, contents, slots, snapshot, permit });
+        self.queue.plan(PlanEntry {
+            rows,
+            contents,
+            slots,
+            snapshot,
+            permit,
+        });
     }
 }
 
 impl std::fmt::Debug for Pipeline {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pipeline").field("incarnation", &self.inner.holder).finish_non_exhaustive()
+        f.debug_struct("Pipeline")
+            .field("incarnation", &self.inner.holder)
+            .finish_non_exhaustive()
     }
 }

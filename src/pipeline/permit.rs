@@ -21,7 +21,11 @@ pub struct PermitLimits {
 
 impl Default for PermitLimits {
     fn default() -> Self {
-        Self { events_max: 8192, bytes_max: 64 * 1024 * 1024, account_pct: 50 }
+        Self {
+            events_max: 8192,
+            bytes_max: 64 * 1024 * 1024,
+            account_pct: 50,
+        }
     }
 }
 
@@ -65,7 +69,11 @@ pub(super) struct Permit {
 
 impl Permits {
     pub(super) fn new(limits: PermitLimits, busy: Busy) -> Self {
-        Self { limits, uses: Arc::default(), busy }
+        Self {
+            limits,
+            uses: Arc::default(),
+            busy,
+        }
     }
 
     /// A permit for one event of `bytes`, or whose share is used up.
@@ -73,10 +81,20 @@ impl Permits {
         let mut uses = self.lock();
         let own = uses.accounts.get(&account).copied().unwrap_or_default();
         let share = |whole: usize| whole * self.limits.account_pct / 100;
-        if !fits(own, bytes, share(self.limits.events_max), share(self.limits.bytes_max)) {
+        if !fits(
+            own,
+            bytes,
+            share(self.limits.events_max),
+            share(self.limits.bytes_max),
+        ) {
             return Err(Full::Account);
         }
-        if !fits(uses.server, bytes, self.limits.events_max, self.limits.bytes_max) {
+        if !fits(
+            uses.server,
+            bytes,
+            self.limits.events_max,
+            self.limits.bytes_max,
+        ) {
             return Err(Full::Server);
         }
         Ok(self.give(&mut uses, account, bytes))
@@ -93,7 +111,12 @@ impl Permits {
             used.events += 1;
             used.bytes += bytes;
         }
-        Permit { permits: self.clone(), account, bytes, _held: self.busy.hold() }
+        Permit {
+            permits: self.clone(),
+            account,
+            bytes,
+            _held: self.busy.hold(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Uses> {
@@ -128,13 +151,25 @@ mod tests {
 
     #[test]
     fn an_account_is_refused_before_the_server_is_full() {
-        let limits = PermitLimits { events_max: 4, bytes_max: 1000, account_pct: 50 };
+        let limits = PermitLimits {
+            events_max: 4,
+            bytes_max: 1000,
+            account_pct: 50,
+        };
         let permits = Permits::new(limits, Busy::default());
         let [loud, calm, third] = std::array::from_fn(|_| AccountId::mint(Timestamp::from_ms(1)));
-        let held: Vec<_> = (0..2).map(|_| permits.take(loud, 10).expect("room")).collect();
-        assert_eq!(permits.take(loud, 10).expect_err("its share is used"), Full::Account);
+        let held: Vec<_> = (0..2)
+            .map(|_| permits.take(loud, 10).expect("room"))
+            .collect();
+        assert_eq!(
+            permits.take(loud, 10).expect_err("its share is used"),
+            Full::Account
+        );
         let kept = [permits.take(calm, 10), permits.take(calm, 10)].map(|it| it.expect("room"));
-        assert_eq!(permits.take(third, 10).expect_err("no room left"), Full::Server);
+        assert_eq!(
+            permits.take(third, 10).expect_err("no room left"),
+            Full::Server
+        );
         drop(held);
         permits.take(loud, 10).expect("given back");
         drop(kept);
@@ -143,10 +178,17 @@ mod tests {
 
     #[test]
     fn bytes_count_too_and_a_lone_large_event_fits() {
-        let limits = PermitLimits { events_max: 100, bytes_max: 1000, account_pct: 50 };
+        let limits = PermitLimits {
+            events_max: 100,
+            bytes_max: 1000,
+            account_pct: 50,
+        };
         let permits = Permits::new(limits, Busy::default());
         let account = AccountId::mint(Timestamp::from_ms(1));
         let _large = permits.take(account, 5000).expect("alone");
-        assert_eq!(permits.take(account, 1).expect_err("no bytes left"), Full::Account);
+        assert_eq!(
+            permits.take(account, 1).expect_err("no bytes left"),
+            Full::Account
+        );
     }
 }

@@ -40,7 +40,9 @@ pub(super) fn plan(
             account,
             event: event.id,
             revision,
-            verdicts: serde_json::to_vec(&verdicts).unwrap_or_else(|_| b"[]".to_vec()).into(),
+            verdicts: serde_json::to_vec(&verdicts)
+                .unwrap_or_else(|_| b"[]".to_vec())
+                .into(),
             evaluated_at: now,
             bodies: Vec::new(),
             deliveries: Vec::new(),
@@ -69,7 +71,11 @@ impl Plan {
             automation: automation.id,
             output_no: place as u16,
             event_type: sent_type(event, Some(made)),
-            headers: if made.headers.is_empty() { None } else { serde_json::to_string(&made.headers).ok() },
+            headers: if made.headers.is_empty() {
+                None
+            } else {
+                serde_json::to_string(&made.headers).ok()
+            },
             content: made.content.clone(),
         });
     }
@@ -114,8 +120,17 @@ impl Plan {
 
 /// The event's id when the endpoint's own subscription made the delivery; else the delivery's: an
 /// output or a second automation must not look like a repeat.
-fn webhook_id(automation: &Compiled, event: &EvaluatedEvent, endpoint: EndpointId, id: DeliveryId) -> String {
-    if automation.owner_endpoint == Some(endpoint) { event.id.to_string() } else { id.to_string() }
+fn webhook_id(
+    automation: &Compiled,
+    event: &EvaluatedEvent,
+    endpoint: EndpointId,
+    id: DeliveryId,
+) -> String {
+    if automation.owner_endpoint == Some(endpoint) {
+        event.id.to_string()
+    } else {
+        id.to_string()
+    }
 }
 
 fn sent_type(event: &EvaluatedEvent, made: Option<&Made>) -> String {

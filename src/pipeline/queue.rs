@@ -7,9 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot};
 
 use super::attempt::Made;
+use super::lanes::Slot;
 use super::permit::Permit;
 use super::plan::Content;
-use super::lanes::Slot;
 use super::snapshot::Snapshot;
 use super::{AcceptError, Acknowledged};
 use crate::store::{Claim, ClaimRequest, NewEvent, NewPlan, SetAside};
@@ -58,7 +58,11 @@ pub(super) struct Entries {
 
 impl Entries {
     pub(super) fn len(&self) -> usize {
-        self.records.len() + self.plans.len() + self.aside.len() + self.accepts.len() + self.claims.len()
+        self.records.len()
+            + self.plans.len()
+            + self.aside.len()
+            + self.accepts.len()
+            + self.claims.len()
     }
 
     /// Takes the second half of what is there.
@@ -154,7 +158,12 @@ impl Queue {
         let mut bytes = 0;
         entries.records = drain(&mut waiting.records, |_| true);
         entries.plans = drain(&mut waiting.plans, |plan| {
-            bytes += plan.rows.bodies.iter().map(|body| body.content.len()).sum::<usize>();
+            bytes += plan
+                .rows
+                .bodies
+                .iter()
+                .map(|body| body.content.len())
+                .sum::<usize>();
             bytes <= BATCH_BYTES_MAX
         });
         entries.aside = drain(&mut waiting.aside, |_| true);

@@ -143,7 +143,11 @@ impl Snapshots {
     }
 
     /// The account as of `revision`.
-    pub(super) async fn at(&self, account: AccountId, revision: i64) -> Result<Arc<Snapshot>, Error> {
+    pub(super) async fn at(
+        &self,
+        account: AccountId,
+        revision: i64,
+    ) -> Result<Arc<Snapshot>, Error> {
         self.saw(account, revision).await;
         self.kept
             .try_get_with((account, revision), self.load(account, revision))
@@ -152,14 +156,21 @@ impl Snapshots {
     }
 
     /// The account as of the newest revision that this node has seen, at least `revision`.
-    pub(super) async fn newest(&self, account: AccountId, revision: i64) -> Result<Arc<Snapshot>, Error> {
+    pub(super) async fn newest(
+        &self,
+        account: AccountId,
+        revision: i64,
+    ) -> Result<Arc<Snapshot>, Error> {
         let newest = self.saw(account, revision).await;
         self.at(account, newest).await
     }
 
     /// Remembers that the account has reached `revision`; the newest seen.
     pub(super) async fn saw(&self, account: AccountId, revision: i64) -> i64 {
-        let newest = self.newest.get_with(account, async { Arc::default() }).await;
+        let newest = self
+            .newest
+            .get_with(account, async { Arc::default() })
+            .await;
         newest.fetch_max(revision, Ordering::SeqCst).max(revision)
     }
 
@@ -179,10 +190,18 @@ impl Snapshots {
             }
         }
         let enabled = rows.account.enabled;
-        Ok(Arc::new(Snapshot { enabled, index, endpoints: self.endpoints(rows) }))
+        Ok(Arc::new(Snapshot {
+            enabled,
+            index,
+            endpoints: self.endpoints(rows),
+        }))
     }
 
-    async fn compile(&self, account: AccountId, row: &PublishedAutomation) -> Option<Arc<Compiled>> {
+    async fn compile(
+        &self,
+        account: AccountId,
+        row: &PublishedAutomation,
+    ) -> Option<Arc<Compiled>> {
         let key = (row.id, row.version);
         if let Some(known) = self.compiled.get(&key).await {
             return Some(known);
@@ -228,8 +247,13 @@ impl Snapshots {
     }
 
     async fn component(&self, account: AccountId, digest: &str) -> Result<Component, String> {
-        let digest: Digest = digest.parse().map_err(|error: crate::plugin::DigestError| error.to_string())?;
-        self.components.load(account, digest).await.map_err(|error| error.to_string())
+        let digest: Digest = digest
+            .parse()
+            .map_err(|error: crate::plugin::DigestError| error.to_string())?;
+        self.components
+            .load(account, digest)
+            .await
+            .map_err(|error| error.to_string())
     }
 
     fn endpoints(&self, rows: SnapshotRows) -> HashMap<EndpointId, EndpointView> {
@@ -244,7 +268,10 @@ impl Snapshots {
         let mut secrets: HashMap<EndpointId, Vec<(SigningKey, Option<Timestamp>)>> = HashMap::new();
         for row in &rows.secrets {
             match self.open_secret(account, row) {
-                Ok(key) => secrets.entry(row.endpoint).or_default().push((key, row.expires_at)),
+                Ok(key) => secrets
+                    .entry(row.endpoint)
+                    .or_default()
+                    .push((key, row.expires_at)),
                 Err(why) => {
                     tracing::error!(endpoint.id = %row.endpoint, %why, "a signing secret can't be opened");
                 }
@@ -275,16 +302,28 @@ impl Snapshots {
 
     fn account_key(&self, rows: &SnapshotRows) -> Result<SigningKeys, String> {
         let context = super::sealing::account_key(rows.account.id);
-        let plain = self.vault.open(&rows.account.signing_key, &context).map_err(|error| error.to_string())?;
+        let plain = self
+            .vault
+            .open(&rows.account.signing_key, &context)
+            .map_err(|error| error.to_string())?;
         let text = std::str::from_utf8(&plain).map_err(|error| error.to_string())?;
         let key = AccountKey::parse(text).map_err(|error| error.to_string())?;
         Ok(SigningKeys::from(key.signing_key()))
     }
 
-    fn open_secret(&self, account: AccountId, row: &store::EndpointSecret) -> Result<SigningKey, String> {
+    fn open_secret(
+        &self,
+        account: AccountId,
+        row: &store::EndpointSecret,
+    ) -> Result<SigningKey, String> {
         let context = super::sealing::endpoint_secret(account, row.id);
-        let plain = self.vault.open(&row.sealed, &context).map_err(|error| error.to_string())?;
+        let plain = self
+            .vault
+            .open(&row.sealed, &context)
+            .map_err(|error| error.to_string())?;
         let text = std::str::from_utf8(&plain).map_err(|error| error.to_string())?;
-        Ok(EndpointSecret::parse(text).map_err(|error| error.to_string())?.signing_key())
+        Ok(EndpointSecret::parse(text)
+            .map_err(|error| error.to_string())?
+            .signing_key())
     }
 }

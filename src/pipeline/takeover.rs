@@ -29,7 +29,10 @@ pub(super) async fn sweep(inner: &Arc<Inner>, life: &mut Life) -> Result<(), sto
 
 async fn sweep_inbox(inner: &Arc<Inner>, ended: IncarnationId) -> Result<(), store::Error> {
     loop {
-        let taken = inner.store.take_over_inbox(ended, inner.holder, SWEEP_ROWS).await?;
+        let taken = inner
+            .store
+            .take_over_inbox(ended, inner.holder, SWEEP_ROWS)
+            .await?;
         if taken.is_empty() {
             return Ok(());
         }
@@ -46,7 +49,11 @@ async fn sweep_inbox(inner: &Arc<Inner>, ended: IncarnationId) -> Result<(), sto
 async fn revive(inner: &Arc<Inner>, row: InboxEvent) -> Result<Option<Fresh>, store::Error> {
     let aside = |why: &str| {
         tracing::error!(account.id = %row.account, event.id = %row.event, why, "an event is set aside");
-        inner.queue.set_aside(SetAside { account: row.account, event: row.event, why: why.to_owned() });
+        inner.queue.set_aside(SetAside {
+            account: row.account,
+            event: row.event,
+            why: why.to_owned(),
+        });
     };
     if row.takeovers >= TAKEOVERS_MAX {
         aside("its evaluation ended a node three times");

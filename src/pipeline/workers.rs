@@ -73,10 +73,11 @@ impl Shared {
 impl State {
     /// The next run of an account that has a thread left.
     fn next(&mut self, per_account_max: usize) -> Option<(AccountId, Run)> {
-        let place = self
-            .turns
-            .iter()
-            .position(|account| self.running.get(account).is_none_or(|count| *count < per_account_max))?;
+        let place = self.turns.iter().position(|account| {
+            self.running
+                .get(account)
+                .is_none_or(|count| *count < per_account_max)
+        })?;
         let account = self.turns.remove(place)?;
         let queue = self.waiting.get_mut(&account)?;
         let run = queue.pop_front()?;
@@ -116,7 +117,10 @@ fn work(shared: &Shared) {
         } else if state.closed {
             return;
         } else {
-            state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = shared
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
@@ -136,10 +140,16 @@ mod tests {
         let gate = Arc::new(Mutex::new(gate));
         for _ in 0..8 {
             let gate = gate.clone();
-            workers.submit(loud, Box::new(move || drop(gate.lock().map(|gate| gate.recv()))));
+            workers.submit(
+                loud,
+                Box::new(move || drop(gate.lock().map(|gate| gate.recv()))),
+            );
         }
         let (said, heard) = mpsc::channel();
-        workers.submit(calm, Box::new(move || drop(said.send("ran"))));
+        workers.submit(
+            calm,
+            Box::new(move || said.send("ran").expect("somebody listens")),
+        );
         assert_eq!(heard.recv(), Ok("ran"), "while the other's runs block");
         drop(open);
     }

@@ -59,7 +59,10 @@ async fn write(inner: &Arc<Inner>, entries: Entries) -> Result<(), store::Error>
                 return Err(error);
             }
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the database can't be written");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the database can't be written"
+                );
                 stack.push(entries);
                 while let Some(entries) = stack.pop() {
                     inner.queue.put_back(refuse(entries));
@@ -76,10 +79,18 @@ async fn write(inner: &Arc<Inner>, entries: Entries) -> Result<(), store::Error>
 /// The rows of the entries. Payloads are shared, not copied.
 fn batch(entries: &Entries) -> Batch {
     Batch {
-        records: entries.records.iter().map(|made| made.record.clone()).collect(),
+        records: entries
+            .records
+            .iter()
+            .map(|made| made.record.clone())
+            .collect(),
         plans: entries.plans.iter().map(|plan| plan.rows.clone()).collect(),
         aside: entries.aside.clone(),
-        accepts: entries.accepts.iter().map(|accept| accept.event.clone()).collect(),
+        accepts: entries
+            .accepts
+            .iter()
+            .map(|accept| accept.event.clone())
+            .collect(),
         claims: entries.claims.iter().map(|claim| claim.request).collect(),
     }
 }
@@ -92,12 +103,20 @@ fn refuse(entries: Entries) -> Entries {
     for claim in entries.claims {
         let _ = claim.reply.send(None);
     }
-    Entries { records: entries.records, plans: entries.plans, aside: entries.aside, ..Entries::default() }
+    Entries {
+        records: entries.records,
+        plans: entries.plans,
+        aside: entries.aside,
+        ..Entries::default()
+    }
 }
 
 /// What is done with the one entry that the database refuses.
 fn poisoned(inner: &Arc<Inner>, entries: Entries, error: &store::Error) {
-    tracing::error!(error = error as &dyn std::error::Error, "the database refuses a row; its neighbours are written");
+    tracing::error!(
+        error = error as &dyn std::error::Error,
+        "the database refuses a row; its neighbours are written"
+    );
     for accept in entries.accepts {
         let _ = accept.reply.send(Err(AcceptError::Refused));
     }
@@ -159,13 +178,21 @@ fn recorded(inner: &Arc<Inner>, made: Made) {
     metrics::counter!("throwbar_deliveries_total", "outcome" => word).increment(1);
     // What a 410 leaves waiting is held at its next turn, whenever that comes.
     if record.mark == EndpointMark::Gone {
-        inner.lanes.waits(record.account, record.endpoint, inner.clock.now());
+        inner
+            .lanes
+            .waits(record.account, record.endpoint, inner.clock.now());
     }
     made.slot.release(made.feeling);
 }
 
 fn planned(inner: &Arc<Inner>, plan: PlanEntry) {
-    let PlanEntry { rows, contents, slots, snapshot, permit } = plan;
+    let PlanEntry {
+        rows,
+        contents,
+        slots,
+        snapshot,
+        permit,
+    } = plan;
     for ((delivery, content), slot) in rows.deliveries.into_iter().zip(contents).zip(slots) {
         match (slot, delivery.due_at) {
             (Some(slot), _) => inner.send(Outgoing {
@@ -198,7 +225,11 @@ pub(super) struct Fresh {
 }
 
 fn accepted(entry: AcceptEntry, outcome: Accepted) -> Option<Fresh> {
-    let AcceptEntry { event, permit, reply } = entry;
+    let AcceptEntry {
+        event,
+        permit,
+        reply,
+    } = entry;
     let (answer, fresh) = match outcome {
         Accepted::New { revision } => {
             let fresh = Fresh {
@@ -213,9 +244,21 @@ fn accepted(entry: AcceptEntry, outcome: Accepted) -> Option<Fresh> {
                 permit,
             };
             metrics::counter!("throwbar_events_accepted_total").increment(1);
-            (Ok(Acknowledged { event: event.id, repeat: false }), Some(fresh))
+            (
+                Ok(Acknowledged {
+                    event: event.id,
+                    repeat: false,
+                }),
+                Some(fresh),
+            )
         }
-        Accepted::Same { event } => (Ok(Acknowledged { event, repeat: true }), None),
+        Accepted::Same { event } => (
+            Ok(Acknowledged {
+                event,
+                repeat: true,
+            }),
+            None,
+        ),
         Accepted::Conflict { event } => (Err(AcceptError::Conflict { event }), None),
         Accepted::NoAccount => (Err(AcceptError::NoAccount), None),
     };

@@ -76,23 +76,32 @@ const INBOX_COLUMNS: Columns = &[
     ("holder", Kind::Uuid),
 ];
 
-pub(super) async fn write(tx: &mut Tx, holder: IncarnationId, events: &[NewEvent]) -> Result<Vec<Accepted>, Error> {
+pub(super) async fn write(
+    tx: &mut Tx,
+    holder: IncarnationId,
+    events: &[NewEvent],
+) -> Result<Vec<Accepted>, Error> {
     if events.is_empty() {
         return Ok(Vec::new());
     }
     let revisions = super::account::revisions(tx, events.iter().map(|event| event.account)).await?;
-    let repeats = super::event_key::claim(tx, events, |account| revisions.contains_key(&account)).await?;
+    let repeats =
+        super::event_key::claim(tx, events, |account| revisions.contains_key(&account)).await?;
     let mut outcomes = Vec::with_capacity(events.len());
     let mut order: Vec<(usize, i64)> = Vec::with_capacity(events.len());
     for (place, event) in events.iter().enumerate() {
-        outcomes.push(match (revisions.get(&event.account), repeats.get(&event.id)) {
-            (None, _) => Accepted::NoAccount,
-            (_, Some(repeat)) => *repeat,
-            (Some(revision), None) => {
-                order.push((place, *revision));
-                Accepted::New { revision: *revision }
-            }
-        });
+        outcomes.push(
+            match (revisions.get(&event.account), repeats.get(&event.id)) {
+                (None, _) => Accepted::NoAccount,
+                (_, Some(repeat)) => *repeat,
+                (Some(revision), None) => {
+                    order.push((place, *revision));
+                    Accepted::New {
+                        revision: *revision,
+                    }
+                }
+            },
+        );
     }
     order.sort_by_key(|(place, _)| (events[*place].account, events[*place].id));
     let mut rows = Rows::new(EVENT_COLUMNS, order.len());
@@ -104,7 +113,11 @@ pub(super) async fn write(tx: &mut Tx, holder: IncarnationId, events: &[NewEvent
             event.id,
             event.event_type.as_str(),
             event.occurred_at,
-            event.keys.iter().find(|key| key.kind == "id").map(|key| key.key.as_str()),
+            event
+                .keys
+                .iter()
+                .find(|key| key.kind == "id")
+                .map(|key| key.key.as_str()),
             event.payload.clone()
         ]);
         inbox.push(args![event.account, event.id, revision, holder]);

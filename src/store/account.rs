@@ -52,7 +52,14 @@ impl Store {
         self.execute(
             "INSERT INTO accounts (id, uid, name, revision, enabled, signing_key, created_at_ms)
              VALUES ($1, $2, $3, 1, $4, $5, $6)",
-            args![new.id, new.uid.clone(), new.name.as_str(), true, new.signing_key.clone(), new.created_at],
+            args![
+                new.id,
+                new.uid.clone(),
+                new.name.as_str(),
+                true,
+                new.signing_key.clone(),
+                new.created_at
+            ],
         )
         .await
         .map(drop)
@@ -60,16 +67,28 @@ impl Store {
 
     /// The account with this id.
     pub async fn account(&self, id: AccountId) -> Result<Option<Account>, Error> {
-        self.fetch_optional(&format!("SELECT {COLUMNS} FROM accounts WHERE id = $1"), args![id]).await
+        self.fetch_optional(
+            &format!("SELECT {COLUMNS} FROM accounts WHERE id = $1"),
+            args![id],
+        )
+        .await
     }
 
     /// The account with this uid.
     pub async fn account_by_uid(&self, uid: &str) -> Result<Option<Account>, Error> {
-        self.fetch_optional(&format!("SELECT {COLUMNS} FROM accounts WHERE uid = $1"), args![uid]).await
+        self.fetch_optional(
+            &format!("SELECT {COLUMNS} FROM accounts WHERE uid = $1"),
+            args![uid],
+        )
+        .await
     }
 
     /// Up to `limit` accounts, newest first, older than `before`.
-    pub async fn accounts(&self, before: Option<AccountId>, limit: usize) -> Result<Vec<Account>, Error> {
+    pub async fn accounts(
+        &self,
+        before: Option<AccountId>,
+        limit: usize,
+    ) -> Result<Vec<Account>, Error> {
         let before = before.unwrap_or(AccountId::from_uuid(uuid::Uuid::max()));
         self.fetch(
             &format!("SELECT {COLUMNS} FROM accounts WHERE id < $1 ORDER BY id DESC LIMIT $2"),
@@ -100,10 +119,13 @@ pub(super) async fn raise_revision(tx: &mut Tx, account: AccountId) -> Result<i6
         )
         .await
         .map_err(Error::of)?;
-    raised.first().map(|row| row.0).ok_or_else(|| Error::Corrupt {
-        what: "an account",
-        why: format!("{account} does not exist"),
-    })
+    raised
+        .first()
+        .map(|row| row.0)
+        .ok_or_else(|| Error::Corrupt {
+            what: "an account",
+            why: format!("{account} does not exist"),
+        })
 }
 
 /// The revision of each account, read inside the transaction.
@@ -117,7 +139,10 @@ pub(super) async fn revisions(
             continue;
         }
         let found: Vec<(i64,)> = tx
-            .fetch("SELECT revision FROM accounts WHERE id = $1", args![account])
+            .fetch(
+                "SELECT revision FROM accounts WHERE id = $1",
+                args![account],
+            )
             .await
             .map_err(Error::of)?;
         revisions.insert(account, found.first().map(|row| row.0));

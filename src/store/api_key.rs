@@ -49,7 +49,14 @@ impl Store {
         self.execute(
             "INSERT INTO api_keys (id, account_id, name, hash, scopes, created_at_ms)
              VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (hash) DO NOTHING",
-            args![new.id, new.account, new.name.as_str(), new.hash, new.scopes.as_str(), new.created_at],
+            args![
+                new.id,
+                new.account,
+                new.name.as_str(),
+                new.hash,
+                new.scopes.as_str(),
+                new.created_at
+            ],
         )
         .await
         .map(drop)
@@ -58,7 +65,11 @@ impl Store {
     /// The key with this hash, revoked or not. The one read that no account bounds: it finds out
     /// which account is asking.
     pub async fn api_key_by_hash(&self, hash: [u8; 32]) -> Result<Option<ApiKey>, Error> {
-        self.fetch_optional(&format!("SELECT {COLUMNS} FROM api_keys WHERE hash = $1"), args![hash]).await
+        self.fetch_optional(
+            &format!("SELECT {COLUMNS} FROM api_keys WHERE hash = $1"),
+            args![hash],
+        )
+        .await
     }
 
     /// Whether any operator key that works exists.
@@ -91,7 +102,12 @@ impl Store {
     }
 
     /// Makes one of the account's keys stop working. Whether it did until now.
-    pub async fn revoke_api_key(&self, account: AccountId, id: ApiKeyId, now: Timestamp) -> Result<bool, Error> {
+    pub async fn revoke_api_key(
+        &self,
+        account: AccountId,
+        id: ApiKeyId,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
         let changed = self
             .execute(
                 "UPDATE api_keys SET revoked_at_ms = $3 WHERE account_id = $1 AND id = $2 AND revoked_at_ms IS NULL",

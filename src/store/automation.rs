@@ -77,7 +77,11 @@ const COLUMNS: &str = "id, name, owner_endpoint_id, enabled, latest_version, pub
 
 impl Store {
     /// Makes an automation with its first version. The account's new revision.
-    pub async fn create_automation(&self, account: AccountId, new: &NewAutomation) -> Result<i64, Error> {
+    pub async fn create_automation(
+        &self,
+        account: AccountId,
+        new: &NewAutomation,
+    ) -> Result<i64, Error> {
         let mut tx = self.begin().await?;
         let revision = account::raise_revision(&mut tx, account).await?;
         insert_automation(&mut tx, account, revision, new).await?;
@@ -87,7 +91,11 @@ impl Store {
 
     /// Saves a further version of an automation, with its name and endpoints. The version's number;
     /// `None` if there is no such automation.
-    pub async fn save_version(&self, account: AccountId, new: &NewAutomation) -> Result<Option<i64>, Error> {
+    pub async fn save_version(
+        &self,
+        account: AccountId,
+        new: &NewAutomation,
+    ) -> Result<Option<i64>, Error> {
         let mut tx = self.begin().await?;
         let revision = account::raise_revision(&mut tx, account).await?;
         let saved: Vec<(i64,)> = tx
@@ -103,7 +111,13 @@ impl Store {
             return Ok(None);
         };
         insert_version(&mut tx, account, new, version).await?;
-        publish(&mut tx, (account, new.id, version), new.publication, revision).await?;
+        publish(
+            &mut tx,
+            (account, new.id, version),
+            new.publication,
+            revision,
+        )
+        .await?;
         Self::commit(tx).await?;
         Ok(Some(version))
     }
@@ -169,7 +183,11 @@ impl Store {
     }
 
     /// The automation, unless it was removed.
-    pub async fn automation(&self, account: AccountId, id: AutomationId) -> Result<Option<Automation>, Error> {
+    pub async fn automation(
+        &self,
+        account: AccountId,
+        id: AutomationId,
+    ) -> Result<Option<Automation>, Error> {
         self.fetch_optional(
             &format!("SELECT {COLUMNS} FROM automations WHERE account_id = $1 AND id = $2 AND deleted_at_ms IS NULL"),
             args![account, id],
@@ -178,7 +196,11 @@ impl Store {
     }
 
     /// An endpoint's own subscription with its live definition.
-    pub async fn subscription(&self, account: AccountId, endpoint: EndpointId) -> Result<Option<String>, Error> {
+    pub async fn subscription(
+        &self,
+        account: AccountId,
+        endpoint: EndpointId,
+    ) -> Result<Option<String>, Error> {
         let found: Option<(String,)> = self
             .fetch_optional(
                 "SELECT v.definition FROM automations a
@@ -202,7 +224,9 @@ impl Store {
             "SELECT {COLUMNS} FROM automations WHERE account_id = $1 AND id < $2
                AND deleted_at_ms IS NULL AND owner_endpoint_id IS NULL ORDER BY id DESC LIMIT $3"
         );
-        let rows = self.fetch(&sql, args![account, start(after), limit + 1]).await?;
+        let rows = self
+            .fetch(&sql, args![account, start(after), limit + 1])
+            .await?;
         Ok(Page::of(rows, limit, |row: &Automation| row.id.uuid()))
     }
 
@@ -233,7 +257,14 @@ pub(super) async fn insert_automation(
         "INSERT INTO automations (account_id, id, name, owner_endpoint_id, enabled, latest_version,
            created_at_ms, updated_at_ms)
          VALUES ($1, $2, $3, $4, $5, 1, $6, $6)",
-        args![account, new.id, new.name.as_str(), new.owner_endpoint, false, new.created_at],
+        args![
+            account,
+            new.id,
+            new.name.as_str(),
+            new.owner_endpoint,
+            false,
+            new.created_at
+        ],
     )
     .await
     .map_err(Error::of)?;
@@ -241,7 +272,12 @@ pub(super) async fn insert_automation(
     publish(tx, (account, new.id, 1), new.publication, revision).await
 }
 
-async fn insert_version(tx: &mut Tx, account: AccountId, new: &NewAutomation, version: i64) -> Result<(), Error> {
+async fn insert_version(
+    tx: &mut Tx,
+    account: AccountId,
+    new: &NewAutomation,
+    version: i64,
+) -> Result<(), Error> {
     for endpoint in &new.endpoints {
         insert_endpoint(tx, account, endpoint).await?;
     }

@@ -27,14 +27,23 @@ pub(super) trait Record:
     for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin
 {
 }
-impl<T> Record for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin
-{}
+impl<T> Record for T where
+    T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin
+{
+}
 
 /// Connections to one database.
 #[derive(Debug, Clone)]
 pub(super) enum Backend {
-    Sqlite { write: SqlitePool, read: SqlitePool, path: PathBuf },
-    Postgres { pool: PgPool, options: Box<PgConnectOptions> },
+    Sqlite {
+        write: SqlitePool,
+        read: SqlitePool,
+        path: PathBuf,
+    },
+    Postgres {
+        pool: PgPool,
+        options: Box<PgConnectOptions>,
+    },
 }
 
 /// A transaction on either engine. Dropped without a commit, it is rolled back.
@@ -71,7 +80,10 @@ impl Backend {
             .connect_with(options.clone())
             .await
             .map_err(Error::Open)?;
-        Ok(Self::Postgres { pool, options: Box::new(options) })
+        Ok(Self::Postgres {
+            pool,
+            options: Box::new(options),
+        })
     }
 
     async fn open_sqlite(path: &Path) -> Result<Self, Error> {
@@ -94,8 +106,16 @@ impl Backend {
             .map_err(Error::Open)?;
         let read = SqlitePoolOptions::new()
             .max_connections(SQLITE_READERS_MAX)
-            .connect_lazy_with(options.pragma("query_only", "1").pragma("cache_size", "-2000"));
-        Ok(Self::Sqlite { write, read, path: path.to_owned() })
+            .connect_lazy_with(
+                options
+                    .pragma("query_only", "1")
+                    .pragma("cache_size", "-2000"),
+            );
+        Ok(Self::Sqlite {
+            write,
+            read,
+            path: path.to_owned(),
+        })
     }
 
     /// Brings the schema up to this program's version. A newer schema is refused.
@@ -116,7 +136,11 @@ impl Backend {
     }
 
     /// Reads all rows of `sql` outside any transaction.
-    pub(super) async fn fetch<T: Record>(&self, sql: &str, args: Vec<Value>) -> Result<Vec<T>, sqlx::Error> {
+    pub(super) async fn fetch<T: Record>(
+        &self,
+        sql: &str,
+        args: Vec<Value>,
+    ) -> Result<Vec<T>, sqlx::Error> {
         match self {
             Self::Sqlite { read, .. } => {
                 let rows = sqlite_query(sql.to_owned(), args).fetch_all(read).await?;
@@ -134,13 +158,17 @@ impl Backend {
         let mut lines: Vec<String> = Vec::new();
         match self {
             Self::Sqlite { read, .. } => {
-                let rows = sqlite_query(format!("EXPLAIN QUERY PLAN {sql}"), args).fetch_all(read).await?;
+                let rows = sqlite_query(format!("EXPLAIN QUERY PLAN {sql}"), args)
+                    .fetch_all(read)
+                    .await?;
                 for row in &rows {
                     lines.push(row.try_get("detail")?);
                 }
             }
             Self::Postgres { pool, .. } => {
-                let rows = postgres_query(format!("EXPLAIN {sql}"), args).fetch_all(pool).await?;
+                let rows = postgres_query(format!("EXPLAIN {sql}"), args)
+                    .fetch_all(pool)
+                    .await?;
                 for row in &rows {
                     lines.push(row.try_get(0)?);
                 }
@@ -168,26 +196,40 @@ impl Tx {
     }
 
     /// Runs `sql`; the count of rows it changed.
-    pub(super) async fn execute(&mut self, sql: &str, args: Vec<Value>) -> Result<u64, sqlx::Error> {
+    pub(super) async fn execute(
+        &mut self,
+        sql: &str,
+        args: Vec<Value>,
+    ) -> Result<u64, sqlx::Error> {
         Ok(match self {
-            Self::Sqlite(tx) => {
-                sqlite_query(sql.to_owned(), args).execute(&mut **tx).await?.rows_affected()
-            }
-            Self::Postgres(tx) => {
-                postgres_query(sql.to_owned(), args).execute(&mut **tx).await?.rows_affected()
-            }
+            Self::Sqlite(tx) => sqlite_query(sql.to_owned(), args)
+                .execute(&mut **tx)
+                .await?
+                .rows_affected(),
+            Self::Postgres(tx) => postgres_query(sql.to_owned(), args)
+                .execute(&mut **tx)
+                .await?
+                .rows_affected(),
         })
     }
 
     /// Runs `sql`; the rows it returns.
-    pub(super) async fn fetch<T: Record>(&mut self, sql: &str, args: Vec<Value>) -> Result<Vec<T>, sqlx::Error> {
+    pub(super) async fn fetch<T: Record>(
+        &mut self,
+        sql: &str,
+        args: Vec<Value>,
+    ) -> Result<Vec<T>, sqlx::Error> {
         match self {
             Self::Sqlite(tx) => {
-                let rows = sqlite_query(sql.to_owned(), args).fetch_all(&mut **tx).await?;
+                let rows = sqlite_query(sql.to_owned(), args)
+                    .fetch_all(&mut **tx)
+                    .await?;
                 rows.iter().map(T::from_row).collect()
             }
             Self::Postgres(tx) => {
-                let rows = postgres_query(sql.to_owned(), args).fetch_all(&mut **tx).await?;
+                let rows = postgres_query(sql.to_owned(), args)
+                    .fetch_all(&mut **tx)
+                    .await?;
                 rows.iter().map(T::from_row).collect()
             }
         }
@@ -199,7 +241,9 @@ impl Tx {
             Self::Sqlite(tx) => {
                 let heads = SqliteHeads::new(&rows);
                 for (count, values) in rows.sqlite_chunks() {
-                    sqlite_query(heads.statement(count, body), values).execute(&mut **tx).await?;
+                    sqlite_query(heads.statement(count, body), values)
+                        .execute(&mut **tx)
+                        .await?;
                 }
             }
             Self::Postgres(_) if rows.is_empty() => {}
@@ -212,7 +256,11 @@ impl Tx {
     }
 
     /// Runs `body` over `rows`; the rows it returns.
-    pub(super) async fn fetch_rows<T: Record>(&mut self, rows: Rows, body: &str) -> Result<Vec<T>, sqlx::Error> {
+    pub(super) async fn fetch_rows<T: Record>(
+        &mut self,
+        rows: Rows,
+        body: &str,
+    ) -> Result<Vec<T>, sqlx::Error> {
         let mut found = Vec::new();
         match self {
             Self::Sqlite(tx) => {

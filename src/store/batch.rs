@@ -54,7 +54,9 @@ impl Store {
         plan::write(&mut tx, holder, &batch.plans, &batch.aside).await?;
         outcome.accepted = accept::write(&mut tx, holder, &batch.accepts).await?;
         for request in &batch.claims {
-            outcome.claims.push(self.claim(&mut tx, holder, request).await?);
+            outcome
+                .claims
+                .push(self.claim(&mut tx, holder, request).await?);
         }
         Self::commit(tx).await?;
         Ok(outcome)

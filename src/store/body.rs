@@ -36,7 +36,8 @@ impl Store {
         account: AccountId,
         deliveries: &[ClaimedDelivery],
     ) -> Result<Vec<Option<StoredBody>>, Error> {
-        let mut known: HashMap<(EventId, Option<(AutomationId, i64)>), Option<StoredBody>> = HashMap::new();
+        let mut known: HashMap<(EventId, Option<(AutomationId, i64)>), Option<StoredBody>> =
+            HashMap::new();
         let mut bodies = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
             let output = delivery.output_no.map(|no| (delivery.automation, no));

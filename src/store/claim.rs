@@ -4,7 +4,9 @@
 use super::backend::Tx;
 use super::values::args;
 use super::{Error, Store};
-use crate::model::{AccountId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, Timestamp};
+use crate::model::{
+    AccountId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, Timestamp,
+};
 
 /// A wish to take what is due at one endpoint.
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +91,13 @@ impl Store {
                 let mut taken: Vec<ClaimedDelivery> = tx
                     .fetch(
                         &self.claim_sql(),
-                        args![request.account, request.endpoint, request.now, request.limit, holder],
+                        args![
+                            request.account,
+                            request.endpoint,
+                            request.now,
+                            request.limit,
+                            holder
+                        ],
                     )
                     .await
                     .map_err(Error::of)?;
@@ -98,11 +106,14 @@ impl Store {
                 (taken, 0)
             }
             Gate::Hold => {
-                let many = ClaimRequest { limit: KEPT_BACK_MAX, ..*request };
+                let many = ClaimRequest {
+                    limit: KEPT_BACK_MAX,
+                    ..*request
+                };
                 (Vec::new(), self.keep_back(tx, &many, "held").await?)
             }
             Gate::Cancel => {
-                let all = ClaimRequest { 
+                let all = ClaimRequest {
                     now: Timestamp::from_ms(i64::MAX),
                     limit: KEPT_BACK_MAX,
                     ..*request
@@ -119,7 +130,12 @@ impl Store {
             .await
             .map_err(Error::of)?;
         let next_due = next.first().and_then(|row| row.0);
-        Ok(Claim { deliveries, next_due, revision, kept_back })
+        Ok(Claim {
+            deliveries,
+            next_due,
+            revision,
+            kept_back,
+        })
     }
 
     fn claim_sql(&self) -> String {
@@ -134,7 +150,12 @@ impl Store {
         )
     }
 
-    async fn keep_back(&self, tx: &mut Tx, request: &ClaimRequest, state: &str) -> Result<u64, Error> {
+    async fn keep_back(
+        &self,
+        tx: &mut Tx,
+        request: &ClaimRequest,
+        state: &str,
+    ) -> Result<u64, Error> {
         let sql = format!(
             "UPDATE deliveries SET state = $5, due_at_ms = NULL
              WHERE (account_id, id) IN (
@@ -143,9 +164,18 @@ impl Store {
                ORDER BY due_at_ms LIMIT $4 {})",
             self.backend.skip_locked()
         );
-        tx.execute(&sql, args![request.account, request.endpoint, request.now, request.limit, state])
-            .await
-            .map_err(Error::of)
+        tx.execute(
+            &sql,
+            args![
+                request.account,
+                request.endpoint,
+                request.now,
+                request.limit,
+                state
+            ],
+        )
+        .await
+        .map_err(Error::of)
     }
 
     /// Up to `limit` endpoints with something pending, each with its first due time, in the order
@@ -159,7 +189,8 @@ impl Store {
             AccountId::from_uuid(uuid::Uuid::nil()),
             EndpointId::from_uuid(uuid::Uuid::nil()),
         ));
-        self.fetch(DUE_ENDPOINTS_SQL, args![account, endpoint, limit]).await
+        self.fetch(DUE_ENDPOINTS_SQL, args![account, endpoint, limit])
+            .await
     }
 
     /// The plan of the claim's statement, for the test that pins it.
@@ -168,7 +199,13 @@ impl Store {
         self.backend
             .explain(
                 &self.claim_sql(),
-                args![request.account, request.endpoint, request.now, request.limit, holder],
+                args![
+                    request.account,
+                    request.endpoint,
+                    request.now,
+                    request.limit,
+                    holder
+                ],
             )
             .await
             .map_err(Error::of)

@@ -82,7 +82,11 @@ const COLUMNS: &str = "id, event_id, automation_id, endpoint_id, webhook_id, res
 
 impl Store {
     /// The delivery with this id.
-    pub async fn delivery(&self, account: AccountId, id: DeliveryId) -> Result<Option<Delivery>, Error> {
+    pub async fn delivery(
+        &self,
+        account: AccountId,
+        id: DeliveryId,
+    ) -> Result<Option<Delivery>, Error> {
         self.fetch_optional(
             &format!("SELECT {COLUMNS} FROM deliveries WHERE account_id = $1 AND id = $2"),
             args![account, id],
@@ -116,7 +120,11 @@ impl Store {
     }
 
     /// The attempts of a delivery, oldest first.
-    pub async fn attempts(&self, account: AccountId, delivery: DeliveryId) -> Result<Vec<Attempt>, Error> {
+    pub async fn attempts(
+        &self,
+        account: AccountId,
+        delivery: DeliveryId,
+    ) -> Result<Vec<Attempt>, Error> {
         self.fetch(
             "SELECT id, no, status_code, error_class, message, response, started_at_ms, duration_ms
              FROM attempts WHERE account_id = $1 AND delivery_id = $2 ORDER BY id",

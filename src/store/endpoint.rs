@@ -130,7 +130,11 @@ const SECRET_COLUMNS: &str = "id, endpoint_id, sealed, created_at_ms, expires_at
 
 impl Store {
     /// Makes an endpoint, its secrets and its subscription in one step. The account's new revision.
-    pub async fn create_endpoint(&self, account: AccountId, new: &NewEndpoint) -> Result<i64, Error> {
+    pub async fn create_endpoint(
+        &self,
+        account: AccountId,
+        new: &NewEndpoint,
+    ) -> Result<i64, Error> {
         let mut tx = self.begin().await?;
         let revision = account::raise_revision(&mut tx, account).await?;
         insert_endpoint(&mut tx, account, new).await?;
@@ -156,7 +160,14 @@ impl Store {
                 "UPDATE endpoints SET name = COALESCE($3, name), url = COALESCE($4, url),
                    settings = COALESCE($5, settings), updated_at_ms = $6
                  WHERE account_id = $1 AND id = $2 AND deleted_at_ms IS NULL",
-                args![account, id, change.name.clone(), change.url.clone(), change.settings.clone(), now],
+                args![
+                    account,
+                    id,
+                    change.name.clone(),
+                    change.url.clone(),
+                    change.settings.clone(),
+                    now
+                ],
             )
             .await
             .map_err(Error::of)?;
@@ -185,7 +196,12 @@ impl Store {
 
     /// Removes an endpoint and its subscription, leaving a tombstone. Whether there was one.
     /// Its open deliveries are cancelled by [`Store::cancel_open`].
-    pub async fn delete_endpoint(&self, account: AccountId, id: EndpointId, now: Timestamp) -> Result<bool, Error> {
+    pub async fn delete_endpoint(
+        &self,
+        account: AccountId,
+        id: EndpointId,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
         let mut tx = self.begin().await?;
         let revision = account::raise_revision(&mut tx, account).await?;
         let changed = tx
@@ -211,7 +227,12 @@ impl Store {
     }
 
     /// Cancels up to `limit` waiting or held deliveries of an endpoint. How many.
-    pub async fn cancel_open(&self, account: AccountId, id: EndpointId, limit: usize) -> Result<u64, Error> {
+    pub async fn cancel_open(
+        &self,
+        account: AccountId,
+        id: EndpointId,
+        limit: usize,
+    ) -> Result<u64, Error> {
         self.execute(
             "UPDATE deliveries SET state = 'cancelled', due_at_ms = NULL
              WHERE (account_id, id) IN (
@@ -224,7 +245,11 @@ impl Store {
     }
 
     /// The endpoint, unless it was removed.
-    pub async fn endpoint(&self, account: AccountId, id: EndpointId) -> Result<Option<Endpoint>, Error> {
+    pub async fn endpoint(
+        &self,
+        account: AccountId,
+        id: EndpointId,
+    ) -> Result<Option<Endpoint>, Error> {
         self.fetch_optional(
             &format!("SELECT {COLUMNS} FROM endpoints WHERE account_id = $1 AND id = $2 AND deleted_at_ms IS NULL"),
             args![account, id],
@@ -243,12 +268,18 @@ impl Store {
             "SELECT {COLUMNS} FROM endpoints WHERE account_id = $1 AND id < $2 AND deleted_at_ms IS NULL
              ORDER BY id DESC LIMIT $3"
         );
-        let rows = self.fetch(&sql, args![account, start(after), limit + 1]).await?;
+        let rows = self
+            .fetch(&sql, args![account, start(after), limit + 1])
+            .await?;
         Ok(Page::of(rows, limit, |row: &Endpoint| row.id.uuid()))
     }
 
     /// The endpoint's secrets, oldest first.
-    pub async fn endpoint_secrets(&self, account: AccountId, id: EndpointId) -> Result<Vec<EndpointSecret>, Error> {
+    pub async fn endpoint_secrets(
+        &self,
+        account: AccountId,
+        id: EndpointId,
+    ) -> Result<Vec<EndpointSecret>, Error> {
         let sql = format!(
             "SELECT {SECRET_COLUMNS} FROM endpoint_secrets WHERE account_id = $1 AND endpoint_id = $2 ORDER BY id"
         );
@@ -286,14 +317,21 @@ impl Store {
 
     pub(super) async fn live_endpoints(&self, account: AccountId) -> Result<Vec<Endpoint>, Error> {
         self.fetch(
-            &format!("SELECT {COLUMNS} FROM endpoints WHERE account_id = $1 AND deleted_at_ms IS NULL"),
+            &format!(
+                "SELECT {COLUMNS} FROM endpoints WHERE account_id = $1 AND deleted_at_ms IS NULL"
+            ),
             args![account],
         )
         .await
     }
 
-    pub(super) async fn live_secrets(&self, account: AccountId) -> Result<Vec<EndpointSecret>, Error> {
-        let sql = format!("SELECT {SECRET_COLUMNS} FROM endpoint_secrets WHERE account_id = $1 ORDER BY id");
+    pub(super) async fn live_secrets(
+        &self,
+        account: AccountId,
+    ) -> Result<Vec<EndpointSecret>, Error> {
+        let sql = format!(
+            "SELECT {SECRET_COLUMNS} FROM endpoint_secrets WHERE account_id = $1 ORDER BY id"
+        );
         self.fetch(&sql, args![account]).await
     }
 }

@@ -59,7 +59,11 @@ impl Store {
 
     /// The packed evaluations of an event, JSON; `None` while it is not planned, or if no
     /// automation was a candidate.
-    pub async fn verdicts(&self, account: AccountId, event: EventId) -> Result<Option<Vec<u8>>, Error> {
+    pub async fn verdicts(
+        &self,
+        account: AccountId,
+        event: EventId,
+    ) -> Result<Option<Vec<u8>>, Error> {
         let found: Option<(Vec<u8>,)> = self
             .fetch_optional(
                 "SELECT verdicts FROM evaluations WHERE account_id = $1 AND event_id = $2",
@@ -70,7 +74,11 @@ impl Store {
     }
 
     /// Why an event was set aside, if it was; the outer `None`: it is not in the inbox.
-    pub async fn inbox_state(&self, account: AccountId, event: EventId) -> Result<Option<Option<String>>, Error> {
+    pub async fn inbox_state(
+        &self,
+        account: AccountId,
+        event: EventId,
+    ) -> Result<Option<Option<String>>, Error> {
         let found: Option<(Option<String>,)> = self
             .fetch_optional(
                 "SELECT set_aside FROM inbox WHERE account_id = $1 AND event_id = $2",

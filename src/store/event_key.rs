@@ -48,7 +48,10 @@ pub(super) async fn claim(
     let mut repeats = HashMap::new();
     let mut fresh: Vec<(&NewEvent, &NewKey)> = Vec::new();
     for event in keyed {
-        let owner = event.keys.iter().find_map(|key| owners.get(&name(event, key)).cloned());
+        let owner = event
+            .keys
+            .iter()
+            .find_map(|key| owners.get(&name(event, key)).cloned());
         if let Some((first, hash)) = owner {
             repeats.insert(event.id, answer(first, hash == event.body_hash));
             continue;
@@ -67,11 +70,19 @@ fn name(event: &NewEvent, key: &NewKey) -> (AccountId, &'static str, String) {
 }
 
 fn answer(first: EventId, same_body: bool) -> Accepted {
-    if same_body { Accepted::Same { event: first } } else { Accepted::Conflict { event: first } }
+    if same_body {
+        Accepted::Same { event: first }
+    } else {
+        Accepted::Conflict { event: first }
+    }
 }
 
 async fn find_owners(tx: &mut Tx, keyed: &[&NewEvent]) -> Result<Owners, Error> {
-    let rows = key_rows(keyed.iter().flat_map(|event| event.keys.iter().map(move |key| (*event, key))));
+    let rows = key_rows(
+        keyed
+            .iter()
+            .flat_map(|event| event.keys.iter().map(move |key| (*event, key))),
+    );
     let found: Vec<Owner> = tx
         .fetch_rows(
             rows,
@@ -85,7 +96,10 @@ async fn find_owners(tx: &mut Tx, keyed: &[&NewEvent]) -> Result<Owners, Error> 
         .into_iter()
         .map(|owner| {
             let kind = if owner.kind == "id" { "id" } else { "key" };
-            ((owner.account_id, kind, owner.key), (owner.event_id, owner.body_hash))
+            (
+                (owner.account_id, kind, owner.key),
+                (owner.event_id, owner.body_hash),
+            )
         })
         .collect())
 }

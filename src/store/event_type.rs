@@ -29,7 +29,11 @@ const COLUMNS: &str = "name, description, group_name, example, created_at_ms, up
 
 impl Store {
     /// Adds an event type. [`Error::is_taken`] if there is one of this name.
-    pub async fn create_event_type(&self, account: AccountId, new: &EventTypeEntry) -> Result<(), Error> {
+    pub async fn create_event_type(
+        &self,
+        account: AccountId,
+        new: &EventTypeEntry,
+    ) -> Result<(), Error> {
         self.execute(
             "INSERT INTO event_types (account_id, name, description, group_name, example, created_at_ms, updated_at_ms)
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -48,7 +52,11 @@ impl Store {
     }
 
     /// Replaces what is said of an event type. Whether there is one of this name.
-    pub async fn change_event_type(&self, account: AccountId, new: &EventTypeEntry) -> Result<bool, Error> {
+    pub async fn change_event_type(
+        &self,
+        account: AccountId,
+        new: &EventTypeEntry,
+    ) -> Result<bool, Error> {
         let changed = self
             .execute(
                 "UPDATE event_types SET description = $3, group_name = $4, example = $5, updated_at_ms = $6
@@ -69,13 +77,20 @@ impl Store {
     /// Removes an event type from the catalogue. Whether there was one of this name.
     pub async fn delete_event_type(&self, account: AccountId, name: &str) -> Result<bool, Error> {
         let changed = self
-            .execute("DELETE FROM event_types WHERE account_id = $1 AND name = $2", args![account, name])
+            .execute(
+                "DELETE FROM event_types WHERE account_id = $1 AND name = $2",
+                args![account, name],
+            )
             .await?;
         Ok(changed > 0)
     }
 
     /// The event type of this name.
-    pub async fn event_type(&self, account: AccountId, name: &str) -> Result<Option<EventTypeEntry>, Error> {
+    pub async fn event_type(
+        &self,
+        account: AccountId,
+        name: &str,
+    ) -> Result<Option<EventTypeEntry>, Error> {
         self.fetch_optional(
             &format!("SELECT {COLUMNS} FROM event_types WHERE account_id = $1 AND name = $2"),
             args![account, name],

@@ -1,9 +1,9 @@
 //! Events that were acknowledged and not yet planned, and taking them over from the dead.
 
+use super::record::{NewAttempt, attempt_row, attempt_rows, insert_attempts};
 use super::values::args;
 use super::{Error, Store};
 use crate::model::{AccountId, DeliveryId, EndpointId, EventId, IncarnationId, Timestamp};
-use super::record::{NewAttempt, attempt_row, attempt_rows, insert_attempts};
 use crate::model::{AttemptId, AttemptResult};
 
 /// An event in the inbox of a life that has ended, now in ours.
@@ -47,7 +47,10 @@ impl Store {
              RETURNING account_id, event_id, revision, takeovers",
             self.backend.skip_locked()
         );
-        let taken = tx.fetch(&sql, args![ended, holder, limit]).await.map_err(Error::of)?;
+        let taken = tx
+            .fetch(&sql, args![ended, holder, limit])
+            .await
+            .map_err(Error::of)?;
         Self::commit(tx).await?;
         Ok(taken)
     }
@@ -69,13 +72,17 @@ impl Store {
              RETURNING account_id, id, endpoint_id, attempts_made",
             self.backend.skip_locked()
         );
-        let released: Vec<Interrupted> =
-            tx.fetch(&sql, args![ended, now, limit]).await.map_err(Error::of)?;
+        let released: Vec<Interrupted> = tx
+            .fetch(&sql, args![ended, now, limit])
+            .await
+            .map_err(Error::of)?;
         let mut rows = attempt_rows(released.len());
         for delivery in &released {
             let attempt = NewAttempt {
                 id: AttemptId::mint(now),
-                no: u16::try_from(delivery.attempts_made).unwrap_or(u16::MAX).saturating_add(1),
+                no: u16::try_from(delivery.attempts_made)
+                    .unwrap_or(u16::MAX)
+                    .saturating_add(1),
                 result: AttemptResult::Interrupted,
                 message: Some("the node ended before an answer was on record".to_owned()),
                 response: None,
@@ -86,13 +93,19 @@ impl Store {
         }
         insert_attempts(&mut tx, rows).await?;
         Self::commit(tx).await?;
-        Ok(released.into_iter().map(|row| (row.account_id, row.endpoint_id)).collect())
+        Ok(released
+            .into_iter()
+            .map(|row| (row.account_id, row.endpoint_id))
+            .collect())
     }
 
     /// How many events wait to be planned, set-aside ones not counted.
     pub async fn inbox_len(&self) -> Result<i64, Error> {
         let count: Option<(i64,)> = self
-            .fetch_optional("SELECT COUNT(*) FROM inbox WHERE set_aside IS NULL", Vec::new())
+            .fetch_optional(
+                "SELECT COUNT(*) FROM inbox WHERE set_aside IS NULL",
+                Vec::new(),
+            )
             .await?;
         Ok(count.map_or(0, |row| row.0))
     }

@@ -59,8 +59,11 @@ impl Store {
         };
         self.incarnation.store(None);
         if !self.is_shared() {
-            self.execute("UPDATE incarnations SET ended_at_ms = $1 WHERE ended_at_ms IS NULL", args![now])
-                .await?;
+            self.execute(
+                "UPDATE incarnations SET ended_at_ms = $1 WHERE ended_at_ms IS NULL",
+                args![now],
+            )
+            .await?;
         }
         self.execute(
             "INSERT INTO incarnations (id, lock_key, started_at_ms) VALUES ($1, $2, $3)",
@@ -81,8 +84,11 @@ impl Store {
 
     /// Ends a life in good order, after everything that it held was finished or handed back.
     pub async fn end_life(&self, life: Life, now: Timestamp) -> Result<(), Error> {
-        self.execute("UPDATE incarnations SET ended_at_ms = $2 WHERE id = $1", args![life.id, now])
-            .await?;
+        self.execute(
+            "UPDATE incarnations SET ended_at_ms = $2 WHERE id = $1",
+            args![life.id, now],
+        )
+        .await?;
         self.incarnation.store(None);
         if let Proof::Session(session) = life.proof {
             session.close().await.map_err(Error::Unavailable)?;
@@ -91,7 +97,11 @@ impl Store {
     }
 
     /// Declares dead whoever's lock can be had. The ended lives that still hold something.
-    pub async fn find_ended(&self, life: &mut Life, now: Timestamp) -> Result<Vec<IncarnationId>, Error> {
+    pub async fn find_ended(
+        &self,
+        life: &mut Life,
+        now: Timestamp,
+    ) -> Result<Vec<IncarnationId>, Error> {
         if let Proof::Session(session) = &mut life.proof {
             let others: Vec<(IncarnationId, i64)> = sqlx::query_as(
                 "SELECT id, lock_key FROM incarnations WHERE ended_at_ms IS NULL AND id <> $1",
@@ -121,7 +131,10 @@ impl Store {
             }
         }
         let ended: Vec<(IncarnationId,)> = self
-            .fetch("SELECT id FROM incarnations WHERE ended_at_ms IS NOT NULL ORDER BY id", Vec::new())
+            .fetch(
+                "SELECT id FROM incarnations WHERE ended_at_ms IS NOT NULL ORDER BY id",
+                Vec::new(),
+            )
             .await?;
         Ok(ended.into_iter().map(|(id,)| id).collect())
     }
@@ -153,9 +166,9 @@ fn lock_file(database: &Path) -> Result<File, Error> {
     let file = File::create(path).map_err(Error::Lock)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => {
-            Err(Error::InUse { path: database.display().to_string() })
-        }
+        Err(std::fs::TryLockError::WouldBlock) => Err(Error::InUse {
+            path: database.display().to_string(),
+        }),
         Err(std::fs::TryLockError::Error(error)) => Err(Error::Lock(error)),
     }
 }

@@ -20,8 +20,8 @@ mod endpoint;
 mod event;
 mod event_key;
 mod event_type;
-mod incarnation;
 mod inbox;
+mod incarnation;
 mod page;
 mod plan;
 mod plugin;
@@ -34,13 +34,11 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 
+pub use accept::{Accepted, NewEvent, NewKey};
 pub use account::{Account, NewAccount};
 pub use api_key::{ApiKey, NewApiKey};
 pub use automation::{Automation, AutomationVersion, NewAutomation, Publication};
-pub use accept::{Accepted, NewEvent, NewKey};
 pub use batch::{Batch, BatchOutcome};
-pub use plan::{NewBody, NewDelivery, NewPlan, SetAside};
-pub use record::{EndpointMark, NewAttempt, NewRecord};
 pub use body::StoredBody;
 pub use claim::{Claim, ClaimRequest, ClaimedDelivery, DueEndpoint};
 pub use delivery::{Attempt, Delivery, DeliveryFilter};
@@ -50,7 +48,9 @@ pub use event_type::EventTypeEntry;
 pub use inbox::InboxEvent;
 pub use incarnation::Life;
 pub use page::{Cursor, Page};
+pub use plan::{NewBody, NewDelivery, NewPlan, SetAside};
 pub use plugin::{NewPluginVersion, Plugin, PluginVersion};
+pub use record::{EndpointMark, NewAttempt, NewRecord};
 pub use reply::StoredReply;
 pub use snapshot::{PublishedAutomation, SnapshotRows};
 
@@ -108,14 +108,20 @@ impl Error {
             sqlx::Error::Database(database) => {
                 let refused = match database.code().as_deref() {
                     // PostgreSQL: data exceptions and integrity violations.
-                    Some(code) if code.len() == 5 => code.starts_with("22") || code.starts_with("23"),
+                    Some(code) if code.len() == 5 => {
+                        code.starts_with("22") || code.starts_with("23")
+                    }
                     // SQLite: too big, constraint, mismatch; the low byte is the primary code.
                     Some(code) => code
                         .parse::<u32>()
                         .is_ok_and(|code| matches!(code & 0xff, 18..=20)),
                     None => false,
                 };
-                if refused { Self::Refused(error) } else { Self::Unavailable(error) }
+                if refused {
+                    Self::Refused(error)
+                } else {
+                    Self::Unavailable(error)
+                }
             }
             sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => {
                 Self::Refused(error)
@@ -142,7 +148,10 @@ impl Store {
     pub async fn open(url: &str) -> Result<Self, Error> {
         let backend = Backend::open(url).await?;
         backend.migrate().await?;
-        Ok(Self { backend, incarnation: Arc::default() })
+        Ok(Self {
+            backend,
+            incarnation: Arc::default(),
+        })
     }
 
     /// Whether several nodes can share this database.
@@ -152,7 +161,9 @@ impl Store {
 
     /// Reads one row, to see that the database answers.
     pub async fn ping(&self) -> Result<(), Error> {
-        self.fetch::<(i64,)>("SELECT CAST(1 AS BIGINT)", Vec::new()).await.map(drop)
+        self.fetch::<(i64,)>("SELECT CAST(1 AS BIGINT)", Vec::new())
+            .await
+            .map(drop)
     }
 
     /// Begins a writing transaction behind the fence.
@@ -186,7 +197,11 @@ impl Store {
         self.backend.fetch(sql, args).await.map_err(Error::of)
     }
 
-    async fn fetch_optional<T: Record>(&self, sql: &str, args: Vec<Value>) -> Result<Option<T>, Error> {
+    async fn fetch_optional<T: Record>(
+        &self,
+        sql: &str,
+        args: Vec<Value>,
+    ) -> Result<Option<T>, Error> {
         Ok(self.fetch(sql, args).await?.into_iter().next())
     }
 

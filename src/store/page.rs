@@ -1,6 +1,5 @@
 //! Pages of lists: newest first, each beginning where the one before ended.
 
-
 /// Where a page begins: the id of the last row of the page before.
 pub type Cursor = uuid::Uuid;
 
@@ -24,7 +23,10 @@ impl<T> Page<T> {
 
     /// The same page with other rows.
     pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
-        Page { rows: self.rows.into_iter().map(change).collect(), next: self.next }
+        Page {
+            rows: self.rows.into_iter().map(change).collect(),
+            next: self.next,
+        }
     }
 }
 

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use super::Error;
 use super::backend::Tx;
 use super::values::{Columns, Kind, Rows, Value, args};
-use crate::model::{AccountId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, Timestamp};
+use crate::model::{
+    AccountId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, Timestamp,
+};
 
 /// Everything that follows from one event.
 #[derive(Debug, Clone)]
@@ -123,7 +125,13 @@ pub(super) async fn write(
     let mut deliveries = Rows::new(DELIVERY_COLUMNS, plans.len());
     let mut done = Rows::new(EVENT_REF_COLUMNS, plans.len());
     for plan in &plans {
-        evaluations.push(args![plan.account, plan.event, plan.revision, plan.verdicts.clone(), plan.evaluated_at]);
+        evaluations.push(args![
+            plan.account,
+            plan.event,
+            plan.revision,
+            plan.verdicts.clone(),
+            plan.evaluated_at
+        ]);
         done.push(args![plan.account, plan.event]);
         for body in &plan.bodies {
             bodies.push(args![
@@ -195,4 +203,3 @@ fn delivery_row(plan: &NewPlan, delivery: &NewDelivery, holder: IncarnationId) -
         plan.evaluated_at
     ]
 }
-

@@ -55,11 +55,18 @@ pub struct NewPluginVersion {
 impl Store {
     /// Keeps a version, under the plugin of that name or a new one. The plugin's id.
     /// [`Error::is_taken`] if the plugin has that version already.
-    pub async fn add_plugin_version(&self, account: AccountId, new: &NewPluginVersion) -> Result<PluginId, Error> {
+    pub async fn add_plugin_version(
+        &self,
+        account: AccountId,
+        new: &NewPluginVersion,
+    ) -> Result<PluginId, Error> {
         let mut tx = self.begin().await?;
         account::raise_revision(&mut tx, account).await?;
         let known: Vec<(PluginId,)> = tx
-            .fetch("SELECT id FROM plugins WHERE account_id = $1 AND name = $2", args![account, new.name.as_str()])
+            .fetch(
+                "SELECT id FROM plugins WHERE account_id = $1 AND name = $2",
+                args![account, new.name.as_str()],
+            )
             .await
             .map_err(Error::of)?;
         let id = if let Some((id,)) = known.first() {
@@ -102,7 +109,11 @@ impl Store {
     }
 
     /// The plugin with this name.
-    pub async fn plugin_by_name(&self, account: AccountId, name: &str) -> Result<Option<Plugin>, Error> {
+    pub async fn plugin_by_name(
+        &self,
+        account: AccountId,
+        name: &str,
+    ) -> Result<Option<Plugin>, Error> {
         self.fetch_optional(
             "SELECT id, name, created_at_ms FROM plugins WHERE account_id = $1 AND name = $2",
             args![account, name],
@@ -111,7 +122,12 @@ impl Store {
     }
 
     /// A page of the account's plugins, newest first.
-    pub async fn plugins(&self, account: AccountId, after: Option<Cursor>, limit: usize) -> Result<Page<Plugin>, Error> {
+    pub async fn plugins(
+        &self,
+        account: AccountId,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Plugin>, Error> {
         let rows = self
             .fetch(
                 "SELECT id, name, created_at_ms FROM plugins WHERE account_id = $1 AND id < $2
@@ -123,7 +139,11 @@ impl Store {
     }
 
     /// All versions of a plugin, newest first.
-    pub async fn plugin_versions(&self, account: AccountId, id: PluginId) -> Result<Vec<PluginVersion>, Error> {
+    pub async fn plugin_versions(
+        &self,
+        account: AccountId,
+        id: PluginId,
+    ) -> Result<Vec<PluginVersion>, Error> {
         self.fetch(
             "SELECT version, digest, description, created_at_ms FROM plugin_versions
              WHERE account_id = $1 AND plugin_id = $2 ORDER BY created_at_ms DESC, version DESC",
@@ -133,7 +153,11 @@ impl Store {
     }
 
     /// The component with this digest, if the account has it.
-    pub async fn component(&self, account: AccountId, digest: [u8; 32]) -> Result<Option<Vec<u8>>, Error> {
+    pub async fn component(
+        &self,
+        account: AccountId,
+        digest: [u8; 32],
+    ) -> Result<Option<Vec<u8>>, Error> {
         let found: Option<(Vec<u8>,)> = self
             .fetch_optional(
                 "SELECT wasm FROM plugin_versions WHERE account_id = $1 AND digest = $2 LIMIT 1",

@@ -182,7 +182,8 @@ const ENDPOINT_COLUMNS: Columns = &[("account_id", Kind::Uuid), ("id", Kind::Uui
 async fn write_marks(tx: &mut Tx, records: &[&NewRecord]) -> Result<Vec<Disabled>, Error> {
     let mut disabled = Vec::new();
     let mut succeeded: Vec<(AccountId, EndpointId)> = Vec::new();
-    let mut failed: HashMap<(AccountId, EndpointId), (Timestamp, Option<Timestamp>)> = HashMap::new();
+    let mut failed: HashMap<(AccountId, EndpointId), (Timestamp, Option<Timestamp>)> =
+        HashMap::new();
     let mut gone: Vec<(AccountId, EndpointId)> = Vec::new();
     for record in records {
         let key = (record.account, record.endpoint);
@@ -190,7 +191,10 @@ async fn write_marks(tx: &mut Tx, records: &[&NewRecord]) -> Result<Vec<Disabled
             EndpointMark::Succeeded => succeeded.push(key),
             EndpointMark::Gone => gone.push(key),
             EndpointMark::Untouched => {}
-            EndpointMark::Failed { at, disable_if_since } => {
+            EndpointMark::Failed {
+                at,
+                disable_if_since,
+            } => {
                 let known = failed.entry(key).or_insert((at, disable_if_since));
                 known.0 = known.0.min(at);
                 known.1 = known.1.max(disable_if_since);
@@ -225,7 +229,14 @@ async fn write_marks(tx: &mut Tx, records: &[&NewRecord]) -> Result<Vec<Disabled
             let sql = "UPDATE endpoints SET state = 'disabled', disabled_why = $3, updated_at_ms = $4
                  WHERE account_id = $1 AND id = $2 AND state = 'enabled' AND failing_since_ms <= $5";
             let why = "failing";
-            disable(tx, sql, args![account, endpoint, why, at, since], &mut disabled, (account, endpoint, why)).await?;
+            disable(
+                tx,
+                sql,
+                args![account, endpoint, why, at, since],
+                &mut disabled,
+                (account, endpoint, why),
+            )
+            .await?;
         }
     }
     gone.sort_unstable();
@@ -234,7 +245,14 @@ async fn write_marks(tx: &mut Tx, records: &[&NewRecord]) -> Result<Vec<Disabled
         let sql = "UPDATE endpoints SET state = 'disabled', disabled_why = $3
              WHERE account_id = $1 AND id = $2 AND state = 'enabled'";
         let why = "gone";
-        disable(tx, sql, args![account, endpoint, why], &mut disabled, (account, endpoint, why)).await?;
+        disable(
+            tx,
+            sql,
+            args![account, endpoint, why],
+            &mut disabled,
+            (account, endpoint, why),
+        )
+        .await?;
     }
     Ok(disabled)
 }
@@ -255,4 +273,3 @@ async fn disable(
     }
     Ok(())
 }
-

@@ -57,7 +57,13 @@ impl Store {
     }
 
     /// Keeps the answer for those who ask again.
-    pub async fn finish_reply(&self, account: AccountId, key: &str, status: u16, body: &[u8]) -> Result<(), Error> {
+    pub async fn finish_reply(
+        &self,
+        account: AccountId,
+        key: &str,
+        status: u16,
+        body: &[u8],
+    ) -> Result<(), Error> {
         self.execute(
             "UPDATE replies SET status = $3, body = $4 WHERE account_id = $1 AND key = $2",
             args![account, key, i64::from(status), body.to_vec()],

@@ -37,7 +37,11 @@ impl Store {
     /// Reads an account as of `revision`; `None` if there is no such account. Automations have
     /// validity ranges and are read as they were; endpoints are read as they are, because an
     /// attempt must use the newest settings.
-    pub async fn snapshot(&self, account: AccountId, revision: i64) -> Result<Option<SnapshotRows>, Error> {
+    pub async fn snapshot(
+        &self,
+        account: AccountId,
+        revision: i64,
+    ) -> Result<Option<SnapshotRows>, Error> {
         let Some(row) = self.account(account).await? else {
             return Ok(None);
         };

@@ -97,8 +97,16 @@ macro_rules! from_ids {
 }
 
 from_ids!(
-    AccountId, ApiKeyId, AttemptId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId,
-    PluginId, SecretId
+    AccountId,
+    ApiKeyId,
+    AttemptId,
+    AutomationId,
+    DeliveryId,
+    EndpointId,
+    EventId,
+    IncarnationId,
+    PluginId,
+    SecretId
 );
 
 /// The arguments of a statement, in order.
