@@ -18,7 +18,7 @@ use crate::envelope::Envelope;
 use crate::model::{Clock, DeliveryState};
 use crate::pipeline::attempt::{Made, Outgoing};
 use crate::pipeline::evaluate::EvaluatedEvent;
-use crate::store::{self, Accepted, Batch, BatchOutcome, EndpointMark, SetAside};
+use crate::store::{self, Accepted, Batch, BatchOutcome, SetAside};
 
 /// How long an embedded database that has no room is left alone.
 const PAUSE_MS: i64 = 200;
@@ -145,6 +145,8 @@ fn hand_on(node: &Arc<Node>, entries: Entries, batch: Batch, outcome: BatchOutco
     for (account, endpoint, why) in outcome.disabled {
         tracing::warn!(account.id = %account, endpoint.id = %endpoint, why, "an endpoint was disabled");
         metrics::counter!("throwbar_endpoints_disabled_total", "why" => why).increment(1);
+        // What waits there is held at its next turn.
+        node.lanes.waits(account, endpoint, node.clock.now());
     }
     for made in entries.records {
         recorded(node, made);
@@ -177,11 +179,6 @@ fn recorded(node: &Arc<Node>, made: Made) {
         _ => "kept_back",
     };
     metrics::counter!("throwbar_deliveries_total", "outcome" => word).increment(1);
-    // What a 410 leaves waiting is held at its next turn, whenever that comes.
-    if record.mark == EndpointMark::Gone {
-        node.lanes
-            .waits(record.account, record.endpoint, node.clock.now());
-    }
     made.slot.release(made.feeling);
 }
 
