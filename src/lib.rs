@@ -28,7 +28,9 @@
 //! | 1 | [`automation`], [`signing`], [`retry`], [`failure`], [`vault`], [`envelope`]: pure rules |
 //! | 0 | [`model`]: the nouns |
 
+pub mod app;
 pub mod automation;
+pub mod cli;
 pub mod config;
 pub mod envelope;
 pub mod failure;

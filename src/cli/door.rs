@@ -84,7 +84,11 @@ pub(super) struct Problem {
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let said = if self.detail.is_empty() { &self.title } else { &self.detail };
+        let said = if self.detail.is_empty() {
+            &self.title
+        } else {
+            &self.detail
+        };
         if let Some(pointer) = self.pointer.as_ref().filter(|pointer| !pointer.is_empty()) {
             write!(f, "{pointer}: ")?;
         }
@@ -103,7 +107,12 @@ impl Problem {
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct DoorOptions {
     /// The server.
-    #[arg(long, value_name = "URL", env = "THROWBAR_URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "THROWBAR_URL",
+        default_value = "http://127.0.0.1:8080"
+    )]
     pub(super) url: String,
     /// An API key.
     #[arg(long, value_name = "KEY", env = "THROWBAR_KEY", hide_env_values = true)]
@@ -122,7 +131,15 @@ pub(super) struct Body {
 impl Body {
     /// JSON that is already text.
     pub(super) fn json(bytes: impl Into<Bytes>) -> Self {
-        Self { content_type: "application/json", bytes: bytes.into() }
+        Self {
+            content_type: "application/json",
+            bytes: bytes.into(),
+        }
+    }
+
+    /// Nothing.
+    pub(super) fn empty() -> Self {
+        Self::json(Bytes::new())
     }
 
     /// JSON of a value.
@@ -132,7 +149,10 @@ impl Body {
 
     /// A component.
     pub(super) fn wasm(bytes: &'static [u8]) -> Self {
-        Self { content_type: "application/wasm", bytes: Bytes::from_static(bytes) }
+        Self {
+            content_type: "application/wasm",
+            bytes: Bytes::from_static(bytes),
+        }
     }
 }
 
@@ -163,12 +183,20 @@ impl Door {
             .build()
             .map_err(Error::Build)?;
         let key = options.key.clone().ok_or(Error::NoKey)?;
-        Ok(Self { http, server, key, account: options.account.clone() })
+        Ok(Self {
+            http,
+            server,
+            key,
+            account: options.account.clone(),
+        })
     }
 
     /// The same server as somebody else.
     pub(super) fn as_account(&self, account: &str) -> Self {
-        Self { account: Some(account.to_owned()), ..self.clone() }
+        Self {
+            account: Some(account.to_owned()),
+            ..self.clone()
+        }
     }
 
     /// Reads.
@@ -178,7 +206,8 @@ impl Door {
 
     /// Makes or does something.
     pub(super) async fn post(&self, path: &str, body: Body) -> Result<Value, Error> {
-        self.ask(Method::POST, path, HeaderMap::new(), Some(body)).await
+        self.ask(Method::POST, path, HeaderMap::new(), Some(body))
+            .await
     }
 
     /// Takes something away.
@@ -195,15 +224,31 @@ impl Door {
         body: Option<Body>,
     ) -> Result<Value, Error> {
         let server = self.server.to_string();
-        let url = self.server.join(path).map_err(|_| Error::Url(format!("{server}{path}")))?;
-        if let Some(account) = self.account.as_ref().and_then(|account| account.parse().ok()) {
+        let url = self
+            .server
+            .join(path)
+            .map_err(|_| Error::Url(format!("{server}{path}")))?;
+        if let Some(account) = self
+            .account
+            .as_ref()
+            .and_then(|account| account.parse().ok())
+        {
             headers.insert(ACCOUNT_HEADER, account);
         }
-        let mut request = self.http.request(method, url).bearer_auth(&self.key).headers(headers);
+        let mut request = self
+            .http
+            .request(method, url)
+            .bearer_auth(&self.key)
+            .headers(headers);
         if let Some(body) = body {
-            request = request.header(http::header::CONTENT_TYPE, body.content_type).body(body.bytes);
+            request = request
+                .header(http::header::CONTENT_TYPE, body.content_type)
+                .body(body.bytes);
         }
-        let unreachable = |cause| Error::Unreachable { server: server.clone(), cause };
+        let unreachable = |cause| Error::Unreachable {
+            server: server.clone(),
+            cause,
+        };
         let answer = request.send().await.map_err(unreachable)?;
         let status = answer.status();
         let retry_after_s = answer
@@ -218,7 +263,11 @@ impl Door {
         match problem.filter(|problem| !problem.code.is_empty()) {
             Some(problem) => {
                 let status = status.as_u16();
-                Err(Error::Refused(Problem { status, retry_after_s, ..problem }))
+                Err(Error::Refused(Problem {
+                    status,
+                    retry_after_s,
+                    ..problem
+                }))
             }
             None => Err(strange(&server, status.as_u16(), &bytes)),
         }
@@ -233,23 +282,34 @@ fn read(bytes: &[u8]) -> Option<Value> {
 }
 
 fn strange(server: &str, status: u16, bytes: &[u8]) -> Error {
-    let shown = String::from_utf8_lossy(bytes).trim().chars().take(SHOWN_CHARS_MAX).collect();
-    Error::Strange { server: server.to_owned(), status, shown }
+    let shown = String::from_utf8_lossy(bytes)
+        .trim()
+        .chars()
+        .take(SHOWN_CHARS_MAX)
+        .collect();
+    Error::Strange {
+        server: server.to_owned(),
+        status,
+        shown,
+    }
 }
 
 /// TLS with the provider handed over, so that nothing is installed for the whole process; with the
 /// machine's roots, or the built-in list where it has none.
 fn client_config() -> Result<ClientConfig, Error> {
     let mut roots = RootCertStore::empty();
-    let (trusted, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let (trusted, _) =
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if trusted == 0 {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
-    Ok(ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(Error::Tls)?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
+    Ok(
+        ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(Error::Tls)?
+            .with_root_certificates(roots)
+            .with_no_client_auth(),
+    )
 }
 
 #[cfg(test)]
@@ -257,15 +317,28 @@ mod tests {
     use super::*;
 
     fn options(url: &str, key: Option<&str>) -> DoorOptions {
-        DoorOptions { url: url.to_owned(), key: key.map(str::to_owned), account: None }
+        DoorOptions {
+            url: url.to_owned(),
+            key: key.map(str::to_owned),
+            account: None,
+        }
     }
 
     #[test]
     fn a_door_needs_an_address_and_a_key() {
         for wrong in ["", "127.0.0.1:8080", "ftp://127.0.0.1", "unix:/run/x"] {
-            assert!(matches!(Door::open(&options(wrong, Some("tb_k"))), Err(Error::Url(_))), "{wrong}");
+            assert!(
+                matches!(
+                    Door::open(&options(wrong, Some("tb_k"))),
+                    Err(Error::Url(_))
+                ),
+                "{wrong}"
+            );
         }
-        assert!(matches!(Door::open(&options("http://127.0.0.1:1", None)), Err(Error::NoKey)));
+        assert!(matches!(
+            Door::open(&options("http://127.0.0.1:1", None)),
+            Err(Error::NoKey)
+        ));
         assert!(Door::open(&options("http://127.0.0.1:1", Some("tb_k"))).is_ok());
     }
 
@@ -275,9 +348,18 @@ mod tests {
             r#"{"status":422,"code":"wrong_field","title":"A field is wrong","detail":"must be a number","pointer":"/data/x","more":1}"#,
         )
         .expect("a problem");
-        assert_eq!(problem.to_string(), "/data/x: must be a number (422 wrong_field)");
+        assert_eq!(
+            problem.to_string(),
+            "/data/x: must be a number (422 wrong_field)"
+        );
         assert!(!problem.is_passing());
-        assert!(Problem { status: 429, ..Problem::default() }.is_passing());
+        assert!(
+            Problem {
+                status: 429,
+                ..Problem::default()
+            }
+            .is_passing()
+        );
     }
 
     #[test]

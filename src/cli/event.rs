@@ -51,7 +51,12 @@ pub(super) struct SendOptions {
     #[arg(long = "type", value_name = "TYPE")]
     event_type: Option<String>,
     /// One event's payload: JSON, @FILE, or - for standard input.
-    #[arg(long, value_name = "JSON", requires = "event_type", conflicts_with = "file")]
+    #[arg(
+        long,
+        value_name = "JSON",
+        requires = "event_type",
+        conflicts_with = "file"
+    )]
     data: Option<String>,
     /// Many events, one a line [default: standard input].
     #[arg(long, value_name = "FILE")]
@@ -105,7 +110,12 @@ async fn send_one(
 fn single(options: &SendOptions, event_type: &str, payload: &RawValue) -> anyhow::Result<Vec<u8>> {
     let mut fields = vec![("type", Value::from(event_type))];
     fields.extend(options.id.as_deref().map(|id| ("id", Value::from(id))));
-    fields.extend(options.idempotency_key.as_deref().map(|key| ("idempotency_key", Value::from(key))));
+    fields.extend(
+        options
+            .idempotency_key
+            .as_deref()
+            .map(|key| ("idempotency_key", Value::from(key))),
+    );
     let mut text = Vec::with_capacity(payload.get().len() + 200);
     text.push(b'{');
     for (name, value) in fields {
@@ -127,7 +137,9 @@ async fn send_many(options: &SendOptions, door: &Door) -> anyhow::Result<ExitCod
     let started = Clock::System.now();
     let (source, length) = open(options)?;
     let holds = match &options.event_type {
-        Some(event_type) => LineHolds::Payload { event_type: event_type.clone() },
+        Some(event_type) => LineHolds::Payload {
+            event_type: event_type.clone(),
+        },
         None => LineHolds::Envelope,
     };
     let run = hex::encode(random::bytes::<8>()?);
@@ -145,20 +157,29 @@ async fn send_many(options: &SendOptions, door: &Door) -> anyhow::Result<ExitCod
     }
     progress.finish_and_clear();
     summarise(options, &tally, Clock::System.now().ms_since(started))?;
-    Ok(if tally.refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(super::EXIT_FAILED) })
+    Ok(if tally.refused == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(super::EXIT_FAILED)
+    })
 }
 
 fn until_where(tally: &Tally) -> String {
     match tally.last_line {
         0 => "nothing was sent".to_owned(),
-        line => format!("stopped: everything up to line {line} has its answer, nothing after it is known"),
+        line => format!(
+            "stopped: everything up to line {line} has its answer, nothing after it is known"
+        ),
     }
 }
 
 fn open(options: &SendOptions) -> anyhow::Result<(Box<dyn Read>, Option<u64>)> {
     if let Some(path) = options.file.as_ref().filter(|path| path.as_os_str() != "-") {
-        let file = std::fs::File::open(path).with_context(|| format!("{} can't be read", path.display()))?;
-        let about = file.metadata().with_context(|| format!("{} can't be read", path.display()))?;
+        let file = std::fs::File::open(path)
+            .with_context(|| format!("{} can't be read", path.display()))?;
+        let about = file
+            .metadata()
+            .with_context(|| format!("{} can't be read", path.display()))?;
         let length = about.is_file().then_some(about.len());
         return Ok((Box::new(file), length));
     }
@@ -172,10 +193,14 @@ fn open(options: &SendOptions) -> anyhow::Result<(Box<dyn Read>, Option<u64>)> {
 /// On standard error, and only where that is a terminal.
 fn progress(length: Option<u64>) -> anyhow::Result<ProgressBar> {
     let (bar, look) = match length {
-        Some(bytes) => {
-            (ProgressBar::new(bytes), "{bar:32} {percent:>3} %  {msg} events  {elapsed} of about {duration}")
-        }
-        None => (ProgressBar::no_length(), "{spinner} {msg} events  {elapsed}"),
+        Some(bytes) => (
+            ProgressBar::new(bytes),
+            "{bar:32} {percent:>3} %  {msg} events  {elapsed} of about {duration}",
+        ),
+        None => (
+            ProgressBar::no_length(),
+            "{spinner} {msg} events  {elapsed}",
+        ),
     };
     bar.set_style(ProgressStyle::with_template(look)?);
     bar.set_message("0");
@@ -204,7 +229,13 @@ async fn send_batch(
                             later.push(*entry);
                         }
                         Err(problem) => {
-                            tell_refused(options, progress, tally, entry.line, &Refused::There(&problem))?;
+                            tell_refused(
+                                options,
+                                progress,
+                                tally,
+                                entry.line,
+                                &Refused::There(&problem),
+                            )?;
                         }
                     }
                 }
@@ -238,7 +269,10 @@ async fn wait(
     let wait_s = wait_s.unwrap_or(WAIT_S_DEFAULT).clamp(1, WAIT_S_MAX);
     let until = now.plus_ms(wait_s as i64 * 1000);
     if until > patience_ends {
-        bail!("the server has taken nothing for {} minutes", PATIENCE_MS / 60_000);
+        bail!(
+            "the server has taken nothing for {} minutes",
+            PATIENCE_MS / 60_000
+        );
     }
     progress.set_message(format!("the server is busy, waiting {wait_s} s;"));
     Clock::System.sleep_until(until).await;
@@ -259,7 +293,7 @@ fn answers(answer: &Value, count: usize) -> anyhow::Result<Vec<Result<String, Pr
         .iter()
         .map(|answer| match answer["id"].as_str() {
             Some(id) => Ok(id.to_owned()),
-            None => Err(serde_json::from_value(answer["problem"].clone()).unwrap_or_default()),
+            None => Err(serde_json::from_value(answer["error"].clone()).unwrap_or_default()),
         })
         .collect())
 }
@@ -272,7 +306,12 @@ enum Refused<'a> {
     There(&'a Problem),
 }
 
-fn tell_accepted(options: &SendOptions, tally: &mut Tally, line: u64, id: &str) -> anyhow::Result<()> {
+fn tell_accepted(
+    options: &SendOptions,
+    tally: &mut Tally,
+    line: u64,
+    id: &str,
+) -> anyhow::Result<()> {
     tally.accepted += 1;
     if options.json {
         writeln!(std::io::stdout(), "{}", json!({ "line": line, "id": id }))?;
@@ -293,7 +332,8 @@ fn tell_refused(
         Refused::There(problem) => (problem.status, problem.code.as_str(), problem.to_string()),
     };
     if options.json {
-        let told = json!({ "line": line, "error": { "status": status, "code": code, "detail": detail } });
+        let told =
+            json!({ "line": line, "error": { "status": status, "code": code, "detail": detail } });
         writeln!(std::io::stdout(), "{told}")?;
     } else if tally.refused <= REFUSED_LINES_SHOWN_MAX {
         progress.suspend(|| writeln!(std::io::stderr(), "line {line}: {detail}"))?;
@@ -306,10 +346,15 @@ fn tell_refused(
 fn summarise(options: &SendOptions, tally: &Tally, took_ms: i64) -> anyhow::Result<()> {
     let mut out = std::io::stdout();
     if options.json {
-        let told = json!({ "accepted": tally.accepted, "refused": tally.refused, "duration_ms": took_ms });
+        let told =
+            json!({ "accepted": tally.accepted, "refused": tally.refused, "duration_ms": took_ms });
         return Ok(writeln!(out, "{told}")?);
     }
-    let mark = if tally.refused == 0 { paint::good("✓") } else { paint::bad("✗") };
+    let mark = if tally.refused == 0 {
+        paint::good("✓")
+    } else {
+        paint::bad("✗")
+    };
     let accepted = paint::thousands(tally.accepted);
     write!(out, "{mark} {accepted} accepted")?;
     if tally.refused > 0 {
@@ -326,17 +371,23 @@ mod tests {
     fn each_event_of_a_batch_has_its_answer() {
         let answer = json!({"data": [
             {"id": "evt_1"},
-            {"status": 422, "problem": {"status": 422, "code": "wrong", "detail": "no"}},
+            {"error": {"status": 422, "code": "wrong", "detail": "no"}},
         ]});
         let read = answers(&answer, 2).expect("answers");
         assert_eq!(read[0].as_ref().expect("taken"), "evt_1");
         assert_eq!(read[1].as_ref().expect_err("refused").code, "wrong");
-        assert!(answers(&answer, 3).is_err(), "an answer for each, or none is trusted");
+        assert!(
+            answers(&answer, 3).is_err(),
+            "an answer for each, or none is trusted"
+        );
     }
 
     #[test]
     fn a_batch_is_an_array_of_its_lines() {
-        let entries = [(1, "{\"a\": 1}"), (4, "{}")].map(|(line, text)| Entry { line, text: text.to_owned() });
+        let entries = [(1, "{\"a\": 1}"), (4, "{}")].map(|(line, text)| Entry {
+            line,
+            text: text.to_owned(),
+        });
         let body = array(&entries.iter().collect::<Vec<_>>());
         assert_eq!(body.bytes, "[{\"a\": 1},{}]");
     }

@@ -95,10 +95,15 @@ fn master() -> anyhow::Result<()> {
     Ok(writeln!(std::io::stdout(), "{}", *key.text())?)
 }
 
-async fn operator(options: &OperatorOptions, environment: Vec<(String, String)>) -> anyhow::Result<()> {
+async fn operator(
+    options: &OperatorOptions,
+    environment: Vec<(String, String)>,
+) -> anyhow::Result<()> {
     let config = options.server.load(environment)?;
     let url = config.database_url();
-    let store = Store::open(&url).await.context("the database can't be opened")?;
+    let store = Store::open(&url)
+        .await
+        .context("the database can't be opened")?;
     let key = ApiKey::from_random(random::bytes()?);
     let now = Clock::System.now();
     let new = NewApiKey {
@@ -110,7 +115,10 @@ async fn operator(options: &OperatorOptions, environment: Vec<(String, String)>)
         scopes: String::new(),
         created_at: now,
     };
-    store.create_api_key(&new).await.context("the key can't be kept")?;
+    store
+        .create_api_key(&new)
+        .await
+        .context("the key can't be kept")?;
     Ok(writeln!(std::io::stdout(), "{}", key.text())?)
 }
 
@@ -148,16 +156,29 @@ async fn list(options: &ListOptions) -> anyhow::Result<()> {
 }
 
 fn line(key: &Value) -> String {
-    let scopes: Vec<&str> =
-        key["scopes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let scopes: Vec<&str> = key["scopes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     let (id, made, name) = (word(key, "id"), word(key, "created_at"), word(key, "name"));
-    format!("{id}  {made:<24}  {}  {}", paint::column(&scopes.join(" "), 16), paint::cut(name, 40))
+    format!(
+        "{id}  {made:<24}  {}  {}",
+        paint::column(&scopes.join(" "), 16),
+        paint::cut(name, 40)
+    )
 }
 
 async fn revoke(options: &RevokeOptions) -> anyhow::Result<()> {
     let door = Door::open(&options.door)?;
     door.delete(&format!("/v1/api-keys/{}", options.id)).await?;
-    Ok(writeln!(std::io::stdout(), "{} {} works no more", paint::good("✓"), options.id)?)
+    Ok(writeln!(
+        std::io::stdout(),
+        "{} {} works no more",
+        paint::good("✓"),
+        options.id
+    )?)
 }
 
 fn word<'a>(value: &'a Value, field: &str) -> &'a str {
@@ -173,6 +194,9 @@ mod tests {
         let key = json!({
             "id": "key_1", "name": "billing", "scopes": ["send", "read"], "created_at": "2026-01-01T00:00:00.000Z",
         });
-        assert_eq!(line(&key), "key_1  2026-01-01T00:00:00.000Z  send read         billing");
+        assert_eq!(
+            line(&key),
+            "key_1  2026-01-01T00:00:00.000Z  send read         billing"
+        );
     }
 }

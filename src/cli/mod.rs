@@ -86,18 +86,30 @@ pub(crate) struct ServerOptions {
 impl ServerOptions {
     fn load(&self, environment: Vec<(String, String)>) -> anyhow::Result<Config> {
         let mut flags = Vec::new();
-        let mut set = |name: &'static str, value: Option<String>| flags.extend(value.map(|value| (name, value)));
+        let mut set = |name: &'static str, value: Option<String>| {
+            flags.extend(value.map(|value| (name, value)))
+        };
         set("listen", self.listen.clone());
-        set("data", self.data.as_ref().map(|path| path.display().to_string()));
+        set(
+            "data",
+            self.data.as_ref().map(|path| path.display().to_string()),
+        );
         set("database_url", self.database_url.clone());
         set("log", self.log.clone());
-        set("log_format", self.log_format.map(|format| format!("{format:?}").to_lowercase()));
+        set(
+            "log_format",
+            self.log_format
+                .map(|format| format!("{format:?}").to_lowercase()),
+        );
         Ok(Config::load(self.config.as_deref(), environment, flags)?)
     }
 }
 
 /// Does what was asked.
-pub async fn run(arguments: Arguments, environment: Vec<(String, String)>) -> anyhow::Result<ExitCode> {
+pub async fn run(
+    arguments: Arguments,
+    environment: Vec<(String, String)>,
+) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Serve(options) => serve::serve(&options.load(environment)?).await,
         Command::Migrate(options) => serve::migrate(&options.load(environment)?).await,
@@ -115,7 +127,11 @@ fn text_or_file(given: &str) -> anyhow::Result<String> {
         return Ok(given.to_owned());
     };
     let text = std::fs::read_to_string(path).with_context(|| format!("{path} can't be read"))?;
-    Ok(text.strip_suffix('\n').map(|text| text.strip_suffix('\r').unwrap_or(text)).unwrap_or(&text).to_owned())
+    Ok(text
+        .strip_suffix('\n')
+        .map(|text| text.strip_suffix('\r').unwrap_or(text))
+        .unwrap_or(&text)
+        .to_owned())
 }
 
 #[cfg(test)]
@@ -147,7 +163,8 @@ mod tests {
             ("key create --name x --scope everything", false),
             ("key revoke nonsense", false),
         ] {
-            let parsed = Arguments::try_parse_from(std::iter::once("throwbar").chain(line.split(' ')));
+            let parsed =
+                Arguments::try_parse_from(std::iter::once("throwbar").chain(line.split(' ')));
             assert_eq!(parsed.is_ok(), fine, "{line}");
         }
     }
@@ -157,7 +174,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("secret");
         std::fs::write(&path, "whsec_x\r\n").expect("written");
-        assert_eq!(text_or_file(&format!("@{}", path.display())).expect("read"), "whsec_x");
+        assert_eq!(
+            text_or_file(&format!("@{}", path.display())).expect("read"),
+            "whsec_x"
+        );
         assert_eq!(text_or_file("whsec_x").expect("as it is"), "whsec_x");
         assert!(text_or_file("@/nowhere").is_err());
     }

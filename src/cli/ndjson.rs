@@ -74,7 +74,12 @@ impl<R: Read> Lines<R> {
     /// Lines of `source`. `key_prefix` must differ from run to run: the same line of another file
     /// is another event.
     pub(super) fn new(source: R, holds: LineHolds, key_prefix: String) -> Self {
-        Self { source: BufReader::with_capacity(READ_AHEAD_BYTES, source), holds, key_prefix, line: 0 }
+        Self {
+            source: BufReader::with_capacity(READ_AHEAD_BYTES, source),
+            holds,
+            key_prefix,
+            line: 0,
+        }
     }
 
     /// The next batch: what is there without waiting for more, up to the bounds. `None` at the end.
@@ -91,7 +96,10 @@ impl<R: Read> Lines<R> {
                 Ok(None) => {}
                 Ok(Some(text)) => {
                     bytes += text.len();
-                    batch.entries.push(Entry { line: self.line, text });
+                    batch.entries.push(Entry {
+                        line: self.line,
+                        text,
+                    });
                 }
                 Err(why) => batch.refused.push((self.line, why)),
             }
@@ -105,7 +113,10 @@ impl<R: Read> Lines<R> {
     }
 
     /// The next line without its end; `Err` inside if it is too long, which is skipped, not kept.
-    fn next_line(&mut self, bytes_read: &mut u64) -> std::io::Result<Option<Result<Vec<u8>, String>>> {
+    fn next_line(
+        &mut self,
+        bytes_read: &mut u64,
+    ) -> std::io::Result<Option<Result<Vec<u8>, String>>> {
         let mut line = Vec::new();
         let (mut length, mut any) = (0, false);
         loop {
@@ -127,7 +138,10 @@ impl<R: Read> Lines<R> {
             return Ok(None);
         }
         if length > LINE_BYTES_MAX {
-            return Ok(Some(Err(format!("the line is longer than {} MiB", LINE_BYTES_MAX / 1024 / 1024))));
+            return Ok(Some(Err(format!(
+                "the line is longer than {} MiB",
+                LINE_BYTES_MAX / 1024 / 1024
+            ))));
         }
         Ok(Some(Ok(line)))
     }
@@ -177,7 +191,10 @@ mod tests {
     }
 
     fn entry(line: u64, text: &str) -> Entry {
-        Entry { line, text: text.to_owned() }
+        Entry {
+            line,
+            text: text.to_owned(),
+        }
     }
 
     #[test]
@@ -185,11 +202,17 @@ mod tests {
         let text = "{\"type\":\"a\",\"data\":{\"n\": 1.50}}\n\n\
                     {\"id\":\"x\",\"type\":\"a\",\"data\":{ }}\r\n\
                     {\"type\":\"a\",\"data\":1,\"idempotency_key\":\"own\"}";
-        let batch = lines(text, LineHolds::Envelope).next_batch().expect("read").expect("some");
+        let batch = lines(text, LineHolds::Envelope)
+            .next_batch()
+            .expect("read")
+            .expect("some");
         assert_eq!(
             batch.entries,
             [
-                entry(1, r#"{"idempotency_key":"k-1","type":"a","data":{"n": 1.50}}"#),
+                entry(
+                    1,
+                    r#"{"idempotency_key":"k-1","type":"a","data":{"n": 1.50}}"#
+                ),
                 entry(3, r#"{"id":"x","type":"a","data":{ }}"#),
             ]
         );
@@ -198,7 +221,10 @@ mod tests {
 
     #[test]
     fn the_last_line_needs_no_end() {
-        let mut lines = lines("{\"type\":\"a\",\"data\":1,\"id\":\"x\"}", LineHolds::Envelope);
+        let mut lines = lines(
+            "{\"type\":\"a\",\"data\":1,\"id\":\"x\"}",
+            LineHolds::Envelope,
+        );
         let batch = lines.next_batch().expect("read").expect("some");
         assert_eq!((batch.entries.len(), batch.bytes_read), (1, 30));
         assert_eq!(lines.next_batch().expect("read"), None);
@@ -206,13 +232,24 @@ mod tests {
 
     #[test]
     fn payloads_are_wrapped() {
-        let holds = LineHolds::Payload { event_type: "deal.created".to_owned() };
-        let batch = lines("{\"a\" : 1}\n[2]\n", holds).next_batch().expect("read").expect("some");
+        let holds = LineHolds::Payload {
+            event_type: "deal.created".to_owned(),
+        };
+        let batch = lines("{\"a\" : 1}\n[2]\n", holds)
+            .next_batch()
+            .expect("read")
+            .expect("some");
         assert_eq!(
             batch.entries,
             [
-                entry(1, r#"{"type":"deal.created","idempotency_key":"k-1","data":{"a" : 1}}"#),
-                entry(2, r#"{"type":"deal.created","idempotency_key":"k-2","data":[2]}"#),
+                entry(
+                    1,
+                    r#"{"type":"deal.created","idempotency_key":"k-1","data":{"a" : 1}}"#
+                ),
+                entry(
+                    2,
+                    r#"{"type":"deal.created","idempotency_key":"k-2","data":[2]}"#
+                ),
             ]
         );
     }
@@ -232,9 +269,12 @@ mod tests {
         }
         let numbers: Vec<_> = refused.iter().map(|(line, _)| *line).collect();
         assert_eq!(numbers, [1, 2, 3, 4, 5]);
-        for (place, wanted) in
-            [(0, "at character"), (1, "missing field `data`"), (3, "duplicate field `id`"), (4, "longer than 4 MiB")]
-        {
+        for (place, wanted) in [
+            (0, "at character"),
+            (1, "missing field `data`"),
+            (3, "duplicate field `id`"),
+            (4, "longer than 4 MiB"),
+        ] {
             assert!(refused[place].1.contains(wanted), "{}", refused[place].1);
         }
         assert_eq!(entries.len(), 1);
@@ -244,7 +284,9 @@ mod tests {
     #[test]
     fn batches_are_bounded_and_lose_nothing() {
         let count = BATCH_EVENTS_MAX * 2 + 7;
-        let text: String = (0..count).map(|no| format!("{{\"type\":\"a\",\"data\":{no},\"id\":\"{no}\"}}\n")).collect();
+        let text: String = (0..count)
+            .map(|no| format!("{{\"type\":\"a\",\"data\":{no},\"id\":\"{no}\"}}\n"))
+            .collect();
         let mut lines = lines(&text, LineHolds::Envelope);
         let (mut sizes, mut numbers) = (Vec::new(), Vec::new());
         while let Some(batch) = lines.next_batch().expect("read") {

@@ -5,32 +5,38 @@ use owo_colors::{OwoColorize, Stream};
 
 /// As it must be.
 pub(super) fn good(text: &str) -> String {
-    text.if_supports_color(Stream::Stdout, |text| text.green()).to_string()
+    text.if_supports_color(Stream::Stdout, |text| text.green())
+        .to_string()
 }
 
 /// Not as it must be.
 pub(super) fn bad(text: &str) -> String {
-    text.if_supports_color(Stream::Stdout, |text| text.red()).to_string()
+    text.if_supports_color(Stream::Stdout, |text| text.red())
+        .to_string()
 }
 
 /// Worth a look.
 pub(super) fn warn(text: &str) -> String {
-    text.if_supports_color(Stream::Stdout, |text| text.yellow()).to_string()
+    text.if_supports_color(Stream::Stdout, |text| text.yellow())
+        .to_string()
 }
 
 /// Less important than its neighbours.
 pub(super) fn faint(text: &str) -> String {
-    text.if_supports_color(Stream::Stdout, |text| text.bright_black()).to_string()
+    text.if_supports_color(Stream::Stdout, |text| text.bright_black())
+        .to_string()
 }
 
 /// More important than its neighbours.
 pub(super) fn strong(text: &str) -> String {
-    text.if_supports_color(Stream::Stdout, |text| text.bold()).to_string()
+    text.if_supports_color(Stream::Stdout, |text| text.bold())
+        .to_string()
 }
 
 /// What a person may type or click.
 pub(super) fn link(text: &str) -> String {
-    text.if_supports_color(Stream::Stdout, |text| text.cyan()).to_string()
+    text.if_supports_color(Stream::Stdout, |text| text.cyan())
+        .to_string()
 }
 
 /// Exactly `width` characters: filled with spaces, or cut with an ellipsis.
@@ -84,7 +90,12 @@ mod tests {
 
     #[test]
     fn thousands_are_apart() {
-        for (number, wanted) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
+        for (number, wanted) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ] {
             assert_eq!(thousands(number), wanted);
         }
     }

@@ -23,15 +23,27 @@ const BODY_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// Give the headers as they came and the body byte for byte. The exit code is 0 if the signature is
 /// genuine and 3 if it is not.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  throwbar verify --secret whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw \\\n    \
+#[command(
+    after_help = "Example:\n  throwbar verify --secret whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw \\\n    \
     --header 'webhook-id: evt_…' --header 'webhook-timestamp: 1767225600' \\\n    \
-    --header 'webhook-signature: v1,…' --body delivery.json")]
+    --header 'webhook-signature: v1,…' --body delivery.json"
+)]
 pub(super) struct VerifyOptions {
     /// The endpoint's secret (whsec_…) or the account's key (tbk_…); @FILE reads it from a file.
-    #[arg(long, value_name = "SECRET", env = "THROWBAR_SECRET", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "SECRET",
+        env = "THROWBAR_SECRET",
+        hide_env_values = true
+    )]
     secret: String,
     /// A header of the delivery, as 'name: value'. Repeat it for each.
-    #[arg(long = "header", short = 'H', value_name = "NAME: VALUE", required = true)]
+    #[arg(
+        long = "header",
+        short = 'H',
+        value_name = "NAME: VALUE",
+        required = true
+    )]
     headers: Vec<String>,
     /// The body: a file, or - for standard input.
     #[arg(long, value_name = "FILE")]
@@ -59,7 +71,10 @@ pub(super) fn verify(options: &VerifyOptions) -> anyhow::Result<ExitCode> {
     let compact = compact(&body);
     let variants: Vec<Variant<'_>> = compact
         .iter()
-        .map(|body| Variant { words: "when it is serialised compactly", body })
+        .map(|body| Variant {
+            words: "when it is serialised compactly",
+            body,
+        })
         .collect();
     let report = signing::verify(&Check {
         scheme: &scheme,
@@ -71,9 +86,17 @@ pub(super) fn verify(options: &VerifyOptions) -> anyhow::Result<ExitCode> {
         also_try: &variants,
     });
     let mut out = std::io::stdout();
-    let told = if options.json { as_json(&scheme, &report) } else { as_text(&scheme, &report) };
+    let told = if options.json {
+        as_json(&scheme, &report)
+    } else {
+        as_text(&scheme, &report)
+    };
     writeln!(out, "{told}")?;
-    Ok(if report.is_genuine() { ExitCode::SUCCESS } else { ExitCode::from(super::EXIT_NO) })
+    Ok(if report.is_genuine() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(super::EXIT_NO)
+    })
 }
 
 fn read_headers(lines: &[String]) -> anyhow::Result<HeaderMap> {
@@ -82,9 +105,14 @@ fn read_headers(lines: &[String]) -> anyhow::Result<HeaderMap> {
         let Some((name, value)) = line.split_once(':') else {
             bail!("--header '{line}' has no colon: expected 'name: value'");
         };
-        let name: HeaderName = name.trim().parse().with_context(|| format!("--header '{line}': its name is wrong"))?;
-        let value: HeaderValue =
-            value.trim().parse().with_context(|| format!("--header '{line}': its value is wrong"))?;
+        let name: HeaderName = name
+            .trim()
+            .parse()
+            .with_context(|| format!("--header '{line}': its name is wrong"))?;
+        let value: HeaderValue = value
+            .trim()
+            .parse()
+            .with_context(|| format!("--header '{line}': its value is wrong"))?;
         headers.append(name, value);
     }
     Ok(headers)
@@ -95,7 +123,10 @@ fn choose_scheme(options: &VerifyOptions, secret: &str) -> anyhow::Result<Scheme
         Some(word) => word.as_str(),
         None => Scheme::of_secret(secret).as_str(),
     };
-    Ok(Scheme::from_words(word, options.signature_header.as_deref())?)
+    Ok(Scheme::from_words(
+        word,
+        options.signature_header.as_deref(),
+    )?)
 }
 
 fn read_body(path: &PathBuf) -> anyhow::Result<Vec<u8>> {
@@ -103,14 +134,20 @@ fn read_body(path: &PathBuf) -> anyhow::Result<Vec<u8>> {
     let source: Box<dyn std::io::Read> = if path.as_os_str() == "-" {
         Box::new(std::io::stdin())
     } else {
-        Box::new(std::fs::File::open(path).with_context(|| format!("{} can't be read", path.display()))?)
+        Box::new(
+            std::fs::File::open(path)
+                .with_context(|| format!("{} can't be read", path.display()))?,
+        )
     };
     source
         .take(BODY_BYTES_MAX + 1)
         .read_to_end(&mut body)
         .with_context(|| format!("{} can't be read", path.display()))?;
     if body.len() as u64 > BODY_BYTES_MAX {
-        bail!("the body is larger than {} MiB", BODY_BYTES_MAX / 1024 / 1024);
+        bail!(
+            "the body is larger than {} MiB",
+            BODY_BYTES_MAX / 1024 / 1024
+        );
     }
     Ok(body)
 }
@@ -179,13 +216,20 @@ mod tests {
     #[test]
     fn compact_json_keeps_strings_order_and_numbers() {
         for (body, wanted) in [
-            (r#"{ "b" : 1.50 , "a" : [ true ] }"#, Some(r#"{"b":1.50,"a":[true]}"#)),
-            (r#"{"said": "a \" b  c\\", "x": 1}"#, Some(r#"{"said":"a \" b  c\\","x":1}"#)),
+            (
+                r#"{ "b" : 1.50 , "a" : [ true ] }"#,
+                Some(r#"{"b":1.50,"a":[true]}"#),
+            ),
+            (
+                r#"{"said": "a \" b  c\\", "x": 1}"#,
+                Some(r#"{"said":"a \" b  c\\","x":1}"#),
+            ),
             ("\t[ ]\n", Some("[]")),
             ("{\"a\": ", None),
             ("plain words", None),
         ] {
-            let compact = compact(body.as_bytes()).map(|bytes| String::from_utf8(bytes).expect("text"));
+            let compact =
+                compact(body.as_bytes()).map(|bytes| String::from_utf8(bytes).expect("text"));
             assert_eq!(compact.as_deref(), wanted, "{body}");
         }
     }
@@ -208,13 +252,18 @@ mod tests {
         let key = "tbk_8f2c0d5e7a914b36";
         let scheme = Scheme::of_secret(key);
         let body = br#"{"a":1}"#;
-        let keys = signing::AccountKey::parse(key).expect("a key").signing_key().into();
+        let keys = signing::AccountKey::parse(key)
+            .expect("a key")
+            .signing_key()
+            .into();
         let message = signing::Message {
             id: &signing::MessageId::parse("evt_1").expect("an id"),
             at: Clock::System.now(),
             body,
         };
-        let headers: HeaderMap = signing::sign(&scheme, &keys, &message).into_iter().collect();
+        let headers: HeaderMap = signing::sign(&scheme, &keys, &message)
+            .into_iter()
+            .collect();
         for (body, genuine) in [(&body[..], true), (b"{ \"a\": 1 }", false)] {
             let compact = compact(body).expect("JSON");
             let report = signing::verify(&Check {
@@ -224,7 +273,10 @@ mod tests {
                 body,
                 now: message.at,
                 tolerance_s: TOLERANCE_S_DEFAULT,
-                also_try: &[Variant { words: "when it is serialised compactly", body: &compact }],
+                also_try: &[Variant {
+                    words: "when it is serialised compactly",
+                    body: &compact,
+                }],
             });
             assert_eq!(report.is_genuine(), genuine);
             let told = as_text(&scheme, &report);

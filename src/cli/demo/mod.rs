@@ -61,7 +61,11 @@ pub(super) async fn demo(options: &DemoOptions) -> anyhow::Result<ExitCode> {
     let folder = Folder::make().context("no folder for the demo's database")?;
     let app = App::start(&config(options, &folder)).await?;
     let url = format!("http://{}", app.address());
-    let key = app.first_start().operator_key().context("a new database has no operator key")?.to_owned();
+    let key = app
+        .first_start()
+        .operator_key()
+        .context("a new database has no operator key")?
+        .to_owned();
     let (stop, stopped) = oneshot::channel::<()>();
     let server = tokio::spawn(app.serve(async move {
         // The sender gone means the same.
@@ -84,10 +88,20 @@ fn config(options: &DemoOptions, folder: &Folder) -> Config {
 }
 
 async fn show(options: &DemoOptions, url: &str, key: &str) -> anyhow::Result<ExitCode> {
-    let (receiver, strangers) = Receiver::start().await.context("the receiver can't listen")?;
-    let operator = DoorOptions { url: url.to_owned(), key: Some(key.to_owned()), account: None };
+    let (receiver, strangers) = Receiver::start()
+        .await
+        .context("the receiver can't listen")?;
+    let operator = DoorOptions {
+        url: url.to_owned(),
+        key: Some(key.to_owned()),
+        account: None,
+    };
     let company = Company::found(&Door::open(&operator)?, &receiver).await?;
-    let header = tale::Header { url, key, account: &company.account };
+    let header = tale::Header {
+        url,
+        key,
+        account: &company.account,
+    };
     std::io::stdout().write_all(header.text().as_bytes())?;
 
     let started = Clock::System.now();
@@ -97,7 +111,11 @@ async fn show(options: &DemoOptions, url: &str, key: &str) -> anyhow::Result<Exi
     let took_ms = Clock::System.now().ms_since(started);
     std::io::stdout().write_all(summary.text(took_ms).as_bytes())?;
     let wrong = options.once && !summary.is_as_expected();
-    Ok(if wrong { ExitCode::from(super::EXIT_NO) } else { ExitCode::SUCCESS })
+    Ok(if wrong {
+        ExitCode::from(super::EXIT_NO)
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// An event that was sent.
@@ -115,8 +133,11 @@ async fn send(
     sent: mpsc::Sender<Sent>,
 ) -> anyhow::Result<()> {
     let clock = Clock::System;
-    let (count, pace_ms) =
-        if options.once { (options.events as usize, PACE_ONCE_MS) } else { (usize::MAX, PACE_MS) };
+    let (count, pace_ms) = if options.once {
+        (options.events as usize, PACE_ONCE_MS)
+    } else {
+        (usize::MAX, PACE_MS)
+    };
     let stop = asked_to_stop();
     tokio::pin!(stop);
     for story in Stories::new().take(count) {
@@ -124,8 +145,13 @@ async fn send(
         receiver.expect(&story.reference);
         let event = serde_json::json!({ "type": story.event_type, "data": story.payload });
         let answer = company.door.post("/v1/events", Body::of(&event)).await?;
-        let id = answer["id"].as_str().context("an accepted event has no id")?.to_owned();
-        sent.send(Sent { id, at, story }).await.context("nobody tells any more")?;
+        let id = answer["id"]
+            .as_str()
+            .context("an accepted event has no id")?
+            .to_owned();
+        sent.send(Sent { id, at, story })
+            .await
+            .context("nobody tells any more")?;
         tokio::select! {
             () = &mut stop => break,
             () = clock.sleep_until(at.plus_ms(pace_ms)) => {}
@@ -180,7 +206,12 @@ async fn tell_one(
 fn take_arrivals(receiver: &Receiver, story: &Story) -> Arrivals {
     receiver.with(|ledger| {
         ledger.told.remove(&story.reference);
-        let take = |place| Some((place, ledger.arrivals.remove(&(place, story.reference.clone()))?));
+        let take = |place| {
+            Some((
+                place,
+                ledger.arrivals.remove(&(place, story.reference.clone()))?,
+            ))
+        };
         Place::ALL.into_iter().filter_map(take).collect()
     })
 }
@@ -188,7 +219,10 @@ fn take_arrivals(receiver: &Receiver, story: &Story) -> Arrivals {
 /// Something arrived that no story explains: a visitor's doing, or, with `--once`, a fault.
 fn meet(options: &DemoOptions, stranger: &Stranger, summary: &mut Summary) -> String {
     if options.once {
-        summary.fault(format!("something that nobody sent arrived at {}", stranger.path));
+        summary.fault(format!(
+            "something that nobody sent arrived at {}",
+            stranger.path
+        ));
     }
     summary.visitor();
     tale::stranger(Clock::System.now(), stranger)
@@ -222,7 +256,10 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = Folder::make().expect("a folder");
         let path = folder.0.clone();
-        let mode = std::fs::metadata(&path).expect("it is there").permissions().mode();
+        let mode = std::fs::metadata(&path)
+            .expect("it is there")
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o700);
         std::fs::write(path.join("file"), "x").expect("written");
         drop(folder);

@@ -66,12 +66,26 @@ pub(super) async fn settle(company: &Company, event: &str) -> Result<Outcome, do
     let clock = Clock::System;
     let until = clock.now().plus_ms(SETTLED_WITHIN_MS);
     loop {
-        let evaluations = company.door.get(&format!("/v1/events/{event}/evaluations")).await?;
-        let deliveries = company.door.get(&format!("/v1/deliveries?event={event}&limit=250")).await?;
+        let evaluations = company
+            .door
+            .get(&format!("/v1/events/{event}/evaluations"))
+            .await?;
+        let deliveries = company
+            .door
+            .get(&format!("/v1/deliveries?event={event}&limit=250"))
+            .await?;
         let state = evaluations["state"].as_str().unwrap_or_default();
         let open = match state {
             "planned" => first_open(&deliveries),
-            "set_aside" => return read(company, &evaluations, &deliveries, Some("set aside".to_owned())).await,
+            "set_aside" => {
+                return read(
+                    company,
+                    &evaluations,
+                    &deliveries,
+                    Some("set aside".to_owned()),
+                )
+                .await;
+            }
             _ => Some("not planned yet".to_owned()),
         };
         let now = clock.now();
@@ -96,14 +110,23 @@ async fn read(
     deliveries: &Value,
     open: Option<String>,
 ) -> Result<Outcome, door::Error> {
-    let mut outcome = Outcome { evaluations: Vec::new(), open };
+    let mut outcome = Outcome {
+        evaluations: Vec::new(),
+        open,
+    };
     for evaluation in rows(evaluations) {
         let automation = &evaluation["automation"];
         let mut own = Vec::new();
         for delivery in rows(deliveries).filter(|delivery| delivery["automation"] == *automation) {
             let id = delivery["id"].as_str().unwrap_or_default();
-            let attempts = company.door.get(&format!("/v1/deliveries/{id}/attempts")).await?;
-            own.push(Delivery { state: word(delivery, "state"), attempts: read_attempts(&attempts) });
+            let attempts = company
+                .door
+                .get(&format!("/v1/deliveries/{id}/attempts"))
+                .await?;
+            own.push(Delivery {
+                state: word(delivery, "state"),
+                attempts: read_attempts(&attempts),
+            });
         }
         outcome.evaluations.push(Evaluation {
             listener: company.listener(automation.as_str().unwrap_or_default()),
@@ -112,7 +135,9 @@ async fn read(
             deliveries: own,
         });
     }
-    outcome.evaluations.sort_by_key(|evaluation| evaluation.listener.place);
+    outcome
+        .evaluations
+        .sort_by_key(|evaluation| evaluation.listener.place);
     Ok(outcome)
 }
 
@@ -124,7 +149,13 @@ fn read_attempts(attempts: &Value) -> Vec<Attempt> {
                 None => word(attempt, "error_class"),
             };
             let duration_ms = attempt["duration_ms"].as_i64().unwrap_or(0);
-            (attempt["no"].as_i64().unwrap_or(0), Attempt { came_back, duration_ms })
+            (
+                attempt["no"].as_i64().unwrap_or(0),
+                Attempt {
+                    came_back,
+                    duration_ms,
+                },
+            )
         })
         .collect();
     numbered.sort_by_key(|(no, _)| *no);
@@ -142,22 +173,38 @@ fn word(value: &Value, field: &str) -> String {
 /// Everything that is not as it must be, one sentence each; empty if the event went as expected.
 pub(super) fn faults(story: &Story, outcome: &Outcome, arrivals: &Arrivals) -> Vec<String> {
     let mut faults = Vec::new();
-    let mut fault = |what: String| faults.push(format!("{} {}: {what}", story.event_type, story.reference));
+    let mut fault =
+        |what: String| faults.push(format!("{} {}: {what}", story.event_type, story.reference));
     if let Some(open) = &outcome.open {
-        fault(format!("not at its end after {} s: {open}", SETTLED_WITHIN_MS / 1000));
+        fault(format!(
+            "not at its end after {} s: {open}",
+            SETTLED_WITHIN_MS / 1000
+        ));
     }
     if outcome.evaluations.len() != story.evaluations {
         let (wanted, found) = (story.evaluations, outcome.evaluations.len());
-        fault(format!("{wanted} automations must look at it, the record has {found}"));
+        fault(format!(
+            "{wanted} automations must look at it, the record has {found}"
+        ));
     }
     for place in Place::ALL {
         let path = place.path();
-        let expected = story.expected.iter().find(|(expected, _)| *expected == place).map(|(_, body)| body);
+        let expected = story
+            .expected
+            .iter()
+            .find(|(expected, _)| *expected == place)
+            .map(|(_, body)| body);
         let here = arrivals.get(&place).map_or(&[][..], Vec::as_slice);
-        let taken: Vec<&Arrival> = here.iter().filter(|arrival| arrival.status == 200).collect();
+        let taken: Vec<&Arrival> = here
+            .iter()
+            .filter(|arrival| arrival.status == 200)
+            .collect();
         match (expected, taken.as_slice()) {
             (None, []) => {}
-            (None, _) => fault(format!("nothing must arrive at {path}, {} did", taken.len())),
+            (None, _) => fault(format!(
+                "nothing must arrive at {path}, {} did",
+                taken.len()
+            )),
             (Some(_), []) => fault(format!("it never arrived at {path}")),
             (Some(body), [arrival]) if !is_body(place, body, arrival) => {
                 fault(format!("another body than expected arrived at {path}"));
@@ -165,15 +212,23 @@ pub(super) fn faults(story: &Story, outcome: &Outcome, arrivals: &Arrivals) -> V
             (Some(_), [_]) => {}
             (Some(_), more) => fault(format!("it arrived {} times at {path}", more.len())),
         }
-        for why in here.iter().filter_map(|arrival| arrival.signature.as_ref().err()) {
+        for why in here
+            .iter()
+            .filter_map(|arrival| arrival.signature.as_ref().err())
+        {
             fault(format!("the signature at {path} is not genuine: {why}"));
         }
         if here.windows(2).any(|pair| pair[0].body != pair[1].body) {
-            fault(format!("an attempt at {path} had another body than the one before"));
+            fault(format!(
+                "an attempt at {path} had another body than the one before"
+            ));
         }
         let (state_wrong, on_record) = on_record(outcome, place);
         if on_record != here.len() {
-            fault(format!("{} requests at {path}, but {on_record} attempts on record", here.len()));
+            fault(format!(
+                "{} requests at {path}, but {on_record} attempts on record",
+                here.len()
+            ));
         }
         if let Some(state) = state_wrong {
             fault(format!("its delivery to {path} is {state}"));
@@ -184,12 +239,20 @@ pub(super) fn faults(story: &Story, outcome: &Outcome, arrivals: &Arrivals) -> V
 
 /// The state of a delivery that is not delivered, and how many attempts are on record.
 fn on_record(outcome: &Outcome, place: Place) -> (Option<&str>, usize) {
-    let here = outcome.evaluations.iter().filter(|evaluation| evaluation.listener.place == place);
+    let here = outcome
+        .evaluations
+        .iter()
+        .filter(|evaluation| evaluation.listener.place == place);
     let deliveries: Vec<&Delivery> = here.flat_map(|evaluation| &evaluation.deliveries).collect();
-    let wrong = deliveries.iter().find(|delivery| delivery.state != "delivered");
+    let wrong = deliveries
+        .iter()
+        .find(|delivery| delivery.state != "delivered");
     (
         wrong.map(|delivery| delivery.state.as_str()),
-        deliveries.iter().map(|delivery| delivery.attempts.len()).sum(),
+        deliveries
+            .iter()
+            .map(|delivery| delivery.attempts.len())
+            .sum(),
     )
 }
 
@@ -199,7 +262,9 @@ fn is_body(place: Place, expected: &Value, arrival: &Arrival) -> bool {
     };
     // The envelope's time is the event's own, which the server sets.
     if place == Place::Crm {
-        let time = body.as_object_mut().and_then(|fields| fields.remove("timestamp"));
+        let time = body
+            .as_object_mut()
+            .and_then(|fields| fields.remove("timestamp"));
         if time.is_none() {
             return false;
         }

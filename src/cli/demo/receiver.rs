@@ -61,7 +61,11 @@ impl Receiver {
     pub(super) async fn start() -> std::io::Result<(Self, UnboundedReceiver<Stranger>)> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let (strangers, seen) = unbounded_channel();
-        let receiver = Self { ledger: Arc::default(), strangers, address: listener.local_addr()? };
+        let receiver = Self {
+            ledger: Arc::default(),
+            strangers,
+            address: listener.local_addr()?,
+        };
         let router = Router::new().fallback(take).with_state(receiver.clone());
         // It ends with the process; there is nothing to hand back.
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -75,7 +79,11 @@ impl Receiver {
 
     /// From now on, deliveries at `place` are checked with this secret.
     pub(super) fn trust(&self, place: Place, secret: &str) {
-        self.with(|ledger| ledger.secrets.insert(place, (Scheme::of_secret(secret), secret.to_owned())));
+        self.with(|ledger| {
+            ledger
+                .secrets
+                .insert(place, (Scheme::of_secret(secret), secret.to_owned()))
+        });
     }
 
     /// An event with this reference is about to be sent.
@@ -90,15 +98,29 @@ impl Receiver {
 
     fn judge(&self, path: &str, headers: &HeaderMap, body: Bytes) -> StatusCode {
         let place = Place::at(path);
-        let reference = std::str::from_utf8(&body).ok().and_then(reference_in).map(str::to_owned);
+        let reference = std::str::from_utf8(&body)
+            .ok()
+            .and_then(reference_in)
+            .map(str::to_owned);
         self.with(|ledger| {
             let signature = ledger.check(place, headers, &body);
             let known = reference.filter(|reference| ledger.told.contains(reference));
             let (Some(place), Some(reference)) = (place, known) else {
-                let status = if place.is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND };
-                let arrival = Arrival { body, status: status.as_u16(), signature };
+                let status = if place.is_some() {
+                    StatusCode::OK
+                } else {
+                    StatusCode::NOT_FOUND
+                };
+                let arrival = Arrival {
+                    body,
+                    status: status.as_u16(),
+                    signature,
+                };
                 // Nobody looks at strangers any more when the demo ends.
-                let _ended = self.strangers.send(Stranger { path: path.to_owned(), arrival });
+                let _ended = self.strangers.send(Stranger {
+                    path: path.to_owned(),
+                    arrival,
+                });
                 return status;
             };
             let stumbling = stumbles(place, &reference);
@@ -110,7 +132,11 @@ impl Receiver {
             } else {
                 StatusCode::UNAUTHORIZED
             };
-            arrivals.push(Arrival { body, status: status.as_u16(), signature });
+            arrivals.push(Arrival {
+                body,
+                status: status.as_u16(),
+                signature,
+            });
             status
         })
     }
@@ -133,12 +159,23 @@ impl Ledger {
         if report.is_genuine() {
             return Ok(());
         }
-        let failed = report.findings.into_iter().find(|finding| finding.outcome == Outcome::Failed);
-        Err(failed.map_or_else(|| "no signature was found".to_owned(), |finding| finding.text))
+        let failed = report
+            .findings
+            .into_iter()
+            .find(|finding| finding.outcome == Outcome::Failed);
+        Err(failed.map_or_else(
+            || "no signature was found".to_owned(),
+            |finding| finding.text,
+        ))
     }
 }
 
-async fn take(State(receiver): State<Receiver>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+async fn take(
+    State(receiver): State<Receiver>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     receiver.judge(uri.path(), &headers, body).into_response()
 }
 
@@ -157,13 +194,18 @@ mod tests {
     }
 
     fn signed(body: &str) -> HeaderMap {
-        let keys = signing::AccountKey::parse(KEY).expect("a key").signing_key().into();
+        let keys = signing::AccountKey::parse(KEY)
+            .expect("a key")
+            .signing_key()
+            .into();
         let message = signing::Message {
             id: &signing::MessageId::parse("evt_1").expect("an id"),
             at: Clock::System.now(),
             body: body.as_bytes(),
         };
-        signing::sign(&Scheme::of_secret(KEY), &keys, &message).into_iter().collect()
+        signing::sign(&Scheme::of_secret(KEY), &keys, &message)
+            .into_iter()
+            .collect()
     }
 
     #[tokio::test]

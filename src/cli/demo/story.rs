@@ -207,9 +207,13 @@ impl Stories {
         let number = self.reference('D');
         let (_, company, _) = self.one_of(&PEOPLE);
         let (stage, amount) = (self.one_of(&STAGES), self.amount());
-        let payload = json!({ "number": number, "company": company, "amount": amount, "stage": stage });
+        let payload =
+            json!({ "number": number, "company": company, "amount": amount, "stage": stage });
         let expected = if stage == "Won" {
-            vec![(Place::Crm, json!({ "event": "deal.stage.changed", "data": payload }))]
+            vec![(
+                Place::Crm,
+                json!({ "event": "deal.stage.changed", "data": payload }),
+            )]
         } else {
             Vec::new()
         };
@@ -275,7 +279,9 @@ pub(super) fn reference_in(body: &str) -> Option<&str> {
 
 /// Whether the first attempt for this reference fails on purpose.
 pub(super) fn stumbles(place: Place, reference: &str) -> bool {
-    let number = reference.split_once('-').and_then(|(_, number)| number.parse::<u64>().ok());
+    let number = reference
+        .split_once('-')
+        .and_then(|(_, number)| number.parse::<u64>().ok());
     place.stumbles() && number.is_some_and(|number| number.is_multiple_of(STUMBLE_EVERY))
 }
 
@@ -301,7 +307,12 @@ mod tests {
         for place in Place::ALL {
             let here: Vec<&Story> = stories
                 .iter()
-                .filter(|story| story.expected.iter().any(|(expected, _)| *expected == place))
+                .filter(|story| {
+                    story
+                        .expected
+                        .iter()
+                        .any(|(expected, _)| *expected == place)
+                })
                 .collect();
             assert!(here.len() >= 5, "{place:?}: {}", here.len());
             let stumbling = here.iter().any(|story| stumbles(place, &story.reference));
@@ -311,7 +322,10 @@ mod tests {
         assert!(stories.iter().filter(filtered).count() >= 5);
         assert!(stories.iter().any(|story| story.evaluations == 0));
         for (event_type, _) in EVENT_TYPES {
-            assert!(stories.iter().any(|story| story.event_type == event_type), "{event_type}");
+            assert!(
+                stories.iter().any(|story| story.event_type == event_type),
+                "{event_type}"
+            );
         }
     }
 
@@ -319,7 +333,11 @@ mod tests {
     fn every_body_says_which_story_it_belongs_to() {
         for story in some() {
             for (place, body) in &story.expected {
-                assert_eq!(reference_in(&body.to_string()), Some(story.reference.as_str()), "{place:?}");
+                assert_eq!(
+                    reference_in(&body.to_string()),
+                    Some(story.reference.as_str()),
+                    "{place:?}"
+                );
             }
         }
         for without in ["", "{}", "P-", "XP-12", "D-12x", "{\"a\":\"p-1\"}"] {
@@ -330,7 +348,11 @@ mod tests {
     #[test]
     fn what_is_redacted_is_nowhere_in_what_is_expected() {
         for story in some() {
-            for (_, body) in story.expected.iter().filter(|(place, _)| *place == Place::Sales) {
+            for (_, body) in story
+                .expected
+                .iter()
+                .filter(|(place, _)| *place == Place::Sales)
+            {
                 let body = body.to_string();
                 for personal in ["email", "phone", "203.0.113.", ".example"] {
                     assert!(!body.contains(personal), "{body}");

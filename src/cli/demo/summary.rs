@@ -40,10 +40,17 @@ impl Summary {
         }
         for (counts, place) in self.places.iter_mut().zip(Place::ALL) {
             let here = arrivals.get(&place).map_or(&[][..], Vec::as_slice);
-            counts.expected += story.expected.iter().filter(|(expected, _)| *expected == place).count() as u64;
+            counts.expected += story
+                .expected
+                .iter()
+                .filter(|(expected, _)| *expected == place)
+                .count() as u64;
             counts.arrived += here.iter().filter(|arrival| arrival.status == 200).count() as u64;
             counts.refused += here.iter().filter(|arrival| arrival.status != 200).count() as u64;
-            counts.verified += here.iter().filter(|arrival| arrival.signature.is_ok()).count() as u64;
+            counts.verified += here
+                .iter()
+                .filter(|arrival| arrival.signature.is_ok())
+                .count() as u64;
             counts.requests += here.len() as u64;
         }
     }
@@ -68,9 +75,22 @@ impl Summary {
         let head = ["", "expected", "arrived", "requests", "refused", "verified"];
         let mut text = format!("\n{}\n", paint::faint(&row(head)));
         for (counts, place) in self.places.iter().zip(Place::ALL) {
-            let figures = [counts.expected, counts.arrived, counts.requests, counts.refused, counts.verified];
+            let figures = [
+                counts.expected,
+                counts.arrived,
+                counts.requests,
+                counts.refused,
+                counts.verified,
+            ];
             let [expected, arrived, requests, refused, verified] = figures.map(paint::thousands);
-            text += &row([place.path(), &expected, &arrived, &requests, &refused, &verified]);
+            text += &row([
+                place.path(),
+                &expected,
+                &arrived,
+                &requests,
+                &refused,
+                &verified,
+            ]);
             text.push('\n');
         }
         text += &format!(
@@ -89,7 +109,8 @@ impl Summary {
 
     fn last_word(&self) -> String {
         if self.faults.is_empty() {
-            let word = "✓ every expected delivery arrived exactly once and verified, and nothing else did";
+            let word =
+                "✓ every expected delivery arrived exactly once and verified, and nothing else did";
             return paint::good(word) + "\n";
         }
         let mut text = String::new();
@@ -118,13 +139,28 @@ mod tests {
     #[test]
     fn a_place_s_requests_are_counted_by_what_came_of_them() {
         let mut summary = Summary::default();
-        let story = Stories::new().find(|story| story.expected.len() == 1).expect("there are some");
+        let story = Stories::new()
+            .find(|story| story.expected.len() == 1)
+            .expect("there are some");
         let place = story.expected[0].0;
-        let arrival = |status| Arrival { body: "{}".into(), status, signature: Ok(()) };
+        let arrival = |status| Arrival {
+            body: "{}".into(),
+            status,
+            signature: Ok(()),
+        };
         let arrivals = Arrivals::from([(place, vec![arrival(500), arrival(200)])]);
         summary.add(&story, &Outcome::default(), &arrivals);
-        let at = Place::ALL.iter().position(|other| *other == place).expect("one of them");
-        let wanted = Counts { expected: 1, arrived: 1, requests: 2, refused: 1, verified: 2 };
+        let at = Place::ALL
+            .iter()
+            .position(|other| *other == place)
+            .expect("one of them");
+        let wanted = Counts {
+            expected: 1,
+            arrived: 1,
+            requests: 2,
+            refused: 1,
+            verified: 2,
+        };
         assert_eq!(summary.places[at], wanted);
         assert!(summary.is_as_expected());
         assert!(summary.text(1500).contains("1 events in 1.5 s"));
@@ -138,7 +174,12 @@ mod tests {
         }
         let text = summary.text(0);
         assert!(!summary.is_as_expected());
-        assert!(text.contains("✗ fault 19") && !text.contains("fault 20") && text.contains("and 5 more"), "{text}");
+        assert!(
+            text.contains("✗ fault 19")
+                && !text.contains("fault 20")
+                && text.contains("and 5 more"),
+            "{text}"
+        );
         assert!(!text.contains("exactly once"), "{text}");
     }
 }

@@ -17,16 +17,29 @@ const NAME_WIDTH: usize = 20;
 const PLUGIN_WIDTH: usize = 12;
 const PATH_WIDTH: usize = 7;
 /// What is left for the attempts.
-const ATTEMPTS_WIDTH: usize = WIDTH - INDENT - 2 - NAME_WIDTH - 1 - PLUGIN_WIDTH - 3 - PATH_WIDTH - 1 - 12;
+const ATTEMPTS_WIDTH: usize =
+    WIDTH - INDENT - 2 - NAME_WIDTH - 1 - PLUGIN_WIDTH - 3 - PATH_WIDTH - 1 - 12;
 
 /// An event and what became of it.
-pub(super) fn event(at: Timestamp, story: &Story, outcome: &Outcome, arrivals: &Arrivals) -> String {
+pub(super) fn event(
+    at: Timestamp,
+    story: &Story,
+    outcome: &Outcome,
+    arrivals: &Arrivals,
+) -> String {
     let words = paint::cut(&story.words, WIDTH - INDENT - TYPE_WIDTH - 2);
     let event_type = paint::column(story.event_type, TYPE_WIDTH);
-    let mut told = format!("{}  {}  {words}\n", paint::faint(&time_of_day(at)), paint::strong(&event_type));
+    let mut told = format!(
+        "{}  {}  {words}\n",
+        paint::faint(&time_of_day(at)),
+        paint::strong(&event_type)
+    );
     let indent = " ".repeat(INDENT);
     if outcome.evaluations.is_empty() {
-        told += &format!("{indent}{}\n", paint::faint("· no automation listens to it"));
+        told += &format!(
+            "{indent}{}\n",
+            paint::faint("· no automation listens to it")
+        );
     }
     for one in &outcome.evaluations {
         told += &format!("{indent}{}\n", evaluation(one, arrivals));
@@ -46,7 +59,10 @@ fn evaluation(one: &Evaluation, arrivals: &Arrivals) -> String {
             paint::faint(&format!("· {name} {why}"))
         }
         other => {
-            let why = paint::cut(&format!("{other}: {}", one.summary), WIDTH - INDENT - NAME_WIDTH - 3);
+            let why = paint::cut(
+                &format!("{other}: {}", one.summary),
+                WIDTH - INDENT - NAME_WIDTH - 3,
+            );
             paint::bad(&format!("✗ {name} {why}"))
         }
     }
@@ -83,7 +99,9 @@ fn deliveries(one: &Evaluation, arrivals: &Arrivals) -> String {
 fn verified(place: Place, arrivals: &Arrivals) -> String {
     match arrivals.get(&place).map(Vec::as_slice) {
         None | Some([]) => paint::bad("✗ not seen"),
-        Some(here) if here.iter().all(|arrival| arrival.signature.is_ok()) => paint::good("✓ verified"),
+        Some(here) if here.iter().all(|arrival| arrival.signature.is_ok()) => {
+            paint::good("✓ verified")
+        }
         Some(_) => paint::bad("✗ forged"),
     }
 }
@@ -144,7 +162,8 @@ impl Header<'_> {
             format!("curl {url}/v1/events -H 'Content-Type: application/json' \\"),
             format!("  -H 'Authorization: Bearer {key}' \\"),
             format!("  -H 'Throwbar-Account: {account}' \\"),
-            r#"  -d '{"type":"deal.stage.changed","data":{"deal":"mine","stage":"Won"}}'"#.to_owned(),
+            r#"  -d '{"type":"deal.stage.changed","data":{"deal":"mine","stage":"Won"}}'"#
+                .to_owned(),
         ] {
             text += &format!("  {}\n", paint::link(&line));
         }
@@ -164,7 +183,10 @@ const fn remark(place: Place) -> &'static str {
 /// Hours, minutes and seconds where the terminal is.
 fn time_of_day(at: Timestamp) -> String {
     match jiff::Timestamp::from_millisecond(at.as_ms()) {
-        Ok(time) => time.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S").to_string(),
+        Ok(time) => time
+            .to_zoned(jiff::tz::TimeZone::system())
+            .strftime("%H:%M:%S")
+            .to_string(),
         Err(_) => "        ".to_owned(),
     }
 }
@@ -177,7 +199,10 @@ mod tests {
     use super::*;
 
     fn fired(listener: Listener) -> Evaluation {
-        let attempt = |came_back: &str| Attempt { came_back: came_back.to_owned(), duration_ms: 1234 };
+        let attempt = |came_back: &str| Attempt {
+            came_back: came_back.to_owned(),
+            duration_ms: 1234,
+        };
         let delivery = Delivery {
             state: "delivered".to_owned(),
             attempts: vec![attempt("500"), attempt("timeout"), attempt("200")],
@@ -191,12 +216,19 @@ mod tests {
     }
 
     fn widest(text: &str) -> usize {
-        text.lines().map(|line| line.chars().count()).max().unwrap_or(0)
+        text.lines()
+            .map(|line| line.chars().count())
+            .max()
+            .unwrap_or(0)
     }
 
     #[test]
     fn no_line_is_wider_than_the_terminal() {
-        let arrival = Arrival { body: "{}".into(), status: 200, signature: Ok(()) };
+        let arrival = Arrival {
+            body: "{}".into(),
+            status: 200,
+            signature: Ok(()),
+        };
         for story in Stories::new().take(50) {
             for (_, listener) in LISTENERS {
                 let arrivals = Arrivals::from([(listener.place, vec![arrival.clone()])]);
@@ -206,7 +238,10 @@ mod tests {
                     deliveries: Vec::new(),
                     ..fired(listener)
                 };
-                let outcome = Outcome { evaluations: vec![fired(listener), filtered], open: None };
+                let outcome = Outcome {
+                    evaluations: vec![fired(listener), filtered],
+                    open: None,
+                };
                 let told = event(Timestamp::from_ms(0), &story, &outcome, &arrivals);
                 assert!(widest(&told) <= WIDTH, "{told}");
                 assert!(told.contains("✓ verified"), "{told}");
@@ -220,7 +255,11 @@ mod tests {
         assert!(widest(&header.text()) <= WIDTH, "{}", header.text());
         let stranger = Stranger {
             path: "/inbox".to_owned(),
-            arrival: Arrival { body: "x".repeat(500).into(), signature: Err("no".to_owned()), ..arrival },
+            arrival: Arrival {
+                body: "x".repeat(500).into(),
+                signature: Err("no".to_owned()),
+                ..arrival
+            },
         };
         let told = super::stranger(Timestamp::from_ms(0), &stranger);
         assert!(widest(&told) <= WIDTH, "{told}");
@@ -228,15 +267,26 @@ mod tests {
 
     #[test]
     fn an_event_that_nobody_listens_to_says_so() {
-        let story = Stories::new().find(|story| story.evaluations == 0).expect("there are some");
-        let told = event(Timestamp::from_ms(0), &story, &Outcome::default(), &Arrivals::new());
+        let story = Stories::new()
+            .find(|story| story.evaluations == 0)
+            .expect("there are some");
+        let told = event(
+            Timestamp::from_ms(0),
+            &story,
+            &Outcome::default(),
+            &Arrivals::new(),
+        );
         assert!(told.contains("no automation listens"), "{told}");
     }
 
     #[test]
     fn a_forgery_and_a_gap_are_shown() {
         let listener = LISTENERS[0].1;
-        let forged = Arrival { body: "{}".into(), status: 401, signature: Err("no".to_owned()) };
+        let forged = Arrival {
+            body: "{}".into(),
+            status: 401,
+            signature: Err("no".to_owned()),
+        };
         let arrivals = Arrivals::from([(listener.place, vec![forged])]);
         assert!(evaluation(&fired(listener), &arrivals).contains("✗ forged"));
         assert!(evaluation(&fired(listener), &Arrivals::new()).contains("✗ not seen"));
