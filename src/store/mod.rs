@@ -42,7 +42,7 @@ pub use batch::{Batch, BatchOutcome};
 pub use body::StoredBody;
 pub use claim::{Claim, ClaimRequest, ClaimedDelivery, DueEndpoint};
 pub use delivery::{Attempt, Delivery, DeliveryFilter};
-pub use endpoint::{Endpoint, EndpointChange, EndpointSecret, EndpointState, NewEndpoint};
+pub use endpoint::{Endpoint, EndpointChange, EndpointSecret, EndpointState, NewEndpoint, SubscriptionChange};
 pub use event::{Event, EventFilter};
 pub use event_type::EventTypeEntry;
 pub use inbox::InboxEvent;
