@@ -28,6 +28,7 @@
 //! | 1 | [`automation`], [`signing`], [`retry`], [`failure`], [`vault`], [`envelope`]: pure rules |
 //! | 0 | [`model`]: the nouns |
 
+pub mod api;
 pub mod app;
 pub mod automation;
 pub mod cli;
@@ -39,6 +40,7 @@ pub mod outbound;
 pub mod pipeline;
 pub mod plugin;
 pub mod retry;
+pub mod service;
 pub mod signing;
 pub mod store;
 pub mod telemetry;

@@ -230,6 +230,20 @@ impl Store {
         Ok(Page::of(rows, limit, |row: &Automation| row.id.uuid()))
     }
 
+    /// The endpoints of an automation's bare URLs, past ones too: id and URL.
+    pub async fn owned_endpoints(
+        &self,
+        account: AccountId,
+        id: AutomationId,
+    ) -> Result<Vec<(EndpointId, String)>, Error> {
+        self.fetch(
+            "SELECT id, url FROM endpoints
+             WHERE account_id = $1 AND owner_automation_id = $2 AND deleted_at_ms IS NULL ORDER BY id",
+            args![account, id],
+        )
+        .await
+    }
+
     /// One version of an automation.
     pub async fn automation_version(
         &self,

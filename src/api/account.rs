@@ -1,0 +1,82 @@
+//! `/v1/accounts` for the operator, `/v1/account` for each its own.
+
+use axum::Json;
+use axum::extract::{Path, State};
+
+use super::answer::{Answer, Created};
+use super::body::Read;
+use super::query::{Asked, PageQuery};
+use crate::service::{
+    AccountPatch, AccountView, Listed, MayAdminister, MayOperate, MayRead, NewAccount, Principal,
+    Service, SigningKeyView,
+};
+
+/// Make an account
+///
+/// For operator keys.
+#[utoipa::path(post, path = "/v1/accounts", tag = "accounts", operation_id = "create_account",
+    request_body = NewAccount, responses((status = 201, description = "Made", body = AccountView)))]
+pub(super) async fn create(
+    who: Principal<MayOperate>,
+    State(service): State<Service>,
+    Read(new): Read<NewAccount>,
+) -> Answer<Created<AccountView>> {
+    Ok(Created(service.create_account(&who, new).await?))
+}
+
+/// List all accounts
+///
+/// For operator keys.
+#[utoipa::path(get, path = "/v1/accounts", tag = "accounts", operation_id = "list_accounts",
+    params(PageQuery), responses((status = 200, description = "A page", body = Listed<AccountView>)))]
+pub(super) async fn list(
+    who: Principal<MayOperate>,
+    State(service): State<Service>,
+    Asked(query): Asked<PageQuery>,
+) -> Answer<Json<Listed<AccountView>>> {
+    Ok(Json(service.accounts(&who, &query.page()).await?))
+}
+
+/// Get an account
+///
+/// For operator keys. The id may be the uid, too.
+#[utoipa::path(get, path = "/v1/accounts/{id}", tag = "accounts", operation_id = "get_account",
+    params(("id" = String, Path, description = "Its id or uid")),
+    responses((status = 200, description = "The account", body = AccountView)))]
+pub(super) async fn get(
+    who: Principal<MayOperate>,
+    State(service): State<Service>,
+    Path(id): Path<String>,
+) -> Answer<Json<AccountView>> {
+    Ok(Json(service.account(&who, &id).await?))
+}
+
+/// Get the key's own account
+#[utoipa::path(get, path = "/v1/account", tag = "accounts", operation_id = "get_own_account",
+    responses((status = 200, description = "The account", body = AccountView)))]
+pub(super) async fn own(who: Principal<MayRead>, State(service): State<Service>) -> Answer<Json<AccountView>> {
+    Ok(Json(service.own_account(&who).await?))
+}
+
+/// Switch the key's own account on or off
+#[utoipa::path(patch, path = "/v1/account", tag = "accounts", operation_id = "change_own_account",
+    request_body = AccountPatch, responses((status = 200, description = "The account", body = AccountView)))]
+pub(super) async fn change_own(
+    who: Principal<MayAdminister>,
+    State(service): State<Service>,
+    Read(patch): Read<AccountPatch>,
+) -> Answer<Json<AccountView>> {
+    Ok(Json(service.change_own_account(&who, patch).await?))
+}
+
+/// Reveal the account's signing key
+///
+/// It signs deliveries of the scheme `body-hmac`.
+#[utoipa::path(post, path = "/v1/account/signing-key/reveal", tag = "accounts", operation_id = "reveal_signing_key",
+    responses((status = 200, description = "The key", body = SigningKeyView)))]
+pub(super) async fn reveal_signing_key(
+    who: Principal<MayAdminister>,
+    State(service): State<Service>,
+) -> Answer<Json<SigningKeyView>> {
+    Ok(Json(service.reveal_signing_key(&who).await?))
+}

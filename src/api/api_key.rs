@@ -1,0 +1,45 @@
+//! `/v1/api-keys`.
+
+use axum::Json;
+use axum::extract::{Path, State};
+
+use super::answer::{Answer, Created, Done};
+use super::body::Read;
+use crate::service::{
+    ApiKeyView, Listed, MayAdminister, NewApiKey, NewApiKeyView, Principal, Service,
+};
+
+/// Make a key
+///
+/// The answer is the only place where it is shown.
+#[utoipa::path(post, path = "/v1/api-keys", tag = "keys", operation_id = "create_api_key",
+    request_body = NewApiKey, responses((status = 201, description = "Made", body = NewApiKeyView)))]
+pub(super) async fn create(
+    who: Principal<MayAdminister>,
+    State(service): State<Service>,
+    Read(new): Read<NewApiKey>,
+) -> Answer<Created<NewApiKeyView>> {
+    Ok(Created(service.create_api_key(&who, new).await?))
+}
+
+/// List the keys that work
+#[utoipa::path(get, path = "/v1/api-keys", tag = "keys", operation_id = "list_api_keys",
+    responses((status = 200, description = "All of them", body = Listed<ApiKeyView>)))]
+pub(super) async fn list(
+    who: Principal<MayAdminister>,
+    State(service): State<Service>,
+) -> Answer<Json<Listed<ApiKeyView>>> {
+    Ok(Json(service.api_keys(&who).await?))
+}
+
+/// Revoke a key
+#[utoipa::path(delete, path = "/v1/api-keys/{id}", tag = "keys", operation_id = "revoke_api_key",
+    params(("id" = String, Path, description = "Its id")), responses((status = 204, description = "Revoked")))]
+pub(super) async fn revoke(
+    who: Principal<MayAdminister>,
+    State(service): State<Service>,
+    Path(id): Path<String>,
+) -> Answer<Done> {
+    service.revoke_api_key(&who, &id).await?;
+    Ok(Done)
+}

@@ -1,0 +1,71 @@
+//! `/v1/deliveries`.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::answer::{Accepted, Answer};
+use super::query::{Asked, DeliveriesQuery};
+use crate::model::DeliveryId;
+use crate::service::{
+    AttemptView, DeliveryView, Listed, MayRead, MayWrite, Principal, Service,
+};
+
+/// That a delivery is made again.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Resent {
+    /// The new delivery's id.
+    #[schema(value_type = String, example = "dlv_0198c1f0a3b27c4d8e5f60718293a4b5")]
+    id: DeliveryId,
+}
+
+/// List deliveries
+#[utoipa::path(get, path = "/v1/deliveries", tag = "deliveries", operation_id = "list_deliveries",
+    params(DeliveriesQuery), responses((status = 200, description = "A page", body = Listed<DeliveryView>)))]
+pub(super) async fn list(
+    who: Principal<MayRead>,
+    State(service): State<Service>,
+    Asked(query): Asked<DeliveriesQuery>,
+) -> Answer<Json<Listed<DeliveryView>>> {
+    let (query, page) = query.parts();
+    Ok(Json(service.deliveries(&who, &query, &page).await?))
+}
+
+/// Get a delivery
+#[utoipa::path(get, path = "/v1/deliveries/{id}", tag = "deliveries", operation_id = "get_delivery",
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, description = "The delivery", body = DeliveryView)))]
+pub(super) async fn get(
+    who: Principal<MayRead>,
+    State(service): State<Service>,
+    Path(id): Path<String>,
+) -> Answer<Json<DeliveryView>> {
+    Ok(Json(service.delivery(&who, &id).await?))
+}
+
+/// List a delivery's attempts, oldest first
+#[utoipa::path(get, path = "/v1/deliveries/{id}/attempts", tag = "deliveries", operation_id = "list_attempts",
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, description = "All of them", body = Listed<AttemptView>)))]
+pub(super) async fn attempts(
+    who: Principal<MayRead>,
+    State(service): State<Service>,
+    Path(id): Path<String>,
+) -> Answer<Json<Listed<AttemptView>>> {
+    Ok(Json(service.attempts(&who, &id).await?))
+}
+
+/// Make a delivery again
+///
+/// Whatever its state: the same body under the same `webhook-id`, with a whole retry policy before it.
+#[utoipa::path(post, path = "/v1/deliveries/{id}/resend", tag = "deliveries", operation_id = "resend_delivery",
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 202, description = "It will be sent", body = Resent)))]
+pub(super) async fn resend(
+    who: Principal<MayWrite>,
+    State(service): State<Service>,
+    Path(id): Path<String>,
+) -> Answer<Accepted<Resent>> {
+    Ok(Accepted(Resent { id: service.resend(&who, &id).await? }))
+}

@@ -1,0 +1,138 @@
+//! `/v1/endpoints` and their secrets.
+
+use axum::Json;
+use axum::extract::{Path, State};
+
+use super::answer::{Answer, Created, Done};
+use super::body::{Read, ReadOr};
+use super::query::{Asked, PageQuery};
+use crate::service::{
+    EndpointPatch, EndpointView, Listed, MayAdminister, MayRead, MayWrite, NewEndpoint,
+    NewEndpointView, Principal, Rotation, SecretView, Service, Switch, WholeSecretView,
+};
+
+/// Make an endpoint
+///
+/// With nothing but a URL it gets every event, signed with a secret of its own.
+#[utoipa::path(post, path = "/v1/endpoints", tag = "endpoints", operation_id = "create_endpoint",
+    request_body = NewEndpoint, responses((status = 201, description = "Made", body = NewEndpointView)))]
+pub(super) async fn create(
+    who: Principal<MayWrite>,
+    State(service): State<Service>,
+    Read(new): Read<NewEndpoint>,
+) -> Answer<Created<NewEndpointView>> {
+    Ok(Created(service.create_endpoint(&who, new).await?))
+}
+
+/// List endpoints
+#[utoipa::path(get, path = "/v1/endpoints", tag = "endpoints", operation_id = "list_endpoints",
+    params(PageQuery), responses((status = 200, description = "A page", body = Listed<EndpointView>)))]
+pub(super) async fn list(
+    who: Principal<MayRead>,
+    State(service): State<Service>,
+    Asked(query): Asked<PageQuery>,
+) -> Answer<Json<Listed<EndpointView>>> {
+    Ok(Json(service.endpoints(&who, &query.page()).await?))
+}
+
+/// Get an endpoint
+#[utoipa::path(get, path = "/v1/endpoints/{id}", tag = "endpoints", operation_id = "get_endpoint",
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, description = "The endpoint", body = EndpointView)))]
+pub(super) async fn get(
+    who: Principal<MayRead>,
+    State(service): State<Service>,
+    Path(id): Path<String>,
+) -> Answer<Json<EndpointView>> {
+    Ok(Json(service.endpoint(&who, &id).await?))
+}
+
+/// Change an endpoint
+#[utoipa::path(patch, path = "/v1/endpoints/{id}", tag = "endpoints", operation_id = "change_endpoint",
+    params(("id" = String, Path, description = "Its id")), request_body = EndpointPatch,
+    responses((status = 200, description = "The endpoint", body = EndpointView)))]
+pub(super) async fn change(
+    who: Principal<MayWrite>,
+    State(service): State<Service>,
+    Path(id): Path<String>,
+    Read(patch): Read<EndpointPatch>,
+) -> Answer<Json<EndpointView>> {
+    Ok(Json(service.change_endpoint(&who, &id, patch).await?))
+}
+
+/// Remove an endpoint
+///
+/// What was still to be delivered to it is cancelled.
+#[utoipa::path(delete, path = "/v1/endpoints/{id}", tag = "endpoints", operation_id = "delete_endpoint",
+    params(("id" = String, Path, description = "Its id")), responses((status = 204, description = "Removed")))]
+pub(super) async fn delete(
+    who: Principal<MayWrite>,
+    State(service): State<Service>,
+    Path(id): Path<String>,
+) -> Answer<Done> {
+    service.delete_endpoint(&who, &id).await?;
+    Ok(Done)
+}
+
+/// Let deliveries to an endpoint go out
+#[utoipa::path(post, path = "/v1/endpoints/{id}/enable", tag = "endpoints", operation_id = "enable_endpoint",
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, description = "The endpoint", body = EndpointView)))]
+pub(super) async fn enable(
+    who: Principal<MayWrite>,
+    State(service): State<Service>,
+    Path(id): Path<String>,
+) -> Answer<Json<EndpointView>> {
+    Ok(Json(service.switch_endpoint(&who, &id, Switch::On).await?))
+}
+
+/// Hold deliveries to an endpoint
+#[utoipa::path(post, path = "/v1/endpoints/{id}/disable", tag = "endpoints", operation_id = "disable_endpoint",
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, description = "The endpoint", body = EndpointView)))]
+pub(super) async fn disable(
+    who: Principal<MayWrite>,
+    State(service): State<Service>,
+    Path(id): Path<String>,
+) -> Answer<Json<EndpointView>> {
+    Ok(Json(service.switch_endpoint(&who, &id, Switch::Off).await?))
+}
+
+/// List an endpoint's signing secrets, without their values
+#[utoipa::path(get, path = "/v1/endpoints/{id}/secrets", tag = "endpoints", operation_id = "list_secrets",
+    params(("id" = String, Path, description = "The endpoint's id")),
+    responses((status = 200, description = "All that sign", body = Listed<SecretView>)))]
+pub(super) async fn secrets(
+    who: Principal<MayAdminister>,
+    State(service): State<Service>,
+    Path(id): Path<String>,
+) -> Answer<Json<Listed<SecretView>>> {
+    Ok(Json(service.secrets(&who, &id).await?))
+}
+
+/// Rotate an endpoint's signing secret
+///
+/// The old ones go on signing beside the new one until the overlap ends. The body may be left out.
+#[utoipa::path(post, path = "/v1/endpoints/{id}/secrets/rotate", tag = "endpoints", operation_id = "rotate_secret",
+    params(("id" = String, Path, description = "The endpoint's id")), request_body = Option<Rotation>,
+    responses((status = 201, description = "The new secret", body = WholeSecretView)))]
+pub(super) async fn rotate_secret(
+    who: Principal<MayAdminister>,
+    State(service): State<Service>,
+    Path(id): Path<String>,
+    ReadOr(rotation): ReadOr<Rotation>,
+) -> Answer<Created<WholeSecretView>> {
+    Ok(Created(service.rotate_secret(&who, &id, rotation).await?))
+}
+
+/// Reveal a signing secret
+#[utoipa::path(post, path = "/v1/endpoints/{id}/secrets/{secret}/reveal", tag = "endpoints", operation_id = "reveal_secret",
+    params(("id" = String, Path, description = "The endpoint's id"), ("secret" = String, Path, description = "The secret's id")),
+    responses((status = 200, description = "The secret", body = WholeSecretView)))]
+pub(super) async fn reveal_secret(
+    who: Principal<MayAdminister>,
+    State(service): State<Service>,
+    Path((id, secret)): Path<(String, String)>,
+) -> Answer<Json<WholeSecretView>> {
+    Ok(Json(service.reveal_secret(&who, &id, &secret).await?))
+}

@@ -1,0 +1,146 @@
+//! `/v1/events`.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::answer::{Accepted, Answer};
+use super::body::Text;
+use super::idempotency::KEY;
+use super::problem::ProblemView;
+use super::query::{Asked, EventsQuery, PageQuery};
+use crate::model::EventId;
+use crate::service::{
+    DeliveryView, Error, Evaluations, EventSummary, EventView, Listed, MayRead, MaySend, NewEvent,
+    Place, Principal, Service,
+};
+
+/// That an event is durable.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Taken {
+    /// Its id: the first one's, if it came before.
+    #[schema(value_type = String, example = "evt_0198c1f0a3b27c4d8e5f60718293a4b5")]
+    id: EventId,
+}
+
+/// The answer to one event of a batch.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum Outcome {
+    /// It is durable.
+    Taken {
+        /// Its id: the first one's, if it came before.
+        #[schema(value_type = String)]
+        id: EventId,
+    },
+    /// It was refused; its neighbours were not.
+    Refused {
+        /// Why.
+        #[schema(inline)]
+        error: ProblemView,
+    },
+}
+
+/// The answers to a batch, one for each event, in their order.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Outcomes {
+    /// The answers.
+    data: Vec<Outcome>,
+}
+
+/// Send an event
+///
+/// Answered once it is durable. The same id or idempotency key with the same content again is the
+/// same event and gets the same answer; with another content it is a conflict.
+#[utoipa::path(post, path = "/v1/events", tag = "events", operation_id = "send_event",
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same as idempotency_key in the body")),
+    request_body = NewEvent<'_>, responses((status = 202, description = "It is durable", body = Taken)))]
+pub(super) async fn send(
+    who: Principal<MaySend>,
+    State(service): State<Service>,
+    headers: HeaderMap,
+    Text(body): Text,
+) -> Answer<Accepted<Taken>> {
+    let key = headers
+        .get(KEY)
+        .map(|value| {
+            value.to_str().map_err(|_| Error::Invalid {
+                code: "invalid_header",
+                at: Place::Header("Idempotency-Key"),
+                why: "an idempotency key in a header is visible ASCII: send others in the body".to_owned(),
+            })
+        })
+        .transpose()?;
+    let taken = service.send_event(&who, &body, key).await?;
+    Ok(Accepted(Taken { id: taken.event }))
+}
+
+/// Send up to 1000 events
+///
+/// Each is answered by itself, in order: one that is wrong never fails its neighbours.
+#[utoipa::path(post, path = "/v1/events/batch", tag = "events", operation_id = "send_events",
+    request_body = Vec<NewEvent<'_>>, responses((status = 202, description = "One answer for each", body = Outcomes)))]
+pub(super) async fn send_batch(
+    who: Principal<MaySend>,
+    State(service): State<Service>,
+    Text(body): Text,
+) -> Answer<Accepted<Outcomes>> {
+    let outcome = |answer: Result<crate::pipeline::Acknowledged, Error>| match answer {
+        Ok(taken) => Outcome::Taken { id: taken.event },
+        Err(error) => Outcome::Refused { error: ProblemView::of(&error) },
+    };
+    let answers = service.send_batch(&who, &body).await?;
+    Ok(Accepted(Outcomes { data: answers.into_iter().map(outcome).collect() }))
+}
+
+/// List events
+///
+/// Payloads are left out: get one event for its own.
+#[utoipa::path(get, path = "/v1/events", tag = "events", operation_id = "list_events",
+    params(EventsQuery), responses((status = 200, description = "A page", body = Listed<EventSummary>)))]
+pub(super) async fn list(
+    who: Principal<MayRead>,
+    State(service): State<Service>,
+    Asked(query): Asked<EventsQuery>,
+) -> Answer<Json<Listed<EventSummary>>> {
+    Ok(Json(service.events(&who, query.event_type.as_deref(), &query.page()).await?))
+}
+
+/// Get an event
+#[utoipa::path(get, path = "/v1/events/{id}", tag = "events", operation_id = "get_event",
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, description = "The event", body = EventView)))]
+pub(super) async fn get(
+    who: Principal<MayRead>,
+    State(service): State<Service>,
+    Path(id): Path<String>,
+) -> Answer<Json<EventView>> {
+    Ok(Json(service.event(&who, &id).await?))
+}
+
+/// Get what every automation said of an event
+#[utoipa::path(get, path = "/v1/events/{id}/evaluations", tag = "events", operation_id = "list_evaluations",
+    params(("id" = String, Path, description = "The event's id")),
+    responses((status = 200, description = "All of them", body = Evaluations)))]
+pub(super) async fn evaluations(
+    who: Principal<MayRead>,
+    State(service): State<Service>,
+    Path(id): Path<String>,
+) -> Answer<Json<Evaluations>> {
+    Ok(Json(service.evaluations(&who, &id).await?))
+}
+
+/// List an event's deliveries
+#[utoipa::path(get, path = "/v1/events/{id}/deliveries", tag = "events", operation_id = "list_deliveries_of_event",
+    params(("id" = String, Path, description = "The event's id"), PageQuery),
+    responses((status = 200, description = "A page", body = Listed<DeliveryView>)))]
+pub(super) async fn deliveries(
+    who: Principal<MayRead>,
+    State(service): State<Service>,
+    Path(id): Path<String>,
+    Asked(query): Asked<PageQuery>,
+) -> Answer<Json<Listed<DeliveryView>>> {
+    Ok(Json(service.deliveries_of(&who, &id, &query.page()).await?))
+}

@@ -1,0 +1,106 @@
+//! `Idempotency-Key` on writes: the same request twice is done once and answered twice. Events
+//! have their own way for it, in the same commit as the event.
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+
+use super::body::whole;
+use super::principal::identify;
+use super::problem::Problem;
+use crate::service::{ReplySlot, Service, Started};
+
+/// The header's name.
+pub(super) const KEY: &str = "idempotency-key";
+/// Longest answer that is kept: those to writes are far shorter.
+const REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Answers a repeated write as the first time.
+pub(super) async fn once(State(service): State<Service>, request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let wanted = request.method() == Method::POST
+        && path.is_some_and(|path| path != "/v1/events")
+        && request.headers().contains_key(KEY);
+    if !wanted {
+        return next.run(request).await;
+    }
+    // On a thread of its own, so that a client that hangs up can't leave the key taken.
+    match tokio::spawn(answer(service, request, next)).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(problem)) => problem.into_response(),
+        Err(failed) => match failed.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Problem::from(crate::service::Error::Unavailable).into_response(),
+        },
+    }
+}
+
+async fn answer(service: Service, request: Request, next: Next) -> Result<Response, Problem> {
+    let who = identify(&service, request.headers()).await?;
+    let (parts, body) = request.into_parts();
+    let body = whole(&service, &parts.extensions, body).await?;
+    let key = parts.headers.get(KEY).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut hash = Sha256::new();
+    for part in [parts.uri.path(), parts.uri.query().unwrap_or_default()] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.update(&body);
+    match service.begin_reply(&who, key, hash.finalize().into()).await? {
+        Started::Known { status, body } => Ok(repeated(status, body)),
+        Started::First(slot) => {
+            let guard = Abandon { service: &service, slot: Some(slot) };
+            let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+            keep(guard, response).await
+        }
+    }
+}
+
+/// Gives the key back if the request broke off.
+struct Abandon<'a> {
+    service: &'a Service,
+    slot: Option<ReplySlot>,
+}
+
+impl Drop for Abandon<'_> {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            let service = self.service.clone();
+            tokio::spawn(async move { drop(service.abandon_reply(&slot).await) });
+        }
+    }
+}
+
+/// Keeps the answer of a write that was done; gives the key back for one that was refused.
+async fn keep(mut guard: Abandon<'_>, response: Response) -> Result<Response, Problem> {
+    let Some(slot) = guard.slot.take() else {
+        return Ok(response);
+    };
+    if !response.status().is_success() {
+        guard.service.abandon_reply(&slot).await?;
+        return Ok(response);
+    }
+    let (parts, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, REPLY_BYTES_MAX)
+        .await
+        .map_err(|_| crate::service::Error::Unavailable)?;
+    // The write is done: that its answer can't be kept must not look as if it were not.
+    if let Err(error) = guard.service.finish_reply(&slot, parts.status.as_u16(), &body).await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "an answer can't be kept for repeats");
+    }
+    Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+fn repeated(status: u16, body: Vec<u8>) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    let mut response = (status, Body::from(body)).into_response();
+    let headers = response.headers_mut();
+    if status != StatusCode::NO_CONTENT {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    headers.insert("idempotent-replayed", HeaderValue::from_static("true"));
+    response
+}

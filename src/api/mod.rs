@@ -1,0 +1,29 @@
+//! Floor 5: the native API, `/v1`, and the pages for machines beside it.
+//!
+//! A door translates: HTTP to what [`crate::service`] takes, and what it returns to HTTP. It
+//! decides neither who may do what nor what is valid. `router.rs` is the whole API on one page;
+//! `problem.rs` is the only place that knows which HTTP status goes with which error.
+
+mod account;
+mod answer;
+mod api_key;
+mod automation;
+mod body;
+mod delivery;
+mod endpoint;
+mod event;
+mod event_type;
+mod idempotency;
+mod machine;
+mod openapi;
+mod plugin;
+mod principal;
+mod problem;
+mod query;
+mod router;
+#[cfg(test)]
+mod tests;
+mod trace;
+
+pub use openapi::{openapi, routes};
+pub use router::{Render, router};

@@ -1,0 +1,130 @@
+//! The description of the API, OpenAPI 3.1, made from the code.
+
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{
+    Content, InfoBuilder, LicenseBuilder, OpenApi, PathItem, Ref, RefOr, Response,
+    ResponseBuilder,
+};
+use utoipa::PartialSchema;
+
+use super::problem::ProblemView;
+use super::router::described;
+
+const KEY: &str = "key";
+const PROBLEM: &str = "Problem";
+
+/// The description of every route.
+pub fn openapi() -> OpenApi {
+    let mut description = described().into_openapi();
+    let licence = LicenseBuilder::new().name("Apache-2.0").build();
+    description.info = InfoBuilder::new()
+        .title("Throwbar")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(
+            "Events come in, automations decide what follows, WebAssembly plugins reshape the payload, \
+             signed deliveries leave, and every attempt is on record. Errors are problems (RFC 9457) with a \
+             stable code. Lists are newest first and have cursors. Writes take Idempotency-Key. Operator \
+             keys act for the account that the header Throwbar-Account names.",
+        ))
+        .license(Some(licence))
+        .build();
+    let key = Http::builder()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("An API key, tb_…"))
+        .build();
+    let components = description.components.get_or_insert_default();
+    components.security_schemes.insert(KEY.to_owned(), SecurityScheme::Http(key).into());
+    components.schemas.insert(PROBLEM.to_owned(), ProblemView::schema());
+    components.responses.insert(PROBLEM.to_owned(), problem().into());
+    for item in description.paths.paths.values_mut() {
+        for (_, operation) in operations(item) {
+            complete(operation);
+        }
+    }
+    description
+}
+
+/// Method and path template of every described route.
+pub fn routes() -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    for (path, mut item) in openapi().paths.paths {
+        found.extend(operations(&mut item).map(|(method, _)| (method, path.clone())));
+    }
+    found
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    [
+        ("GET", item.get.as_mut()),
+        ("POST", item.post.as_mut()),
+        ("PUT", item.put.as_mut()),
+        ("PATCH", item.patch.as_mut()),
+        ("DELETE", item.delete.as_mut()),
+    ]
+    .into_iter()
+    .filter_map(|(method, operation)| Some((method, operation?)))
+}
+
+/// What every operation has: a problem for an answer, and a key unless it says otherwise.
+fn complete(operation: &mut Operation) {
+    let problem = RefOr::Ref(Ref::from_response_name(PROBLEM));
+    operation.responses.responses.insert("default".to_owned(), problem);
+    if operation.security.is_none() {
+        let none: [&str; 0] = [];
+        operation.security = Some(vec![SecurityRequirement::new(KEY, none)]);
+    }
+}
+
+fn problem() -> Response {
+    let content = Content::new(Some(Ref::from_schema_name(PROBLEM)));
+    ResponseBuilder::new()
+        .description("What went wrong, and what to do")
+        .content("application/problem+json", content)
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `THROWBAR_WRITE_OPENAPI=1 cargo test openapi` writes the file anew; the difference is
+    /// reviewed with the change that made it.
+    #[test]
+    fn the_description_is_the_one_on_record() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/openapi.json");
+        let described = openapi().to_pretty_json().expect("plain") + "\n";
+        #[expect(clippy::disallowed_methods, reason = "a switch for whoever changes the API")]
+        if std::env::var_os("THROWBAR_WRITE_OPENAPI").is_some() {
+            std::fs::write(path, &described).expect("writable");
+        }
+        let on_record = std::fs::read_to_string(path).expect("tests/openapi.json is there");
+        assert!(described == on_record, "the API has changed: THROWBAR_WRITE_OPENAPI=1 cargo test openapi");
+    }
+
+    #[test]
+    fn every_route_says_what_it_is() {
+        let description = openapi();
+        assert!(routes().len() > 40, "{}", routes().len());
+        let mut seen = std::collections::HashSet::new();
+        for (path, mut item) in description.paths.paths {
+            for (method, operation) in operations(&mut item) {
+                assert!(operation.summary.as_ref().is_some_and(|text| !text.is_empty()), "{method} {path}");
+                let id = operation.operation_id.clone().unwrap_or_default();
+                assert!(seen.insert(id.clone()), "{method} {path}: '{id}' is another's");
+                assert!(operation.responses.responses.len() > 1, "{method} {path} never goes well");
+            }
+        }
+    }
+
+    #[test]
+    fn every_schema_that_is_referred_to_is_there() {
+        let text = openapi().to_json().expect("plain");
+        let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        for part in text.split("#/components/schemas/").skip(1) {
+            let name = part.split('"').next().expect("a name");
+            assert!(value["components"]["schemas"].get(name).is_some(), "{name}");
+        }
+        assert_eq!(value["openapi"], "3.1.0");
+    }
+}

@@ -1,0 +1,62 @@
+//! `/v1/plugins`.
+
+use axum::Json;
+use axum::extract::{Path, State};
+
+use super::answer::{Answer, Created};
+use super::body::Component;
+use super::query::{Asked, PageQuery, UploadQuery};
+use crate::service::{
+    Listed, MayRead, MayWrite, PluginVersionView, PluginView, Principal, Service,
+};
+
+/// Upload a component
+///
+/// It is compiled, its imports and its description are checked, and its test vectors are run. The
+/// same component again changes nothing; another one under the same version is a conflict.
+#[utoipa::path(post, path = "/v1/plugins", tag = "plugins", operation_id = "upload_plugin", params(UploadQuery),
+    request_body(content = Vec<u8>, content_type = "application/wasm", description = "The component, up to 32 MiB"),
+    responses((status = 201, description = "Kept", body = PluginView)))]
+pub(super) async fn upload(
+    who: Principal<MayWrite>,
+    State(service): State<Service>,
+    Asked(query): Asked<UploadQuery>,
+    Component(wasm): Component,
+) -> Answer<Created<PluginView>> {
+    Ok(Created(service.upload_plugin(&who, query.name.as_deref(), wasm).await?))
+}
+
+/// List plugins
+#[utoipa::path(get, path = "/v1/plugins", tag = "plugins", operation_id = "list_plugins",
+    params(PageQuery), responses((status = 200, description = "A page", body = Listed<PluginView>)))]
+pub(super) async fn list(
+    who: Principal<MayRead>,
+    State(service): State<Service>,
+    Asked(query): Asked<PageQuery>,
+) -> Answer<Json<Listed<PluginView>>> {
+    Ok(Json(service.plugins(&who, &query.page()).await?))
+}
+
+/// Get a plugin
+#[utoipa::path(get, path = "/v1/plugins/{id}", tag = "plugins", operation_id = "get_plugin",
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, description = "The plugin with its newest version", body = PluginView)))]
+pub(super) async fn get(
+    who: Principal<MayRead>,
+    State(service): State<Service>,
+    Path(id): Path<String>,
+) -> Answer<Json<PluginView>> {
+    Ok(Json(service.plugin(&who, &id).await?))
+}
+
+/// List a plugin's versions
+#[utoipa::path(get, path = "/v1/plugins/{id}/versions", tag = "plugins", operation_id = "list_plugin_versions",
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, description = "All of them", body = Listed<PluginVersionView>)))]
+pub(super) async fn versions(
+    who: Principal<MayRead>,
+    State(service): State<Service>,
+    Path(id): Path<String>,
+) -> Answer<Json<Listed<PluginVersionView>>> {
+    Ok(Json(service.plugin_versions(&who, &id).await?))
+}

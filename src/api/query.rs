@@ -1,0 +1,130 @@
+//! Query parameters. Unknown ones are refused by name.
+
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
+
+use super::problem::Problem;
+use crate::service::{DeliveryQuery, Error, PageRequest, Place, Service};
+
+/// The query of a request.
+pub(super) struct Asked<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Service> for Asked<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Service) -> Result<Self, Problem> {
+        match Query::try_from_uri(&parts.uri) {
+            Ok(Query(query)) => Ok(Self(query)),
+            Err(rejection) => Err(explain(&rejection.body_text()).into()),
+        }
+    }
+}
+
+fn explain(text: &str) -> Error {
+    let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(text);
+    let quoted = |prefix: &str| text.strip_prefix(prefix)?.split('`').next();
+    if let Some(name) = ["unknown field `", "duplicate field `"].into_iter().find_map(quoted) {
+        return Error::Invalid {
+            code: if text.starts_with("unknown") { "unknown_parameter" } else { "duplicate_parameter" },
+            at: Place::Query(name.to_owned()),
+            why: text.replace("field", "query parameter"),
+        };
+    }
+    let name = text.split_once(": ").map_or("", |(name, _)| name);
+    Error::Invalid { code: "invalid_parameter", at: Place::Query(name.to_owned()), why: text.to_owned() }
+}
+
+/// Which page of a list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PageQuery {
+    /// How many rows at most, 1 to 250; 50, if left out.
+    limit: Option<usize>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Which page of which events.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct EventsQuery {
+    /// Only events of this type.
+    #[serde(rename = "type")]
+    pub(super) event_type: Option<String>,
+    /// How many rows at most, 1 to 250; 50, if left out.
+    limit: Option<usize>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Which page of which deliveries.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct DeliveriesQuery {
+    /// Only of the event with this id.
+    event: Option<String>,
+    /// Only to the endpoint with this id.
+    endpoint: Option<String>,
+    /// Only in this state: `pending`, `claimed`, `delivered`, `failed`, `held` or `cancelled`.
+    state: Option<String>,
+    /// How many rows at most, 1 to 250; 50, if left out.
+    limit: Option<usize>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// What an upload is called.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct UploadQuery {
+    /// What automations call the plugin; its own name, if left out.
+    pub(super) name: Option<String>,
+}
+
+impl PageQuery {
+    pub(super) fn page(self) -> PageRequest {
+        PageRequest { limit: self.limit, cursor: self.cursor }
+    }
+}
+
+impl EventsQuery {
+    pub(super) fn page(&self) -> PageRequest {
+        PageRequest { limit: self.limit, cursor: self.cursor.clone() }
+    }
+}
+
+impl DeliveriesQuery {
+    pub(super) fn parts(self) -> (DeliveryQuery, PageRequest) {
+        (
+            DeliveryQuery { event: self.event, endpoint: self.endpoint, state: self.state },
+            PageRequest { limit: self.limit, cursor: self.cursor },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_in_a_query_is_named() {
+        for (query, code, name) in [
+            ("?limt=3", "unknown_parameter", "limt"),
+            ("?limit=many", "invalid_parameter", "limit"),
+            ("?cursor=a&cursor=b", "duplicate_parameter", "cursor"),
+        ] {
+            let uri = format!("http://x/{query}").parse().expect("a URI");
+            let rejection = Query::<PageQuery>::try_from_uri(&uri).expect_err(query);
+            let error = explain(&rejection.body_text());
+            assert_eq!(error.code(), code, "{error}");
+            assert_eq!(error.place(), Some(&Place::Query(name.to_owned())), "{error}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The whole API on one page.
+
+use std::sync::Arc;
+
+use axum::middleware::{from_fn, from_fn_with_state};
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{
+    account, api_key, automation, delivery, endpoint, event, event_type, idempotency, machine,
+    plugin, problem, trace,
+};
+use crate::service::Service;
+
+/// Renders the figures for Prometheus.
+pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Every route of the native API, with its description.
+pub(super) fn described() -> OpenApiRouter<Service> {
+    OpenApiRouter::new()
+        // Accounts and keys
+        .routes(routes!(account::create, account::list))
+        .routes(routes!(account::get))
+        .routes(routes!(account::own, account::change_own))
+        .routes(routes!(account::reveal_signing_key))
+        .routes(routes!(api_key::create, api_key::list))
+        .routes(routes!(api_key::revoke))
+        // Events
+        .routes(routes!(event::send, event::list))
+        .routes(routes!(event::send_batch))
+        .routes(routes!(event::get))
+        .routes(routes!(event::evaluations))
+        .routes(routes!(event::deliveries))
+        .routes(routes!(event_type::create, event_type::list))
+        .routes(routes!(event_type::get, event_type::change, event_type::delete))
+        // What follows from them
+        .routes(routes!(automation::create, automation::list))
+        .routes(routes!(automation::get, automation::change, automation::delete))
+        .routes(routes!(plugin::upload, plugin::list))
+        .routes(routes!(plugin::get))
+        .routes(routes!(plugin::versions))
+        // Where it goes
+        .routes(routes!(endpoint::create, endpoint::list))
+        .routes(routes!(endpoint::get, endpoint::change, endpoint::delete))
+        .routes(routes!(endpoint::enable))
+        .routes(routes!(endpoint::disable))
+        .routes(routes!(endpoint::secrets))
+        .routes(routes!(endpoint::rotate_secret))
+        .routes(routes!(endpoint::reveal_secret))
+        .routes(routes!(delivery::list))
+        .routes(routes!(delivery::get))
+        .routes(routes!(delivery::attempts))
+        .routes(routes!(delivery::resend))
+        // For machines
+        .routes(routes!(machine::health))
+        .routes(routes!(machine::ready))
+}
+
+/// The API over a service. `render`: what `/metrics` answers.
+pub fn router(service: Service, render: Render) -> axum::Router {
+    let (routes, _) = described().split_for_parts();
+    routes
+        .merge(machine::plain(render))
+        .fallback(problem::no_route)
+        .method_not_allowed_fallback(problem::no_method)
+        .layer(from_fn_with_state(service.clone(), idempotency::once))
+        .layer(CatchPanicLayer::custom(problem::panicked))
+        .layer(from_fn(trace::follow))
+        .with_state(service)
+}

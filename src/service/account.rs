@@ -1,0 +1,151 @@
+//! Accounts: the operator makes them, each reads and switches its own.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::page::cursor_text;
+use super::principal::{MayAdminister, MayOperate, MayRead, Principal};
+use super::{Error, Listed, PageRequest, Service, check};
+use crate::model::{AccountId, Timestamp};
+use crate::pipeline::sealing;
+use crate::signing::AccountKey;
+use crate::store;
+use crate::vault::random;
+
+/// An account to be made.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAccount {
+    /// For people.
+    pub name: String,
+    /// What your own system calls it; unique. It can be used wherever the id can.
+    pub uid: Option<String>,
+}
+
+/// What can be changed of one's own account.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccountPatch {
+    /// The integration switch: off, deliveries are held; events are taken all the same.
+    pub enabled: Option<bool>,
+}
+
+/// An account as the operator sees it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct AccountView {
+    /// Its id.
+    #[schema(value_type = String, example = "acc_0198c1f0a3b27c4d8e5f60718293a4b5")]
+    pub id: AccountId,
+    /// What its owner's own system calls it.
+    pub uid: Option<String>,
+    /// For people.
+    pub name: String,
+    /// The integration switch.
+    pub enabled: bool,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
+/// An account as its own keys see it.
+pub type OwnAccountView = AccountView;
+
+/// The key that signs deliveries of the scheme `body-hmac`.
+#[derive(Serialize, ToSchema)]
+pub struct SigningKeyView {
+    /// The key; its text itself is the HMAC key.
+    #[schema(example = "tbk_…")]
+    pub signing_key: String,
+}
+
+impl From<store::Account> for AccountView {
+    fn from(row: store::Account) -> Self {
+        Self { id: row.id, uid: row.uid, name: row.name, enabled: row.enabled, created_at: row.created_at }
+    }
+}
+
+impl Service {
+    /// Makes an account with a signing key of its own.
+    pub async fn create_account(&self, _who: &Principal<MayOperate>, new: NewAccount) -> Result<AccountView, Error> {
+        check::name(&new.name, "/name")?;
+        if let Some(uid) = &new.uid {
+            check::uid(uid, "/uid")?;
+        }
+        self.insert_account(new).await
+    }
+
+    pub(super) async fn insert_account(&self, new: NewAccount) -> Result<AccountView, Error> {
+        let now = self.inner.clock.now();
+        let id = AccountId::mint(now);
+        let key = AccountKey::from_random(random::bytes()?);
+        let sealed = self.inner.vault.seal(key.text().as_bytes(), &sealing::account_key(id))?;
+        let row = store::NewAccount {
+            id,
+            uid: new.uid.clone(),
+            name: new.name.clone(),
+            signing_key: sealed.into(),
+            created_at: now,
+        };
+        match self.inner.store.create_account(&row).await {
+            Ok(()) => Ok(AccountView { id, uid: new.uid, name: new.name, enabled: true, created_at: now }),
+            Err(error) if error.is_taken() => Err(Error::Conflict {
+                code: "uid_taken",
+                why: "another account has this uid: use that one, or choose another uid".to_owned(),
+            }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A page of all accounts.
+    pub async fn accounts(&self, _who: &Principal<MayOperate>, page: &PageRequest) -> Result<Listed<AccountView>, Error> {
+        let limit = page.limit()?;
+        let before = page.after()?.map(AccountId::from_uuid);
+        let mut rows = self.inner.store.accounts(before, limit + 1).await?;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next_cursor = rows.last().filter(|_| more).map(|row| cursor_text(row.id.uuid()));
+        Ok(Listed { data: rows.into_iter().map(AccountView::from).collect(), next_cursor })
+    }
+
+    /// The account with this id or uid.
+    pub async fn account(&self, _who: &Principal<MayOperate>, name: &str) -> Result<AccountView, Error> {
+        let found = match name.parse() {
+            Ok(id) => self.inner.store.account(id).await?,
+            Err(_) => self.inner.store.account_by_uid(name).await?,
+        };
+        found.map(AccountView::from).ok_or(Error::NotFound("account"))
+    }
+
+    /// The principal's own account.
+    pub async fn own_account(&self, who: &Principal<MayRead>) -> Result<OwnAccountView, Error> {
+        Ok(self.account_row(who.account()).await?.into())
+    }
+
+    /// Switches the principal's own account on or off.
+    pub async fn change_own_account(
+        &self,
+        who: &Principal<MayAdminister>,
+        patch: AccountPatch,
+    ) -> Result<OwnAccountView, Error> {
+        if let Some(enabled) = patch.enabled {
+            self.inner.store.switch_account(who.account(), enabled).await?;
+            tracing::info!(account.id = %who.account(), key.id = %who.key(), enabled, "the account's integration was switched");
+        }
+        Ok(self.account_row(who.account()).await?.into())
+    }
+
+    /// The signing key of the principal's own account, in the clear.
+    pub async fn reveal_signing_key(&self, who: &Principal<MayAdminister>) -> Result<SigningKeyView, Error> {
+        let row = self.account_row(who.account()).await?;
+        let plain = self.inner.vault.open(&row.signing_key, &sealing::account_key(row.id))?;
+        let signing_key = std::str::from_utf8(&plain)
+            .map_err(|error| Error::unreadable("the signing key", error))?
+            .to_owned();
+        tracing::info!(account.id = %row.id, key.id = %who.key(), "the account's signing key was revealed");
+        Ok(SigningKeyView { signing_key })
+    }
+
+    async fn account_row(&self, id: AccountId) -> Result<store::Account, Error> {
+        self.inner.store.account(id).await?.ok_or(Error::NotFound("account"))
+    }
+}

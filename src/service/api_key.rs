@@ -1,0 +1,108 @@
+//! API keys of an account: made, shown once, listed, revoked.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::principal::{MayAdminister, Principal, Scope};
+use super::{Error, Listed, Service, check};
+use crate::model::{ApiKeyId, Timestamp};
+use crate::store;
+use crate::vault::{ApiKey, random};
+
+/// A key to be made.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewApiKey {
+    /// For people.
+    pub name: String,
+    /// What it may do; at least one.
+    pub scopes: Vec<Scope>,
+}
+
+/// A key, without its text.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ApiKeyView {
+    /// Its id.
+    #[schema(value_type = String, example = "key_0198c1f0a3b27c4d8e5f60718293a4b5")]
+    pub id: ApiKeyId,
+    /// For people.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
+/// A key that was just made.
+#[derive(Serialize, ToSchema)]
+pub struct NewApiKeyView {
+    /// Its id.
+    #[schema(value_type = String, example = "key_0198c1f0a3b27c4d8e5f60718293a4b5")]
+    pub id: ApiKeyId,
+    /// The key itself, shown this once.
+    #[schema(example = "tb_…")]
+    pub key: String,
+    /// For people.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
+impl Service {
+    /// Makes a key of the principal's account.
+    pub async fn create_api_key(&self, who: &Principal<MayAdminister>, new: NewApiKey) -> Result<NewApiKeyView, Error> {
+        check::name(&new.name, "/name")?;
+        if new.scopes.is_empty() {
+            return Err(Error::field("/scopes", "a key without scopes can do nothing: give admin, author, send or read"));
+        }
+        let now = self.inner.clock.now();
+        let key = ApiKey::from_random(random::bytes()?);
+        let mut words: Vec<_> = new.scopes.iter().map(|scope| scope.as_str()).collect();
+        words.sort_unstable();
+        words.dedup();
+        let row = store::NewApiKey {
+            id: ApiKeyId::mint(now),
+            account: Some(who.account()),
+            name: new.name,
+            hash: *key.hash().as_bytes(),
+            scopes: words.join(" "),
+            created_at: now,
+        };
+        self.inner.store.create_api_key(&row).await?;
+        tracing::info!(account.id = %who.account(), key.id = %who.key(), made.id = %row.id, "an API key was made");
+        Ok(NewApiKeyView {
+            id: row.id,
+            key: key.text().to_owned(),
+            name: row.name,
+            scopes: Scope::from_words(&row.scopes),
+            created_at: now,
+        })
+    }
+
+    /// The keys of the principal's account that work.
+    pub async fn api_keys(&self, who: &Principal<MayAdminister>) -> Result<Listed<ApiKeyView>, Error> {
+        let rows = self.inner.store.api_keys(who.account()).await?;
+        let view = |row: store::ApiKey| ApiKeyView {
+            id: row.id,
+            name: row.name,
+            scopes: Scope::from_words(&row.scopes),
+            created_at: row.created_at,
+        };
+        Ok(Listed::whole(rows.into_iter().map(view).collect()))
+    }
+
+    /// Revokes a key: on this node at once, on others within seconds.
+    pub async fn revoke_api_key(&self, who: &Principal<MayAdminister>, id: &str) -> Result<(), Error> {
+        let id: ApiKeyId = check::id(id, "API key")?;
+        if !self.inner.store.revoke_api_key(who.account(), id, self.inner.clock.now()).await? {
+            return Err(Error::NotFound("API key"));
+        }
+        self.inner.known.revoke(id).await;
+        tracing::info!(account.id = %who.account(), key.id = %who.key(), revoked.id = %id, "an API key was revoked");
+        Ok(())
+    }
+}

@@ -1,0 +1,298 @@
+//! Automations: made, changed by new versions, switched, removed. A version never changes.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::definition::{self, ActionRequest, TransformRequest, TriggerRequest};
+use super::json::nullable;
+use super::principal::{MayRead, MayWrite, Principal};
+use super::{Error, Listed, PageRequest, Service, check};
+use crate::automation::{Action, Definition, Transform, Trigger};
+use crate::model::{AccountId, AutomationId, Timestamp};
+use crate::store::{self, Publication};
+
+/// An automation to be made. It is published at once unless `draft` is true.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAutomation {
+    /// For people.
+    pub name: String,
+    /// What starts it.
+    pub trigger: TriggerRequest,
+    /// What it asks of the event, in CEL, such as `event.data.amount > 1000`; without one, every event of the trigger will do.
+    pub condition: Option<String>,
+    /// The chain of plugins, in order.
+    #[serde(default)]
+    pub transforms: Vec<TransformRequest>,
+    /// What follows.
+    pub actions: Vec<ActionRequest>,
+    /// Whether it works; true, if left out.
+    pub enabled: Option<bool>,
+    /// Save it without publishing it.
+    pub draft: Option<bool>,
+}
+
+/// What is changed of an automation; what is left out stays. Anything but `enabled` alone saves a
+/// new version, published at once unless `draft` is true.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AutomationPatch {
+    /// For people.
+    pub name: Option<String>,
+    /// What starts it.
+    pub trigger: Option<TriggerRequest>,
+    /// What it asks of the event; null: nothing.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<String>)]
+    pub condition: Option<Option<String>>,
+    /// The chain of plugins, in order.
+    pub transforms: Option<Vec<TransformRequest>>,
+    /// What follows.
+    pub actions: Option<Vec<ActionRequest>>,
+    /// Whether it works.
+    pub enabled: Option<bool>,
+    /// Save the new version without publishing it; false publishes the newest.
+    pub draft: Option<bool>,
+}
+
+/// An automation with its newest version.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AutomationView {
+    /// Its id.
+    #[schema(value_type = String, example = "aut_0198c1f0a3b27c4d8e5f60718293a4b5")]
+    pub id: AutomationId,
+    /// For people.
+    pub name: String,
+    /// Whether the published version works.
+    pub enabled: bool,
+    /// The newest version's number, from 1; the fields below are its.
+    pub version: i64,
+    /// Which version is published.
+    pub published_version: Option<i64>,
+    /// What starts it.
+    #[schema(value_type = TriggerRequest)]
+    pub trigger: Trigger,
+    /// What it asks of the event.
+    pub condition: Option<String>,
+    /// The chain of plugins, each pinned by its digest.
+    #[schema(value_type = Vec<TransformRequest>)]
+    pub transforms: Vec<Transform>,
+    /// What follows; a bare URL with the endpoint that it has become.
+    #[schema(value_type = Vec<ActionRequest>)]
+    pub actions: Vec<Action>,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When it last changed.
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Timestamp,
+}
+
+impl AutomationView {
+    fn of(row: store::Automation, definition: Definition) -> Self {
+        Self {
+            id: row.id,
+            name: row.name,
+            enabled: row.enabled,
+            version: row.latest_version,
+            published_version: row.published_version,
+            trigger: definition.trigger,
+            condition: definition.condition,
+            transforms: definition.transforms,
+            actions: definition.actions,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+impl AutomationPatch {
+    fn changes_version(&self) -> bool {
+        self.name.is_some()
+            || self.trigger.is_some()
+            || self.condition.is_some()
+            || self.transforms.is_some()
+            || self.actions.is_some()
+            || self.draft.is_some()
+    }
+}
+
+fn published(enabled: bool) -> Publication {
+    if enabled { Publication::Live } else { Publication::Off }
+}
+
+fn text(definition: &Definition) -> Result<String, Error> {
+    serde_json::to_string(definition).map_err(|error| Error::unreadable("the automation", error))
+}
+
+impl Service {
+    /// Makes an automation.
+    pub async fn create_automation(
+        &self,
+        who: &Principal<MayWrite>,
+        new: NewAutomation,
+    ) -> Result<AutomationView, Error> {
+        check::name(&new.name, "/name")?;
+        let trigger = definition::trigger(&new.trigger)?;
+        if let Some(source) = &new.condition {
+            definition::condition(source)?;
+        }
+        definition::fits(new.transforms.len(), new.actions.len())?;
+        let transforms = self.transforms(who.account(), new.transforms).await?;
+        let now = self.inner.clock.now();
+        let id = AutomationId::mint(now);
+        let resolved = self.actions(who.account(), id, &new.actions, now).await?;
+        let definition = Definition { trigger, condition: new.condition, transforms, actions: resolved.actions };
+        let draft = new.draft.unwrap_or(false);
+        let row = store::NewAutomation {
+            id,
+            name: new.name,
+            owner_endpoint: None,
+            definition: text(&definition)?,
+            publication: if draft { Publication::Draft } else { published(new.enabled.unwrap_or(true)) },
+            endpoints: resolved.endpoints,
+            created_at: now,
+        };
+        self.inner.store.create_automation(who.account(), &row).await?;
+        self.automation_view(who.account(), id).await
+    }
+
+    /// A page of the account's automations, endpoints' own subscriptions left out.
+    pub async fn automations(
+        &self,
+        who: &Principal<MayRead>,
+        page: &PageRequest,
+    ) -> Result<Listed<AutomationView>, Error> {
+        let rows = self.inner.store.automations(who.account(), page.after()?, page.limit()?).await?;
+        let mut definitions = Vec::with_capacity(rows.rows.len());
+        for row in &rows.rows {
+            definitions.push(self.newest_definition(who.account(), row).await?);
+        }
+        let mut definitions = definitions.into_iter();
+        Listed::try_of(rows, |row| {
+            let definition = definitions.next().ok_or(Error::NotFound("automation"))?;
+            Ok(AutomationView::of(row, definition))
+        })
+    }
+
+    /// The automation with this id.
+    pub async fn automation(&self, who: &Principal<MayRead>, id: &str) -> Result<AutomationView, Error> {
+        self.automation_view(who.account(), check::id(id, "automation")?).await
+    }
+
+    /// Saves a new version of an automation, or switches it.
+    pub async fn change_automation(
+        &self,
+        who: &Principal<MayWrite>,
+        id: &str,
+        patch: AutomationPatch,
+    ) -> Result<AutomationView, Error> {
+        let account = who.account();
+        let row = self.automation_row(account, check::id(id, "automation")?).await?;
+        let id = row.id;
+        let enabled = patch.enabled;
+        if patch.changes_version() {
+            let draft_stays = patch.draft == Some(true)
+                || (patch.draft.is_none() && patch.only_names() && row.published_version != Some(row.latest_version));
+            let publication = match enabled {
+                _ if draft_stays => Publication::Draft,
+                Some(enabled) => published(enabled),
+                None => published(row.enabled || row.published_version.is_none()),
+            };
+            self.save_version(account, row, patch, publication).await?;
+            if !draft_stays {
+                return self.automation_view(account, id).await;
+            }
+        }
+        if let Some(enabled) = enabled
+            && !self.inner.store.switch_automation(account, id, published(enabled)).await?
+        {
+            return Err(Error::Conflict {
+                code: "not_published",
+                why: "the automation has no published version to switch: publish its newest with draft false".to_owned(),
+            });
+        }
+        self.automation_view(account, id).await
+    }
+
+    async fn save_version(
+        &self,
+        account: AccountId,
+        row: store::Automation,
+        patch: AutomationPatch,
+        publication: Publication,
+    ) -> Result<(), Error> {
+        let mut next = self.newest_definition(account, &row).await?;
+        let name = patch.name.unwrap_or(row.name);
+        check::name(&name, "/name")?;
+        if let Some(request) = &patch.trigger {
+            next.trigger = definition::trigger(request)?;
+        }
+        if let Some(source) = patch.condition {
+            source.as_deref().map_or(Ok(()), definition::condition)?;
+            next.condition = source;
+        }
+        if let Some(requests) = patch.transforms {
+            next.transforms = self.transforms(account, requests).await?;
+        }
+        let now = self.inner.clock.now();
+        let mut endpoints = Vec::new();
+        if let Some(requests) = &patch.actions {
+            let resolved = self.actions(account, row.id, requests, now).await?;
+            next.actions = resolved.actions;
+            endpoints = resolved.endpoints;
+        }
+        definition::fits(next.transforms.len(), next.actions.len())?;
+        let new = store::NewAutomation {
+            id: row.id,
+            name,
+            owner_endpoint: None,
+            definition: text(&next)?,
+            publication,
+            endpoints,
+            created_at: now,
+        };
+        let saved = self.inner.store.save_version(account, &new).await?;
+        saved.map(drop).ok_or(Error::NotFound("automation"))
+    }
+
+    /// Removes an automation; its own endpoints go with it, and what was still to be delivered to
+    /// them is cancelled. Deliveries to other endpoints stay.
+    pub async fn delete_automation(&self, who: &Principal<MayWrite>, id: &str) -> Result<(), Error> {
+        let row = self.automation_row(who.account(), check::id(id, "automation")?).await?;
+        let now = self.inner.clock.now();
+        let gone = self.inner.store.delete_automation(who.account(), row.id, now).await?;
+        for endpoint in gone.ok_or(Error::NotFound("automation"))? {
+            self.cancel_deliveries(who.account(), endpoint).await?;
+        }
+        Ok(())
+    }
+
+    async fn automation_view(&self, account: AccountId, id: AutomationId) -> Result<AutomationView, Error> {
+        let row = self.automation_row(account, id).await?;
+        let definition = self.newest_definition(account, &row).await?;
+        Ok(AutomationView::of(row, definition))
+    }
+
+    /// An automation that a user made; an endpoint's own subscription is the endpoint's.
+    async fn automation_row(&self, account: AccountId, id: AutomationId) -> Result<store::Automation, Error> {
+        let found = self.inner.store.automation(account, id).await?;
+        found.filter(|row| row.owner_endpoint.is_none()).ok_or(Error::NotFound("automation"))
+    }
+
+    async fn newest_definition(&self, account: AccountId, row: &store::Automation) -> Result<Definition, Error> {
+        let found = self.inner.store.automation_version(account, row.id, row.latest_version).await?;
+        let version = found.ok_or(Error::NotFound("automation"))?;
+        serde_json::from_str(&version.definition).map_err(|error| Error::unreadable("the automation", error))
+    }
+}
+
+impl AutomationPatch {
+    /// Whether the new version says the same as the one before, under another name.
+    fn only_names(&self) -> bool {
+        self.trigger.is_none()
+            && self.condition.is_none()
+            && self.transforms.is_none()
+            && self.actions.is_none()
+    }
+}

@@ -1,0 +1,211 @@
+//! Deliveries and their attempts: reading them, and making a delivery again.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::principal::{MayRead, MayWrite, Principal};
+use super::{Error, Listed, PageRequest, Place, Service, check};
+use crate::model::{AttemptId, AutomationId, DeliveryId, EndpointId, EventId, Timestamp};
+use crate::store::{self, DeliveryFilter};
+
+/// The states of a delivery.
+const STATES: [&str; 6] = ["pending", "claimed", "delivered", "failed", "held", "cancelled"];
+
+/// Which deliveries are wanted, as it was asked for.
+#[derive(Debug, Clone, Default)]
+pub struct DeliveryQuery {
+    /// Only of the event with this id.
+    pub event: Option<String>,
+    /// Only to the endpoint with this id.
+    pub endpoint: Option<String>,
+    /// Only in this state.
+    pub state: Option<String>,
+}
+
+/// One body that must reach one endpoint.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeliveryView {
+    /// Its id.
+    #[schema(value_type = String, example = "dlv_0198c1f0a3b27c4d8e5f60718293a4b5")]
+    pub id: DeliveryId,
+    /// Its event.
+    #[schema(value_type = String)]
+    pub event: EventId,
+    /// Because of which automation.
+    #[schema(value_type = String)]
+    pub automation: AutomationId,
+    /// Where to.
+    #[schema(value_type = String)]
+    pub endpoint: EndpointId,
+    /// What the receiver knows it by (`webhook-id`).
+    pub webhook_id: String,
+    /// `pending`, `claimed`, `delivered`, `failed`, `held` or `cancelled`.
+    pub state: String,
+    /// How many attempts were counted.
+    pub attempts_made: i64,
+    /// When the next attempt may begin, if it waits for one.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub next_attempt_at: Option<Timestamp>,
+    /// Why it was given up, if it was: `exhausted`, `gone` or `expired`.
+    pub failure: Option<String>,
+    /// The delivery that this one repeats.
+    #[schema(value_type = Option<String>)]
+    pub resend_of: Option<DeliveryId>,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When it was delivered or given up.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub settled_at: Option<Timestamp>,
+}
+
+/// One HTTP request for a delivery, and what came back.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AttemptView {
+    /// Its id.
+    #[schema(value_type = String, example = "att_0198c1f0a3b27c4d8e5f60718293a4b5")]
+    pub id: AttemptId,
+    /// Its number within the delivery, from 1.
+    pub no: i64,
+    /// The answer's status code, if there was an answer.
+    pub status_code: Option<i64>,
+    /// Why there was none: `dns`, `connect`, `tls`, `timeout`, `too_large`, `egress` or `interrupted`.
+    pub error_class: Option<String>,
+    /// A sentence about a failure.
+    pub message: Option<String>,
+    /// The beginning of the answer's body, as text.
+    pub response: Option<String>,
+    /// How long it took.
+    pub duration_ms: i64,
+    /// When it began.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+}
+
+impl From<store::Delivery> for DeliveryView {
+    fn from(row: store::Delivery) -> Self {
+        Self {
+            id: row.id,
+            event: row.event,
+            automation: row.automation,
+            endpoint: row.endpoint,
+            webhook_id: row.webhook_id,
+            state: row.state,
+            attempts_made: row.attempts_made,
+            next_attempt_at: row.due_at,
+            failure: row.failure,
+            resend_of: row.resend_of,
+            created_at: row.created_at,
+            settled_at: row.settled_at,
+        }
+    }
+}
+
+impl From<store::Attempt> for AttemptView {
+    fn from(row: store::Attempt) -> Self {
+        Self {
+            id: row.id,
+            no: row.no,
+            status_code: row.status_code,
+            error_class: row.error_class,
+            message: row.message,
+            response: row.response.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+            duration_ms: row.duration_ms,
+            at: row.started_at,
+        }
+    }
+}
+
+impl DeliveryQuery {
+    fn filter(&self) -> Result<DeliveryFilter, Error> {
+        if let Some(state) = &self.state
+            && !STATES.contains(&state.as_str())
+        {
+            let why = format!("there is no such state: a delivery is {}", STATES.join(", "));
+            return Err(wrong("state", why));
+        }
+        Ok(DeliveryFilter {
+            event: parameter("event", self.event.as_deref())?,
+            endpoint: parameter("endpoint", self.endpoint.as_deref())?,
+            state: self.state.clone(),
+        })
+    }
+}
+
+fn parameter<I>(name: &str, text: Option<&str>) -> Result<Option<I>, Error>
+where
+    I: std::str::FromStr<Err: std::fmt::Display>,
+{
+    text.map(str::parse).transpose().map_err(|error: I::Err| wrong(name, error.to_string()))
+}
+
+fn wrong(name: &str, why: String) -> Error {
+    Error::Invalid { code: "invalid_parameter", at: Place::Query(name.to_owned()), why }
+}
+
+impl Service {
+    /// The delivery with this id.
+    pub async fn delivery(&self, who: &Principal<MayRead>, id: &str) -> Result<DeliveryView, Error> {
+        let id: DeliveryId = check::id(id, "delivery")?;
+        let found = self.inner.store.delivery(who.account(), id).await?;
+        found.map(DeliveryView::from).ok_or(Error::NotFound("delivery"))
+    }
+
+    /// A page of the account's deliveries.
+    pub async fn deliveries(
+        &self,
+        who: &Principal<MayRead>,
+        query: &DeliveryQuery,
+        page: &PageRequest,
+    ) -> Result<Listed<DeliveryView>, Error> {
+        let filter = query.filter()?;
+        let rows = self.inner.store.deliveries(who.account(), &filter, page.after()?, page.limit()?).await?;
+        Ok(Listed::of(rows, DeliveryView::from))
+    }
+
+    /// A page of one event's deliveries.
+    pub async fn deliveries_of(
+        &self,
+        who: &Principal<MayRead>,
+        event: &str,
+        page: &PageRequest,
+    ) -> Result<Listed<DeliveryView>, Error> {
+        let id: EventId = check::id(event, "event")?;
+        if self.inner.store.event(who.account(), id).await?.is_none() {
+            return Err(Error::NotFound("event"));
+        }
+        let query = DeliveryQuery { event: Some(event.to_owned()), ..DeliveryQuery::default() };
+        self.deliveries(who, &query, page).await
+    }
+
+    /// The attempts of a delivery, oldest first.
+    pub async fn attempts(&self, who: &Principal<MayRead>, id: &str) -> Result<Listed<AttemptView>, Error> {
+        let id: DeliveryId = check::id(id, "delivery")?;
+        if self.inner.store.delivery(who.account(), id).await?.is_none() {
+            return Err(Error::NotFound("delivery"));
+        }
+        let rows = self.inner.store.attempts(who.account(), id).await?;
+        Ok(Listed::whole(rows.into_iter().map(AttemptView::from).collect()))
+    }
+
+    /// Makes a delivery again, whatever its state: the same body under the same `webhook-id`, with
+    /// a whole retry policy before it. The new delivery's id.
+    pub async fn resend(&self, who: &Principal<MayWrite>, id: &str) -> Result<DeliveryId, Error> {
+        let first: DeliveryId = check::id(id, "delivery")?;
+        let account = who.account();
+        let row = self.inner.store.delivery(account, first).await?.ok_or(Error::NotFound("delivery"))?;
+        if self.inner.store.endpoint(account, row.endpoint).await?.is_none() {
+            return Err(Error::Conflict {
+                code: "endpoint_removed",
+                why: "the delivery's endpoint was removed: there is nowhere to send it".to_owned(),
+            });
+        }
+        let now = self.inner.clock.now();
+        let again = DeliveryId::mint(now);
+        if !self.inner.store.resend(account, first, again, now).await? {
+            return Err(Error::NotFound("delivery"));
+        }
+        self.wake(account, row.endpoint);
+        Ok(again)
+    }
+}

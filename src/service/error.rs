@@ -1,0 +1,208 @@
+//! Why something was not done, for all doors: a stable code, the place in what was sent, and a
+//! sentence that says what to do. No message repeats a secret or a whole URL.
+
+use std::fmt;
+
+use crate::model::EventId;
+use crate::pipeline::Full;
+use crate::store;
+use crate::vault;
+
+/// Where in a request something is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A JSON pointer into the body; empty: the body as a whole.
+    Body(String),
+    /// A parameter of the query.
+    Query(String),
+    /// A header.
+    Header(&'static str),
+}
+
+impl Place {
+    /// The field with this JSON pointer.
+    pub fn body(pointer: impl Into<String>) -> Self {
+        Self::Body(pointer.into())
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Body(pointer) if pointer.is_empty() => f.write_str("the body"),
+            Self::Body(pointer) => f.write_str(pointer),
+            Self::Query(name) => write!(f, "the query parameter {name}"),
+            Self::Header(name) => write!(f, "the header {name}"),
+        }
+    }
+}
+
+/// Why something was not done. Nothing of it was kept.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nobody says who asks.
+    #[error("no key was sent: send one in the header Authorization, as in 'Bearer tb_…'")]
+    NoKey,
+    /// A key that there is not, or not any more.
+    #[error("this key does not work: it is not known, or was revoked")]
+    UnknownKey,
+    /// A key without the right.
+    #[error("this key may not do that: it takes a key with the scope {needs}")]
+    Forbidden {
+        /// Which scopes have the right.
+        needs: &'static str,
+    },
+    /// An operator key, and no account.
+    #[error(
+        "an operator key acts for an account: name it in the header Throwbar-Account, by its id or \
+         its uid"
+    )]
+    AccountNotNamed,
+    /// There is none in the account, whatever other accounts have.
+    #[error("there is no such {0} here: check the id, and which account the key acts for")]
+    NotFound(&'static str),
+    /// What was sent can't be read at all.
+    #[error("{why}")]
+    Malformed {
+        /// A sentence.
+        why: String,
+    },
+    /// A field is wrong.
+    #[error("{why}")]
+    Invalid {
+        /// Which kind of wrong.
+        code: &'static str,
+        /// Where.
+        at: Place,
+        /// What is wrong with it, and what to do.
+        why: String,
+    },
+    /// Too many bytes.
+    #[error("{what} is longer than {bytes_max} bytes: send less")]
+    TooLarge {
+        /// What of it.
+        what: &'static str,
+        /// How much it may be.
+        bytes_max: usize,
+    },
+    /// Something else has the name, or is in a state that forbids it.
+    #[error("{why}")]
+    Conflict {
+        /// Which kind.
+        code: &'static str,
+        /// What stands in the way, and what to do.
+        why: String,
+    },
+    /// Another event has the same client id or idempotency key.
+    #[error("the event {event} has this id or idempotency key and another content: use a new one")]
+    EventConflict {
+        /// The first one.
+        event: EventId,
+    },
+    /// Too many events wait to be evaluated.
+    #[error("too many events of {} are waiting to be evaluated: send them again in a moment", whose(*.0))]
+    Busy(Full),
+    /// The database does not answer, or the node starts or stops.
+    #[error("this can't be stored at the moment: try again in a moment")]
+    Unavailable,
+    /// The store could not.
+    #[error("this can't be read or stored")]
+    Store(#[source] store::Error),
+    /// A secret could not be sealed or opened.
+    #[error("a secret can't be sealed or opened")]
+    Vault(#[source] vault::Error),
+    /// What is stored, or was just made, can't be used.
+    #[error("{what} can't be read")]
+    Unreadable {
+        /// Which thing.
+        what: &'static str,
+        /// Why.
+        #[source]
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+fn whose(full: Full) -> &'static str {
+    match full {
+        Full::Account => "this account",
+        Full::Server => "this server",
+    }
+}
+
+impl Error {
+    /// A field of the body with a value that it can't have.
+    pub(super) fn field(pointer: impl Into<String>, why: impl fmt::Display) -> Self {
+        Self::Invalid { code: "invalid_field", at: Place::body(pointer), why: why.to_string() }
+    }
+
+    /// A field whose capability there is not yet.
+    pub(super) fn not_built(pointer: impl Into<String>, what: &str) -> Self {
+        Self::Invalid {
+            code: "not_built",
+            at: Place::body(pointer),
+            why: format!("{what} is not built yet: leave it out"),
+        }
+    }
+
+    /// What is stored and can't be read back.
+    pub(super) fn unreadable(
+        what: &'static str,
+        cause: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        Self::Unreadable { what, cause: Box::new(cause) }
+    }
+
+    /// A word for programs, which does not change.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoKey => "no_key",
+            Self::UnknownKey => "unknown_key",
+            Self::Forbidden { .. } => "forbidden",
+            Self::AccountNotNamed => "account_not_named",
+            Self::NotFound(_) => "not_found",
+            Self::Malformed { .. } => "malformed",
+            Self::TooLarge { .. } => "too_large",
+            Self::Invalid { code, .. } | Self::Conflict { code, .. } => code,
+            Self::EventConflict { .. } => "event_conflict",
+            Self::Busy(Full::Account) => "account_busy",
+            Self::Busy(Full::Server) => "server_busy",
+            Self::Unavailable => "unavailable",
+            Self::Store(error) if is_passing(error) => "unavailable",
+            Self::Store(_) | Self::Vault(_) | Self::Unreadable { .. } => "internal",
+        }
+    }
+
+    /// Where in the request it is, if it is at one place.
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            Self::Invalid { at, .. } => Some(at),
+            _ => None,
+        }
+    }
+
+    /// Whether the same request may succeed in a moment.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unavailable | Self::Busy(_) => true,
+            Self::Store(error) => is_passing(error),
+            _ => false,
+        }
+    }
+}
+
+fn is_passing(error: &store::Error) -> bool {
+    use store::Error as E;
+    matches!(error, E::Unavailable(_) | E::OutcomeUnknown(_) | E::Fenced | E::Raced)
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<vault::Error> for Error {
+    fn from(error: vault::Error) -> Self {
+        Self::Vault(error)
+    }
+}

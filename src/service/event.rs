@@ -1,0 +1,198 @@
+//! Reading events: what came in, where it stands, and what every automation said of it.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::principal::{MayRead, Principal};
+use super::{Error, Listed, PageRequest, Place, Service, check};
+use crate::automation::EventType;
+use crate::model::{AccountId, AutomationId, EventId, Timestamp};
+use crate::pipeline::{Evaluation, Verdict};
+use crate::store::{self, EventFilter};
+
+/// An event in a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EventSummary {
+    /// Its id.
+    #[schema(value_type = String, example = "evt_0198c1f0a3b27c4d8e5f60718293a4b5")]
+    pub id: EventId,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// When it happened.
+    #[schema(value_type = String, format = DateTime)]
+    pub timestamp: Timestamp,
+    /// What its sender calls it.
+    pub client_id: Option<String>,
+    /// When it was accepted.
+    #[schema(value_type = String, format = DateTime)]
+    pub accepted_at: Timestamp,
+}
+
+/// An event.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EventView {
+    /// Its id.
+    #[schema(value_type = String, example = "evt_0198c1f0a3b27c4d8e5f60718293a4b5")]
+    pub id: EventId,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// When it happened.
+    #[schema(value_type = String, format = DateTime)]
+    pub timestamp: Timestamp,
+    /// What its sender calls it.
+    pub client_id: Option<String>,
+    /// When it was accepted.
+    #[schema(value_type = String, format = DateTime)]
+    pub accepted_at: Timestamp,
+    /// Where it stands.
+    pub state: EventState,
+    /// Why it was set aside, if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// The payload, as the bytes it came as.
+    #[schema(value_type = Object)]
+    pub data: Box<RawValue>,
+}
+
+/// Where an event stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EventState {
+    /// It is durable and waits to be evaluated.
+    InInbox,
+    /// Every automation has looked at it, and its deliveries are made.
+    Planned,
+    /// Its evaluation could not be stored; the operator must look at it.
+    SetAside,
+}
+
+/// What became of one automation for an event.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EvaluationView {
+    /// Which automation.
+    #[schema(value_type = String)]
+    pub automation: AutomationId,
+    /// Which version of it.
+    pub version: i64,
+    /// The verdict: `fired`, `filtered`, `condition_error`, `plugin_dropped`, `plugin_error`, `evaluation_error`.
+    #[schema(value_type = String)]
+    pub verdict: Verdict,
+    /// One sentence with the values that decided.
+    pub summary: String,
+    /// Step by step.
+    #[schema(value_type = Vec<Object>)]
+    pub steps: Vec<crate::pipeline::Trace>,
+}
+
+/// What every candidate automation said of an event.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Evaluations {
+    /// One for each automation whose trigger the event meets.
+    pub data: Vec<EvaluationView>,
+    /// Where the event stands.
+    pub state: EventState,
+    /// Why it was set aside, if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+impl From<store::Event> for EventSummary {
+    fn from(row: store::Event) -> Self {
+        Self {
+            id: row.id,
+            event_type: row.r#type,
+            timestamp: row.occurred_at,
+            client_id: row.client_id,
+            accepted_at: row.id.minted_at(),
+        }
+    }
+}
+
+impl From<Evaluation> for EvaluationView {
+    fn from(evaluation: Evaluation) -> Self {
+        Self {
+            automation: evaluation.automation,
+            version: evaluation.version,
+            verdict: evaluation.verdict,
+            summary: evaluation.summary,
+            steps: evaluation.steps,
+        }
+    }
+}
+
+impl Service {
+    /// The event with this id.
+    pub async fn event(&self, who: &Principal<MayRead>, id: &str) -> Result<EventView, Error> {
+        let id: EventId = check::id(id, "event")?;
+        let row = self.inner.store.event(who.account(), id).await?.ok_or(Error::NotFound("event"))?;
+        let (state, why, _) = self.standing(who.account(), id).await?;
+        let payload = String::from_utf8(row.payload).map_err(|error| Error::unreadable("the payload", error))?;
+        let data = RawValue::from_string(payload).map_err(|error| Error::unreadable("the payload", error))?;
+        Ok(EventView {
+            id,
+            event_type: row.r#type,
+            timestamp: row.occurred_at,
+            client_id: row.client_id,
+            accepted_at: id.minted_at(),
+            state,
+            why,
+            data,
+        })
+    }
+
+    /// A page of the account's events, of one type if it is named. Payloads are left out.
+    pub async fn events(
+        &self,
+        who: &Principal<MayRead>,
+        event_type: Option<&str>,
+        page: &PageRequest,
+    ) -> Result<Listed<EventSummary>, Error> {
+        if let Some(name) = event_type {
+            name.parse::<EventType>().map_err(|error| Error::Invalid {
+                code: "invalid_parameter",
+                at: Place::Query("type".to_owned()),
+                why: error.to_string(),
+            })?;
+        }
+        let filter = EventFilter { event_type: event_type.map(str::to_owned) };
+        let rows = self.inner.store.events(who.account(), &filter, page.after()?, page.limit()?).await?;
+        Ok(Listed::of(rows, EventSummary::from))
+    }
+
+    /// What every candidate automation said of the event.
+    pub async fn evaluations(&self, who: &Principal<MayRead>, id: &str) -> Result<Evaluations, Error> {
+        let id: EventId = check::id(id, "event")?;
+        if self.inner.store.event(who.account(), id).await?.is_none() {
+            return Err(Error::NotFound("event"));
+        }
+        let (state, why, verdicts) = self.standing(who.account(), id).await?;
+        let evaluations: Vec<Evaluation> = match verdicts {
+            Some(packed) => {
+                serde_json::from_slice(&packed).map_err(|error| Error::unreadable("the evaluations", error))?
+            }
+            None => Vec::new(),
+        };
+        Ok(Evaluations { data: evaluations.into_iter().map(EvaluationView::from).collect(), state, why })
+    }
+
+    /// Where an event stands, why it was set aside, and its packed evaluations.
+    async fn standing(
+        &self,
+        account: AccountId,
+        id: EventId,
+    ) -> Result<(EventState, Option<String>, Option<Vec<u8>>), Error> {
+        let store = &self.inner.store;
+        if let Some(packed) = store.verdicts(account, id).await? {
+            return Ok((EventState::Planned, None, Some(packed)));
+        }
+        match store.inbox_state(account, id).await? {
+            Some(None) => Ok((EventState::InInbox, None, None)),
+            Some(why) => Ok((EventState::SetAside, why, None)),
+            // It was planned between the two looks.
+            None => Ok((EventState::Planned, None, store.verdicts(account, id).await?)),
+        }
+    }
+}

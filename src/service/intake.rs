@@ -1,0 +1,232 @@
+//! Taking events: the hot path. An envelope is read without copying its payload, which goes on as
+//! the bytes it came as: duplicate keys, escapes and the spelling of numbers are the sender's.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
+
+use super::json::{read, text};
+use super::principal::{MaySend, Principal};
+use super::{Error, Place, Service, check, payload};
+use crate::automation::EventType;
+use crate::model::limits::BATCH_EVENTS_MAX;
+use crate::model::{AccountId, EventId, Timestamp};
+use crate::pipeline::{AcceptError, Acknowledged};
+use crate::store::{self, NewKey};
+
+/// How long an idempotency key is remembered.
+const KEY_LIFE_MS: i64 = 24 * 60 * 60 * 1000;
+/// The name of the header with the idempotency key.
+const KEY_HEADER: &str = "Idempotency-Key";
+
+/// An event as it is sent.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewEvent<'a> {
+    /// Its type, such as `deal.stage.changed`: names of ASCII letters, digits, `_` and `-`, joined by dots.
+    #[serde(borrow, rename = "type")]
+    #[schema(value_type = String, example = "proposal.accepted")]
+    event_type: Cow<'a, str>,
+    /// The payload: any JSON value, kept and delivered as the bytes it came as.
+    #[serde(borrow)]
+    #[schema(value_type = Object)]
+    data: &'a RawValue,
+    /// What you call it. The same id twice is the same event.
+    id: Option<String>,
+    /// When it happened, RFC 3339; now, if left out.
+    #[schema(format = DateTime)]
+    timestamp: Option<String>,
+    /// Sent twice within 24 hours, it is the same event. May be a header instead.
+    idempotency_key: Option<String>,
+}
+
+impl Service {
+    /// Takes one event from a body of JSON; returns when it is durable. `key`: the idempotency key
+    /// from the header.
+    pub async fn send_event(
+        &self,
+        who: &Principal<MaySend>,
+        body: &Bytes,
+        key: Option<&str>,
+    ) -> Result<Acknowledged, Error> {
+        let event = self.incoming(who.account(), body, read(body)?, key)?;
+        let pipeline = self.pipeline().ok_or(Error::Unavailable)?;
+        match pipeline.accept(vec![event]).await.pop() {
+            Some(outcome) => outcome.map_err(refused),
+            None => Err(Error::Unavailable),
+        }
+    }
+
+    /// Takes a JSON array of events; returns when all that could be taken are durable. One that is
+    /// wrong never fails its neighbours: there is one answer for each, in their order.
+    pub async fn send_batch(
+        &self,
+        who: &Principal<MaySend>,
+        body: &Bytes,
+    ) -> Result<Vec<Result<Acknowledged, Error>>, Error> {
+        text(body)?;
+        let envelopes: Vec<&RawValue> = read(body)?;
+        if envelopes.len() > BATCH_EVENTS_MAX {
+            let why = format!("the batch has {} events: {BATCH_EVENTS_MAX} at most", envelopes.len());
+            return Err(Error::field("", why));
+        }
+        let pipeline = self.pipeline().ok_or(Error::Unavailable)?;
+        let mut answers = Vec::with_capacity(envelopes.len());
+        let mut events = Vec::with_capacity(envelopes.len());
+        for envelope in envelopes {
+            let event = read(envelope.get().as_bytes())
+                .and_then(|envelope| self.incoming(who.account(), body, envelope, None));
+            answers.push(event.map(|event| events.push(event)));
+        }
+        let mut outcomes = pipeline.accept(events).await.into_iter();
+        let answer = |()| outcomes.next().unwrap_or(Err(AcceptError::Unavailable)).map_err(refused);
+        let mut answer = answer;
+        Ok(answers.into_iter().map(|taken| taken.and_then(&mut answer)).collect())
+    }
+
+    /// Checks an envelope that was read from `body`.
+    fn incoming(
+        &self,
+        account: AccountId,
+        body: &Bytes,
+        envelope: NewEvent<'_>,
+        key: Option<&str>,
+    ) -> Result<store::NewEvent, Error> {
+        let now = self.inner.clock.now();
+        let event_type: EventType =
+            envelope.event_type.parse().map_err(|error| Error::field("/type", error))?;
+        let data = envelope.data.get().as_bytes();
+        payload::check(data, self.inner.rules.payload_bytes_max)?;
+        let occurred_at = match &envelope.timestamp {
+            Some(text) => text.parse().map_err(|error| Error::field("/timestamp", error))?,
+            None => now,
+        };
+        Ok(store::NewEvent {
+            account,
+            id: EventId::mint(now),
+            event_type: event_type.as_str().to_owned(),
+            occurred_at,
+            payload: body.slice_ref(data),
+            body_hash: hash(event_type.as_str(), data, envelope.timestamp.as_deref()),
+            keys: keys(envelope.id, envelope.idempotency_key, key, now)?,
+        })
+    }
+}
+
+/// The names by which a repeat of the event is recognised.
+fn keys(
+    id: Option<String>,
+    in_body: Option<String>,
+    in_header: Option<&str>,
+    now: Timestamp,
+) -> Result<Vec<NewKey>, Error> {
+    let mut keys = Vec::new();
+    if let Some(id) = id {
+        check::client_key(&id, Place::body("/id"))?;
+        keys.push(NewKey { kind: "id", key: id, expires_at: None });
+    }
+    if let Some(key) = &in_body {
+        check::client_key(key, Place::body("/idempotency_key"))?;
+    }
+    if let Some(key) = in_header {
+        check::client_key(key, Place::Header(KEY_HEADER))?;
+    }
+    let key = match (in_body, in_header) {
+        (Some(body), Some(header)) if body != header => {
+            let why = "the header Idempotency-Key and the field idempotency_key differ: send one of them";
+            return Err(Error::field("/idempotency_key", why));
+        }
+        (body, header) => body.or_else(|| header.map(str::to_owned)),
+    };
+    if let Some(key) = key {
+        keys.push(NewKey { kind: "key", key, expires_at: Some(now.plus_ms(KEY_LIFE_MS)) });
+    }
+    Ok(keys)
+}
+
+/// What must be the same in a repeat: each part with its length before it, so that no two
+/// envelopes read the same.
+fn hash(event_type: &str, data: &[u8], timestamp: Option<&str>) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in [event_type.as_bytes(), data, timestamp.unwrap_or_default().as_bytes()] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+fn refused(error: AcceptError) -> Error {
+    match error {
+        AcceptError::Busy(full) => Error::Busy(full),
+        AcceptError::Conflict { event } => Error::EventConflict { event },
+        AcceptError::NoAccount => Error::NotFound("account"),
+        AcceptError::Unavailable => Error::Unavailable,
+        AcceptError::Refused => {
+            Error::field("", "the database refuses this event: leave out unusual characters in its id and keys")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_stay_as_they_came() {
+        let odd = r#" {"a":1,"a":2, "b":"\u0000\ud800","n":1e999,"big":123456789012345678901234567890}"#;
+        let body = format!("{{\"type\":\"a.b\",\"data\":{odd} }}");
+        let envelope: NewEvent<'_> = read(body.as_bytes()).expect("an event");
+        assert_eq!(envelope.data.get(), odd.trim());
+        for any in ["null", "0", "\"text\"", "[]"] {
+            let body = format!("{{\"data\":{any},\"type\":\"a\"}}");
+            assert_eq!(read::<NewEvent<'_>>(body.as_bytes()).expect(any).data.get(), any);
+        }
+    }
+
+    #[test]
+    fn envelopes_that_are_wrong_are_told_why() {
+        for (body, code, at) in [
+            (r#"{"type":"a"}"#, "missing_field", "/data"),
+            (r#"{"data":1}"#, "missing_field", "/type"),
+            (r#"{"type":"a","data":1,"data":2}"#, "duplicate_field", "/data"),
+            (r#"{"type":"a","type":"a","data":2}"#, "duplicate_field", "/type"),
+            (r#"{"type":"a","data":1,"payload":2}"#, "unknown_field", "/payload"),
+            (r#"{"type":7,"data":1}"#, "invalid_field", "/type"),
+            (r#"{"type":"a","data":1,"id":7}"#, "invalid_field", "/id"),
+        ] {
+            let error = read::<NewEvent<'_>>(body.as_bytes()).expect_err(body);
+            assert_eq!(error.code(), code, "{body}: {error}");
+            assert_eq!(error.place(), Some(&Place::body(at)), "{body}");
+        }
+        for body in [&b"{\"type\":\"a\",\"data\":\"\0\"}"[..], b"{\"type\":\"a\",\"data\":\"\xff\"}", b"{\"type\":\"a\",\"data\":{]}"] {
+            assert_eq!(read::<NewEvent<'_>>(body).expect_err("refused").code(), "malformed");
+        }
+    }
+
+    #[test]
+    fn a_key_comes_from_the_header_or_the_body() {
+        let now = Timestamp::from_ms(0);
+        let key = |body: Option<&str>, header| keys(None, body.map(str::to_owned), header, now);
+        assert_eq!(key(None, None).expect("none"), []);
+        for (body, header) in [(Some("k"), None), (None, Some("k")), (Some("k"), Some("k"))] {
+            let found = key(body, header).expect("one");
+            assert_eq!(found, [NewKey { kind: "key", key: "k".to_owned(), expires_at: Some(Timestamp::from_ms(KEY_LIFE_MS)) }]);
+        }
+        assert!(key(Some("k"), Some("other")).is_err());
+        let both = keys(Some("i".to_owned()), None, Some("k"), now).expect("both");
+        assert_eq!(both.iter().map(|key| key.kind).collect::<Vec<_>>(), ["id", "key"]);
+    }
+
+    #[test]
+    fn the_hash_is_of_what_makes_a_repeat_the_same() {
+        let first = hash("a", b"{}", None);
+        assert_eq!(first, hash("a", b"{}", None));
+        for other in [hash("a{", b"}", None), hash("a", b"{ }", None), hash("a", b"{}", Some("2026-01-01T00:00:00Z"))] {
+            assert_ne!(first, other);
+        }
+    }
+}

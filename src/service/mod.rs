@@ -1,0 +1,206 @@
+//! Floor 4: what may be asked, by whom, and what is valid, once for all doors.
+//!
+//! One file per noun. Every function takes a [`Principal`]: the proof that whoever asks has the
+//! right that the function needs, and for which account. A principal is only made from a key that
+//! works ([`Service::authenticate`], [`Identity::grant`]), so a door can't forget the check.
+//!
+//! What a function takes is what a user wrote; what it returns is what a user reads. Everything
+//! that is wrong with the one is an [`Error`] with a code, a place and a remedy, and nothing is
+//! stored half. Account boundaries are kept by the store's methods, which all take the
+//! principal's account: what belongs to another one is not found.
+
+mod account;
+mod api_key;
+mod automation;
+mod check;
+mod definition;
+mod delivery;
+mod endpoint;
+mod error;
+mod event;
+mod event_type;
+mod first_start;
+mod intake;
+mod json;
+mod page;
+mod payload;
+mod plugin;
+mod principal;
+mod profile;
+mod reply;
+mod secret;
+mod subscribe;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use tokio::sync::Semaphore;
+
+pub use account::{AccountPatch, AccountView, NewAccount, OwnAccountView, SigningKeyView};
+pub use api_key::{ApiKeyView, NewApiKey, NewApiKeyView};
+pub use automation::{AutomationPatch, AutomationView, NewAutomation};
+pub use definition::{ActionRequest, TransformRequest, TriggerRequest, WebhookRequest};
+pub use delivery::{AttemptView, DeliveryQuery, DeliveryView};
+pub use endpoint::{EndpointPatch, EndpointView, NewEndpoint, NewEndpointView, Switch};
+pub use error::{Error, Place};
+pub use event::{Evaluations, EvaluationView, EventState, EventSummary, EventView};
+pub use event_type::{EventTypePatch, EventTypeView, NewEventType};
+pub use first_start::FirstStart;
+pub use intake::NewEvent;
+pub use json::read;
+pub use page::{Listed, PageRequest};
+pub use plugin::{PluginVersionView, PluginView};
+pub use principal::{
+    Identity, MayAdminister, MayOperate, MayRead, MayReadCatalogue, MaySend, MayWrite,
+    MayWriteCatalogue, Principal, Right, Scope,
+};
+pub use profile::SignatureRequest;
+pub use reply::{ReplySlot, Started};
+pub use secret::{Rotation, SecretView, WholeSecretView};
+pub use subscribe::Subscribe;
+
+use crate::model::{AccountId, Clock, EndpointId, limits};
+use crate::outbound::EgressGuard;
+use crate::pipeline::Pipeline;
+use crate::pipeline::components::Components;
+use crate::store::Store;
+use crate::vault::Vault;
+use principal::Known;
+
+/// Components that are compiled at a time, so that uploads leave processors to deliveries.
+const UPLOADS_MAX: usize = 1;
+
+/// What a service works with.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where everything is kept.
+    pub store: Store,
+    /// Seals and opens secrets.
+    pub vault: Arc<Vault>,
+    /// Loaded plugins.
+    pub components: Components,
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// Which addresses may be saved.
+    pub guard: EgressGuard,
+    /// What the operator has decided.
+    pub rules: Rules,
+}
+
+/// What the operator has decided about everybody's input.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// Which URLs an endpoint may have.
+    pub schemes: Schemes,
+    /// Largest payload of one event.
+    pub payload_bytes_max: usize,
+    /// Largest body of a batch of events.
+    pub batch_bytes_max: usize,
+}
+
+/// Which URLs an endpoint may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schemes {
+    /// `http` and `https`.
+    Both,
+    /// `https`.
+    HttpsOnly,
+}
+
+impl From<bool> for Schemes {
+    /// The setting `https_only`.
+    fn from(https_only: bool) -> Self {
+        if https_only { Self::HttpsOnly } else { Self::Both }
+    }
+}
+
+impl Rules {
+    /// The rules with these settings, and the product's own bounds.
+    pub fn new(schemes: impl Into<Schemes>, payload_bytes_max: usize) -> Self {
+        Self {
+            schemes: schemes.into(),
+            payload_bytes_max,
+            batch_bytes_max: limits::BATCH_BYTES_MAX.max(payload_bytes_max),
+        }
+    }
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self::new(Schemes::Both, limits::PAYLOAD_BYTES_MAX)
+    }
+}
+
+struct Inner {
+    store: Store,
+    vault: Arc<Vault>,
+    components: Components,
+    clock: Clock,
+    guard: EgressGuard,
+    rules: Rules,
+    pipeline: ArcSwapOption<Pipeline>,
+    known: Known,
+    uploads: Semaphore,
+}
+
+/// Everything that can be asked of a node. Clones are the same one.
+#[derive(Clone)]
+pub struct Service {
+    inner: Arc<Inner>,
+}
+
+impl Service {
+    /// A service without a pipeline: it takes no events until one is attached.
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                store: parts.store,
+                vault: parts.vault,
+                components: parts.components,
+                clock: parts.clock,
+                guard: parts.guard,
+                rules: parts.rules,
+                pipeline: ArcSwapOption::empty(),
+                known: Known::default(),
+                uploads: Semaphore::new(UPLOADS_MAX),
+            }),
+        }
+    }
+
+    /// From now on events go to this pipeline; `None`: they are refused as not storable now.
+    pub fn attach(&self, pipeline: Option<Pipeline>) {
+        self.inner.pipeline.store(pipeline.map(Arc::new));
+    }
+
+    /// The pipeline that events go to.
+    pub fn pipeline(&self) -> Option<Pipeline> {
+        self.inner.pipeline.load().as_deref().cloned()
+    }
+
+    /// What the operator has decided.
+    pub fn rules(&self) -> Rules {
+        self.inner.rules
+    }
+
+    /// Whether events can be taken: the database answers and a pipeline works.
+    pub async fn ready(&self) -> Result<(), Error> {
+        self.inner.store.ping().await?;
+        match self.pipeline() {
+            Some(pipeline) if pipeline.is_alive() => Ok(()),
+            _ => Err(Error::Unavailable),
+        }
+    }
+
+    /// Tells the pipeline that something of an endpoint's may be due, or held, or cancelled.
+    fn wake(&self, account: AccountId, endpoint: EndpointId) {
+        if let Some(pipeline) = self.pipeline() {
+            pipeline.wake(account, endpoint, self.inner.clock.now());
+        }
+    }
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Service").field("rules", &self.inner.rules).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,212 @@
+//! Profiles: how deliveries look and what happens when they fail, ready-made, and what an endpoint
+//! may override of them.
+
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{Error, Subscribe, subscribe};
+use crate::envelope::Envelope;
+use crate::failure::FailurePolicy;
+use crate::pipeline::EndpointSettings;
+use crate::retry::RetryPolicy;
+use crate::signing::{EndpointSecret, Scheme, SignatureHeader};
+
+/// The profile of an endpoint that names none.
+pub(super) const STANDARD: &str = "standard";
+/// The profile of a bare URL in an automation.
+pub(super) const ACCOUNT_SIGNED: &str = "account-signed";
+const NOT_BUILT: [&str; 2] = ["event-envelope", "rsa-signed"];
+/// Time for one attempt when none is named.
+const TIMEOUT_MS_DEFAULT: u64 = 15_000;
+/// Shortest time-out: less is a mistake.
+const TIMEOUT_MS_MIN: u64 = 10;
+/// Longest time-out: a slot is held as long.
+const TIMEOUT_MS_MAX: u64 = 60_000;
+/// Most signatures of one delivery.
+const SIGNATURES_MAX: usize = 4;
+
+/// A signature of an endpoint's deliveries.
+#[derive(Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignatureRequest {
+    /// `standard` or `body-hmac`.
+    #[schema(example = "standard")]
+    pub scheme: String,
+    /// Of `body-hmac`: which header; `X-Signature`, if left out.
+    pub header: Option<String>,
+    /// Of `standard`, when the endpoint is made: a secret of your own, `whsec_…`; one is made, if left out.
+    pub secret: Option<String>,
+}
+
+/// What an endpoint overrides of its profile.
+#[derive(Clone, Default)]
+pub(super) struct Overrides {
+    pub(super) profile: Option<String>,
+    pub(super) subscribe: Option<Subscribe>,
+    pub(super) signatures: Option<Vec<SignatureRequest>>,
+    pub(super) envelope: Option<Envelope>,
+    pub(super) retry_policy: Option<RetryPolicy>,
+    pub(super) failure_policy: Option<FailurePolicy>,
+    pub(super) timeout_ms: Option<u64>,
+}
+
+/// The ready-made profile with this name, subscribed to everything.
+pub(super) fn ready_made(name: &str) -> Result<EndpointSettings, Error> {
+    let (envelope, signature, retry_policy) = match name {
+        STANDARD => (Envelope::Raw, Scheme::Standard, RetryPolicy::EightStep),
+        ACCOUNT_SIGNED => {
+            let scheme = Scheme::BodyHmac { header: SignatureHeader::default() };
+            (Envelope::Compact, scheme, RetryPolicy::ThreeStep)
+        }
+        _ if NOT_BUILT.contains(&name) => {
+            return Err(Error::not_built("/profile", &format!("the profile '{name}'")));
+        }
+        _ => {
+            let shown: String = name.chars().take(80).collect();
+            let why = format!("there is no profile '{shown}': take standard or account-signed");
+            return Err(Error::field("/profile", why));
+        }
+    };
+    Ok(EndpointSettings {
+        profile: name.to_owned(),
+        envelope,
+        signatures: vec![signature],
+        retry_policy,
+        failure_policy: FailurePolicy::FiveDays,
+        timeout_ms: TIMEOUT_MS_DEFAULT,
+        subscribe: Subscribe::All.stored(),
+    })
+}
+
+impl Overrides {
+    /// The settings that follow from `known` ones (or the profile's own, if one is named), and the
+    /// secret that was given with them.
+    pub(super) fn apply(
+        self,
+        known: Option<EndpointSettings>,
+    ) -> Result<(EndpointSettings, Option<EndpointSecret>), Error> {
+        let mut settings = match (&self.profile, known) {
+            (Some(name), Some(known)) => EndpointSettings { subscribe: known.subscribe, ..ready_made(name)? },
+            (Some(name), None) => ready_made(name)?,
+            (None, Some(known)) => known,
+            (None, None) => ready_made(STANDARD)?,
+        };
+        if let Some(subscribe) = self.subscribe {
+            if let Subscribe::To(patterns) = &subscribe {
+                subscribe::patterns(patterns, "/subscribe")?;
+            }
+            settings.subscribe = subscribe.stored();
+        }
+        let mut secret = None;
+        if let Some(signatures) = self.signatures {
+            (settings.signatures, secret) = schemes(&signatures)?;
+        }
+        settings.envelope = self.envelope.unwrap_or(settings.envelope);
+        settings.retry_policy = self.retry_policy.unwrap_or(settings.retry_policy);
+        settings.failure_policy = self.failure_policy.unwrap_or(settings.failure_policy);
+        if let Some(timeout_ms) = self.timeout_ms {
+            if !(TIMEOUT_MS_MIN..=TIMEOUT_MS_MAX).contains(&timeout_ms) {
+                let why = format!("timeout_ms is {timeout_ms}: it must be {TIMEOUT_MS_MIN} to {TIMEOUT_MS_MAX}");
+                return Err(Error::field("/timeout_ms", why));
+            }
+            settings.timeout_ms = timeout_ms;
+        }
+        Ok((settings, secret))
+    }
+}
+
+fn schemes(requests: &[SignatureRequest]) -> Result<(Vec<Scheme>, Option<EndpointSecret>), Error> {
+    if !(1..=SIGNATURES_MAX).contains(&requests.len()) {
+        let why = format!("there are {} signatures: give 1 to {SIGNATURES_MAX}", requests.len());
+        return Err(Error::field("/signatures", why));
+    }
+    let mut schemes: Vec<Scheme> = Vec::with_capacity(requests.len());
+    let mut secret = None;
+    for (place, request) in requests.iter().enumerate() {
+        let at = |field: &str| format!("/signatures/{place}{field}");
+        let field = if request.header.is_some() && request.scheme == "body-hmac" { "/header" } else { "/scheme" };
+        let scheme = Scheme::from_words(&request.scheme, request.header.as_deref())
+            .map_err(|error| Error::field(at(field), error))?;
+        if schemes.contains(&scheme) {
+            return Err(Error::field(at(""), "this signature stands there twice: remove one"));
+        }
+        if let Some(text) = &request.secret {
+            if scheme != Scheme::Standard {
+                let why = "this scheme signs with the account's key: leave the secret out";
+                return Err(Error::field(at("/secret"), why));
+            }
+            secret = Some(EndpointSecret::parse(text).map_err(|error| Error::field(at("/secret"), error))?);
+        }
+        schemes.push(scheme);
+    }
+    Ok((schemes, secret))
+}
+
+/// Whether deliveries are signed with a secret of the endpoint's own.
+pub(super) fn needs_secret(settings: &EndpointSettings) -> bool {
+    settings.signatures.contains(&Scheme::Standard)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signature(scheme: &str, header: Option<&str>, secret: Option<&str>) -> SignatureRequest {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        SignatureRequest { scheme: scheme.to_owned(), header: owned(header), secret: owned(secret) }
+    }
+
+    #[test]
+    fn an_endpoint_with_nothing_but_a_url_is_standard() {
+        let (settings, secret) = Overrides::default().apply(None).expect("defaults");
+        let shown = serde_json::to_value(&settings).expect("plain");
+        assert_eq!(
+            shown,
+            serde_json::json!({
+                "profile": "standard", "envelope": "raw", "signatures": [{"scheme": "standard"}],
+                "retry_policy": "eight-step", "failure_policy": "five-days", "timeout_ms": 15000,
+                "subscribe": ["*"],
+            })
+        );
+        assert!(secret.is_none() && needs_secret(&settings));
+        let bare = ready_made(ACCOUNT_SIGNED).expect("ready-made");
+        assert_eq!(bare.retry_policy, RetryPolicy::ThreeStep);
+        assert_eq!(bare.envelope, Envelope::Compact);
+        assert!(!needs_secret(&bare));
+    }
+
+    #[test]
+    fn a_part_is_overridden_alone_and_a_new_profile_keeps_the_subscription() {
+        let none = Overrides { subscribe: Some(Subscribe::None), ..Overrides::default() };
+        let (known, _) = none.apply(None).expect("valid");
+        let faster = Overrides { timeout_ms: Some(500), ..Overrides::default() };
+        let (faster, _) = faster.apply(Some(known.clone())).expect("valid");
+        assert_eq!(faster, EndpointSettings { timeout_ms: 500, ..known });
+        let other = Overrides { profile: Some(ACCOUNT_SIGNED.to_owned()), ..Overrides::default() };
+        let (other, _) = other.apply(Some(faster)).expect("valid");
+        assert_eq!((other.timeout_ms, other.subscribe), (15_000, None));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        let whsec = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        let signed = |signatures| Overrides { signatures: Some(signatures), ..Overrides::default() };
+        let profile = |name: &str| Overrides { profile: Some(name.to_owned()), ..Overrides::default() };
+        for (overrides, at, words) in [
+            (profile("rsa-signed"), "/profile", "not built yet"),
+            (profile("event-envelope"), "/profile", "not built yet"),
+            (profile("nope"), "/profile", "no profile 'nope'"),
+            (Overrides { timeout_ms: Some(0), ..Overrides::default() }, "/timeout_ms", "timeout_ms is 0"),
+            (signed(vec![]), "/signatures", "give 1 to 4"),
+            (signed(vec![signature("rsa", None, None)]), "/signatures/0/scheme", "'rsa' is not built yet"),
+            (signed(vec![signature("body-hmac", Some("Host"), None)]), "/signatures/0/header", "another use"),
+            (signed(vec![signature("standard", None, Some("x"))]), "/signatures/0/secret", "whsec_"),
+            (signed(vec![signature("body-hmac", None, Some(whsec))]), "/signatures/0/secret", "leave the secret out"),
+            (signed(vec![signature("standard", None, None), signature("standard", None, None)]), "/signatures/1", "twice"),
+        ] {
+            let error = overrides.apply(None).expect_err(words);
+            assert!(error.to_string().contains(words), "{error}");
+            assert_eq!(error.place().map(ToString::to_string).as_deref(), Some(at), "{error}");
+        }
+    }
+}

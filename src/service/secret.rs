@@ -1,0 +1,156 @@
+//! The signing secrets of an endpoint: listed without their values, rotated with an overlap,
+//! revealed to those who may.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::principal::{MayAdminister, Principal};
+use super::{Error, Listed, Service, check};
+use crate::model::limits::SECRETS_PER_ENDPOINT_MAX;
+use crate::model::{AccountId, EndpointId, SecretId, Timestamp};
+use crate::pipeline::sealing;
+use crate::signing::EndpointSecret;
+use crate::vault::random;
+
+/// How long an old secret goes on signing when nothing is said.
+const OVERLAP_S_DEFAULT: i64 = 24 * 60 * 60;
+/// Longest overlap.
+const OVERLAP_S_MAX: i64 = 30 * 24 * 60 * 60;
+
+/// How a secret is rotated.
+#[derive(Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rotation {
+    /// For how many seconds the old secrets go on signing beside the new one; a day, if left out.
+    pub overlap_s: Option<i64>,
+    /// The new secret, `whsec_…`; one is made, if left out.
+    pub secret: Option<String>,
+}
+
+/// A secret, without its value.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SecretView {
+    /// Its id.
+    #[schema(value_type = String, example = "sec_0198c1f0a3b27c4d8e5f60718293a4b5")]
+    pub id: SecretId,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When it stops signing, if it was rotated out.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A secret with its value.
+#[derive(Serialize, ToSchema)]
+pub struct WholeSecretView {
+    /// Its id.
+    #[schema(value_type = String, example = "sec_0198c1f0a3b27c4d8e5f60718293a4b5")]
+    pub id: SecretId,
+    /// The secret.
+    #[schema(example = "whsec_…")]
+    pub secret: String,
+}
+
+impl Service {
+    /// The secrets of an endpoint, oldest first, those that have expired left out.
+    pub async fn secrets(&self, who: &Principal<MayAdminister>, endpoint: &str) -> Result<Listed<SecretView>, Error> {
+        let endpoint = self.endpoint_id(who.account(), endpoint).await?;
+        let now = self.inner.clock.now();
+        let rows = self.inner.store.endpoint_secrets(who.account(), endpoint).await?;
+        let live = rows.into_iter().filter(|row| row.expires_at.is_none_or(|at| at > now));
+        let view = |row: crate::store::EndpointSecret| SecretView {
+            id: row.id,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+        };
+        Ok(Listed::whole(live.map(view).collect()))
+    }
+
+    /// Makes a new secret of an endpoint; the old ones sign until the overlap ends.
+    pub async fn rotate_secret(
+        &self,
+        who: &Principal<MayAdminister>,
+        endpoint: &str,
+        rotation: Rotation,
+    ) -> Result<WholeSecretView, Error> {
+        let endpoint = self.endpoint_id(who.account(), endpoint).await?;
+        let overlap_s = rotation.overlap_s.unwrap_or(OVERLAP_S_DEFAULT);
+        if !(0..=OVERLAP_S_MAX).contains(&overlap_s) {
+            let why = format!("overlap_s is {overlap_s}: it must be 0 to {OVERLAP_S_MAX}");
+            return Err(Error::field("/overlap_s", why));
+        }
+        let secret = match &rotation.secret {
+            Some(text) => EndpointSecret::parse(text).map_err(|error| Error::field("/secret", error))?,
+            None => EndpointSecret::from_random(random::bytes()?),
+        };
+        let now = self.inner.clock.now();
+        if overlap_s > 0 {
+            let known = self.inner.store.endpoint_secrets(who.account(), endpoint).await?;
+            let live = known.iter().filter(|row| row.expires_at.is_none_or(|at| at > now)).count();
+            if live >= SECRETS_PER_ENDPOINT_MAX {
+                return Err(Error::Conflict {
+                    code: "too_many_secrets",
+                    why: format!(
+                        "{live} secrets of this endpoint sign at the moment, the most there may be: wait \
+                         until one expires, or rotate with overlap_s 0"
+                    ),
+                });
+            }
+        }
+        let id = SecretId::mint(now);
+        self.add_secret((who.account(), endpoint, id), &secret, now.plus_ms(overlap_s * 1000)).await?;
+        tracing::info!(account.id = %who.account(), key.id = %who.key(), endpoint.id = %endpoint, secret.id = %id, "a signing secret was rotated");
+        Ok(WholeSecretView { id, secret: secret.text().to_string() })
+    }
+
+    /// One secret of an endpoint with its value.
+    pub async fn reveal_secret(
+        &self,
+        who: &Principal<MayAdminister>,
+        endpoint: &str,
+        id: &str,
+    ) -> Result<WholeSecretView, Error> {
+        let endpoint = self.endpoint_id(who.account(), endpoint).await?;
+        let id: SecretId = check::id(id, "secret")?;
+        let rows = self.inner.store.endpoint_secrets(who.account(), endpoint).await?;
+        let row = rows.into_iter().find(|row| row.id == id).ok_or(Error::NotFound("secret"))?;
+        let plain = self.inner.vault.open(&row.sealed, &sealing::endpoint_secret(who.account(), id))?;
+        let secret = std::str::from_utf8(&plain)
+            .map_err(|error| Error::unreadable("the secret", error))?
+            .to_owned();
+        tracing::info!(account.id = %who.account(), key.id = %who.key(), endpoint.id = %endpoint, secret.id = %id, "a signing secret was revealed");
+        Ok(WholeSecretView { id, secret })
+    }
+
+    /// Adds a secret; all others stop signing at `others_expire_at`.
+    pub(super) async fn add_secret(
+        &self,
+        which: (AccountId, EndpointId, SecretId),
+        secret: &EndpointSecret,
+        others_expire_at: Timestamp,
+    ) -> Result<(), Error> {
+        let (account, endpoint, id) = which;
+        let sealed = self.seal_secret(account, id, secret)?;
+        let now = self.inner.clock.now();
+        self.inner.store.rotate_secret(account, endpoint, (id, sealed, now), others_expire_at).await?;
+        Ok(())
+    }
+
+    /// The secret as the store keeps it.
+    pub(super) fn seal_secret(
+        &self,
+        account: AccountId,
+        id: SecretId,
+        secret: &EndpointSecret,
+    ) -> Result<bytes::Bytes, Error> {
+        let context = sealing::endpoint_secret(account, id);
+        Ok(self.inner.vault.seal(secret.text().as_bytes(), &context)?.into())
+    }
+
+    async fn endpoint_id(&self, account: AccountId, id: &str) -> Result<EndpointId, Error> {
+        let id: EndpointId = check::id(id, "endpoint")?;
+        let found = self.inner.store.endpoint(account, id).await?;
+        found.map(|row| row.id).ok_or(Error::NotFound("endpoint"))
+    }
+}
