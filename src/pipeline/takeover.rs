@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::Inner;
+use super::crash::crash_point;
 use super::evaluate::EvaluatedEvent;
 use super::writer::Fresh;
 use crate::model::IncarnationId;
@@ -36,6 +37,7 @@ async fn sweep_inbox(inner: &Arc<Inner>, ended: IncarnationId) -> Result<(), sto
         if taken.is_empty() {
             return Ok(());
         }
+        crash_point("taken-over-not-evaluated");
         metrics::counter!("throwbar_events_taken_over_total").increment(taken.len() as u64);
         let mut fresh = Vec::with_capacity(taken.len());
         for row in taken {
@@ -88,6 +90,7 @@ async fn sweep_claims(inner: &Arc<Inner>, ended: IncarnationId) -> Result<(), st
         if released.is_empty() {
             return Ok(());
         }
+        crash_point("released-not-claimed");
         metrics::counter!("throwbar_deliveries_interrupted_total").increment(released.len() as u64);
         for (account, endpoint) in released {
             inner.lanes.waits(account, endpoint, now);
