@@ -191,7 +191,11 @@ async fn live(
             () = real.sleep_until(real.now().plus_ms(RESTART_MS)) => {}
             () = wait(stopped.clone()) => return,
         }
-        match Pipeline::start(parts.clone()).await {
+        let started = tokio::select! {
+            started = Pipeline::start(parts.clone()) => started,
+            () = wait(stopped.clone()) => return,
+        };
+        match started {
             Ok(next) => pipeline = Some(next),
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "no new incarnation yet");

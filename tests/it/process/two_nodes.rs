@@ -166,6 +166,29 @@ async fn a_node_cut_off_under_load_is_replaced_and_comes_back() {
 }
 
 #[tokio::test]
+async fn a_line_gone_silent_is_answered_for_and_nothing_is_lost() {
+    let receiver = Receiver::start().await;
+    let home = Home::on(Engine::Postgres).await;
+    let (line, url) = line_to(home.postgres_url()).await;
+    let far = Home::at(&url);
+    let node = far.start().await;
+    make_endpoint(node.caller(), &receiver.url("/"), json!("all")).await;
+    let load = Load::start(vec![node.caller().clone()]);
+    load.wait_for(60).await;
+    line.blackhole();
+    let body = event_body("other.made", "{}", None);
+    let reply = before_hanging("an answer", node.caller().try_post("/v1/events", body)).await;
+    assert_eq!(reply.expect("an answer").status, 503);
+    line.open().await;
+    load.wait_for(load.count() + 60).await;
+    let acknowledged = load.finish().await;
+    home.until_settled().await;
+    node.stop().await;
+    assert_all_arrived(&acknowledged, &receiver.requests());
+    assert_all_on_record(&home, acknowledged.len()).await;
+}
+
+#[tokio::test]
 async fn a_late_commit_of_a_node_declared_dead_is_refused() {
     let receiver = Receiver::start().await;
     let gate = Gate::shut();
