@@ -5,8 +5,10 @@
 //! into a failure that says what was awaited.
 
 pub mod answers;
+pub mod caller;
 pub mod clients;
 pub mod line;
+pub mod node;
 pub mod postgres;
 pub mod proxy;
 pub mod receiver;
