@@ -1,0 +1,76 @@
+//! Taking over what a life has left.
+
+use std::collections::BTreeSet;
+
+use throwbar::store::{Batch, SetAside};
+
+use super::{accept, delivery, planned, somebody, write};
+use crate::support::making::{self, now};
+use crate::support::store::{TestStore, on_both};
+
+#[tokio::test]
+async fn an_inbox_is_taken_over_in_pieces_with_its_revisions() {
+    on_both(async |engine| {
+        let TestStore { store, .. } = &TestStore::open(engine).await;
+        let own = making::account(store).await;
+        let (dead, heir, next) = (somebody(), somebody(), somebody());
+        let mut left = BTreeSet::new();
+        for count in [3, 2] {
+            let accepts: Vec<_> = (0..count).map(|_| making::event(own, "1")).collect();
+            left.extend(accepts.iter().map(|event| event.id));
+            store.write(dead, &Batch { accepts, ..Batch::default() }).await.expect("written");
+            store.switch_account(own, true).await.expect("written");
+        }
+        let (aside, other) = (making::event(own, "2"), making::event(own, "3"));
+        let accepts = vec![aside.clone()];
+        store.write(dead, &Batch { accepts, ..Batch::default() }).await.expect("written");
+        let set_aside = SetAside { account: own, event: aside.id, why: "it kills".to_owned() };
+        write(store, &Batch { aside: vec![set_aside], ..Batch::default() }).await;
+        accept(store, &other).await;
+
+        let mut taken = BTreeSet::new();
+        for wanted in [2, 2, 1, 0] {
+            let rows = store.take_over_inbox(dead, heir, 2).await.expect("taken");
+            assert_eq!(rows.len(), wanted);
+            for row in rows {
+                assert_eq!((row.account, row.takeovers), (own, 1));
+                assert!([1, 2].contains(&row.revision), "stamped when it was accepted");
+                taken.insert(row.event);
+            }
+        }
+        assert_eq!(taken, left);
+        let again = store.take_over_inbox(heir, next, 10).await.expect("taken");
+        assert_eq!(again.iter().map(|row| row.takeovers).collect::<Vec<_>>(), [2; 5]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn claims_are_released_in_pieces_each_with_an_attempt_that_says_so() {
+    on_both(async |engine| {
+        let TestStore { store, .. } = &TestStore::open(engine).await;
+        let own = making::account(store).await;
+        let to = (own, making::stored_endpoint(store, own).await);
+        let (dead, living, at) = (somebody(), somebody(), now());
+        let mut left = Vec::new();
+        for _ in 0..5 {
+            left.push(planned(store, dead, to, None).await);
+        }
+        let kept = planned(store, living, to, None).await;
+        for wanted in [2, 2, 1, 0] {
+            let released = store.release_claims(dead, at, 2).await.expect("released");
+            assert_eq!(released, vec![to; wanted]);
+        }
+        for id in left {
+            let row = delivery(store, own, id).await;
+            assert_eq!((row.state.as_str(), row.due_at, row.holder), ("pending", Some(at), None));
+            assert_eq!(row.attempts_made, 0, "it is not counted");
+            let attempts = store.attempts(own, id).await.expect("read");
+            assert_eq!(attempts.len(), 1);
+            assert_eq!(attempts[0].error_class.as_deref(), Some("interrupted"));
+            assert_eq!(attempts[0].no, 1);
+        }
+        assert_eq!(delivery(store, own, kept).await.holder, Some(living));
+    })
+    .await;
+}
