@@ -21,16 +21,29 @@ async fn an_event_reaches_its_subscriber_once_signed_and_unchanged() {
         let requests = app.receiver.requests();
         assert_eq!(requests.len(), 1);
         let request = &requests[0];
-        assert_eq!((request.method.as_str(), request.target.as_str()), ("POST", "/hook"));
+        assert_eq!(
+            (request.method.as_str(), request.target.as_str()),
+            ("POST", "/hook")
+        );
         assert_eq!(request.body, ODD);
         assert_eq!(request.header("content-type"), Some("application/json"));
-        assert_eq!(request.webhook_id(), event.to_string(), "its own subscription's id is the event's");
+        assert_eq!(
+            request.webhook_id(),
+            event.to_string(),
+            "its own subscription's id is the event's"
+        );
         assert_eq!(request.header("svix-id"), Some(request.webhook_id()));
         app.assert_signed(request, &Scheme::Standard, SECRET);
 
         let delivery = app.delivery(event).await;
-        assert_eq!((delivery.endpoint, delivery.state.as_str()), (endpoint, "delivered"));
-        assert_eq!((delivery.attempts_made, delivery.settled_at), (1, Some(app.clock.now())));
+        assert_eq!(
+            (delivery.endpoint, delivery.state.as_str()),
+            (endpoint, "delivered")
+        );
+        assert_eq!(
+            (delivery.attempts_made, delivery.settled_at),
+            (1, Some(app.clock.now()))
+        );
         assert_eq!(app.outcome(event).await.1, ["204"]);
         let verdicts = app.verdicts(event).await;
         assert_eq!(verdicts.len(), 1);
@@ -44,7 +57,8 @@ async fn an_event_reaches_its_subscriber_once_signed_and_unchanged() {
 async fn an_event_that_nobody_wants_is_kept_and_goes_nowhere() {
     on_both(async |engine| {
         let app = TestApp::start(engine).await;
-        app.subscriber("/hook", &["deal.won", "proposal.*"], settings()).await;
+        app.subscriber("/hook", &["deal.won", "proposal.*"], settings())
+            .await;
         let event = app.send_and_settle("deal.lost", "{}").await;
         assert!(app.deliveries(event).await.is_empty());
         assert!(app.verdicts(event).await.is_empty());
@@ -58,10 +72,20 @@ async fn an_event_that_nobody_wants_is_kept_and_goes_nowhere() {
 async fn each_endpoint_gets_the_body_in_its_own_envelope() {
     on_both(async |engine| {
         let app = TestApp::start(engine).await;
-        for (path, envelope) in
-            [("/raw", Envelope::Raw), ("/compact", Envelope::Compact), ("/event", Envelope::Event)]
-        {
-            app.subscriber(path, &["*"], EndpointSettings { envelope, ..settings() }).await;
+        for (path, envelope) in [
+            ("/raw", Envelope::Raw),
+            ("/compact", Envelope::Compact),
+            ("/event", Envelope::Event),
+        ] {
+            app.subscriber(
+                path,
+                &["*"],
+                EndpointSettings {
+                    envelope,
+                    ..settings()
+                },
+            )
+            .await;
         }
         let at = app.clock.now();
         let event = app.send_and_settle("deal.won", ODD).await;
@@ -70,7 +94,10 @@ async fn each_endpoint_gets_the_body_in_its_own_envelope() {
         let wrapped = format!("{{\"event\":\"deal.won\",\"timestamp\":\"{at}\",\"data\":{ODD}}}");
         for (path, body) in [("/raw", ODD), ("/compact", compact), ("/event", &wrapped)] {
             let requests = app.receiver.requests();
-            let request = requests.iter().find(|request| request.target == path).expect(path);
+            let request = requests
+                .iter()
+                .find(|request| request.target == path)
+                .expect(path);
             assert_eq!(request.body, body, "{path}");
             app.assert_signed(request, &Scheme::Standard, SECRET);
         }
@@ -100,10 +127,24 @@ async fn several_schemes_and_several_secrets_sign_side_by_side() {
         let app = TestApp::start(engine).await;
         let body_hmac = Scheme::from_words("body-hmac", None).expect("it is built");
         let signatures = vec![Scheme::Standard, body_hmac.clone()];
-        let endpoint = app.subscriber("/hook", &["*"], EndpointSettings { signatures, ..settings() }).await;
+        let endpoint = app
+            .subscriber(
+                "/hook",
+                &["*"],
+                EndpointSettings {
+                    signatures,
+                    ..settings()
+                },
+            )
+            .await;
         let (newer, now) = (another_secret(), app.clock.now());
         let (id, sealed) = app.sealed_secret(app.account, &newer);
-        let rotated = app.store.rotate_secret(app.account, endpoint, (id, sealed, now), now.plus_ms(60_000));
+        let rotated = app.store.rotate_secret(
+            app.account,
+            endpoint,
+            (id, sealed, now),
+            now.plus_ms(60_000),
+        );
         rotated.await.expect("written");
 
         app.send_and_settle("a.b", "{}").await;
@@ -118,7 +159,11 @@ async fn several_schemes_and_several_secrets_sign_side_by_side() {
         let request = &app.receiver.requests()[1];
         app.assert_signed(request, &Scheme::Standard, &newer);
         let signatures = request.header("webhook-signature").expect("signed");
-        assert_eq!(signatures.split(' ').count(), 1, "the old secret's time is over: {signatures}");
+        assert_eq!(
+            signatures.split(' ').count(),
+            1,
+            "the old secret's time is over: {signatures}"
+        );
         app.finish().await;
     })
     .await;
@@ -130,12 +175,21 @@ async fn what_two_automations_send_to_one_endpoint_is_two_deliveries() {
         let app = TestApp::start(engine).await;
         let endpoint = app.subscriber("/hook", &["deal.won"], settings()).await;
         app.publish(&automation(&["deal.*"], &[endpoint])).await;
-        app.publish(&automation(&["*", "deal.won"], &[endpoint])).await;
+        app.publish(&automation(&["*", "deal.won"], &[endpoint]))
+            .await;
         let event = app.send_and_settle("deal.won", "{}").await;
         let deliveries = app.deliveries(event).await;
-        assert_eq!(deliveries.len(), 3, "each automation once, however many of its patterns match");
+        assert_eq!(
+            deliveries.len(),
+            3,
+            "each automation once, however many of its patterns match"
+        );
         let counts = app.receiver.counts_by_webhook_id();
-        assert_eq!(counts.len(), 3, "none looks like a repeat of another: {counts:?}");
+        assert_eq!(
+            counts.len(),
+            3,
+            "none looks like a repeat of another: {counts:?}"
+        );
         assert_eq!(counts.get(&event.to_string()), Some(&1));
         assert_eq!(app.verdicts(event).await.len(), 3);
         app.finish().await;
@@ -150,13 +204,19 @@ async fn a_repeated_event_is_acknowledged_and_not_delivered_again() {
         app.subscriber("/hook", &["*"], settings()).await;
         let keyed = || {
             let mut event = app.event("a.b", "{}");
-            let key = throwbar::store::NewKey { kind: "id", key: "once".to_owned(), expires_at: None };
+            let key = throwbar::store::NewKey {
+                kind: "id",
+                key: "once".to_owned(),
+                expires_at: None,
+            };
             event.keys = vec![key];
             event
         };
         let first = app.accept(vec![keyed()]).await[0].expect("accepted");
         assert!(!first.repeat);
-        let again = app.accept(vec![keyed(), app.event("a.b", "{}"), keyed()]).await;
+        let again = app
+            .accept(vec![keyed(), app.event("a.b", "{}"), keyed()])
+            .await;
         for place in [0, 2] {
             let repeat = again[place].expect("acknowledged");
             assert_eq!((repeat.event, repeat.repeat), (first.event, true));
@@ -164,7 +224,10 @@ async fn a_repeated_event_is_acknowledged_and_not_delivered_again() {
         let mut other = keyed();
         other.body_hash = [1; 32];
         let conflict = app.accept(vec![other]).await[0].expect_err("another body");
-        assert_eq!(conflict, throwbar::pipeline::AcceptError::Conflict { event: first.event });
+        assert_eq!(
+            conflict,
+            throwbar::pipeline::AcceptError::Conflict { event: first.event }
+        );
         app.settle().await;
         assert_eq!(app.receiver.requests().len(), 2);
         app.finish().await;

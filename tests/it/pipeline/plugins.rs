@@ -21,7 +21,9 @@ async fn app_with(engine: Engine, chain: &[(&str, &str, &str)]) -> TestApp {
     let mut definition = automation(&["*"], &[endpoint]);
     for (name, path, config) in chain {
         let digest = app.upload(name, path).await;
-        definition.transforms.push(transform(&format!("{name}@1.0.0"), digest, config));
+        definition
+            .transforms
+            .push(transform(&format!("{name}@1.0.0"), digest, config));
     }
     app.publish(&definition).await;
     app
@@ -73,13 +75,27 @@ async fn a_plugin_changes_what_it_is_told_to_and_not_a_byte_more() {
 #[tokio::test]
 async fn several_outputs_are_several_deliveries() {
     on_both(async |engine| {
-        let app = app_with(engine, &[("hostile", HOSTILE, r#"{"do":"outputs","count":3}"#)]).await;
+        let app = app_with(
+            engine,
+            &[("hostile", HOSTILE, r#"{"do":"outputs","count":3}"#)],
+        )
+        .await;
         let event = app.send_and_settle("a.b", "{}").await;
-        let mut bodies: Vec<_> = app.receiver.requests().into_iter().map(|request| request.body).collect();
+        let mut bodies: Vec<_> = app
+            .receiver
+            .requests()
+            .into_iter()
+            .map(|request| request.body)
+            .collect();
         bodies.sort();
         assert_eq!(bodies, ["0", "1", "2"]);
         assert_eq!(app.receiver.counts_by_webhook_id().len(), 3);
-        assert!(app.deliveries(event).await.iter().all(|delivery| delivery.state == "delivered"));
+        assert!(
+            app.deliveries(event)
+                .await
+                .iter()
+                .all(|delivery| delivery.state == "delivered")
+        );
         app.finish().await;
     })
     .await;
@@ -92,17 +108,32 @@ async fn a_retry_sends_the_plugins_body_again_and_does_not_run_it_again() {
         let app = TestApp::start(engine).await;
         app.receiver.next("/hook", Answer::status(500));
         let policy = throwbar::retry::RetryPolicy::own(vec![1_000], 0).expect("within bounds");
-        let endpoint = app.endpoint("/hook", crate::support::publishing::retrying(policy)).await;
+        let endpoint = app
+            .endpoint("/hook", crate::support::publishing::retrying(policy))
+            .await;
         let digest = app.upload("hostile", HOSTILE).await;
         let config = r#"{"do":"header","name":"x-made-by","text":"a plugin"}"#;
         let transforms = vec![transform("hostile@1.0.0", digest, config)];
-        app.publish(&Definition { transforms, ..automation(&["*"], &[endpoint]) }).await;
+        app.publish(&Definition {
+            transforms,
+            ..automation(&["*"], &[endpoint])
+        })
+        .await;
         let event = app.send_and_settle("a.b", "{}").await;
         app.advance(std::time::Duration::from_secs(1)).await;
-        assert_eq!(app.outcome(event).await, ("delivered".to_owned(), vec!["500".to_owned(), "204".to_owned()]));
+        assert_eq!(
+            app.outcome(event).await,
+            (
+                "delivered".to_owned(),
+                vec!["500".to_owned(), "204".to_owned()]
+            )
+        );
         let requests = app.receiver.requests();
         for request in &requests {
-            assert_eq!((request.body.as_ref(), request.header("x-made-by")), (&b"1"[..], Some("a plugin")));
+            assert_eq!(
+                (request.body.as_ref(), request.header("x-made-by")),
+                (&b"1"[..], Some("a plugin"))
+            );
             assert_eq!(request.webhook_id(), requests[0].webhook_id());
         }
         app.finish().await;
@@ -124,12 +155,32 @@ async fn a_plugin_that_goes_too_far_is_a_verdict_that_names_the_limit() {
         for (no, (config, wanted, says)) in [
             (r#"{"do":"loop"}"#, Verdict::PluginError, "fuel"),
             (r#"{"do":"memory"}"#, Verdict::PluginError, "memory"),
-            (r#"{"do":"log","text":"again and again"}"#, Verdict::PluginError, "log"),
-            (r#"{"do":"outputs","count":300}"#, Verdict::PluginError, "outputs"),
+            (
+                r#"{"do":"log","text":"again and again"}"#,
+                Verdict::PluginError,
+                "log",
+            ),
+            (
+                r#"{"do":"outputs","count":300}"#,
+                Verdict::PluginError,
+                "outputs",
+            ),
             (r#"{"do":"recurse"}"#, Verdict::PluginError, "stack"),
-            (r#"{"do":"panic","text":"now"}"#, Verdict::PluginError, "broke off"),
-            (r#"{"do":"fail","text":"not today"}"#, Verdict::PluginError, "not today"),
-            (r#"{"do":"drop","text":"not for us"}"#, Verdict::PluginDropped, "not for us"),
+            (
+                r#"{"do":"panic","text":"now"}"#,
+                Verdict::PluginError,
+                "broke off",
+            ),
+            (
+                r#"{"do":"fail","text":"not today"}"#,
+                Verdict::PluginError,
+                "not today",
+            ),
+            (
+                r#"{"do":"drop","text":"not for us"}"#,
+                Verdict::PluginDropped,
+                "not for us",
+            ),
         ]
         .into_iter()
         .enumerate()

@@ -6,14 +6,15 @@ use std::net::SocketAddr;
 
 use throwbar::model::EventId;
 use throwbar::pipeline::{Limits, Pipeline};
-use throwbar::store::{Batch, Error, Store};
+use throwbar::store::{Error, Store};
 
 use crate::support::answers::{Answer, Gate};
 use crate::support::app::{TestApp, parts};
+use crate::support::batch;
 use crate::support::before_hanging;
 use crate::support::proxy::Proxy;
 use crate::support::publishing::settings;
-use crate::support::store::Engine;
+use crate::support::store::{Engine, ok};
 
 /// The server's address, and the URL of the same database by way of `other`.
 fn address_of(url: &str) -> SocketAddr {
@@ -36,8 +37,14 @@ async fn neighbour(app: &TestApp) -> Neighbour {
     let through = url.replace(&address.to_string(), &line.address().to_string());
     let store = Store::open(&through).await.expect("it opens");
     let parts = parts(store.clone(), &app.clock, Limits::default());
-    let pipeline = before_hanging("the start", Pipeline::start(parts)).await.expect("it starts");
-    Neighbour { line, store, pipeline }
+    let pipeline = before_hanging("the start", Pipeline::start(parts))
+        .await
+        .expect("it starts");
+    Neighbour {
+        line,
+        store,
+        pipeline,
+    }
 }
 
 #[tokio::test]
@@ -45,47 +52,73 @@ async fn a_node_that_is_cut_off_is_taken_over_and_fenced_when_it_comes_back() {
     let app = TestApp::start(Engine::Postgres).await;
     let other = neighbour(&app).await;
     let gate = Gate::shut();
-    app.receiver.always("/hook", Answer::status(204).behind(&gate));
+    app.receiver
+        .always("/hook", Answer::status(204).behind(&gate));
     app.subscriber("/hook", &["*"], settings()).await;
 
     // Under way when the line is cut: sent, and not on record.
-    let events: Vec<_> = (0..20).map(|no| app.event("a.b", format!("{{ \"no\": {no} }}"))).collect();
+    let events: Vec<_> = (0..20)
+        .map(|no| app.event("a.b", format!("{{ \"no\": {no} }}")))
+        .collect();
     let answers = before_hanging("the acknowledgements", other.pipeline.accept(events)).await;
-    let mut acknowledged: BTreeSet<EventId> = answers.iter().map(|answer| answer.expect("accepted").event).collect();
+    let mut acknowledged: BTreeSet<EventId> = answers
+        .iter()
+        .map(|answer| answer.expect("accepted").event)
+        .collect();
     app.receiver.wait_for(20).await;
     // Acknowledged, and not evaluated.
     let unplanned = app.event("a.b", "{ \"no\": 20 }");
     let accepts = vec![unplanned.clone()];
-    let late = Batch { accepts, ..Batch::default() };
-    other.store.write(other.pipeline.incarnation(), &late).await.expect("written");
+    let late = batch::accepts(accepts);
+    ok(other.store.write(other.pipeline.incarnation(), &late)).await;
     acknowledged.insert(unplanned.id);
 
     other.line.cut().await;
     app.receiver.wait_for(41).await;
-    before_hanging("the end of the node that was cut off", other.pipeline.ended()).await;
+    before_hanging(
+        "the end of the node that was cut off",
+        other.pipeline.ended(),
+    )
+    .await;
     assert!(!other.pipeline.is_alive());
     gate.open();
     app.settle().await;
 
     let repeats = app.receiver.counts_by_webhook_id();
-    assert_eq!(repeats.keys().cloned().collect::<BTreeSet<_>>(), acknowledged.iter().map(ToString::to_string).collect());
+    assert_eq!(
+        repeats.keys().cloned().collect::<BTreeSet<_>>(),
+        acknowledged.iter().map(ToString::to_string).collect()
+    );
     let requests = app.receiver.requests();
     for request in &requests {
-        let first = requests.iter().find(|one| one.webhook_id() == request.webhook_id()).expect("itself");
+        let first = requests
+            .iter()
+            .find(|one| one.webhook_id() == request.webhook_id())
+            .expect("itself");
         assert_eq!(request.body, first.body, "a repeat is the same to the byte");
     }
     for event in &acknowledged {
         let (state, attempts) = app.outcome(*event).await;
-        let wanted: &[&str] = if *event == unplanned.id { &["204"] } else { &["interrupted", "204"] };
-        assert_eq!((state.as_str(), attempts), ("delivered", wanted.iter().map(|word| (*word).to_owned()).collect()));
+        let wanted: &[&str] = if *event == unplanned.id {
+            &["204"]
+        } else {
+            &["interrupted", "204"]
+        };
+        assert_eq!(
+            (state.as_str(), attempts),
+            (
+                "delivered",
+                wanted.iter().map(|word| (*word).to_owned()).collect()
+            )
+        );
     }
 
     other.line.open().await;
     let event = app.event("a.b", "\"late\"");
-    let late = Batch { accepts: vec![event.clone()], ..Batch::default() };
+    let late = batch::accepts(vec![event.clone()]);
     let refused = other.store.write(other.pipeline.incarnation(), &late).await;
     assert!(matches!(refused, Err(Error::Fenced)), "{refused:?}");
-    assert!(app.store.event(app.account, event.id).await.expect("read").is_none());
+    assert!(ok(app.store.event(app.account, event.id)).await.is_none());
     app.finish().await;
 }
 
@@ -98,10 +131,13 @@ async fn what_one_node_publishes_the_next_event_on_another_sees() {
         app.subscriber("/hook", &["a.*"], settings()).await;
         let event = app.event("a.b", format!("{no}"));
         let id = event.id;
-        before_hanging("the acknowledgement", other.pipeline.accept(vec![event])).await[0].expect("accepted");
+        before_hanging("the acknowledgement", other.pipeline.accept(vec![event])).await[0]
+            .expect("accepted");
         before_hanging("the other node", other.pipeline.settle()).await;
         assert_eq!(app.deliveries(id).await.len(), no);
     }
-    before_hanging("the other node's stop", other.pipeline.shut_down()).await.expect("it stops");
+    before_hanging("the other node's stop", other.pipeline.shut_down())
+        .await
+        .expect("it stops");
     app.finish().await;
 }

@@ -8,6 +8,7 @@ mod accounts;
 mod automations;
 mod claiming;
 mod endpoints;
+mod fence;
 mod lives;
 mod marks;
 mod planning;
@@ -19,7 +20,9 @@ mod takeover;
 use throwbar::model::{AccountId, DeliveryId, EndpointId, IncarnationId, Timestamp};
 use throwbar::store::{Batch, BatchOutcome, Claim, ClaimRequest, Delivery, NewEvent, Store};
 
+use crate::support::batch;
 use crate::support::making::{self, now};
+use crate::support::store::{ok, some};
 
 /// Somebody's life, where it does not matter whose.
 fn somebody() -> IncarnationId {
@@ -27,12 +30,12 @@ fn somebody() -> IncarnationId {
 }
 
 async fn write(store: &Store, batch: &Batch) -> BatchOutcome {
-    store.write(somebody(), batch).await.expect("it is written")
+    ok(store.write(somebody(), batch)).await
 }
 
 /// Accepts one event.
 async fn accept(store: &Store, event: &NewEvent) -> throwbar::store::Accepted {
-    let batch = Batch { accepts: vec![event.clone()], ..Batch::default() };
+    let batch = batch::accepts(vec![event.clone()]);
     write(store, &batch).await.accepted[0]
 }
 
@@ -57,23 +60,23 @@ async fn planned(
     let delivery = making::delivery(event.id, to.1, due_at);
     let id = delivery.id;
     let plan = making::plan(to.0, event.id, vec![delivery]);
-    for batch in [
-        Batch { accepts: vec![event], ..Batch::default() },
-        Batch { plans: vec![plan], ..Batch::default() },
-    ] {
-        store.write(holder, &batch).await.expect("it is written");
+    for batch in [batch::accepts(vec![event]), batch::plans(vec![plan])] {
+        ok(store.write(holder, &batch)).await;
     }
     id
 }
 
 /// Claims what is due by now at one endpoint.
 async fn claim(store: &Store, holder: IncarnationId, request: ClaimRequest) -> Claim {
-    let batch = Batch { claims: vec![request], ..Batch::default() };
-    store.write(holder, &batch).await.expect("it is written").claims.remove(0)
+    let batch = Batch {
+        claims: vec![request],
+        ..Batch::default()
+    };
+    ok(store.write(holder, &batch)).await.claims.remove(0)
 }
 
 async fn delivery(store: &Store, account: AccountId, id: DeliveryId) -> Delivery {
-    store.delivery(account, id).await.expect("read").expect("it is there")
+    some(store.delivery(account, id)).await
 }
 
 async fn state(store: &Store, account: AccountId, id: DeliveryId) -> String {

@@ -54,7 +54,10 @@ pub fn parts(store: Store, clock: &ManualClock, limits: Limits) -> Parts {
         response_bytes_max: 64 * 1024,
         ..outbound::Settings::default()
     });
-    let sandbox = plugin::Settings { instances_max: 4, ..plugin::Settings::default() };
+    let sandbox = plugin::Settings {
+        instances_max: 4,
+        ..plugin::Settings::default()
+    };
     let engine = plugin::Engine::new(&sandbox).expect("a sandbox");
     Parts {
         components: Components::new(engine, store.clone()),
@@ -109,7 +112,9 @@ impl TestApp {
     /// Stops it in good order, as far as its patience goes, and keeps the database.
     pub async fn stop(&mut self) {
         let pipeline = self.pipeline.take().expect("it was started");
-        before_hanging("the shutdown", pipeline.shut_down()).await.expect("it stops");
+        before_hanging("the shutdown", pipeline.shut_down())
+            .await
+            .expect("it stops");
     }
 
     /// The pipeline.
@@ -162,8 +167,15 @@ impl TestApp {
 
     /// The deliveries of an event, by endpoint and id.
     pub async fn deliveries(&self, event: EventId) -> Vec<Delivery> {
-        let filter = DeliveryFilter { event: Some(event), ..DeliveryFilter::default() };
-        let page = self.store.deliveries(self.account, &filter, None, 1000).await.expect("read");
+        let filter = DeliveryFilter {
+            event: Some(event),
+            ..DeliveryFilter::default()
+        };
+        let page = self
+            .store
+            .deliveries(self.account, &filter, None, 1000)
+            .await
+            .expect("read");
         assert!(page.next.is_none(), "more deliveries than a story has");
         page.rows
     }
@@ -177,24 +189,34 @@ impl TestApp {
 
     /// The attempts of a delivery, oldest first.
     pub async fn attempts(&self, delivery: DeliveryId) -> Vec<Attempt> {
-        self.store.attempts(self.account, delivery).await.expect("read")
+        self.store
+            .attempts(self.account, delivery)
+            .await
+            .expect("read")
     }
 
     /// The state of an event's only delivery in a word, and what its attempts came to.
     pub async fn outcome(&self, event: EventId) -> (String, Vec<String>) {
         let delivery = self.delivery(event).await;
         let attempts = self.attempts(delivery.id).await;
-        let words = attempts.iter().map(|attempt| match (&attempt.status_code, &attempt.error_class) {
-            (Some(status), None) => status.to_string(),
-            (None, Some(class)) => class.clone(),
-            other => panic!("an attempt with {other:?}"),
-        });
+        let words =
+            attempts.iter().map(
+                |attempt| match (&attempt.status_code, &attempt.error_class) {
+                    (Some(status), None) => status.to_string(),
+                    (None, Some(class)) => class.clone(),
+                    other => panic!("an attempt with {other:?}"),
+                },
+            );
         (delivery.state, words.collect())
     }
 
     /// What became of each candidate automation.
     pub async fn verdicts(&self, event: EventId) -> Vec<Evaluation> {
-        let packed = self.store.verdicts(self.account, event).await.expect("read");
+        let packed = self
+            .store
+            .verdicts(self.account, event)
+            .await
+            .expect("read");
         serde_json::from_slice(&packed.expect("it was evaluated")).expect("valid")
     }
 
@@ -205,17 +227,35 @@ impl TestApp {
             self.settle().await;
             self.stop().await;
         }
-        assert_eq!(self.store.inbox_len().await.expect("read"), 0, "an event was not planned");
-        let claimed = DeliveryFilter { state: Some("claimed".to_owned()), ..DeliveryFilter::default() };
+        assert_eq!(
+            self.store.inbox_len().await.expect("read"),
+            0,
+            "an event was not planned"
+        );
+        let claimed = DeliveryFilter {
+            state: Some("claimed".to_owned()),
+            ..DeliveryFilter::default()
+        };
         for account in self.store.accounts(None, 1000).await.expect("read") {
-            let left = self.store.deliveries(account.id, &claimed, None, 10).await.expect("read");
-            assert!(left.rows.is_empty(), "nobody is at these any more: {:?}", left.rows);
+            let left = self
+                .store
+                .deliveries(account.id, &claimed, None, 10)
+                .await
+                .expect("read");
+            assert!(
+                left.rows.is_empty(),
+                "nobody is at these any more: {:?}",
+                left.rows
+            );
         }
     }
 }
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        assert!(self.finished || std::thread::panicking(), "the story did not `finish`");
+        assert!(
+            self.finished || std::thread::panicking(),
+            "the story did not `finish`"
+        );
     }
 }

@@ -15,18 +15,22 @@ pub fn now() -> Timestamp {
     Clock::System.now()
 }
 
-/// An account in the store.
-pub async fn account(store: &Store) -> AccountId {
-    let id = AccountId::mint(now());
-    let new = NewAccount {
-        id,
+/// An account.
+pub fn new_account() -> NewAccount {
+    NewAccount {
+        id: AccountId::mint(now()),
         uid: None,
         name: "Zoë & Söhne".to_owned(),
         signing_key: Bytes::from_static(b"sealed"),
         created_at: now(),
-    };
+    }
+}
+
+/// An account in the store.
+pub async fn account(store: &Store) -> AccountId {
+    let new = new_account();
     store.create_account(&new).await.expect("it is new");
-    id
+    new.id
 }
 
 /// An enabled endpoint without a subscription.
@@ -47,7 +51,10 @@ pub fn endpoint() -> NewEndpoint {
 /// An enabled endpoint in the store.
 pub async fn stored_endpoint(store: &Store, account: AccountId) -> EndpointId {
     let new = endpoint();
-    store.create_endpoint(account, &new).await.expect("it is new");
+    store
+        .create_endpoint(account, &new)
+        .await
+        .expect("it is new");
     new.id
 }
 
@@ -80,7 +87,11 @@ pub fn event(account: AccountId, payload: impl Into<Bytes>) -> NewEvent {
 /// An event with one key, whose body is told by one byte.
 pub fn keyed(account: AccountId, key: &str, body: u8) -> NewEvent {
     let mut new = event(account, format!("{body}"));
-    new.keys = vec![NewKey { kind: "id", key: key.to_owned(), expires_at: None }];
+    new.keys = vec![NewKey {
+        kind: "id",
+        key: key.to_owned(),
+        expires_at: None,
+    }];
     new.body_hash = [body; 32];
     new
 }
@@ -88,7 +99,13 @@ pub fn keyed(account: AccountId, key: &str, body: u8) -> NewEvent {
 /// A delivery of an event's payload, waiting since `due_at`; claimed at once if there is none.
 pub fn delivery(event: EventId, endpoint: EndpointId, due_at: Option<Timestamp>) -> NewDelivery {
     let automation = AutomationId::mint(now());
-    let origin = DeliveryOrigin { event, automation, action_no: 0, endpoint, output_no: 0 };
+    let origin = DeliveryOrigin {
+        event,
+        automation,
+        action_no: 0,
+        endpoint,
+        output_no: 0,
+    };
     NewDelivery {
         id: DeliveryId::derive(&origin),
         automation,

@@ -6,6 +6,7 @@
 
 pub mod answers;
 pub mod app;
+pub mod batch;
 pub mod clients;
 pub mod line;
 pub mod making;

@@ -37,18 +37,30 @@ pub fn settings() -> EndpointSettings {
 
 /// Settings with this retry policy.
 pub fn retrying(policy: RetryPolicy) -> EndpointSettings {
-    EndpointSettings { retry_policy: policy, ..settings() }
+    EndpointSettings {
+        retry_policy: policy,
+        ..settings()
+    }
 }
 
 /// An automation that sends what `events` name to these endpoints.
 pub fn automation(events: &[&str], endpoints: &[EndpointId]) -> Definition {
     Definition {
         trigger: Trigger {
-            events: events.iter().map(|text| text.parse().expect("a pattern")).collect(),
+            events: events
+                .iter()
+                .map(|text| text.parse().expect("a pattern"))
+                .collect(),
         },
         condition: None,
         transforms: Vec::new(),
-        actions: endpoints.iter().map(|id| Action::Webhook { endpoint: *id, url: None }).collect(),
+        actions: endpoints
+            .iter()
+            .map(|id| Action::Webhook {
+                endpoint: *id,
+                url: None,
+            })
+            .collect(),
     }
 }
 
@@ -73,7 +85,10 @@ impl TestApp {
         let now = self.clock.now();
         let id = AccountId::mint(now);
         let key = AccountKey::from_random([9; 32]).text().to_string();
-        let sealed = self.vault.seal(key.as_bytes(), &sealing::account_key(id)).expect("sealed");
+        let sealed = self
+            .vault
+            .seal(key.as_bytes(), &sealing::account_key(id))
+            .expect("sealed");
         let new = NewAccount {
             id,
             uid: None,
@@ -88,25 +103,42 @@ impl TestApp {
     /// A secret of an endpoint, sealed.
     pub fn sealed_secret(&self, account: AccountId, text: &str) -> (SecretId, Bytes) {
         let id = SecretId::mint(self.clock.now());
-        let sealed = self.vault.seal(text.as_bytes(), &sealing::endpoint_secret(account, id));
+        let sealed = self
+            .vault
+            .seal(text.as_bytes(), &sealing::endpoint_secret(account, id));
         (id, sealed.expect("sealed").into())
     }
 
     /// An endpoint of the app's account at `path` of the receiver, without a subscription.
     pub async fn endpoint(&self, path: &str, settings: EndpointSettings) -> EndpointId {
-        self.endpoint_of(self.account, &self.receiver.url(path), settings).await
+        self.endpoint_of(self.account, &self.receiver.url(path), settings)
+            .await
     }
 
     /// An endpoint of any account at any URL, without a subscription.
-    pub async fn endpoint_of(&self, account: AccountId, url: &str, settings: EndpointSettings) -> EndpointId {
+    pub async fn endpoint_of(
+        &self,
+        account: AccountId,
+        url: &str,
+        settings: EndpointSettings,
+    ) -> EndpointId {
         let new = self.new_endpoint(account, url, &settings);
-        self.store.create_endpoint(account, &new).await.expect("it is new");
+        self.store
+            .create_endpoint(account, &new)
+            .await
+            .expect("it is new");
         new.id
     }
 
     /// An endpoint at `path` of the receiver that subscribes to these events itself.
-    pub async fn subscriber(&self, path: &str, events: &[&str], settings: EndpointSettings) -> EndpointId {
-        self.subscriber_of(self.account, path, events, settings).await
+    pub async fn subscriber(
+        &self,
+        path: &str,
+        events: &[&str],
+        settings: EndpointSettings,
+    ) -> EndpointId {
+        self.subscriber_of(self.account, path, events, settings)
+            .await
     }
 
     /// The same in any account.
@@ -122,11 +154,19 @@ impl TestApp {
         let mut own = self.new_automation(&automation(events, &[new.id]));
         own.owner_endpoint = Some(new.id);
         new.subscription = Some(own);
-        self.store.create_endpoint(account, &new).await.expect("it is new");
+        self.store
+            .create_endpoint(account, &new)
+            .await
+            .expect("it is new");
         new.id
     }
 
-    fn new_endpoint(&self, account: AccountId, url: &str, settings: &EndpointSettings) -> NewEndpoint {
+    fn new_endpoint(
+        &self,
+        account: AccountId,
+        url: &str,
+        settings: &EndpointSettings,
+    ) -> NewEndpoint {
         NewEndpoint {
             id: EndpointId::mint(self.clock.now()),
             name: "an endpoint".to_owned(),
@@ -155,14 +195,24 @@ impl TestApp {
     /// Publishes an automation of the app's account.
     pub async fn publish(&self, definition: &Definition) -> AutomationId {
         let new = self.new_automation(definition);
-        self.store.create_automation(self.account, &new).await.expect("it is new");
+        self.store
+            .create_automation(self.account, &new)
+            .await
+            .expect("it is new");
         new.id
     }
 
     /// Publishes a further version of an automation.
     pub async fn publish_again(&self, id: AutomationId, definition: &Definition) {
-        let new = NewAutomation { id, ..self.new_automation(definition) };
-        let version = self.store.save_version(self.account, &new).await.expect("written");
+        let new = NewAutomation {
+            id,
+            ..self.new_automation(definition)
+        };
+        let version = self
+            .store
+            .save_version(self.account, &new)
+            .await
+            .expect("written");
         assert!(version.is_some(), "there is such an automation");
     }
 
@@ -179,7 +229,10 @@ impl TestApp {
             wasm,
             created_at: self.clock.now(),
         };
-        self.store.add_plugin_version(self.account, &new).await.expect("it is new");
+        self.store
+            .add_plugin_version(self.account, &new)
+            .await
+            .expect("it is new");
         digest
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
 use tempfile::TempDir;
-use throwbar::store::Store;
+use throwbar::store::{Error, Store};
 
 use super::before_hanging;
 use super::postgres::Database;
@@ -24,11 +24,14 @@ impl Engine {
 }
 
 /// Tells the story on each engine, and says which one a failure is of.
-#[expect(clippy::print_stderr, reason = "a test's output is shown when it fails")]
+#[expect(
+    clippy::print_stderr,
+    reason = "a test's output is shown when it fails"
+)]
 pub async fn on_both(story: impl AsyncFn(Engine)) {
     for engine in Engine::ALL {
         eprintln!("on {engine:?}");
-        before_hanging("the story's end", story(engine)).await;
+        before_hanging("the story's end", Box::pin(story(engine))).await;
     }
 }
 
@@ -97,4 +100,14 @@ fn url_of(place: &Place) -> String {
         Place::Folder(dir) => format!("sqlite:{}", file_in(dir).display()),
         Place::Server(database) => database.url(),
     }
+}
+
+/// What the store gave, where a test expects no error.
+pub async fn ok<T>(answer: impl Future<Output = Result<T, Error>>) -> T {
+    answer.await.expect("the store does it")
+}
+
+/// What the store found, where a test expects something.
+pub async fn some<T>(answer: impl Future<Output = Result<Option<T>, Error>>) -> T {
+    ok(answer).await.expect("it is there")
 }
