@@ -82,7 +82,7 @@ pub struct App {
 impl App {
     /// Opens the database, brings it up to date, takes over what is left there, and listens.
     pub async fn start(config: &Config) -> Result<Self, Error> {
-        make_data_folder(config)?;
+        make_folder(config)?;
         let store = Store::open(&config.database_url()).await.map_err(Error::Store)?;
         let vault = Arc::new(open_vault(config)?);
         let engine = Engine::new(&plugin::Settings::default()).map_err(Error::Plugins)?;
@@ -209,7 +209,7 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
-fn make_data_folder(config: &Config) -> Result<(), Error> {
+fn make_folder(config: &Config) -> Result<(), Error> {
     std::fs::create_dir_all(&config.data)
         .map_err(|cause| Error::Data { path: config.data.display().to_string(), cause })
 }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::telemetry::LogFormat;
+
 /// The prefix of the environment's keys.
 const PREFIX: &str = "THROWBAR_";
 /// Keys under the prefix that are not settings of the server.
@@ -71,16 +73,6 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Where alerts are to be mailed from; not built yet.
     pub smtp_url: Option<String>,
-}
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// For machines: one JSON object a line.
-    Json,
 }
 
 impl Default for Config {

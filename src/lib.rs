@@ -17,9 +17,10 @@
 //!
 //! | floor | rooms |
 //! | --- | --- |
-//! | 8 | [`cli`]: what the program can be asked to do, one file per command |
-//! | 7 | [`app`]: assembles everything, starts it, owns the shutdown |
-//! | 6 | [`config`], [`telemetry`]: what the operator chose, and what the operator sees |
+//! | 9 | [`cli`]: what the program can be asked to do, one file per command |
+//! | 8 | [`app`]: assembles everything, starts it, owns the shutdown |
+//! | 7 | [`config`]: what the operator chose |
+//! | 6 | [`telemetry`]: what the operator sees |
 //! | 5 | [`api`]: the doors. A door translates; it decides nothing |
 //! | 4 | [`service`]: what may be asked, by whom, and what is valid, once for all doors |
 //! | 3 | [`pipeline`]: from acceptance to the record, and taking over from the dead |

@@ -10,7 +10,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{Config, LogFormat};
+use crate::config::Config;
+use crate::telemetry::LogFormat;
 
 /// The exit code of a command that failed.
 pub const EXIT_FAILED: u8 = 1;

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use super::attempt::Outgoing;
 use super::lanes::Turn;
+use super::node::Node;
 use super::plan::Content;
 use super::queue::ClaimEntry;
-use super::{Inner, snapshot};
+use super::snapshot;
 use crate::envelope::Envelope;
 use crate::model::Timestamp;
 use crate::store::{self, Claim, ClaimRequest, StoredBody};
@@ -22,12 +23,12 @@ const LOOK_SHARED_MS: i64 = 5_000;
 const LOOK_ALONE_MS: i64 = 60_000;
 
 /// Looks over the index, so that every lane knows when its first delivery is due.
-pub(super) async fn look(inner: &Inner) -> Result<(), store::Error> {
+pub(super) async fn look(node: &Node) -> Result<(), store::Error> {
     let mut after = None;
     loop {
-        let page = inner.store.due_endpoints(after, LOOK_PAGE).await?;
+        let page = node.store.due_endpoints(after, LOOK_PAGE).await?;
         for due in &page {
-            inner.lanes.waits(due.account, due.endpoint, due.due_at);
+            node.lanes.waits(due.account, due.endpoint, due.due_at);
         }
         match page.last() {
             Some(last) if page.len() == LOOK_PAGE => after = Some((last.account, last.endpoint)),
@@ -37,20 +38,20 @@ pub(super) async fn look(inner: &Inner) -> Result<(), store::Error> {
 }
 
 /// Claims until the incarnation ends.
-pub(super) async fn run(inner: Arc<Inner>) {
-    let look_ms = if inner.store.is_shared() {
+pub(super) async fn run(node: Arc<Node>) {
+    let look_ms = if node.store.is_shared() {
         LOOK_SHARED_MS
     } else {
         LOOK_ALONE_MS
     };
-    let mut look_at = inner.clock.now().plus_ms(look_ms);
+    let mut look_at = node.clock.now().plus_ms(look_ms);
     loop {
-        if inner.is_closing() {
+        if node.is_closing() {
             return;
         }
-        let now = inner.clock.now();
+        let now = node.clock.now();
         if now >= look_at {
-            if let Err(error) = look(&inner).await {
+            if let Err(error) = look(&node).await {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "can't look for what is due"
@@ -58,24 +59,24 @@ pub(super) async fn run(inner: Arc<Inner>) {
             }
             look_at = now.plus_ms(look_ms);
         }
-        for turn in inner.lanes.turns(now, TURNS_MAX) {
-            take(&inner, turn, now);
+        for turn in node.lanes.turns(now, TURNS_MAX) {
+            take(&node, turn, now);
         }
-        let until = inner
+        let until = node
             .lanes
             .next_turn()
             .map_or(look_at, |due| due.min(look_at));
         tokio::select! {
-            () = inner.lanes.changed() => {}
-            () = inner.clock.sleep_until(until) => {}
+            () = node.lanes.changed() => {}
+            () = node.clock.sleep_until(until) => {}
         }
     }
 }
 
 /// Claims for one endpoint, and sends what it brings.
-fn take(inner: &Arc<Inner>, turn: Turn, now: Timestamp) {
-    let inner = inner.clone();
-    inner.clone().spawn(async move {
+fn take(node: &Arc<Node>, turn: Turn, now: Timestamp) {
+    let node = node.clone();
+    node.clone().spawn(async move {
         let request = ClaimRequest {
             account: turn.account,
             endpoint: turn.endpoint,
@@ -83,26 +84,26 @@ fn take(inner: &Arc<Inner>, turn: Turn, now: Timestamp) {
             limit: turn.slots.len(),
         };
         let (reply, answer) = tokio::sync::oneshot::channel();
-        inner.queue.claim(ClaimEntry { request, reply });
+        node.queue.claim(ClaimEntry { request, reply });
         match answer.await {
-            Ok(Some(claim)) => bring(&inner, turn, claim).await,
+            Ok(Some(claim)) => bring(&node, turn, claim).await,
             // The store did not answer: the turn comes again.
-            _ => inner.lanes.end_turn(turn, Some(now)),
+            _ => node.lanes.end_turn(turn, Some(now)),
         }
     });
 }
 
-async fn bring(inner: &Arc<Inner>, mut turn: Turn, claim: Claim) {
+async fn bring(node: &Arc<Node>, mut turn: Turn, claim: Claim) {
     metrics::counter!("throwbar_deliveries_claimed_total").increment(claim.deliveries.len() as u64);
     let account = turn.account;
     let mut slots = std::mem::take(&mut turn.slots);
     slots.truncate(claim.deliveries.len());
     let endpoint = turn.endpoint;
-    inner.lanes.end_turn(turn, claim.next_due);
+    node.lanes.end_turn(turn, claim.next_due);
     if claim.deliveries.is_empty() {
         return;
     }
-    let loaded = load(inner, account, &claim).await;
+    let loaded = load(node, account, &claim).await;
     let (snapshot, bodies) = match loaded {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -111,12 +112,12 @@ async fn bring(inner: &Arc<Inner>, mut turn: Turn, claim: Claim) {
                 error = &error as &dyn std::error::Error,
                 "claimed deliveries can't be read"
             );
-            inner.end(&error);
+            node.end(&error);
             return;
         }
     };
     for ((delivery, body), slot) in claim.deliveries.into_iter().zip(bodies).zip(slots) {
-        inner.send(Outgoing {
+        node.send(Outgoing {
             account,
             delivery: delivery.id,
             endpoint,
@@ -142,12 +143,12 @@ enum LoadError {
 type Loaded = (Arc<snapshot::Snapshot>, Vec<Option<StoredBody>>);
 
 async fn load(
-    inner: &Inner,
+    node: &Node,
     account: crate::model::AccountId,
     claim: &Claim,
 ) -> Result<Loaded, LoadError> {
-    let snapshot = inner.snapshots.newest(account, claim.revision).await?;
-    let bodies = inner.store.bodies(account, &claim.deliveries).await?;
+    let snapshot = node.snapshots.newest(account, claim.revision).await?;
+    let bodies = node.store.bodies(account, &claim.deliveries).await?;
     Ok((snapshot, bodies))
 }
 

@@ -27,6 +27,7 @@ pub mod crash;
 mod decide;
 mod evaluate;
 mod lanes;
+mod node;
 mod permit;
 mod plan;
 mod queue;
@@ -53,15 +54,14 @@ use crate::model::{AccountId, Clock, EndpointId, EventId, IncarnationId, Timesta
 use crate::outbound::Client;
 use crate::store::{self, Life, NewEvent, Store};
 use crate::vault::Vault;
-use attempt::Outgoing;
 use busy::Busy;
 use components::Components;
 use lanes::Lanes;
+use node::Node;
 use permit::Permits;
-use queue::{AcceptEntry, PlanEntry, Queue};
+use queue::{AcceptEntry, Queue};
 use snapshot::Snapshots;
 use workers::Workers;
-use writer::Fresh;
 
 /// How often a node looks whether others have died, and whether it lives itself.
 const LIFE_CHECK_MS: i64 = 500;
@@ -139,27 +139,10 @@ pub enum AcceptError {
     Refused,
 }
 
-struct Inner {
-    store: Store,
-    client: Client,
-    clock: Clock,
-    components: Components,
-    snapshots: Snapshots,
-    holder: IncarnationId,
-    permits: Permits,
-    lanes: Lanes,
-    queue: Queue,
-    workers: Workers,
-    busy: Busy,
-    tracker: TaskTracker,
-    closing: AtomicBool,
-    ended: watch::Sender<bool>,
-}
-
 /// One incarnation of a node at work. Clones are the same one.
 #[derive(Clone)]
 pub struct Pipeline {
-    inner: Arc<Inner>,
+    node: Arc<Node>,
     life: Arc<tokio::sync::Mutex<Option<Life>>>,
     shutdown_ms: u64,
 }
@@ -169,7 +152,7 @@ impl Pipeline {
     pub async fn start(parts: Parts) -> Result<Self, store::Error> {
         let mut life = parts.store.begin_life(parts.clock.now()).await?;
         let busy = Busy::default();
-        let inner = Arc::new(Inner {
+        let node = Arc::new(Node {
             snapshots: Snapshots::new(parts.store.clone(), parts.vault, parts.components.clone()),
             components: parts.components,
             store: parts.store,
@@ -185,15 +168,15 @@ impl Pipeline {
             closing: AtomicBool::new(false),
             ended: watch::Sender::new(false),
         });
-        inner.spawn(writer::run(inner.clone()));
-        takeover::sweep(&inner, &mut life).await?;
-        claimer::look(&inner).await?;
-        inner.spawn(claimer::run(inner.clone()));
+        node.spawn(writer::run(node.clone()));
+        takeover::sweep(&node, &mut life).await?;
+        claimer::look(&node).await?;
+        node.spawn(claimer::run(node.clone()));
         let life = Arc::new(tokio::sync::Mutex::new(Some(life)));
-        inner.spawn(watch_lives(inner.clone(), life.clone()));
-        tracing::info!(incarnation.id = %inner.holder, "the pipeline is at work");
+        node.spawn(watch_lives(node.clone(), life.clone()));
+        tracing::info!(incarnation.id = %node.holder, "the pipeline is at work");
         Ok(Self {
-            inner,
+            node,
             life,
             shutdown_ms: parts.limits.shutdown_ms,
         })
@@ -202,8 +185,8 @@ impl Pipeline {
     /// Takes events; each is answered once it is durable, or refused. All go into one commit as far
     /// as they fit.
     pub async fn accept(&self, events: Vec<NewEvent>) -> Vec<Result<Acknowledged, AcceptError>> {
-        let inner = &self.inner;
-        if inner.is_closing() {
+        let node = &self.node;
+        if node.is_closing() {
             return events
                 .iter()
                 .map(|_| Err(AcceptError::Unavailable))
@@ -212,7 +195,7 @@ impl Pipeline {
         let mut entries = Vec::with_capacity(events.len());
         let mut answers = Vec::with_capacity(events.len());
         for event in events {
-            match inner.permits.take(event.account, event.payload.len()) {
+            match node.permits.take(event.account, event.payload.len()) {
                 Ok(permit) => {
                     let (reply, answer) = oneshot::channel();
                     entries.push(AcceptEntry {
@@ -228,12 +211,17 @@ impl Pipeline {
                 }
             }
         }
-        inner.queue.accept(entries);
+        node.queue.accept(entries);
+        let mut ended = node.ended.subscribe();
         let mut outcomes = Vec::with_capacity(answers.len());
         for answer in answers {
             outcomes.push(match answer {
                 Err(refused) => Err(refused),
-                Ok(answer) => answer.await.unwrap_or(Err(AcceptError::Unavailable)),
+                // What still waits when the incarnation ends is never answered.
+                Ok(answer) => tokio::select! {
+                    answer = answer => answer.unwrap_or(Err(AcceptError::Unavailable)),
+                    _ = ended.wait_for(|ended| *ended) => Err(AcceptError::Unavailable),
+                },
             });
         }
         outcomes
@@ -241,15 +229,15 @@ impl Pipeline {
 
     /// Something waits in the store for this endpoint, due at `due`; or its state has changed.
     pub fn wake(&self, account: AccountId, endpoint: EndpointId, due: Timestamp) {
-        self.inner.lanes.waits(account, endpoint, due);
+        self.node.lanes.waits(account, endpoint, due);
     }
 
     /// Returns when nothing is in hand and nothing is due: what tests wait for instead of sleeping.
     pub async fn settle(&self) {
-        let inner = &self.inner;
+        let node = &self.node;
         loop {
-            inner.busy.idle().await;
-            if inner.lanes.nothing_due(inner.clock.now()) && inner.busy.is_idle() {
+            node.busy.idle().await;
+            if node.lanes.nothing_due(node.clock.now()) && node.busy.is_idle() {
                 return;
             }
             // Something is due: the claimer holds it as soon as it runs.
@@ -259,204 +247,67 @@ impl Pipeline {
 
     /// Returns when the incarnation has ended.
     pub async fn ended(&self) {
-        let mut ended = self.inner.ended.subscribe();
+        let mut ended = self.node.ended.subscribe();
         // The sender lives as long as `self`.
         let _ = ended.wait_for(|ended| *ended).await;
     }
 
     /// Whether this incarnation still works.
     pub fn is_alive(&self) -> bool {
-        !*self.inner.ended.borrow() && !self.inner.is_closing()
+        !*self.node.ended.borrow() && !self.node.is_closing()
     }
 
     /// Whose life it is.
     pub fn incarnation(&self) -> IncarnationId {
-        self.inner.holder
+        self.node.holder
     }
 
     /// Stops in good order: takes nothing more, finishes what is under way or hands it back, and
     /// ends the life.
     pub async fn shut_down(&self) -> Result<(), store::Error> {
-        let inner = &self.inner;
-        inner.closing.store(true, Ordering::SeqCst);
+        let node = &self.node;
+        node.closing.store(true, Ordering::SeqCst);
         let patience = Duration::from_millis(self.shutdown_ms);
-        if tokio::time::timeout(patience, inner.busy.idle())
+        if tokio::time::timeout(patience, node.busy.idle())
             .await
             .is_err()
         {
             tracing::warn!("not everything was finished in time; it is handed back");
         }
         let life = self.life.lock().await.take();
-        inner.ended.send_replace(true);
+        node.ended.send_replace(true);
         if let Some(life) = life {
-            inner.store.end_life(life, inner.clock.now()).await?;
+            node.store.end_life(life, node.clock.now()).await?;
         }
         Ok(())
     }
 }
 
 /// Ends with the incarnation: nothing that it started goes on.
-async fn watch_lives(inner: Arc<Inner>, life: Arc<tokio::sync::Mutex<Option<Life>>>) {
+async fn watch_lives(node: Arc<Node>, life: Arc<tokio::sync::Mutex<Option<Life>>>) {
     loop {
         // The database says who is dead, in real time.
         let real = Clock::System;
         real.sleep_until(real.now().plus_ms(LIFE_CHECK_MS)).await;
-        if !inner.store.is_shared() || inner.is_closing() {
+        if !node.store.is_shared() || node.is_closing() {
             return;
         }
         let mut guard = life.lock().await;
         let Some(held) = guard.as_mut() else { return };
-        if let Err(error) = takeover::sweep(&inner, held).await {
+        if let Err(error) = takeover::sweep(&node, held).await {
             // Without its session a node can't know that it lives.
             *guard = None;
             drop(guard);
-            inner.end(&error);
+            node.end(&error);
             return;
         }
-    }
-}
-
-impl Inner {
-    fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::SeqCst)
-    }
-
-    /// Ends the incarnation because of `error`. What it holds is taken over, by its next one or
-    /// by another node.
-    fn end(&self, error: &(dyn std::error::Error + 'static)) {
-        self.closing.store(true, Ordering::SeqCst);
-        if !self.ended.send_replace(true) {
-            tracing::error!(error, incarnation.id = %self.holder, "the incarnation ends");
-        }
-    }
-
-    /// Runs `work` until it is done or the incarnation ends.
-    fn spawn(self: &Arc<Self>, work: impl Future<Output = ()> + Send + 'static) {
-        let mut ended = self.ended.subscribe();
-        self.tracker.spawn(async move {
-            tokio::select! {
-                () = work => {}
-                _ = ended.wait_for(|ended| *ended) => {}
-            }
-        });
-    }
-
-    /// Sends a claimed delivery and has the outcome recorded.
-    fn send(self: &Arc<Self>, outgoing: Outgoing) {
-        let inner = self.clone();
-        self.spawn(async move {
-            let made = attempt::attempt(outgoing, &inner.client, &inner.clock).await;
-            inner.queue.record(made);
-        });
-    }
-
-    /// Evaluates events and plans what follows. Those whose account is in memory and that run no
-    /// plugin are done here and now.
-    fn evaluate(self: &Arc<Self>, events: Vec<Fresh>) {
-        if events.is_empty() {
-            return;
-        }
-        let inner = self.clone();
-        self.spawn(async move {
-            for fresh in events {
-                match inner.snapshots.get(fresh.account, fresh.revision).await {
-                    Some(snapshot) => inner.evaluate_one(fresh, snapshot),
-                    None => inner.evaluate_later(fresh),
-                }
-            }
-        });
-    }
-
-    /// Loads the account first; others don't wait for it.
-    fn evaluate_later(self: &Arc<Self>, fresh: Fresh) {
-        let inner = self.clone();
-        self.spawn(async move {
-            match inner.snapshots.at(fresh.account, fresh.revision).await {
-                Ok(snapshot) => inner.evaluate_one(fresh, snapshot),
-                Err(SnapshotError::NoAccount(_)) => inner.queue.set_aside(store::SetAside {
-                    account: fresh.account,
-                    event: fresh.event.id,
-                    why: "its account does not exist".to_owned(),
-                }),
-                // Its inbox row stays; the next incarnation evaluates it.
-                Err(error) => inner.end(&error),
-            }
-        });
-    }
-
-    fn evaluate_one(self: &Arc<Self>, fresh: Fresh, snapshot: Arc<snapshot::Snapshot>) {
-        let candidates = snapshot.candidates(&fresh.event.event_type);
-        if candidates
-            .iter()
-            .any(|automation| automation.runs_plugins())
-        {
-            let inner = self.clone();
-            let account = fresh.account;
-            let run = move || inner.plan(fresh, snapshot, candidates);
-            self.workers.submit(account, Box::new(run));
-        } else {
-            self.plan(fresh, snapshot, candidates);
-        }
-    }
-
-    /// Evaluates, plans, takes the places that are free, and queues the plan.
-    fn plan(
-        &self,
-        fresh: Fresh,
-        snapshot: Arc<snapshot::Snapshot>,
-        candidates: Vec<Arc<snapshot::Compiled>>,
-    ) {
-        let Fresh {
-            account,
-            revision,
-            event,
-            permit,
-        } = fresh;
-        let evaluated: Vec<_> = {
-            let view = event.view();
-            candidates
-                .into_iter()
-                .map(|automation| {
-                    let evaluation = evaluate::evaluate(&automation, &event, &view, self.components.engine());
-                    metrics::counter!("throwbar_evaluations_total", "verdict" => evaluation.verdict.as_str())
-                        .increment(1);
-                    (automation, evaluation)
-                })
-                .collect()
-        };
-        let now = self.clock.now();
-        let plan::Plan { mut rows, contents } =
-            plan::plan((account, revision), &event, &snapshot, &evaluated, now);
-        let mut slots = Vec::with_capacity(rows.deliveries.len());
-        for delivery in &mut rows.deliveries {
-            let open = snapshot.enabled
-                && snapshot
-                    .endpoint(delivery.endpoint)
-                    .is_some_and(|view| view.enabled);
-            let slot = if open {
-                self.lanes.take(account, delivery.endpoint, now)
-            } else {
-                None
-            };
-            if slot.is_some() {
-                delivery.due_at = None;
-            }
-            slots.push(slot);
-        }
-        self.queue.plan(PlanEntry {
-            rows,
-            contents,
-            slots,
-            snapshot,
-            permit,
-        });
     }
 }
 
 impl std::fmt::Debug for Pipeline {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Pipeline")
-            .field("incarnation", &self.inner.holder)
+            .field("incarnation", &self.node.holder)
             .finish_non_exhaustive()
     }
 }

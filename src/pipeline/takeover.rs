@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use super::Inner;
 use super::evaluate::EvaluatedEvent;
+use super::node::Node;
 use super::writer::Fresh;
 use crate::model::IncarnationId;
 use crate::store::{self, InboxEvent, Life, SetAside};
@@ -15,23 +15,23 @@ const SWEEP_ROWS: usize = 256;
 const TAKEOVERS_MAX: i64 = 3;
 
 /// Declares dead who is dead, and takes over what all ended lives have left.
-pub(super) async fn sweep(inner: &Arc<Inner>, life: &mut Life) -> Result<(), store::Error> {
-    inner.store.check_life(life).await?;
-    for ended in inner.store.find_ended(life, inner.clock.now()).await? {
-        let _held = inner.busy.hold();
+pub(super) async fn sweep(node: &Arc<Node>, life: &mut Life) -> Result<(), store::Error> {
+    node.store.check_life(life).await?;
+    for ended in node.store.find_ended(life, node.clock.now()).await? {
+        let _held = node.busy.hold();
         tracing::warn!(incarnation.id = %ended, "taking over from an incarnation that has ended");
-        sweep_inbox(inner, ended).await?;
-        sweep_claims(inner, ended).await?;
-        inner.store.forget_life(ended).await?;
+        sweep_inbox(node, ended).await?;
+        sweep_claims(node, ended).await?;
+        node.store.forget_life(ended).await?;
     }
     Ok(())
 }
 
-async fn sweep_inbox(inner: &Arc<Inner>, ended: IncarnationId) -> Result<(), store::Error> {
+async fn sweep_inbox(node: &Arc<Node>, ended: IncarnationId) -> Result<(), store::Error> {
     loop {
-        let taken = inner
+        let taken = node
             .store
-            .take_over_inbox(ended, inner.holder, SWEEP_ROWS)
+            .take_over_inbox(ended, node.holder, SWEEP_ROWS)
             .await?;
         if taken.is_empty() {
             return Ok(());
@@ -39,17 +39,17 @@ async fn sweep_inbox(inner: &Arc<Inner>, ended: IncarnationId) -> Result<(), sto
         metrics::counter!("throwbar_events_taken_over_total").increment(taken.len() as u64);
         let mut fresh = Vec::with_capacity(taken.len());
         for row in taken {
-            fresh.extend(revive(inner, row).await?);
+            fresh.extend(revive(node, row).await?);
         }
-        inner.evaluate(fresh);
+        node.evaluate(fresh);
     }
 }
 
 /// The event of an inbox row, ready to be evaluated again; `None` if it is put aside.
-async fn revive(inner: &Arc<Inner>, row: InboxEvent) -> Result<Option<Fresh>, store::Error> {
+async fn revive(node: &Arc<Node>, row: InboxEvent) -> Result<Option<Fresh>, store::Error> {
     let aside = |why: &str| {
         tracing::error!(account.id = %row.account, event.id = %row.event, why, "an event is set aside");
-        inner.queue.set_aside(SetAside {
+        node.queue.set_aside(SetAside {
             account: row.account,
             event: row.event,
             why: why.to_owned(),
@@ -59,7 +59,7 @@ async fn revive(inner: &Arc<Inner>, row: InboxEvent) -> Result<Option<Fresh>, st
         aside("its evaluation ended a node three times");
         return Ok(None);
     }
-    let Some(event) = inner.store.event(row.account, row.event).await? else {
+    let Some(event) = node.store.event(row.account, row.event).await? else {
         aside("its payload is missing");
         return Ok(None);
     };
@@ -67,7 +67,7 @@ async fn revive(inner: &Arc<Inner>, row: InboxEvent) -> Result<Option<Fresh>, st
         aside("its type is not a valid event type");
         return Ok(None);
     };
-    let permit = inner.permits.take_over(row.account, event.payload.len());
+    let permit = node.permits.take_over(row.account, event.payload.len());
     Ok(Some(Fresh {
         account: row.account,
         revision: row.revision,
@@ -81,16 +81,16 @@ async fn revive(inner: &Arc<Inner>, row: InboxEvent) -> Result<Option<Fresh>, st
     }))
 }
 
-async fn sweep_claims(inner: &Arc<Inner>, ended: IncarnationId) -> Result<(), store::Error> {
+async fn sweep_claims(node: &Arc<Node>, ended: IncarnationId) -> Result<(), store::Error> {
     loop {
-        let now = inner.clock.now();
-        let released = inner.store.release_claims(ended, now, SWEEP_ROWS).await?;
+        let now = node.clock.now();
+        let released = node.store.release_claims(ended, now, SWEEP_ROWS).await?;
         if released.is_empty() {
             return Ok(());
         }
         metrics::counter!("throwbar_deliveries_interrupted_total").increment(released.len() as u64);
         for (account, endpoint) in released {
-            inner.lanes.waits(account, endpoint, now);
+            node.lanes.waits(account, endpoint, now);
         }
     }
 }

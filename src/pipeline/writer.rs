@@ -10,37 +10,38 @@
 use std::sync::Arc;
 
 use super::crash::crash_point;
+use super::node::Node;
 use super::queue::{AcceptEntry, Entries, PlanEntry};
-use super::{AcceptError, Acknowledged, Inner};
+use super::{AcceptError, Acknowledged};
 use crate::automation::EventType;
 use crate::envelope::Envelope;
 use crate::model::{Clock, DeliveryState};
 use crate::pipeline::attempt::{Made, Outgoing};
 use crate::pipeline::evaluate::EvaluatedEvent;
-use crate::store::{self, Accepted, Batch, BatchOutcome, EndpointMark, SetAside};
+use crate::store::{self, Accepted, Batch, BatchOutcome, SetAside};
 
 /// How long an embedded database that has no room is left alone.
 const PAUSE_MS: i64 = 200;
 
 /// Writes until the incarnation ends.
-pub(super) async fn run(inner: Arc<Inner>) {
+pub(super) async fn run(node: Arc<Node>) {
     loop {
-        let entries = inner.queue.next().await;
-        if let Err(error) = write(&inner, entries).await {
-            inner.end(&error);
+        let entries = node.queue.next().await;
+        if let Err(error) = write(&node, entries).await {
+            node.end(&error);
             return;
         }
     }
 }
 
-async fn write(inner: &Arc<Inner>, entries: Entries) -> Result<(), store::Error> {
+async fn write(node: &Arc<Node>, entries: Entries) -> Result<(), store::Error> {
     // Halves that are still to be written, the first on top.
     let mut stack = vec![entries];
     while let Some(mut entries) = stack.pop() {
         let batch = batch(&entries);
         metrics::histogram!("throwbar_batch_entries").record(entries.len() as f64);
-        match inner.store.write(inner.holder, &batch).await {
-            Ok(outcome) => hand_on(inner, entries, batch, outcome),
+        match node.store.write(node.holder, &batch).await {
+            Ok(outcome) => hand_on(node, entries, batch, outcome),
             Err(store::Error::Raced) => stack.push(entries),
             Err(error @ (store::Error::Refused(_) | store::Error::Corrupt { .. })) => {
                 if entries.len() > 1 {
@@ -48,10 +49,10 @@ async fn write(inner: &Arc<Inner>, entries: Entries) -> Result<(), store::Error>
                     stack.push(rest);
                     stack.push(entries);
                 } else {
-                    poisoned(inner, entries, &error);
+                    poisoned(node, entries, &error);
                 }
             }
-            Err(error) if inner.store.is_shared() => {
+            Err(error) if node.store.is_shared() => {
                 stack.push(entries);
                 for entries in stack {
                     refuse(entries);
@@ -65,7 +66,7 @@ async fn write(inner: &Arc<Inner>, entries: Entries) -> Result<(), store::Error>
                 );
                 stack.push(entries);
                 while let Some(entries) = stack.pop() {
-                    inner.queue.put_back(refuse(entries));
+                    node.queue.put_back(refuse(entries));
                 }
                 // The disk's time, not the product's.
                 let real = Clock::System;
@@ -112,7 +113,7 @@ fn refuse(entries: Entries) -> Entries {
 }
 
 /// What is done with the one entry that the database refuses.
-fn poisoned(inner: &Arc<Inner>, entries: Entries, error: &store::Error) {
+fn poisoned(node: &Arc<Node>, entries: Entries, error: &store::Error) {
     tracing::error!(
         error = error as &dyn std::error::Error,
         "the database refuses a row; its neighbours are written"
@@ -124,7 +125,7 @@ fn poisoned(inner: &Arc<Inner>, entries: Entries, error: &store::Error) {
         let _ = claim.reply.send(None);
     }
     for plan in entries.plans {
-        inner.queue.set_aside(SetAside {
+        node.queue.set_aside(SetAside {
             account: plan.rows.account,
             event: plan.rows.event,
             why: "its plan can't be stored".to_owned(),
@@ -135,21 +136,23 @@ fn poisoned(inner: &Arc<Inner>, entries: Entries, error: &store::Error) {
         if let Some(attempt) = &mut made.record.attempt
             && (attempt.response.take().is_some() | attempt.message.take().is_some())
         {
-            inner.queue.record(made);
+            node.queue.record(made);
         }
     }
 }
 
-fn hand_on(inner: &Arc<Inner>, entries: Entries, batch: Batch, outcome: BatchOutcome) {
+fn hand_on(node: &Arc<Node>, entries: Entries, batch: Batch, outcome: BatchOutcome) {
     for (account, endpoint, why) in outcome.disabled {
         tracing::warn!(account.id = %account, endpoint.id = %endpoint, why, "an endpoint was disabled");
         metrics::counter!("throwbar_endpoints_disabled_total", "why" => why).increment(1);
+        // What waits there is held at its next turn.
+        node.lanes.waits(account, endpoint, node.clock.now());
     }
     for made in entries.records {
-        recorded(inner, made);
+        recorded(node, made);
     }
     for plan in entries.plans {
-        planned(inner, plan);
+        planned(node, plan);
     }
     let mut fresh = Vec::with_capacity(batch.accepts.len());
     for (accept, outcome) in entries.accepts.into_iter().zip(outcome.accepted) {
@@ -157,17 +160,17 @@ fn hand_on(inner: &Arc<Inner>, entries: Entries, batch: Batch, outcome: BatchOut
     }
     if !fresh.is_empty() {
         crash_point("accepted-not-planned");
-        inner.evaluate(fresh);
+        node.evaluate(fresh);
     }
     for (entry, claim) in entries.claims.into_iter().zip(outcome.claims) {
         let _ = entry.reply.send(Some(claim));
     }
 }
 
-fn recorded(inner: &Arc<Inner>, made: Made) {
+fn recorded(node: &Arc<Node>, made: Made) {
     let record = &made.record;
     if let DeliveryState::Pending { due_at } = record.next {
-        inner.lanes.waits(record.account, record.endpoint, due_at);
+        node.lanes.waits(record.account, record.endpoint, due_at);
     }
     let word = match record.next {
         DeliveryState::Delivered { .. } => "delivered",
@@ -176,16 +179,10 @@ fn recorded(inner: &Arc<Inner>, made: Made) {
         _ => "kept_back",
     };
     metrics::counter!("throwbar_deliveries_total", "outcome" => word).increment(1);
-    // What a 410 leaves waiting is held at its next turn, whenever that comes.
-    if record.mark == EndpointMark::Gone {
-        inner
-            .lanes
-            .waits(record.account, record.endpoint, inner.clock.now());
-    }
     made.slot.release(made.feeling);
 }
 
-fn planned(inner: &Arc<Inner>, plan: PlanEntry) {
+fn planned(node: &Arc<Node>, plan: PlanEntry) {
     let PlanEntry {
         rows,
         contents,
@@ -195,7 +192,7 @@ fn planned(inner: &Arc<Inner>, plan: PlanEntry) {
     } = plan;
     for ((delivery, content), slot) in rows.deliveries.into_iter().zip(contents).zip(slots) {
         match (slot, delivery.due_at) {
-            (Some(slot), _) => inner.send(Outgoing {
+            (Some(slot), _) => node.send(Outgoing {
                 account: rows.account,
                 delivery: delivery.id,
                 endpoint: delivery.endpoint,
@@ -208,7 +205,7 @@ fn planned(inner: &Arc<Inner>, plan: PlanEntry) {
             }),
             (None, due_at) => {
                 let due_at = due_at.unwrap_or(rows.evaluated_at);
-                inner.lanes.waits(rows.account, delivery.endpoint, due_at);
+                node.lanes.waits(rows.account, delivery.endpoint, due_at);
             }
         }
     }

@@ -153,6 +153,35 @@ impl Backend {
         }
     }
 
+    /// Runs `body` over `rows`, which it knows as the table `v`, outside any transaction; the rows
+    /// it returns.
+    pub(super) async fn fetch_rows<T: Record>(
+        &self,
+        rows: Rows,
+        body: &str,
+    ) -> Result<Vec<T>, sqlx::Error> {
+        let mut found = Vec::new();
+        match self {
+            Self::Sqlite { read, .. } => {
+                let heads = SqliteHeads::new(&rows);
+                for (count, values) in rows.sqlite_chunks() {
+                    let query = sqlite_query(heads.statement(count, body), values);
+                    for row in query.fetch_all(read).await? {
+                        found.push(T::from_row(&row)?);
+                    }
+                }
+            }
+            Self::Postgres { .. } if rows.is_empty() => {}
+            Self::Postgres { pool, .. } => {
+                let sql = rows.postgres_with() + body;
+                for row in postgres_rows(sql, rows).fetch_all(pool).await? {
+                    found.push(T::from_row(&row)?);
+                }
+            }
+        }
+        Ok(found)
+    }
+
     /// The steps of the plan that the engine makes for `sql`, for tests that pin it.
     pub(super) async fn explain(&self, sql: &str, args: Vec<Value>) -> Result<String, sqlx::Error> {
         let mut lines: Vec<String> = Vec::new();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::values::args;
+use super::values::{Columns, Kind, Rows, args};
 use super::{ClaimedDelivery, Error, Store};
 use crate::model::{AccountId, AutomationId, EventId, Timestamp};
 
@@ -23,11 +23,37 @@ pub struct StoredBody {
 
 #[derive(sqlx::FromRow)]
 struct BodyRow {
+    event_id: EventId,
+    automation_id: Option<AutomationId>,
+    output_no: Option<i64>,
     r#type: String,
     occurred_at_ms: Timestamp,
     content: Vec<u8>,
     headers: Option<String>,
 }
+
+/// Which body: the event's payload, or an output of an automation's transforms.
+type Key = (EventId, Option<(AutomationId, i64)>);
+
+const PAYLOAD_COLUMNS: Columns = &[("account_id", Kind::Uuid), ("event_id", Kind::Uuid)];
+
+const PAYLOADS_SQL: &str = "
+    SELECT e.id AS event_id, NULL AS automation_id, NULL AS output_no, e.type, e.occurred_at_ms,
+      e.payload AS content, NULL AS headers
+    FROM v JOIN events e ON e.account_id = v.account_id AND e.id = v.event_id";
+
+const OUTPUT_COLUMNS: Columns = &[
+    ("account_id", Kind::Uuid),
+    ("event_id", Kind::Uuid),
+    ("automation_id", Kind::Uuid),
+    ("output_no", Kind::Int),
+];
+
+const OUTPUTS_SQL: &str = "
+    SELECT b.event_id, b.automation_id, b.output_no, b.type, e.occurred_at_ms, b.content, b.headers
+    FROM v JOIN bodies b ON b.account_id = v.account_id AND b.event_id = v.event_id
+      AND b.automation_id = v.automation_id AND b.output_no = v.output_no
+    JOIN events e ON e.account_id = b.account_id AND e.id = b.event_id";
 
 impl Store {
     /// The body of each delivery, in their order; `None` where the payload has expired.
@@ -36,50 +62,49 @@ impl Store {
         account: AccountId,
         deliveries: &[ClaimedDelivery],
     ) -> Result<Vec<Option<StoredBody>>, Error> {
-        let mut known: HashMap<(EventId, Option<(AutomationId, i64)>), Option<StoredBody>> =
-            HashMap::new();
-        let mut bodies = Vec::with_capacity(deliveries.len());
-        for delivery in deliveries {
-            let output = delivery.output_no.map(|no| (delivery.automation, no));
-            let key = (delivery.event, output);
-            if !known.contains_key(&key) {
-                known.insert(key, self.body(account, delivery.event, output).await?);
+        let mut keys: Vec<Key> = deliveries.iter().map(key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let mut payloads = Rows::new(PAYLOAD_COLUMNS, keys.len());
+        let mut outputs = Rows::new(OUTPUT_COLUMNS, 0);
+        for (event, output) in keys {
+            match output {
+                None => payloads.push(args![account, event]),
+                Some((automation, no)) => outputs.push(args![account, event, automation, no]),
             }
-            bodies.push(known.get(&key).cloned().flatten());
         }
-        Ok(bodies)
+        let mut found: HashMap<Key, StoredBody> = HashMap::with_capacity(deliveries.len());
+        for (rows, sql) in [(payloads, PAYLOADS_SQL), (outputs, OUTPUTS_SQL)] {
+            let rows: Vec<BodyRow> = self
+                .backend
+                .fetch_rows(rows, sql)
+                .await
+                .map_err(Error::of)?;
+            found.extend(rows.into_iter().map(BodyRow::into_entry));
+        }
+        Ok(deliveries
+            .iter()
+            .map(|delivery| found.get(&key(delivery)).cloned())
+            .collect())
     }
+}
 
-    async fn body(
-        &self,
-        account: AccountId,
-        event: EventId,
-        output: Option<(AutomationId, i64)>,
-    ) -> Result<Option<StoredBody>, Error> {
-        let row: Option<BodyRow> = match output {
-            None => {
-                self.fetch_optional(
-                    "SELECT type, occurred_at_ms, payload AS content, CAST(NULL AS TEXT) AS headers
-                     FROM events WHERE account_id = $1 AND id = $2",
-                    args![account, event],
-                )
-                .await?
-            }
-            Some((automation, output_no)) => {
-                self.fetch_optional(
-                    "SELECT b.type, e.occurred_at_ms, b.content, b.headers FROM bodies b
-                     JOIN events e ON e.account_id = b.account_id AND e.id = b.event_id
-                     WHERE b.account_id = $1 AND b.event_id = $2 AND b.automation_id = $3 AND b.output_no = $4",
-                    args![account, event, automation, output_no],
-                )
-                .await?
-            }
+fn key(delivery: &ClaimedDelivery) -> Key {
+    (
+        delivery.event,
+        delivery.output_no.map(|no| (delivery.automation, no)),
+    )
+}
+
+impl BodyRow {
+    fn into_entry(self) -> (Key, StoredBody) {
+        let output = self.automation_id.zip(self.output_no);
+        let body = StoredBody {
+            event_type: self.r#type,
+            occurred_at: self.occurred_at_ms,
+            content: self.content.into(),
+            headers: self.headers,
         };
-        Ok(row.map(|row| StoredBody {
-            event_type: row.r#type,
-            occurred_at: row.occurred_at_ms,
-            content: row.content.into(),
-            headers: row.headers,
-        }))
+        ((self.event_id, output), body)
     }
 }

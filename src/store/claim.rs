@@ -138,13 +138,16 @@ impl Store {
         })
     }
 
+    /// Picked in an expression of its own: as a bare subquery PostgreSQL may run it again and claim
+    /// more than the limit.
     fn claim_sql(&self) -> String {
         format!(
-            "UPDATE deliveries SET state = 'claimed', holder = $5, due_at_ms = NULL
-             WHERE (account_id, id) IN (
+            "WITH picked AS (
                SELECT account_id, id FROM deliveries
                WHERE account_id = $1 AND endpoint_id = $2 AND state = 'pending' AND due_at_ms <= $3
                ORDER BY due_at_ms LIMIT $4 {})
+             UPDATE deliveries SET state = 'claimed', holder = $5, due_at_ms = NULL
+             WHERE (account_id, id) IN (SELECT account_id, id FROM picked)
              RETURNING id, event_id, automation_id, output_no, envelope, webhook_id, attempts_made",
             self.backend.skip_locked()
         )
@@ -157,11 +160,12 @@ impl Store {
         state: &str,
     ) -> Result<u64, Error> {
         let sql = format!(
-            "UPDATE deliveries SET state = $5, due_at_ms = NULL
-             WHERE (account_id, id) IN (
+            "WITH picked AS (
                SELECT account_id, id FROM deliveries
                WHERE account_id = $1 AND endpoint_id = $2 AND state = 'pending' AND due_at_ms <= $3
-               ORDER BY due_at_ms LIMIT $4 {})",
+               ORDER BY due_at_ms LIMIT $4 {})
+             UPDATE deliveries SET state = $5, due_at_ms = NULL
+             WHERE (account_id, id) IN (SELECT account_id, id FROM picked)",
             self.backend.skip_locked()
         );
         tx.execute(

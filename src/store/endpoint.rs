@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use super::automation::{close_publication, insert_automation};
+use super::endpoint_secret::insert_secret;
 use super::page::{Cursor, Page, start};
 use super::values::args;
 use super::{Error, NewAutomation, Store, account};
@@ -106,27 +107,8 @@ pub enum SubscriptionChange {
     Begin(NewAutomation),
 }
 
-/// A signing secret as it is stored.
-#[derive(Debug, Clone, sqlx::FromRow)]
-pub struct EndpointSecret {
-    /// Its id.
-    pub id: SecretId,
-    /// Whose.
-    #[sqlx(rename = "endpoint_id")]
-    pub endpoint: EndpointId,
-    /// Sealed.
-    pub sealed: Vec<u8>,
-    /// When it was made: the oldest that has not expired signs first.
-    #[sqlx(rename = "created_at_ms")]
-    pub created_at: Timestamp,
-    /// When it stops signing, if it was rotated out.
-    #[sqlx(rename = "expires_at_ms")]
-    pub expires_at: Option<Timestamp>,
-}
-
 const COLUMNS: &str = "id, name, url, settings, owner_automation_id, state, disabled_why, \
      failing_since_ms, created_at_ms, updated_at_ms";
-const SECRET_COLUMNS: &str = "id, endpoint_id, sealed, created_at_ms, expires_at_ms";
 
 impl Store {
     /// Makes an endpoint, its secrets and its subscription in one step. The account's new revision.
@@ -274,47 +256,6 @@ impl Store {
         Ok(Page::of(rows, limit, |row: &Endpoint| row.id.uuid()))
     }
 
-    /// The endpoint's secrets, oldest first.
-    pub async fn endpoint_secrets(
-        &self,
-        account: AccountId,
-        id: EndpointId,
-    ) -> Result<Vec<EndpointSecret>, Error> {
-        let sql = format!(
-            "SELECT {SECRET_COLUMNS} FROM endpoint_secrets WHERE account_id = $1 AND endpoint_id = $2 ORDER BY id"
-        );
-        self.fetch(&sql, args![account, id]).await
-    }
-
-    /// Adds a secret; all others stop signing at `others_expire_at`. The new revision.
-    pub async fn rotate_secret(
-        &self,
-        account: AccountId,
-        endpoint: EndpointId,
-        new: (SecretId, Bytes, Timestamp),
-        others_expire_at: Timestamp,
-    ) -> Result<i64, Error> {
-        let mut tx = self.begin().await?;
-        let revision = account::raise_revision(&mut tx, account).await?;
-        let (id, sealed, now) = new;
-        tx.execute(
-            "DELETE FROM endpoint_secrets WHERE account_id = $1 AND endpoint_id = $2 AND expires_at_ms <= $3",
-            args![account, endpoint, now],
-        )
-        .await
-        .map_err(Error::of)?;
-        tx.execute(
-            "UPDATE endpoint_secrets SET expires_at_ms = $3
-             WHERE account_id = $1 AND endpoint_id = $2 AND (expires_at_ms IS NULL OR expires_at_ms > $3)",
-            args![account, endpoint, others_expire_at],
-        )
-        .await
-        .map_err(Error::of)?;
-        insert_secret(&mut tx, account, endpoint, (id, sealed, now)).await?;
-        Self::commit(tx).await?;
-        Ok(revision)
-    }
-
     pub(super) async fn live_endpoints(&self, account: AccountId) -> Result<Vec<Endpoint>, Error> {
         self.fetch(
             &format!(
@@ -323,16 +264,6 @@ impl Store {
             args![account],
         )
         .await
-    }
-
-    pub(super) async fn live_secrets(
-        &self,
-        account: AccountId,
-    ) -> Result<Vec<EndpointSecret>, Error> {
-        let sql = format!(
-            "SELECT {SECRET_COLUMNS} FROM endpoint_secrets WHERE account_id = $1 ORDER BY id"
-        );
-        self.fetch(&sql, args![account]).await
     }
 }
 
@@ -365,22 +296,6 @@ pub(super) async fn insert_endpoint(
         insert_secret(tx, account, new.id, (*id, sealed.clone(), new.created_at)).await?;
     }
     Ok(())
-}
-
-async fn insert_secret(
-    tx: &mut super::Tx,
-    account: AccountId,
-    endpoint: EndpointId,
-    secret: (SecretId, Bytes, Timestamp),
-) -> Result<(), Error> {
-    tx.execute(
-        "INSERT INTO endpoint_secrets (account_id, endpoint_id, id, sealed, created_at_ms)
-         VALUES ($1, $2, $3, $4, $5)",
-        args![account, endpoint, secret.0, secret.1, secret.2],
-    )
-    .await
-    .map_err(Error::of)
-    .map(drop)
 }
 
 /// Ends the endpoint's own subscription, if it has one.

@@ -40,10 +40,11 @@ impl Store {
     ) -> Result<Vec<InboxEvent>, Error> {
         let mut tx = self.begin().await?;
         let sql = format!(
-            "UPDATE inbox SET holder = $2, takeovers = takeovers + 1
-             WHERE (account_id, event_id) IN (
+            "WITH picked AS (
                SELECT account_id, event_id FROM inbox WHERE holder = $1 AND set_aside IS NULL
                ORDER BY account_id, event_id LIMIT $3 {})
+             UPDATE inbox SET holder = $2, takeovers = takeovers + 1
+             WHERE (account_id, event_id) IN (SELECT account_id, event_id FROM picked)
              RETURNING account_id, event_id, revision, takeovers",
             self.backend.skip_locked()
         );
@@ -65,10 +66,11 @@ impl Store {
     ) -> Result<Vec<(AccountId, EndpointId)>, Error> {
         let mut tx = self.begin().await?;
         let sql = format!(
-            "UPDATE deliveries SET state = 'pending', due_at_ms = $2, holder = NULL
-             WHERE (account_id, id) IN (
+            "WITH picked AS (
                SELECT account_id, id FROM deliveries WHERE holder = $1 AND state = 'claimed'
                ORDER BY account_id, id LIMIT $3 {})
+             UPDATE deliveries SET state = 'pending', due_at_ms = $2, holder = NULL
+             WHERE (account_id, id) IN (SELECT account_id, id FROM picked)
              RETURNING account_id, id, endpoint_id, attempts_made",
             self.backend.skip_locked()
         );

@@ -10,6 +10,7 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::time::Duration;
 
 use sqlx::postgres::PgConnection;
 use sqlx::{ConnectOptions, Connection};
@@ -18,6 +19,9 @@ use super::backend::Backend;
 use super::values::args;
 use super::{Error, Store};
 use crate::model::{IncarnationId, Timestamp};
+
+/// A session that has not answered for so long is lost; the database will have noticed as well.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 /// The proof that this node lives. Dropping it ends the life without a word: others take over.
 #[derive(Debug)]
@@ -78,7 +82,10 @@ impl Store {
     pub async fn check_life(&self, life: &mut Life) -> Result<(), Error> {
         match &mut life.proof {
             Proof::File(_) => Ok(()),
-            Proof::Session(session) => session.ping().await.map_err(Error::Unavailable),
+            Proof::Session(session) => tokio::time::timeout(ANSWER_MAX, session.ping())
+                .await
+                .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+                .map_err(Error::Unavailable),
         }
     }
 

@@ -17,6 +17,7 @@ mod body;
 mod claim;
 mod delivery;
 mod endpoint;
+mod endpoint_secret;
 mod event;
 mod event_key;
 mod event_type;
@@ -42,7 +43,8 @@ pub use batch::{Batch, BatchOutcome};
 pub use body::StoredBody;
 pub use claim::{Claim, ClaimRequest, ClaimedDelivery, DueEndpoint};
 pub use delivery::{Attempt, Delivery, DeliveryFilter};
-pub use endpoint::{Endpoint, EndpointChange, EndpointSecret, EndpointState, NewEndpoint, SubscriptionChange};
+pub use endpoint::{Endpoint, EndpointChange, EndpointState, NewEndpoint, SubscriptionChange};
+pub use endpoint_secret::EndpointSecret;
 pub use event::{Event, EventFilter};
 pub use event_type::EventTypeEntry;
 pub use inbox::InboxEvent;
@@ -79,8 +81,8 @@ pub enum Error {
     /// This node was declared dead; it writes nothing more.
     #[error("this incarnation has ended: another node has taken over its work")]
     Fenced,
-    /// Another node took a key at the same moment: trying again finds its owner.
-    #[error("another node took the same key at the same moment")]
+    /// Another node wanted the same rows at the same moment: nothing was written, trying again will.
+    #[error("another node wanted the same rows at the same moment")]
     Raced,
     /// The engine refuses a value or a row, whatever else is in the batch.
     #[error("the database refuses a row")]
@@ -106,7 +108,15 @@ impl Error {
     fn of(error: sqlx::Error) -> Self {
         match &error {
             sqlx::Error::Database(database) => {
-                let refused = match database.code().as_deref() {
+                let code = database.code();
+                // PostgreSQL rolled it back for another transaction's sake: deadlock, serialisation.
+                if code
+                    .as_deref()
+                    .is_some_and(|code| code.len() == 5 && code.starts_with("40"))
+                {
+                    return Self::Raced;
+                }
+                let refused = match code.as_deref() {
                     // PostgreSQL: data exceptions and integrity violations.
                     Some(code) if code.len() == 5 => {
                         code.starts_with("22") || code.starts_with("23")
