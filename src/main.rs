@@ -8,10 +8,16 @@ use clap::Parser as _;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the environment"
+    )]
     let environment: Vec<(String, String)> = std::env::vars().collect();
     #[cfg(feature = "crash-points")]
-    if let Some((_, point)) = environment.iter().find(|(key, _)| key == "THROWBAR_CRASH_POINT") {
+    if let Some((_, point)) = environment
+        .iter()
+        .find(|(key, _)| key == "THROWBAR_CRASH_POINT")
+    {
         throwbar::pipeline::crash::arm(point);
     }
     let arguments = throwbar::cli::Arguments::parse();
@@ -29,7 +35,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: throwbar::cli::Arguments, environment: Vec<(String, String)>) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+fn run(
+    arguments: throwbar::cli::Arguments,
+    environment: Vec<(String, String)>,
+) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(throwbar::cli::run(arguments, environment))
 }

@@ -76,17 +76,30 @@ pub(super) fn asking(description: &OpenApi) -> Arc<HashSet<(Method, String)>> {
 }
 
 fn explain(text: &str) -> Error {
-    let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(text);
+    let text = text
+        .strip_prefix("Failed to deserialize query string: ")
+        .unwrap_or(text);
     let quoted = |prefix: &str| text.strip_prefix(prefix)?.split('`').next();
-    if let Some(name) = ["unknown field `", "duplicate field `"].into_iter().find_map(quoted) {
+    if let Some(name) = ["unknown field `", "duplicate field `"]
+        .into_iter()
+        .find_map(quoted)
+    {
         return Error::Invalid {
-            code: if text.starts_with("unknown") { "unknown_parameter" } else { "duplicate_parameter" },
+            code: if text.starts_with("unknown") {
+                "unknown_parameter"
+            } else {
+                "duplicate_parameter"
+            },
             at: Place::Query(name.to_owned()),
             why: text.replace("field", "query parameter"),
         };
     }
     let name = text.split_once(": ").map_or("", |(name, _)| name);
-    Error::Invalid { code: "invalid_parameter", at: Place::Query(name.to_owned()), why: text.to_owned() }
+    Error::Invalid {
+        code: "invalid_parameter",
+        at: Place::Query(name.to_owned()),
+        why: text.to_owned(),
+    }
 }
 
 /// Which page of a list.
@@ -142,21 +155,34 @@ pub(super) struct UploadQuery {
 
 impl PageQuery {
     pub(super) fn page(self) -> PageRequest {
-        PageRequest { limit: self.limit, cursor: self.cursor }
+        PageRequest {
+            limit: self.limit,
+            cursor: self.cursor,
+        }
     }
 }
 
 impl EventsQuery {
     pub(super) fn page(&self) -> PageRequest {
-        PageRequest { limit: self.limit, cursor: self.cursor.clone() }
+        PageRequest {
+            limit: self.limit,
+            cursor: self.cursor.clone(),
+        }
     }
 }
 
 impl DeliveriesQuery {
     pub(super) fn parts(self) -> (DeliveryQuery, PageRequest) {
         (
-            DeliveryQuery { event: self.event, endpoint: self.endpoint, state: self.state },
-            PageRequest { limit: self.limit, cursor: self.cursor },
+            DeliveryQuery {
+                event: self.event,
+                endpoint: self.endpoint,
+                state: self.state,
+            },
+            PageRequest {
+                limit: self.limit,
+                cursor: self.cursor,
+            },
         )
     }
 }
@@ -176,7 +202,11 @@ mod tests {
             let rejection = Query::<PageQuery>::try_from_uri(&uri).expect_err(query);
             let error = explain(&rejection.body_text());
             assert_eq!(error.code(), code, "{error}");
-            assert_eq!(error.place(), Some(&Place::Query(name.to_owned())), "{error}");
+            assert_eq!(
+                error.place(),
+                Some(&Place::Query(name.to_owned())),
+                "{error}"
+            );
         }
     }
 }

@@ -164,16 +164,22 @@ impl TryFrom<store::Endpoint> for EndpointView {
 }
 
 fn stored_settings(row: &store::Endpoint) -> Result<EndpointSettings, Error> {
-    serde_json::from_str(&row.settings).map_err(|error| Error::unreadable("the endpoint's settings", error))
+    serde_json::from_str(&row.settings)
+        .map_err(|error| Error::unreadable("the endpoint's settings", error))
 }
 
 fn settings_text(settings: &EndpointSettings) -> Result<String, Error> {
-    serde_json::to_string(settings).map_err(|error| Error::unreadable("the endpoint's settings", error))
+    serde_json::to_string(settings)
+        .map_err(|error| Error::unreadable("the endpoint's settings", error))
 }
 
 impl Service {
     /// Makes an endpoint with its secret and its subscription.
-    pub async fn create_endpoint(&self, who: &Principal<MayWrite>, new: NewEndpoint) -> Result<NewEndpointView, Error> {
+    pub async fn create_endpoint(
+        &self,
+        who: &Principal<MayWrite>,
+        new: NewEndpoint,
+    ) -> Result<NewEndpointView, Error> {
         let target = self.admit(&new.url, "/url")?;
         let name = new.name.unwrap_or_else(|| target.host().to_owned());
         check::name(&name, "/name")?;
@@ -190,13 +196,18 @@ impl Service {
         let now = self.inner.clock.now();
         let id = EndpointId::mint(now);
         let secret = match given {
-            None if profile::needs_secret(&settings) => Some(EndpointSecret::from_random(random::bytes()?)),
+            None if profile::needs_secret(&settings) => {
+                Some(EndpointSecret::from_random(random::bytes()?))
+            }
             given => given,
         };
         let mut secrets = Vec::new();
         if let Some(secret) = &secret {
             let secret_id = SecretId::mint(now);
-            secrets.push((secret_id, self.seal_secret(who.account(), secret_id, secret)?));
+            secrets.push((
+                secret_id,
+                self.seal_secret(who.account(), secret_id, secret)?,
+            ));
         }
         let row = store::NewEndpoint {
             id,
@@ -209,9 +220,15 @@ impl Service {
             secrets,
             created_at: now,
         };
-        self.inner.store.create_endpoint(who.account(), &row).await?;
+        self.inner
+            .store
+            .create_endpoint(who.account(), &row)
+            .await?;
         let endpoint = self.endpoint_row(who.account(), id).await?.try_into()?;
-        Ok(NewEndpointView { endpoint, secret: secret.map(|secret| secret.text().to_string()) })
+        Ok(NewEndpointView {
+            endpoint,
+            secret: secret.map(|secret| secret.text().to_string()),
+        })
     }
 
     /// The endpoint that an automation's bare URL becomes.
@@ -221,7 +238,10 @@ impl Service {
         target: &Target,
         now: Timestamp,
     ) -> Result<store::NewEndpoint, Error> {
-        let settings = EndpointSettings { subscribe: None, ..profile::ready_made(profile::ACCOUNT_SIGNED)? };
+        let settings = EndpointSettings {
+            subscribe: None,
+            ..profile::ready_made(profile::ACCOUNT_SIGNED)?
+        };
         Ok(store::NewEndpoint {
             id: EndpointId::mint(now),
             name: target.host().to_owned(),
@@ -237,26 +257,52 @@ impl Service {
 
     /// A URL that may be saved.
     pub(super) fn admit(&self, url: &str, pointer: &str) -> Result<Target, Error> {
-        let target = Target::admit(url, &self.inner.guard).map_err(|error| Error::field(pointer, error))?;
+        let target =
+            Target::admit(url, &self.inner.guard).map_err(|error| Error::field(pointer, error))?;
         if self.inner.rules.schemes == Schemes::HttpsOnly && !target.is_https() {
-            return Err(Error::field(pointer, "this server sends to https:// URLs only: use one"));
+            return Err(Error::field(
+                pointer,
+                "this server sends to https:// URLs only: use one",
+            ));
         }
         Ok(target)
     }
 
     /// A page of the account's endpoints.
-    pub async fn endpoints(&self, who: &Principal<MayRead>, page: &PageRequest) -> Result<Listed<EndpointView>, Error> {
-        let rows = self.inner.store.endpoints(who.account(), page.after()?, page.limit()?).await?;
+    pub async fn endpoints(
+        &self,
+        who: &Principal<MayRead>,
+        page: &PageRequest,
+    ) -> Result<Listed<EndpointView>, Error> {
+        let rows = self
+            .inner
+            .store
+            .endpoints(who.account(), page.after()?, page.limit()?)
+            .await?;
         Listed::try_of(rows, EndpointView::try_from)
     }
 
     /// The endpoint with this id.
-    pub async fn endpoint(&self, who: &Principal<MayRead>, id: &str) -> Result<EndpointView, Error> {
-        self.endpoint_row(who.account(), check::id(id, "endpoint")?).await?.try_into()
+    pub async fn endpoint(
+        &self,
+        who: &Principal<MayRead>,
+        id: &str,
+    ) -> Result<EndpointView, Error> {
+        self.endpoint_row(who.account(), check::id(id, "endpoint")?)
+            .await?
+            .try_into()
     }
 
-    async fn endpoint_row(&self, account: AccountId, id: EndpointId) -> Result<store::Endpoint, Error> {
-        self.inner.store.endpoint(account, id).await?.ok_or(Error::NotFound("endpoint"))
+    async fn endpoint_row(
+        &self,
+        account: AccountId,
+        id: EndpointId,
+    ) -> Result<store::Endpoint, Error> {
+        self.inner
+            .store
+            .endpoint(account, id)
+            .await?
+            .ok_or(Error::NotFound("endpoint"))
     }
 
     /// Changes an endpoint.
@@ -266,14 +312,20 @@ impl Service {
         id: &str,
         patch: EndpointPatch,
     ) -> Result<EndpointView, Error> {
-        let row = self.endpoint_row(who.account(), check::id(id, "endpoint")?).await?;
+        let row = self
+            .endpoint_row(who.account(), check::id(id, "endpoint")?)
+            .await?;
         if row.owner_automation.is_some() && (patch.url.is_some() || patch.subscribe.is_some()) {
             return Err(owned());
         }
         if let Some(name) = &patch.name {
             check::name(name, "/name")?;
         }
-        let given = patch.url.as_ref().map(|url| self.admit(url, "/url")).transpose()?;
+        let given = patch
+            .url
+            .as_ref()
+            .map(|url| self.admit(url, "/url"))
+            .transpose()?;
         let known = stored_settings(&row)?;
         let (settings, secret) = Overrides {
             profile: patch.profile,
@@ -286,7 +338,8 @@ impl Service {
         }
         .apply(Some(known.clone()))?;
         if secret.is_some() {
-            let why = "a secret is not changed but rotated: POST it to the endpoint's /secrets/rotate";
+            let why =
+                "a secret is not changed but rotated: POST it to the endpoint's /secrets/rotate";
             return Err(Error::field("/signatures", why));
         }
         let now = self.inner.clock.now();
@@ -318,7 +371,8 @@ impl Service {
             return Ok(());
         }
         let secret = EndpointSecret::from_random(random::bytes()?);
-        self.add_secret((account, endpoint, SecretId::mint(now)), &secret, now).await
+        self.add_secret((account, endpoint, SecretId::mint(now)), &secret, now)
+            .await
     }
 
     /// Lets deliveries to an endpoint go out, or holds them.
@@ -333,7 +387,10 @@ impl Service {
             Switch::On => EndpointState::Enabled,
             Switch::Off => EndpointState::Disabled { why: "by_user" },
         };
-        let change = EndpointChange { state: Some(state), ..EndpointChange::default() };
+        let change = EndpointChange {
+            state: Some(state),
+            ..EndpointChange::default()
+        };
         self.apply_change(who.account(), id, &change).await
     }
 
@@ -343,7 +400,11 @@ impl Service {
         id: EndpointId,
         change: &EndpointChange,
     ) -> Result<EndpointView, Error> {
-        let changed = self.inner.store.change_endpoint(account, id, change, self.inner.clock.now()).await?;
+        let changed = self
+            .inner
+            .store
+            .change_endpoint(account, id, change, self.inner.clock.now())
+            .await?;
         changed.ok_or(Error::NotFound("endpoint"))?;
         self.wake(account, id);
         self.endpoint_row(account, id).await?.try_into()
@@ -351,19 +412,36 @@ impl Service {
 
     /// Removes an endpoint; what was still to be delivered to it is cancelled.
     pub async fn delete_endpoint(&self, who: &Principal<MayWrite>, id: &str) -> Result<(), Error> {
-        let row = self.endpoint_row(who.account(), check::id(id, "endpoint")?).await?;
+        let row = self
+            .endpoint_row(who.account(), check::id(id, "endpoint")?)
+            .await?;
         if row.owner_automation.is_some() {
             return Err(owned());
         }
-        if !self.inner.store.delete_endpoint(who.account(), row.id, self.inner.clock.now()).await? {
+        if !self
+            .inner
+            .store
+            .delete_endpoint(who.account(), row.id, self.inner.clock.now())
+            .await?
+        {
             return Err(Error::NotFound("endpoint"));
         }
         self.cancel_deliveries(who.account(), row.id).await
     }
 
     /// Cancels what was still to be delivered to a removed endpoint.
-    pub(super) async fn cancel_deliveries(&self, account: AccountId, endpoint: EndpointId) -> Result<(), Error> {
-        while self.inner.store.cancel_open(account, endpoint, CANCEL_CHUNK).await? > 0 {}
+    pub(super) async fn cancel_deliveries(
+        &self,
+        account: AccountId,
+        endpoint: EndpointId,
+    ) -> Result<(), Error> {
+        while self
+            .inner
+            .store
+            .cancel_open(account, endpoint, CANCEL_CHUNK)
+            .await?
+            > 0
+        {}
         self.wake(account, endpoint);
         Ok(())
     }
@@ -387,10 +465,15 @@ fn subscription(
         return Ok(None);
     };
     let definition = Definition {
-        trigger: Trigger { events: subscribe::patterns(patterns, "/subscribe")? },
+        trigger: Trigger {
+            events: subscribe::patterns(patterns, "/subscribe")?,
+        },
         condition: None,
         transforms: Vec::new(),
-        actions: vec![Action::Webhook { endpoint, url: None }],
+        actions: vec![Action::Webhook {
+            endpoint,
+            url: None,
+        }],
     };
     Ok(Some(store::NewAutomation {
         id: AutomationId::mint(now),
