@@ -102,7 +102,10 @@ impl Summary {
             paint::thousands(self.unheard),
         );
         if self.yours > 0 {
-            text += &format!("{} deliveries of your own.\n", paint::thousands(self.yours));
+            text += &format!(
+                "Deliveries of your own: {}.\n",
+                paint::thousands(self.yours)
+            );
         }
         text + &self.last_word()
     }

@@ -83,7 +83,9 @@ fn deliveries(one: &Evaluation, arrivals: &Arrivals) -> String {
             let attempts: Vec<String> = delivery
                 .attempts
                 .iter()
-                .map(|attempt| format!("{} in {} ms", attempt.came_back, attempt.duration_ms))
+                .map(|attempt| {
+                    format!("{} in {}", attempt.came_back, duration(attempt.duration_ms))
+                })
                 .collect();
             let attempts = paint::cut(&attempts.join(", then "), ATTEMPTS_WIDTH);
             match (delivery.state.as_str(), delivery.attempts.len()) {
@@ -94,6 +96,14 @@ fn deliveries(one: &Evaluation, arrivals: &Arrivals) -> String {
         })
         .collect();
     format!("{way} {}  {}", told.join(", "), verified(place, arrivals))
+}
+
+fn duration(ms: i64) -> String {
+    if ms == 0 {
+        "<1 ms".to_owned()
+    } else {
+        format!("{ms} ms")
+    }
 }
 
 fn verified(place: Place, arrivals: &Arrivals) -> String {
