@@ -54,7 +54,10 @@ pub(super) async fn get(
 /// Get the key's own account
 #[utoipa::path(get, path = "/v1/account", tag = "accounts", operation_id = "get_own_account",
     responses((status = 200, description = "The account", body = AccountView)))]
-pub(super) async fn own(who: Principal<MayRead>, State(service): State<Service>) -> Answer<Json<AccountView>> {
+pub(super) async fn own(
+    who: Principal<MayRead>,
+    State(service): State<Service>,
+) -> Answer<Json<AccountView>> {
     Ok(Json(service.own_account(&who).await?))
 }
 

@@ -40,18 +40,29 @@ fn bytes_max(service: &Service, extensions: &Extensions) -> usize {
 }
 
 /// Reads a body to its end, or up to its bound.
-pub(super) async fn whole(service: &Service, extensions: &Extensions, body: Body) -> Result<Bytes, Error> {
+pub(super) async fn whole(
+    service: &Service,
+    extensions: &Extensions,
+    body: Body,
+) -> Result<Bytes, Error> {
     let bytes_max = bytes_max(service, extensions);
-    axum::body::to_bytes(body, bytes_max).await.map_err(|error| {
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-        while let Some(error) = cause {
-            if error.is::<LengthLimitError>() {
-                return Error::TooLarge { what: "the body", bytes_max };
+    axum::body::to_bytes(body, bytes_max)
+        .await
+        .map_err(|error| {
+            let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+            while let Some(error) = cause {
+                if error.is::<LengthLimitError>() {
+                    return Error::TooLarge {
+                        what: "the body",
+                        bytes_max,
+                    };
+                }
+                cause = error.source();
             }
-            cause = error.source();
-        }
-        Error::Malformed { why: "the body broke off: send it again".to_owned() }
-    })
+            Error::Malformed {
+                why: "the body broke off: send it again".to_owned(),
+            }
+        })
 }
 
 impl FromRequest<Service> for Whole {
@@ -67,7 +78,12 @@ impl FromRequest<Service> for Whole {
 fn is_json(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_none_or(|value| {
         let kind = value.to_str().unwrap_or_default();
-        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let kind = kind
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
         kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
     })
 }
@@ -77,7 +93,9 @@ impl FromRequest<Service> for Text {
 
     async fn from_request(request: Request, service: &Service) -> Result<Self, Problem> {
         if !is_json(request.headers()) {
-            return Err(Problem::MediaType { expected: "application/json" });
+            return Err(Problem::MediaType {
+                expected: "application/json",
+            });
         }
         Ok(Self(Whole::from_request(request, service).await?.0))
     }
@@ -101,7 +119,9 @@ impl<T: DeserializeOwned + Default> FromRequest<Service> for ReadOr<T> {
         match (body.is_empty(), json) {
             (true, _) => Ok(Self(T::default())),
             (false, true) => Ok(Self(service::read(&body)?)),
-            (false, false) => Err(Problem::MediaType { expected: "application/json" }),
+            (false, false) => Err(Problem::MediaType {
+                expected: "application/json",
+            }),
         }
     }
 }
@@ -110,9 +130,14 @@ impl FromRequest<Service> for Component {
     type Rejection = Problem;
 
     async fn from_request(request: Request, service: &Service) -> Result<Self, Problem> {
-        let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let kind = request
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
         if kind != Some("application/wasm") {
-            return Err(Problem::MediaType { expected: "application/wasm" });
+            return Err(Problem::MediaType {
+                expected: "application/wasm",
+            });
         }
         Ok(Self(Whole::from_request(request, service).await?.0))
     }

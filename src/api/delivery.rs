@@ -8,9 +8,7 @@ use utoipa::ToSchema;
 use super::answer::{Accepted, Answer};
 use super::query::{Asked, DeliveriesQuery};
 use crate::model::DeliveryId;
-use crate::service::{
-    AttemptView, DeliveryView, Listed, MayRead, MayWrite, Principal, Service,
-};
+use crate::service::{AttemptView, DeliveryView, Listed, MayRead, MayWrite, Principal, Service};
 
 /// That a delivery is made again.
 #[derive(Debug, Serialize, ToSchema)]
@@ -67,5 +65,7 @@ pub(super) async fn resend(
     State(service): State<Service>,
     Path(id): Path<String>,
 ) -> Answer<Accepted<Resent>> {
-    Ok(Accepted(Resent { id: service.resend(&who, &id).await? }))
+    Ok(Accepted(Resent {
+        id: service.resend(&who, &id).await?,
+    }))
 }

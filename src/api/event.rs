@@ -69,7 +69,8 @@ pub(super) async fn send(
             value.to_str().map_err(|_| Error::Invalid {
                 code: "invalid_header",
                 at: Place::Header("Idempotency-Key"),
-                why: "an idempotency key in a header is visible ASCII: send others in the body".to_owned(),
+                why: "an idempotency key in a header is visible ASCII: send others in the body"
+                    .to_owned(),
             })
         })
         .transpose()?;
@@ -89,10 +90,14 @@ pub(super) async fn send_batch(
 ) -> Answer<Accepted<Outcomes>> {
     let outcome = |answer: Result<crate::pipeline::Acknowledged, Error>| match answer {
         Ok(taken) => Outcome::Taken { id: taken.event },
-        Err(error) => Outcome::Refused { error: ProblemView::of(&error) },
+        Err(error) => Outcome::Refused {
+            error: ProblemView::of(&error),
+        },
     };
     let answers = service.send_batch(&who, &body).await?;
-    Ok(Accepted(Outcomes { data: answers.into_iter().map(outcome).collect() }))
+    Ok(Accepted(Outcomes {
+        data: answers.into_iter().map(outcome).collect(),
+    }))
 }
 
 /// List events
@@ -105,7 +110,11 @@ pub(super) async fn list(
     State(service): State<Service>,
     Asked(query): Asked<EventsQuery>,
 ) -> Answer<Json<Listed<EventSummary>>> {
-    Ok(Json(service.events(&who, query.event_type.as_deref(), &query.page()).await?))
+    Ok(Json(
+        service
+            .events(&who, query.event_type.as_deref(), &query.page())
+            .await?,
+    ))
 }
 
 /// Get an event

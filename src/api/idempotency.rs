@@ -20,7 +20,10 @@ const REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Answers a repeated write as the first time.
 pub(super) async fn once(State(service): State<Service>, request: Request, next: Next) -> Response {
-    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let path = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map(MatchedPath::as_str);
     let wanted = request.method() == Method::POST
         && path.is_some_and(|path| path != "/v1/events")
         && request.headers().contains_key(KEY);
@@ -42,17 +45,27 @@ async fn answer(service: Service, request: Request, next: Next) -> Result<Respon
     let who = identify(&service, request.headers()).await?;
     let (parts, body) = request.into_parts();
     let body = whole(&service, &parts.extensions, body).await?;
-    let key = parts.headers.get(KEY).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let key = parts
+        .headers
+        .get(KEY)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let mut hash = Sha256::new();
     for part in [parts.uri.path(), parts.uri.query().unwrap_or_default()] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
     hash.update(&body);
-    match service.begin_reply(&who, key, hash.finalize().into()).await? {
+    match service
+        .begin_reply(&who, key, hash.finalize().into())
+        .await?
+    {
         Started::Known { status, body } => Ok(repeated(status, body)),
         Started::First(slot) => {
-            let guard = Abandon { service: &service, slot: Some(slot) };
+            let guard = Abandon {
+                service: &service,
+                slot: Some(slot),
+            };
             let response = next.run(Request::from_parts(parts, Body::from(body))).await;
             keep(guard, response).await
         }
@@ -88,8 +101,15 @@ async fn keep(mut guard: Abandon<'_>, response: Response) -> Result<Response, Pr
         .await
         .map_err(|_| crate::service::Error::Unavailable)?;
     // The write is done: that its answer can't be kept must not look as if it were not.
-    if let Err(error) = guard.service.finish_reply(&slot, parts.status.as_u16(), &body).await {
-        tracing::warn!(error = &error as &dyn std::error::Error, "an answer can't be kept for repeats");
+    if let Err(error) = guard
+        .service
+        .finish_reply(&slot, parts.status.as_u16(), &body)
+        .await
+    {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "an answer can't be kept for repeats"
+        );
     }
     Ok(Response::from_parts(parts, Body::from(body)))
 }
@@ -99,7 +119,10 @@ fn repeated(status: u16, body: Vec<u8>) -> Response {
     let mut response = (status, Body::from(body)).into_response();
     let headers = response.headers_mut();
     if status != StatusCode::NO_CONTENT {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
     }
     headers.insert("idempotent-replayed", HeaderValue::from_static("true"));
     response

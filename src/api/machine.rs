@@ -45,15 +45,27 @@ pub(super) async fn ready(State(service): State<Service>) -> Answer<Json<Well>> 
 
 /// The routes that are not described: the description itself, and the figures.
 pub(super) fn plain(render: Render) -> axum::Router<Service> {
-    let description: Bytes =
-        openapi().to_pretty_json().expect("the description is plain JSON").into();
+    let description: Bytes = openapi()
+        .to_pretty_json()
+        .expect("the description is plain JSON")
+        .into();
     axum::Router::new()
-        .route("/v1/openapi.json", get(async move || json(description.clone())))
+        .route(
+            "/v1/openapi.json",
+            get(async move || json(description.clone())),
+        )
         .route("/metrics", get(async move || figures(render())))
 }
 
 fn json(description: Bytes) -> Response {
-    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], description).into_response()
+    (
+        [(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        )],
+        description,
+    )
+        .into_response()
 }
 
 fn figures(text: String) -> Response {

@@ -1,12 +1,11 @@
 //! The description of the API, OpenAPI 3.1, made from the code.
 
+use utoipa::PartialSchema;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
-    Content, InfoBuilder, LicenseBuilder, OpenApi, PathItem, Ref, RefOr, Response,
-    ResponseBuilder,
+    Content, InfoBuilder, LicenseBuilder, OpenApi, PathItem, Ref, RefOr, Response, ResponseBuilder,
 };
-use utoipa::PartialSchema;
 
 use super::problem::ProblemView;
 use super::router::described;
@@ -34,9 +33,15 @@ pub fn openapi() -> OpenApi {
         .description(Some("An API key, tb_…"))
         .build();
     let components = description.components.get_or_insert_default();
-    components.security_schemes.insert(KEY.to_owned(), SecurityScheme::Http(key).into());
-    components.schemas.insert(PROBLEM.to_owned(), ProblemView::schema());
-    components.responses.insert(PROBLEM.to_owned(), problem().into());
+    components
+        .security_schemes
+        .insert(KEY.to_owned(), SecurityScheme::Http(key).into());
+    components
+        .schemas
+        .insert(PROBLEM.to_owned(), ProblemView::schema());
+    components
+        .responses
+        .insert(PROBLEM.to_owned(), problem().into());
     for item in description.paths.paths.values_mut() {
         for (_, operation) in operations(item) {
             complete(operation);
@@ -69,7 +74,10 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut O
 /// What every operation has: a problem for an answer, and a key unless it says otherwise.
 fn complete(operation: &mut Operation) {
     let problem = RefOr::Ref(Ref::from_response_name(PROBLEM));
-    operation.responses.responses.insert("default".to_owned(), problem);
+    operation
+        .responses
+        .responses
+        .insert("default".to_owned(), problem);
     if operation.security.is_none() {
         let none: [&str; 0] = [];
         operation.security = Some(vec![SecurityRequirement::new(KEY, none)]);
@@ -94,12 +102,18 @@ mod tests {
     fn the_description_is_the_one_on_record() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/openapi.json");
         let described = openapi().to_pretty_json().expect("plain") + "\n";
-        #[expect(clippy::disallowed_methods, reason = "a switch for whoever changes the API")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a switch for whoever changes the API"
+        )]
         if std::env::var_os("THROWBAR_WRITE_OPENAPI").is_some() {
             std::fs::write(path, &described).expect("writable");
         }
         let on_record = std::fs::read_to_string(path).expect("tests/openapi.json is there");
-        assert!(described == on_record, "the API has changed: THROWBAR_WRITE_OPENAPI=1 cargo test openapi");
+        assert!(
+            described == on_record,
+            "the API has changed: THROWBAR_WRITE_OPENAPI=1 cargo test openapi"
+        );
     }
 
     #[test]
@@ -109,10 +123,22 @@ mod tests {
         let mut seen = std::collections::HashSet::new();
         for (path, mut item) in description.paths.paths {
             for (method, operation) in operations(&mut item) {
-                assert!(operation.summary.as_ref().is_some_and(|text| !text.is_empty()), "{method} {path}");
+                assert!(
+                    operation
+                        .summary
+                        .as_ref()
+                        .is_some_and(|text| !text.is_empty()),
+                    "{method} {path}"
+                );
                 let id = operation.operation_id.clone().unwrap_or_default();
-                assert!(seen.insert(id.clone()), "{method} {path}: '{id}' is another's");
-                assert!(operation.responses.responses.len() > 1, "{method} {path} never goes well");
+                assert!(
+                    seen.insert(id.clone()),
+                    "{method} {path}: '{id}' is another's"
+                );
+                assert!(
+                    operation.responses.responses.len() > 1,
+                    "{method} {path} never goes well"
+                );
             }
         }
     }

@@ -23,7 +23,11 @@ pub(super) async fn upload(
     Asked(query): Asked<UploadQuery>,
     Component(wasm): Component,
 ) -> Answer<Created<PluginView>> {
-    Ok(Created(service.upload_plugin(&who, query.name.as_deref(), wasm).await?))
+    Ok(Created(
+        service
+            .upload_plugin(&who, query.name.as_deref(), wasm)
+            .await?,
+    ))
 }
 
 /// List plugins

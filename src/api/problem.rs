@@ -111,7 +111,10 @@ impl IntoResponse for ProblemView {
         let body = serde_json::to_vec(&self).unwrap_or_else(|_| b"{}".to_vec());
         let mut response = (status, Body::from(body)).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         match status {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(header::RETRY_AFTER, RETRY_AFTER_S);
@@ -131,14 +134,22 @@ impl IntoResponse for Problem {
             Self::Service(error) => {
                 let view = ProblemView::of(&error);
                 if view.status >= 500 {
-                    tracing::error!(error = &error as &dyn std::error::Error, code = view.code, "a request failed");
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        code = view.code,
+                        "a request failed"
+                    );
                 }
                 view.into_response()
             }
             Self::MediaType { expected } => {
                 let why = format!("the body's Content-Type is not {expected}: send it as that");
-                ProblemView::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", why)
-                    .into_response()
+                ProblemView::new(
+                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                    "unsupported_media_type",
+                    why,
+                )
+                .into_response()
             }
         }
     }
@@ -161,7 +172,12 @@ pub(super) async fn no_method() -> Response {
 pub(super) fn panicked(_panic: Box<dyn Any + Send>) -> http::Response<Body> {
     tracing::error!("a request broke off: this is a defect of the server");
     let why = "the server failed on this request: nothing can be said of what was done";
-    ProblemView::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", why.to_owned()).into_response()
+    ProblemView::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "internal",
+        why.to_owned(),
+    )
+    .into_response()
 }
 
 #[cfg(test)]
@@ -171,7 +187,10 @@ mod tests {
 
     #[test]
     fn each_error_has_its_status() {
-        let conflict = Error::Conflict { code: "x", why: String::new() };
+        let conflict = Error::Conflict {
+            code: "x",
+            why: String::new(),
+        };
         for (error, expected) in [
             (Error::NoKey, 401),
             (Error::UnknownKey, 401),
@@ -180,7 +199,13 @@ mod tests {
             (Error::Malformed { why: String::new() }, 400),
             (Error::NotFound("event"), 404),
             (conflict, 409),
-            (Error::TooLarge { what: "data", bytes_max: 1 }, 413),
+            (
+                Error::TooLarge {
+                    what: "data",
+                    bytes_max: 1,
+                },
+                413,
+            ),
             (Error::Busy(Full::Account), 429),
             (Error::Unavailable, 503),
         ] {
@@ -188,13 +213,21 @@ mod tests {
             assert_eq!(view.status, expected, "{error}");
             let pushed_back = matches!(expected, 429 | 503);
             let response = view.into_response();
-            assert_eq!(response.headers().contains_key("retry-after"), pushed_back, "{error}");
+            assert_eq!(
+                response.headers().contains_key("retry-after"),
+                pushed_back,
+                "{error}"
+            );
         }
     }
 
     #[test]
     fn a_field_is_told_by_its_pointer() {
-        let error = Error::Invalid { code: "invalid_field", at: Place::body("/a/0"), why: "wrong".to_owned() };
+        let error = Error::Invalid {
+            code: "invalid_field",
+            at: Place::body("/a/0"),
+            why: "wrong".to_owned(),
+        };
         let shown = serde_json::to_value(ProblemView::of(&error)).expect("plain");
         assert_eq!(
             shown,

@@ -33,10 +33,18 @@ pub(super) fn described() -> OpenApiRouter<Service> {
         .routes(routes!(event::evaluations))
         .routes(routes!(event::deliveries))
         .routes(routes!(event_type::create, event_type::list))
-        .routes(routes!(event_type::get, event_type::change, event_type::delete))
+        .routes(routes!(
+            event_type::get,
+            event_type::change,
+            event_type::delete
+        ))
         // What follows from them
         .routes(routes!(automation::create, automation::list))
-        .routes(routes!(automation::get, automation::change, automation::delete))
+        .routes(routes!(
+            automation::get,
+            automation::change,
+            automation::delete
+        ))
         .routes(routes!(plugin::upload, plugin::list))
         .routes(routes!(plugin::get))
         .routes(routes!(plugin::versions))

@@ -60,13 +60,23 @@ pub struct SigningKeyView {
 
 impl From<store::Account> for AccountView {
     fn from(row: store::Account) -> Self {
-        Self { id: row.id, uid: row.uid, name: row.name, enabled: row.enabled, created_at: row.created_at }
+        Self {
+            id: row.id,
+            uid: row.uid,
+            name: row.name,
+            enabled: row.enabled,
+            created_at: row.created_at,
+        }
     }
 }
 
 impl Service {
     /// Makes an account with a signing key of its own.
-    pub async fn create_account(&self, _who: &Principal<MayOperate>, new: NewAccount) -> Result<AccountView, Error> {
+    pub async fn create_account(
+        &self,
+        _who: &Principal<MayOperate>,
+        new: NewAccount,
+    ) -> Result<AccountView, Error> {
         check::name(&new.name, "/name")?;
         if let Some(uid) = &new.uid {
             check::uid(uid, "/uid")?;
@@ -78,7 +88,10 @@ impl Service {
         let now = self.inner.clock.now();
         let id = AccountId::mint(now);
         let key = AccountKey::from_random(random::bytes()?);
-        let sealed = self.inner.vault.seal(key.text().as_bytes(), &sealing::account_key(id))?;
+        let sealed = self
+            .inner
+            .vault
+            .seal(key.text().as_bytes(), &sealing::account_key(id))?;
         let row = store::NewAccount {
             id,
             uid: new.uid.clone(),
@@ -87,7 +100,13 @@ impl Service {
             created_at: now,
         };
         match self.inner.store.create_account(&row).await {
-            Ok(()) => Ok(AccountView { id, uid: new.uid, name: new.name, enabled: true, created_at: now }),
+            Ok(()) => Ok(AccountView {
+                id,
+                uid: new.uid,
+                name: new.name,
+                enabled: true,
+                created_at: now,
+            }),
             Err(error) if error.is_taken() => Err(Error::Conflict {
                 code: "uid_taken",
                 why: "another account has this uid: use that one, or choose another uid".to_owned(),
@@ -97,23 +116,39 @@ impl Service {
     }
 
     /// A page of all accounts.
-    pub async fn accounts(&self, _who: &Principal<MayOperate>, page: &PageRequest) -> Result<Listed<AccountView>, Error> {
+    pub async fn accounts(
+        &self,
+        _who: &Principal<MayOperate>,
+        page: &PageRequest,
+    ) -> Result<Listed<AccountView>, Error> {
         let limit = page.limit()?;
         let before = page.after()?.map(AccountId::from_uuid);
         let mut rows = self.inner.store.accounts(before, limit + 1).await?;
         let more = rows.len() > limit;
         rows.truncate(limit);
-        let next_cursor = rows.last().filter(|_| more).map(|row| cursor_text(row.id.uuid()));
-        Ok(Listed { data: rows.into_iter().map(AccountView::from).collect(), next_cursor })
+        let next_cursor = rows
+            .last()
+            .filter(|_| more)
+            .map(|row| cursor_text(row.id.uuid()));
+        Ok(Listed {
+            data: rows.into_iter().map(AccountView::from).collect(),
+            next_cursor,
+        })
     }
 
     /// The account with this id or uid.
-    pub async fn account(&self, _who: &Principal<MayOperate>, name: &str) -> Result<AccountView, Error> {
+    pub async fn account(
+        &self,
+        _who: &Principal<MayOperate>,
+        name: &str,
+    ) -> Result<AccountView, Error> {
         let found = match name.parse() {
             Ok(id) => self.inner.store.account(id).await?,
             Err(_) => self.inner.store.account_by_uid(name).await?,
         };
-        found.map(AccountView::from).ok_or(Error::NotFound("account"))
+        found
+            .map(AccountView::from)
+            .ok_or(Error::NotFound("account"))
     }
 
     /// The principal's own account.
@@ -128,16 +163,25 @@ impl Service {
         patch: AccountPatch,
     ) -> Result<OwnAccountView, Error> {
         if let Some(enabled) = patch.enabled {
-            self.inner.store.switch_account(who.account(), enabled).await?;
+            self.inner
+                .store
+                .switch_account(who.account(), enabled)
+                .await?;
             tracing::info!(account.id = %who.account(), key.id = %who.key(), enabled, "the account's integration was switched");
         }
         Ok(self.account_row(who.account()).await?.into())
     }
 
     /// The signing key of the principal's own account, in the clear.
-    pub async fn reveal_signing_key(&self, who: &Principal<MayAdminister>) -> Result<SigningKeyView, Error> {
+    pub async fn reveal_signing_key(
+        &self,
+        who: &Principal<MayAdminister>,
+    ) -> Result<SigningKeyView, Error> {
         let row = self.account_row(who.account()).await?;
-        let plain = self.inner.vault.open(&row.signing_key, &sealing::account_key(row.id))?;
+        let plain = self
+            .inner
+            .vault
+            .open(&row.signing_key, &sealing::account_key(row.id))?;
         let signing_key = std::str::from_utf8(&plain)
             .map_err(|error| Error::unreadable("the signing key", error))?
             .to_owned();
@@ -146,6 +190,10 @@ impl Service {
     }
 
     async fn account_row(&self, id: AccountId) -> Result<store::Account, Error> {
-        self.inner.store.account(id).await?.ok_or(Error::NotFound("account"))
+        self.inner
+            .store
+            .account(id)
+            .await?
+            .ok_or(Error::NotFound("account"))
     }
 }

@@ -54,10 +54,17 @@ pub struct NewApiKeyView {
 
 impl Service {
     /// Makes a key of the principal's account.
-    pub async fn create_api_key(&self, who: &Principal<MayAdminister>, new: NewApiKey) -> Result<NewApiKeyView, Error> {
+    pub async fn create_api_key(
+        &self,
+        who: &Principal<MayAdminister>,
+        new: NewApiKey,
+    ) -> Result<NewApiKeyView, Error> {
         check::name(&new.name, "/name")?;
         if new.scopes.is_empty() {
-            return Err(Error::field("/scopes", "a key without scopes can do nothing: give admin, author, send or read"));
+            return Err(Error::field(
+                "/scopes",
+                "a key without scopes can do nothing: give admin, author, send or read",
+            ));
         }
         let now = self.inner.clock.now();
         let key = ApiKey::from_random(random::bytes()?);
@@ -84,7 +91,10 @@ impl Service {
     }
 
     /// The keys of the principal's account that work.
-    pub async fn api_keys(&self, who: &Principal<MayAdminister>) -> Result<Listed<ApiKeyView>, Error> {
+    pub async fn api_keys(
+        &self,
+        who: &Principal<MayAdminister>,
+    ) -> Result<Listed<ApiKeyView>, Error> {
         let rows = self.inner.store.api_keys(who.account()).await?;
         let view = |row: store::ApiKey| ApiKeyView {
             id: row.id,
@@ -96,9 +106,18 @@ impl Service {
     }
 
     /// Revokes a key: on this node at once, on others within seconds.
-    pub async fn revoke_api_key(&self, who: &Principal<MayAdminister>, id: &str) -> Result<(), Error> {
+    pub async fn revoke_api_key(
+        &self,
+        who: &Principal<MayAdminister>,
+        id: &str,
+    ) -> Result<(), Error> {
         let id: ApiKeyId = check::id(id, "API key")?;
-        if !self.inner.store.revoke_api_key(who.account(), id, self.inner.clock.now()).await? {
+        if !self
+            .inner
+            .store
+            .revoke_api_key(who.account(), id, self.inner.clock.now())
+            .await?
+        {
             return Err(Error::NotFound("API key"));
         }
         self.inner.known.revoke(id).await;

@@ -118,7 +118,11 @@ impl AutomationPatch {
 }
 
 fn published(enabled: bool) -> Publication {
-    if enabled { Publication::Live } else { Publication::Off }
+    if enabled {
+        Publication::Live
+    } else {
+        Publication::Off
+    }
 }
 
 fn text(definition: &Definition) -> Result<String, Error> {
@@ -142,18 +146,30 @@ impl Service {
         let now = self.inner.clock.now();
         let id = AutomationId::mint(now);
         let resolved = self.actions(who.account(), id, &new.actions, now).await?;
-        let definition = Definition { trigger, condition: new.condition, transforms, actions: resolved.actions };
+        let definition = Definition {
+            trigger,
+            condition: new.condition,
+            transforms,
+            actions: resolved.actions,
+        };
         let draft = new.draft.unwrap_or(false);
         let row = store::NewAutomation {
             id,
             name: new.name,
             owner_endpoint: None,
             definition: text(&definition)?,
-            publication: if draft { Publication::Draft } else { published(new.enabled.unwrap_or(true)) },
+            publication: if draft {
+                Publication::Draft
+            } else {
+                published(new.enabled.unwrap_or(true))
+            },
             endpoints: resolved.endpoints,
             created_at: now,
         };
-        self.inner.store.create_automation(who.account(), &row).await?;
+        self.inner
+            .store
+            .create_automation(who.account(), &row)
+            .await?;
         self.automation_view(who.account(), id).await
     }
 
@@ -163,7 +179,11 @@ impl Service {
         who: &Principal<MayRead>,
         page: &PageRequest,
     ) -> Result<Listed<AutomationView>, Error> {
-        let rows = self.inner.store.automations(who.account(), page.after()?, page.limit()?).await?;
+        let rows = self
+            .inner
+            .store
+            .automations(who.account(), page.after()?, page.limit()?)
+            .await?;
         let mut definitions = Vec::with_capacity(rows.rows.len());
         for row in &rows.rows {
             definitions.push(self.newest_definition(who.account(), row).await?);
@@ -176,8 +196,13 @@ impl Service {
     }
 
     /// The automation with this id.
-    pub async fn automation(&self, who: &Principal<MayRead>, id: &str) -> Result<AutomationView, Error> {
-        self.automation_view(who.account(), check::id(id, "automation")?).await
+    pub async fn automation(
+        &self,
+        who: &Principal<MayRead>,
+        id: &str,
+    ) -> Result<AutomationView, Error> {
+        self.automation_view(who.account(), check::id(id, "automation")?)
+            .await
     }
 
     /// Saves a new version of an automation, or switches it.
@@ -188,12 +213,16 @@ impl Service {
         patch: AutomationPatch,
     ) -> Result<AutomationView, Error> {
         let account = who.account();
-        let row = self.automation_row(account, check::id(id, "automation")?).await?;
+        let row = self
+            .automation_row(account, check::id(id, "automation")?)
+            .await?;
         let id = row.id;
         let enabled = patch.enabled;
         if patch.changes_version() {
             let draft_stays = patch.draft == Some(true)
-                || (patch.draft.is_none() && patch.only_names() && row.published_version != Some(row.latest_version));
+                || (patch.draft.is_none()
+                    && patch.only_names()
+                    && row.published_version != Some(row.latest_version));
             let publication = match enabled {
                 _ if draft_stays => Publication::Draft,
                 Some(enabled) => published(enabled),
@@ -205,7 +234,11 @@ impl Service {
             }
         }
         if let Some(enabled) = enabled
-            && !self.inner.store.switch_automation(account, id, published(enabled)).await?
+            && !self
+                .inner
+                .store
+                .switch_automation(account, id, published(enabled))
+                .await?
         {
             return Err(Error::Conflict {
                 code: "not_published",
@@ -258,32 +291,61 @@ impl Service {
 
     /// Removes an automation; its own endpoints go with it, and what was still to be delivered to
     /// them is cancelled. Deliveries to other endpoints stay.
-    pub async fn delete_automation(&self, who: &Principal<MayWrite>, id: &str) -> Result<(), Error> {
-        let row = self.automation_row(who.account(), check::id(id, "automation")?).await?;
+    pub async fn delete_automation(
+        &self,
+        who: &Principal<MayWrite>,
+        id: &str,
+    ) -> Result<(), Error> {
+        let row = self
+            .automation_row(who.account(), check::id(id, "automation")?)
+            .await?;
         let now = self.inner.clock.now();
-        let gone = self.inner.store.delete_automation(who.account(), row.id, now).await?;
+        let gone = self
+            .inner
+            .store
+            .delete_automation(who.account(), row.id, now)
+            .await?;
         for endpoint in gone.ok_or(Error::NotFound("automation"))? {
             self.cancel_deliveries(who.account(), endpoint).await?;
         }
         Ok(())
     }
 
-    async fn automation_view(&self, account: AccountId, id: AutomationId) -> Result<AutomationView, Error> {
+    async fn automation_view(
+        &self,
+        account: AccountId,
+        id: AutomationId,
+    ) -> Result<AutomationView, Error> {
         let row = self.automation_row(account, id).await?;
         let definition = self.newest_definition(account, &row).await?;
         Ok(AutomationView::of(row, definition))
     }
 
     /// An automation that a user made; an endpoint's own subscription is the endpoint's.
-    async fn automation_row(&self, account: AccountId, id: AutomationId) -> Result<store::Automation, Error> {
+    async fn automation_row(
+        &self,
+        account: AccountId,
+        id: AutomationId,
+    ) -> Result<store::Automation, Error> {
         let found = self.inner.store.automation(account, id).await?;
-        found.filter(|row| row.owner_endpoint.is_none()).ok_or(Error::NotFound("automation"))
+        found
+            .filter(|row| row.owner_endpoint.is_none())
+            .ok_or(Error::NotFound("automation"))
     }
 
-    async fn newest_definition(&self, account: AccountId, row: &store::Automation) -> Result<Definition, Error> {
-        let found = self.inner.store.automation_version(account, row.id, row.latest_version).await?;
+    async fn newest_definition(
+        &self,
+        account: AccountId,
+        row: &store::Automation,
+    ) -> Result<Definition, Error> {
+        let found = self
+            .inner
+            .store
+            .automation_version(account, row.id, row.latest_version)
+            .await?;
         let version = found.ok_or(Error::NotFound("automation"))?;
-        serde_json::from_str(&version.definition).map_err(|error| Error::unreadable("the automation", error))
+        serde_json::from_str(&version.definition)
+            .map_err(|error| Error::unreadable("the automation", error))
     }
 }
 

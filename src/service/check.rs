@@ -15,7 +15,10 @@ pub(super) fn name(text: &str, pointer: &str) -> Result<(), Error> {
     let why = if text.trim().is_empty() {
         "the name is empty: give one".to_owned()
     } else if text.len() > NAME_BYTES_MAX {
-        format!("the name has {} bytes: {NAME_BYTES_MAX} at most", text.len())
+        format!(
+            "the name has {} bytes: {NAME_BYTES_MAX} at most",
+            text.len()
+        )
     } else if text.chars().any(char::is_control) {
         "the name has control characters: remove them".to_owned()
     } else {
@@ -29,7 +32,10 @@ pub(super) fn description(text: &str, pointer: &str) -> Result<(), Error> {
     const BYTES_MAX: usize = 10_000;
     let has_nul = text.contains('\0');
     if has_nul || text.len() > BYTES_MAX {
-        let why = format!("this text has {} bytes, or NUL in it: {BYTES_MAX} at most, without NUL", text.len());
+        let why = format!(
+            "this text has {} bytes, or NUL in it: {BYTES_MAX} at most, without NUL",
+            text.len()
+        );
         return Err(Error::field(pointer, why));
     }
     Ok(())
@@ -40,13 +46,20 @@ pub(super) fn client_key(text: &str, at: Place) -> Result<(), Error> {
     let why = if text.is_empty() {
         "it is empty: leave it out or give one".to_owned()
     } else if text.len() > CLIENT_KEY_BYTES_MAX {
-        format!("it has {} bytes: {CLIENT_KEY_BYTES_MAX} at most", text.len())
+        format!(
+            "it has {} bytes: {CLIENT_KEY_BYTES_MAX} at most",
+            text.len()
+        )
     } else if text.chars().any(char::is_control) {
         "it has control characters: remove them".to_owned()
     } else {
         return Ok(());
     };
-    Err(Error::Invalid { code: "invalid_field", at, why })
+    Err(Error::Invalid {
+        code: "invalid_field",
+        at,
+        why,
+    })
 }
 
 /// What an account is called by its owner's own system: it stands in URLs and headers.
@@ -57,7 +70,10 @@ pub(super) fn uid(text: &str, pointer: &str) -> Result<(), Error> {
         return Err(Error::field(pointer, why));
     }
     if text.starts_with("acc_") {
-        return Err(Error::field(pointer, "a uid can't begin with 'acc_', as ids do: choose another"));
+        return Err(Error::field(
+            pointer,
+            "a uid can't begin with 'acc_', as ids do: choose another",
+        ));
     }
     Ok(())
 }

@@ -7,14 +7,12 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::{Error, Service, check, subscribe};
-use crate::automation::{Action, Condition, Pattern, Transform, Trigger};
+use crate::automation::{Action, Condition, Pattern, Trigger};
 use crate::model::limits::{
     ACTIONS_MAX, DELIVERIES_PER_EVALUATION_MAX, OUTPUTS_MAX, TRANSFORMS_MAX,
 };
 use crate::model::{AccountId, AutomationId, EndpointId, Timestamp};
 use crate::outbound::Target;
-use crate::pipeline::components;
-use crate::plugin::{ConfigError, Digest};
 use crate::store;
 
 /// What starts an automation.
@@ -41,7 +39,7 @@ pub struct TransformRequest {
     pub config: Option<Box<RawValue>>,
     #[serde(skip_serializing)]
     #[schema(ignore)]
-    javascript: Option<IgnoredAny>,
+    pub(super) javascript: Option<IgnoredAny>,
 }
 
 /// What follows from an event that meets the condition.
@@ -69,12 +67,16 @@ pub struct WebhookRequest {
 /// Reads a trigger.
 pub(super) fn trigger(request: &TriggerRequest) -> Result<Trigger, Error> {
     if request.schedule.is_some() {
-        return Err(Error::not_built("/trigger/schedule", "a schedule as trigger"));
+        return Err(Error::not_built(
+            "/trigger/schedule",
+            "a schedule as trigger",
+        ));
     }
     let texts = request.events.as_deref().unwrap_or_default();
     let events: Vec<Pattern> = subscribe::patterns(texts, "/trigger/events")?;
     if events.is_empty() {
-        let why = "nothing would start it: name event types or patterns, such as deal.*, or * for all";
+        let why =
+            "nothing would start it: name event types or patterns, such as deal.*, or * for all";
         return Err(Error::field("/trigger/events", why));
     }
     Ok(Trigger { events })
@@ -94,10 +96,16 @@ pub(super) fn condition(source: &str) -> Result<(), Error> {
 
 /// Sees that all deliveries of one evaluation fit into one plan.
 pub(super) fn fits(transforms: usize, actions: usize) -> Result<(), Error> {
-    let actions_max = if transforms == 0 { ACTIONS_MAX } else { DELIVERIES_PER_EVALUATION_MAX / OUTPUTS_MAX };
+    let actions_max = if transforms == 0 {
+        ACTIONS_MAX
+    } else {
+        DELIVERIES_PER_EVALUATION_MAX / OUTPUTS_MAX
+    };
     let actions_max = actions_max.min(ACTIONS_MAX);
     if actions > actions_max {
-        let why = format!("there are {actions} actions: with {transforms} transforms {actions_max} at most");
+        let why = format!(
+            "there are {actions} actions: with {transforms} transforms {actions_max} at most"
+        );
         return Err(Error::field("/actions", why));
     }
     Ok(())
@@ -110,87 +118,6 @@ pub(super) struct Actions {
 }
 
 impl Service {
-    /// Pins the plugins of a chain and checks their configurations.
-    pub(super) async fn transforms(
-        &self,
-        account: AccountId,
-        requests: Vec<TransformRequest>,
-    ) -> Result<Vec<Transform>, Error> {
-        if requests.len() > TRANSFORMS_MAX {
-            let why = format!("there are {} transforms: {TRANSFORMS_MAX} at most", requests.len());
-            return Err(Error::field("/transforms", why));
-        }
-        let mut transforms = Vec::with_capacity(requests.len());
-        for (place, request) in requests.into_iter().enumerate() {
-            transforms.push(self.transform(account, request, &format!("/transforms/{place}")).await?);
-        }
-        Ok(transforms)
-    }
-
-    async fn transform(
-        &self,
-        account: AccountId,
-        request: TransformRequest,
-        at: &str,
-    ) -> Result<Transform, Error> {
-        if request.javascript.is_some() {
-            return Err(Error::not_built(format!("{at}/javascript"), "a transform in JavaScript"));
-        }
-        let reference = request.plugin.ok_or_else(|| {
-            Error::field(at, "a transform names its plugin: add plugin, such as redact@1.0.0")
-        })?;
-        let pointer = format!("{at}/plugin");
-        let (plugin, digest) = self.pin(account, &reference, &pointer).await?;
-        let component = self.inner.components.load(account, digest).await.map_err(|error| match error {
-            components::Error::Missing(_) => unknown_plugin(&reference, &pointer),
-            error => Error::unreadable("the plugin", error),
-        })?;
-        let config = match request.config {
-            Some(config) => config,
-            None => RawValue::from_string("{}".to_owned())
-                .map_err(|error| Error::unreadable("the configuration", error))?,
-        };
-        component.check_config(config.get()).map_err(|error| {
-            let within = match &error {
-                ConfigError::Mismatch { pointer, .. } => pointer.as_str(),
-                _ => "",
-            };
-            Error::Invalid {
-                code: "invalid_config",
-                at: super::Place::body(format!("{at}/config{within}")),
-                why: error.to_string(),
-            }
-        })?;
-        Ok(Transform { plugin, digest: digest.to_string(), config })
-    }
-
-    /// The component that a reference names now, and the reference as it is kept.
-    async fn pin(&self, account: AccountId, reference: &str, pointer: &str) -> Result<(String, Digest), Error> {
-        if reference.starts_with("sha256:") {
-            let digest = reference.parse().map_err(|error| Error::field(pointer, error))?;
-            return Ok((reference.to_owned(), digest));
-        }
-        let (name, version) = match reference.split_once('@') {
-            Some((name, version)) => (name, Some(version)),
-            None => (reference, None),
-        };
-        let unknown = || unknown_plugin(reference, pointer);
-        let plugin = self.inner.store.plugin_by_name(account, name).await?.ok_or_else(unknown)?;
-        let versions = self.inner.store.plugin_versions(account, plugin.id).await?;
-        let found = versions.iter().find(|known| version.is_none_or(|version| known.version == version));
-        let Some(found) = found else {
-            let known: Vec<_> = versions.iter().map(|version| version.version.as_str()).collect();
-            let why = format!("there is no such version of '{name}': there are {}", known.join(", "));
-            return Err(Error::field(pointer, why));
-        };
-        let digest: [u8; 32] = found
-            .digest
-            .as_slice()
-            .try_into()
-            .map_err(|error: std::array::TryFromSliceError| Error::unreadable("the plugin's digest", error))?;
-        Ok((format!("{name}@{}", found.version), Digest::from_bytes(digest)))
-    }
-
     /// Resolves actions: endpoints must be the account's and no other automation's; a bare URL is the
     /// automation's own endpoint, an existing one if it had that URL before.
     pub(super) async fn actions(
@@ -205,25 +132,34 @@ impl Service {
             return Err(Error::field("/actions", why));
         }
         if requests.len() > ACTIONS_MAX {
-            let why = format!("there are {} actions: {ACTIONS_MAX} at most", requests.len());
+            let why = format!(
+                "there are {} actions: {ACTIONS_MAX} at most",
+                requests.len()
+            );
             return Err(Error::field("/actions", why));
         }
-        let mut owned = self.inner.store.owned_endpoints(account, automation).await?;
-        let mut resolved = Actions { actions: Vec::with_capacity(requests.len()), endpoints: Vec::new() };
+        let mut owned = self
+            .inner
+            .store
+            .owned_endpoints(account, automation)
+            .await?;
+        let mut resolved = Actions {
+            actions: Vec::with_capacity(requests.len()),
+            endpoints: Vec::new(),
+        };
         for (place, request) in requests.iter().enumerate() {
             let at = format!("/actions/{place}");
-            if request.emit.is_some() {
-                return Err(Error::not_built(format!("{at}/emit"), "emitting an event"));
-            }
-            let webhook = request
-                .webhook
-                .as_ref()
-                .ok_or_else(|| Error::field(&*at, "an action says what to do: add webhook"))?;
+            let webhook = wanted(request, &at)?;
             let at = format!("{at}/webhook");
             let action = match (&webhook.endpoint, &webhook.url) {
                 (Some(id), None) => {
-                    let endpoint = self.own_or_free(account, automation, id, &format!("{at}/endpoint")).await?;
-                    Action::Webhook { endpoint, url: None }
+                    let endpoint = self
+                        .own_or_free(account, automation, id, &format!("{at}/endpoint"))
+                        .await?;
+                    Action::Webhook {
+                        endpoint,
+                        url: None,
+                    }
                 }
                 (None, Some(url)) => {
                     let target: Target = self.admit(url, &format!("{at}/url"))?;
@@ -236,9 +172,17 @@ impl Service {
                         resolved.endpoints.push(new);
                         resolved.endpoints[resolved.endpoints.len() - 1].id
                     };
-                    Action::Webhook { endpoint, url: Some(url.clone()) }
+                    Action::Webhook {
+                        endpoint,
+                        url: Some(url.clone()),
+                    }
                 }
-                _ => return Err(Error::field(at, "a webhook goes to one place: give endpoint or url")),
+                _ => {
+                    return Err(Error::field(
+                        at,
+                        "a webhook goes to one place: give endpoint or url",
+                    ));
+                }
             };
             resolved.actions.push(action);
         }
@@ -252,10 +196,23 @@ impl Service {
         text: &str,
         pointer: &str,
     ) -> Result<EndpointId, Error> {
-        let missing = || Error::field(pointer, "there is no such endpoint in this account: check its id");
+        let missing = || {
+            Error::field(
+                pointer,
+                "there is no such endpoint in this account: check its id",
+            )
+        };
         let id: EndpointId = check::id(text, "endpoint").map_err(|_| missing())?;
-        let row = self.inner.store.endpoint(account, id).await?.ok_or_else(missing)?;
-        if row.owner_automation.is_some_and(|owner| owner != automation) {
+        let row = self
+            .inner
+            .store
+            .endpoint(account, id)
+            .await?
+            .ok_or_else(missing)?;
+        if row
+            .owner_automation
+            .is_some_and(|owner| owner != automation)
+        {
             let why = "this endpoint is another automation's bare URL, and goes with it: name the URL, or make an endpoint";
             return Err(Error::field(pointer, why));
         }
@@ -263,13 +220,13 @@ impl Service {
     }
 }
 
-fn unknown_plugin(reference: &str, pointer: &str) -> Error {
-    let shown: String = reference.chars().take(120).collect();
-    Error::Invalid {
-        code: "unknown_plugin",
-        at: super::Place::body(pointer),
-        why: format!("there is no plugin '{shown}' in this account: upload it with POST /v1/plugins"),
+/// The webhook of an action.
+fn wanted<'a>(request: &'a ActionRequest, at: &str) -> Result<&'a WebhookRequest, Error> {
+    if request.emit.is_some() {
+        return Err(Error::not_built(format!("{at}/emit"), "emitting an event"));
     }
+    let webhook = request.webhook.as_ref();
+    webhook.ok_or_else(|| Error::field(at, "an action says what to do: add webhook"))
 }
 
 #[cfg(test)]
@@ -286,12 +243,24 @@ mod tests {
         for (text, code, at) in [
             ("{}", "invalid_field", "/trigger/events"),
             (r#"{"events":[]}"#, "invalid_field", "/trigger/events"),
-            (r#"{"events":["a","b c"]}"#, "invalid_field", "/trigger/events/1"),
-            (r#"{"schedule":{"cron":"* * * * *"}}"#, "not_built", "/trigger/schedule"),
+            (
+                r#"{"events":["a","b c"]}"#,
+                "invalid_field",
+                "/trigger/events/1",
+            ),
+            (
+                r#"{"schedule":{"cron":"* * * * *"}}"#,
+                "not_built",
+                "/trigger/schedule",
+            ),
         ] {
             let error = trigger(&read(text)).expect_err(text);
             assert_eq!(error.code(), code, "{text}");
-            assert_eq!(error.place().map(ToString::to_string).as_deref(), Some(at), "{text}");
+            assert_eq!(
+                error.place().map(ToString::to_string).as_deref(),
+                Some(at),
+                "{text}"
+            );
         }
     }
 

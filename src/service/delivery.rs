@@ -9,7 +9,14 @@ use crate::model::{AttemptId, AutomationId, DeliveryId, EndpointId, EventId, Tim
 use crate::store::{self, DeliveryFilter};
 
 /// The states of a delivery.
-const STATES: [&str; 6] = ["pending", "claimed", "delivered", "failed", "held", "cancelled"];
+const STATES: [&str; 6] = [
+    "pending",
+    "claimed",
+    "delivered",
+    "failed",
+    "held",
+    "cancelled",
+];
 
 /// Which deliveries are wanted, as it was asked for.
 #[derive(Debug, Clone, Default)]
@@ -109,7 +116,9 @@ impl From<store::Attempt> for AttemptView {
             status_code: row.status_code,
             error_class: row.error_class,
             message: row.message,
-            response: row.response.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+            response: row
+                .response
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
             duration_ms: row.duration_ms,
             at: row.started_at,
         }
@@ -121,7 +130,10 @@ impl DeliveryQuery {
         if let Some(state) = &self.state
             && !STATES.contains(&state.as_str())
         {
-            let why = format!("there is no such state: a delivery is {}", STATES.join(", "));
+            let why = format!(
+                "there is no such state: a delivery is {}",
+                STATES.join(", ")
+            );
             return Err(wrong("state", why));
         }
         Ok(DeliveryFilter {
@@ -136,19 +148,31 @@ fn parameter<I>(name: &str, text: Option<&str>) -> Result<Option<I>, Error>
 where
     I: std::str::FromStr<Err: std::fmt::Display>,
 {
-    text.map(str::parse).transpose().map_err(|error: I::Err| wrong(name, error.to_string()))
+    text.map(str::parse)
+        .transpose()
+        .map_err(|error: I::Err| wrong(name, error.to_string()))
 }
 
 fn wrong(name: &str, why: String) -> Error {
-    Error::Invalid { code: "invalid_parameter", at: Place::Query(name.to_owned()), why }
+    Error::Invalid {
+        code: "invalid_parameter",
+        at: Place::Query(name.to_owned()),
+        why,
+    }
 }
 
 impl Service {
     /// The delivery with this id.
-    pub async fn delivery(&self, who: &Principal<MayRead>, id: &str) -> Result<DeliveryView, Error> {
+    pub async fn delivery(
+        &self,
+        who: &Principal<MayRead>,
+        id: &str,
+    ) -> Result<DeliveryView, Error> {
         let id: DeliveryId = check::id(id, "delivery")?;
         let found = self.inner.store.delivery(who.account(), id).await?;
-        found.map(DeliveryView::from).ok_or(Error::NotFound("delivery"))
+        found
+            .map(DeliveryView::from)
+            .ok_or(Error::NotFound("delivery"))
     }
 
     /// A page of the account's deliveries.
@@ -159,7 +183,11 @@ impl Service {
         page: &PageRequest,
     ) -> Result<Listed<DeliveryView>, Error> {
         let filter = query.filter()?;
-        let rows = self.inner.store.deliveries(who.account(), &filter, page.after()?, page.limit()?).await?;
+        let rows = self
+            .inner
+            .store
+            .deliveries(who.account(), &filter, page.after()?, page.limit()?)
+            .await?;
         Ok(Listed::of(rows, DeliveryView::from))
     }
 
@@ -174,18 +202,33 @@ impl Service {
         if self.inner.store.event(who.account(), id).await?.is_none() {
             return Err(Error::NotFound("event"));
         }
-        let query = DeliveryQuery { event: Some(event.to_owned()), ..DeliveryQuery::default() };
+        let query = DeliveryQuery {
+            event: Some(event.to_owned()),
+            ..DeliveryQuery::default()
+        };
         self.deliveries(who, &query, page).await
     }
 
     /// The attempts of a delivery, oldest first.
-    pub async fn attempts(&self, who: &Principal<MayRead>, id: &str) -> Result<Listed<AttemptView>, Error> {
+    pub async fn attempts(
+        &self,
+        who: &Principal<MayRead>,
+        id: &str,
+    ) -> Result<Listed<AttemptView>, Error> {
         let id: DeliveryId = check::id(id, "delivery")?;
-        if self.inner.store.delivery(who.account(), id).await?.is_none() {
+        if self
+            .inner
+            .store
+            .delivery(who.account(), id)
+            .await?
+            .is_none()
+        {
             return Err(Error::NotFound("delivery"));
         }
         let rows = self.inner.store.attempts(who.account(), id).await?;
-        Ok(Listed::whole(rows.into_iter().map(AttemptView::from).collect()))
+        Ok(Listed::whole(
+            rows.into_iter().map(AttemptView::from).collect(),
+        ))
     }
 
     /// Makes a delivery again, whatever its state: the same body under the same `webhook-id`, with
@@ -193,8 +236,19 @@ impl Service {
     pub async fn resend(&self, who: &Principal<MayWrite>, id: &str) -> Result<DeliveryId, Error> {
         let first: DeliveryId = check::id(id, "delivery")?;
         let account = who.account();
-        let row = self.inner.store.delivery(account, first).await?.ok_or(Error::NotFound("delivery"))?;
-        if self.inner.store.endpoint(account, row.endpoint).await?.is_none() {
+        let row = self
+            .inner
+            .store
+            .delivery(account, first)
+            .await?
+            .ok_or(Error::NotFound("delivery"))?;
+        if self
+            .inner
+            .store
+            .endpoint(account, row.endpoint)
+            .await?
+            .is_none()
+        {
             return Err(Error::Conflict {
                 code: "endpoint_removed",
                 why: "the delivery's endpoint was removed: there is nowhere to send it".to_owned(),

@@ -132,7 +132,11 @@ fn whose(full: Full) -> &'static str {
 impl Error {
     /// A field of the body with a value that it can't have.
     pub(super) fn field(pointer: impl Into<String>, why: impl fmt::Display) -> Self {
-        Self::Invalid { code: "invalid_field", at: Place::body(pointer), why: why.to_string() }
+        Self::Invalid {
+            code: "invalid_field",
+            at: Place::body(pointer),
+            why: why.to_string(),
+        }
     }
 
     /// A field whose capability there is not yet.
@@ -149,7 +153,10 @@ impl Error {
         what: &'static str,
         cause: impl std::error::Error + Send + Sync + 'static,
     ) -> Self {
-        Self::Unreadable { what, cause: Box::new(cause) }
+        Self::Unreadable {
+            what,
+            cause: Box::new(cause),
+        }
     }
 
     /// A word for programs, which does not change.
@@ -192,7 +199,10 @@ impl Error {
 
 fn is_passing(error: &store::Error) -> bool {
     use store::Error as E;
-    matches!(error, E::Unavailable(_) | E::OutcomeUnknown(_) | E::Fenced | E::Raced)
+    matches!(
+        error,
+        E::Unavailable(_) | E::OutcomeUnknown(_) | E::Fenced | E::Raced
+    )
 }
 
 impl From<store::Error> for Error {

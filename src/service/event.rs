@@ -127,10 +127,17 @@ impl Service {
     /// The event with this id.
     pub async fn event(&self, who: &Principal<MayRead>, id: &str) -> Result<EventView, Error> {
         let id: EventId = check::id(id, "event")?;
-        let row = self.inner.store.event(who.account(), id).await?.ok_or(Error::NotFound("event"))?;
+        let row = self
+            .inner
+            .store
+            .event(who.account(), id)
+            .await?
+            .ok_or(Error::NotFound("event"))?;
         let (state, why, _) = self.standing(who.account(), id).await?;
-        let payload = String::from_utf8(row.payload).map_err(|error| Error::unreadable("the payload", error))?;
-        let data = RawValue::from_string(payload).map_err(|error| Error::unreadable("the payload", error))?;
+        let payload = String::from_utf8(row.payload)
+            .map_err(|error| Error::unreadable("the payload", error))?;
+        let data = RawValue::from_string(payload)
+            .map_err(|error| Error::unreadable("the payload", error))?;
         Ok(EventView {
             id,
             event_type: row.r#type,
@@ -157,25 +164,38 @@ impl Service {
                 why: error.to_string(),
             })?;
         }
-        let filter = EventFilter { event_type: event_type.map(str::to_owned) };
-        let rows = self.inner.store.events(who.account(), &filter, page.after()?, page.limit()?).await?;
+        let filter = EventFilter {
+            event_type: event_type.map(str::to_owned),
+        };
+        let rows = self
+            .inner
+            .store
+            .events(who.account(), &filter, page.after()?, page.limit()?)
+            .await?;
         Ok(Listed::of(rows, EventSummary::from))
     }
 
     /// What every candidate automation said of the event.
-    pub async fn evaluations(&self, who: &Principal<MayRead>, id: &str) -> Result<Evaluations, Error> {
+    pub async fn evaluations(
+        &self,
+        who: &Principal<MayRead>,
+        id: &str,
+    ) -> Result<Evaluations, Error> {
         let id: EventId = check::id(id, "event")?;
         if self.inner.store.event(who.account(), id).await?.is_none() {
             return Err(Error::NotFound("event"));
         }
         let (state, why, verdicts) = self.standing(who.account(), id).await?;
         let evaluations: Vec<Evaluation> = match verdicts {
-            Some(packed) => {
-                serde_json::from_slice(&packed).map_err(|error| Error::unreadable("the evaluations", error))?
-            }
+            Some(packed) => serde_json::from_slice(&packed)
+                .map_err(|error| Error::unreadable("the evaluations", error))?,
             None => Vec::new(),
         };
-        Ok(Evaluations { data: evaluations.into_iter().map(EvaluationView::from).collect(), state, why })
+        Ok(Evaluations {
+            data: evaluations.into_iter().map(EvaluationView::from).collect(),
+            state,
+            why,
+        })
     }
 
     /// Where an event stands, why it was set aside, and its packed evaluations.
@@ -192,7 +212,11 @@ impl Service {
             Some(None) => Ok((EventState::InInbox, None, None)),
             Some(why) => Ok((EventState::SetAside, why, None)),
             // It was planned between the two looks.
-            None => Ok((EventState::Planned, None, store.verdicts(account, id).await?)),
+            None => Ok((
+                EventState::Planned,
+                None,
+                store.verdicts(account, id).await?,
+            )),
         }
     }
 }

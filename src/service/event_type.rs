@@ -74,8 +74,14 @@ impl EventTypeView {
             name: row.name,
             description: row.description,
             group: row.group,
-            example: row.example.and_then(|text| RawValue::from_string(text).ok()),
-            owner: if owner == NO_ACCOUNT { "installation" } else { "account" },
+            example: row
+                .example
+                .and_then(|text| RawValue::from_string(text).ok()),
+            owner: if owner == NO_ACCOUNT {
+                "installation"
+            } else {
+                "account"
+            },
             created_at: row.created_at,
             updated_at: row.updated_at,
         }
@@ -89,7 +95,9 @@ impl Service {
         who: &Principal<MayWriteCatalogue>,
         new: NewEventType,
     ) -> Result<EventTypeView, Error> {
-        new.name.parse::<EventType>().map_err(|error| Error::field("/name", error))?;
+        new.name
+            .parse::<EventType>()
+            .map_err(|error| Error::field("/name", error))?;
         let now = self.inner.clock.now();
         let row = EventTypeEntry {
             name: new.name,
@@ -100,11 +108,19 @@ impl Service {
             updated_at: now,
         };
         self.check_event_type(&row)?;
-        match self.inner.store.create_event_type(who.account(), &row).await {
+        match self
+            .inner
+            .store
+            .create_event_type(who.account(), &row)
+            .await
+        {
             Ok(()) => Ok(EventTypeView::of(who.account(), row)),
             Err(error) if error.is_taken() => Err(Error::Conflict {
                 code: "name_taken",
-                why: format!("the event type '{}' is catalogued already: PATCH it", row.name),
+                why: format!(
+                    "the event type '{}' is catalogued already: PATCH it",
+                    row.name
+                ),
             }),
             Err(error) => Err(error.into()),
         }
@@ -130,22 +146,40 @@ impl Service {
         let (limit, after) = (page.limit()?, page.after_name()?);
         let mut rows: Vec<(AccountId, EventTypeEntry)> = Vec::new();
         // One's own first: a stable sort and a dedup leave those where both have the name.
-        let owners = if who.account() == NO_ACCOUNT { vec![NO_ACCOUNT] } else { vec![who.account(), NO_ACCOUNT] };
+        let owners = if who.account() == NO_ACCOUNT {
+            vec![NO_ACCOUNT]
+        } else {
+            vec![who.account(), NO_ACCOUNT]
+        };
         for owner in owners {
-            let found = self.inner.store.event_types(owner, after.as_deref(), limit + 1).await?;
+            let found = self
+                .inner
+                .store
+                .event_types(owner, after.as_deref(), limit + 1)
+                .await?;
             rows.extend(found.into_iter().map(|row| (owner, row)));
         }
         rows.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name));
         rows.dedup_by(|(_, b), (_, a)| a.name == b.name);
         let more = rows.len() > limit;
         rows.truncate(limit);
-        let next_cursor = rows.last().filter(|_| more).map(|(_, row)| cursor_text(&row.name));
-        let data = rows.into_iter().map(|(owner, row)| EventTypeView::of(owner, row)).collect();
+        let next_cursor = rows
+            .last()
+            .filter(|_| more)
+            .map(|(_, row)| cursor_text(&row.name));
+        let data = rows
+            .into_iter()
+            .map(|(owner, row)| EventTypeView::of(owner, row))
+            .collect();
         Ok(Listed { data, next_cursor })
     }
 
     /// The event type of this name that the principal sees.
-    pub async fn event_type(&self, who: &Principal<MayReadCatalogue>, name: &str) -> Result<EventTypeView, Error> {
+    pub async fn event_type(
+        &self,
+        who: &Principal<MayReadCatalogue>,
+        name: &str,
+    ) -> Result<EventTypeView, Error> {
         for owner in [who.account(), NO_ACCOUNT] {
             if let Some(row) = self.inner.store.event_type(owner, name).await? {
                 return Ok(EventTypeView::of(owner, row));
@@ -170,15 +204,29 @@ impl Service {
         }
         row.updated_at = self.inner.clock.now();
         self.check_event_type(&row)?;
-        if !self.inner.store.change_event_type(who.account(), &row).await? {
+        if !self
+            .inner
+            .store
+            .change_event_type(who.account(), &row)
+            .await?
+        {
             return Err(Error::NotFound("event type"));
         }
         Ok(EventTypeView::of(who.account(), row))
     }
 
     /// Removes one of the principal's own event types from the catalogue.
-    pub async fn delete_event_type(&self, who: &Principal<MayWriteCatalogue>, name: &str) -> Result<(), Error> {
-        if self.inner.store.delete_event_type(who.account(), name).await? {
+    pub async fn delete_event_type(
+        &self,
+        who: &Principal<MayWriteCatalogue>,
+        name: &str,
+    ) -> Result<(), Error> {
+        if self
+            .inner
+            .store
+            .delete_event_type(who.account(), name)
+            .await?
+        {
             Ok(())
         } else {
             Err(Error::NotFound("event type"))

@@ -30,7 +30,9 @@ impl FirstStart {
 
 impl std::fmt::Debug for FirstStart {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FirstStart").field("account", &self.account).finish_non_exhaustive()
+        f.debug_struct("FirstStart")
+            .field("account", &self.account)
+            .finish_non_exhaustive()
     }
 }
 
@@ -49,13 +51,20 @@ impl Service {
                 account: None,
             });
         };
-        self.insert_operator_key(BOOTSTRAP, ApiKeyHash::of(text)).await?;
+        self.insert_operator_key(BOOTSTRAP, ApiKeyHash::of(text))
+            .await?;
         if !self.inner.store.accounts(None, 1).await?.is_empty() {
             return Ok(FirstStart::default());
         }
-        let new = NewAccount { name: "Default".to_owned(), uid: Some(DEFAULT_ACCOUNT.to_owned()) };
+        let new = NewAccount {
+            name: "Default".to_owned(),
+            uid: Some(DEFAULT_ACCOUNT.to_owned()),
+        };
         match self.insert_account(new).await {
-            Ok(made) => Ok(FirstStart { operator_key: None, account: Some(made.id) }),
+            Ok(made) => Ok(FirstStart {
+                operator_key: None,
+                account: Some(made.id),
+            }),
             // Another node starts at the same time.
             Err(Error::Conflict { .. }) => Ok(FirstStart::default()),
             Err(error) => Err(error),

@@ -71,7 +71,10 @@ impl Service {
         text(body)?;
         let envelopes: Vec<&RawValue> = read(body)?;
         if envelopes.len() > BATCH_EVENTS_MAX {
-            let why = format!("the batch has {} events: {BATCH_EVENTS_MAX} at most", envelopes.len());
+            let why = format!(
+                "the batch has {} events: {BATCH_EVENTS_MAX} at most",
+                envelopes.len()
+            );
             return Err(Error::field("", why));
         }
         let pipeline = self.pipeline().ok_or(Error::Unavailable)?;
@@ -83,9 +86,17 @@ impl Service {
             answers.push(event.map(|event| events.push(event)));
         }
         let mut outcomes = pipeline.accept(events).await.into_iter();
-        let answer = |()| outcomes.next().unwrap_or(Err(AcceptError::Unavailable)).map_err(refused);
+        let answer = |()| {
+            outcomes
+                .next()
+                .unwrap_or(Err(AcceptError::Unavailable))
+                .map_err(refused)
+        };
         let mut answer = answer;
-        Ok(answers.into_iter().map(|taken| taken.and_then(&mut answer)).collect())
+        Ok(answers
+            .into_iter()
+            .map(|taken| taken.and_then(&mut answer))
+            .collect())
     }
 
     /// Checks an envelope that was read from `body`.
@@ -97,12 +108,16 @@ impl Service {
         key: Option<&str>,
     ) -> Result<store::NewEvent, Error> {
         let now = self.inner.clock.now();
-        let event_type: EventType =
-            envelope.event_type.parse().map_err(|error| Error::field("/type", error))?;
+        let event_type: EventType = envelope
+            .event_type
+            .parse()
+            .map_err(|error| Error::field("/type", error))?;
         let data = envelope.data.get().as_bytes();
         payload::check(data, self.inner.rules.payload_bytes_max)?;
         let occurred_at = match &envelope.timestamp {
-            Some(text) => text.parse().map_err(|error| Error::field("/timestamp", error))?,
+            Some(text) => text
+                .parse()
+                .map_err(|error| Error::field("/timestamp", error))?,
             None => now,
         };
         Ok(store::NewEvent {
@@ -127,7 +142,11 @@ fn keys(
     let mut keys = Vec::new();
     if let Some(id) = id {
         check::client_key(&id, Place::body("/id"))?;
-        keys.push(NewKey { kind: "id", key: id, expires_at: None });
+        keys.push(NewKey {
+            kind: "id",
+            key: id,
+            expires_at: None,
+        });
     }
     if let Some(key) = &in_body {
         check::client_key(key, Place::body("/idempotency_key"))?;
@@ -137,13 +156,18 @@ fn keys(
     }
     let key = match (in_body, in_header) {
         (Some(body), Some(header)) if body != header => {
-            let why = "the header Idempotency-Key and the field idempotency_key differ: send one of them";
+            let why =
+                "the header Idempotency-Key and the field idempotency_key differ: send one of them";
             return Err(Error::field("/idempotency_key", why));
         }
         (body, header) => body.or_else(|| header.map(str::to_owned)),
     };
     if let Some(key) = key {
-        keys.push(NewKey { kind: "key", key, expires_at: Some(now.plus_ms(KEY_LIFE_MS)) });
+        keys.push(NewKey {
+            kind: "key",
+            key,
+            expires_at: Some(now.plus_ms(KEY_LIFE_MS)),
+        });
     }
     Ok(keys)
 }
@@ -152,7 +176,11 @@ fn keys(
 /// envelopes read the same.
 fn hash(event_type: &str, data: &[u8], timestamp: Option<&str>) -> [u8; 32] {
     let mut hash = Sha256::new();
-    for part in [event_type.as_bytes(), data, timestamp.unwrap_or_default().as_bytes()] {
+    for part in [
+        event_type.as_bytes(),
+        data,
+        timestamp.unwrap_or_default().as_bytes(),
+    ] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
@@ -165,9 +193,10 @@ fn refused(error: AcceptError) -> Error {
         AcceptError::Conflict { event } => Error::EventConflict { event },
         AcceptError::NoAccount => Error::NotFound("account"),
         AcceptError::Unavailable => Error::Unavailable,
-        AcceptError::Refused => {
-            Error::field("", "the database refuses this event: leave out unusual characters in its id and keys")
-        }
+        AcceptError::Refused => Error::field(
+            "",
+            "the database refuses this event: leave out unusual characters in its id and keys",
+        ),
     }
 }
 
@@ -177,13 +206,17 @@ mod tests {
 
     #[test]
     fn payloads_stay_as_they_came() {
-        let odd = r#" {"a":1,"a":2, "b":"\u0000\ud800","n":1e999,"big":123456789012345678901234567890}"#;
+        let odd =
+            r#" {"a":1,"a":2, "b":"\u0000\ud800","n":1e999,"big":123456789012345678901234567890}"#;
         let body = format!("{{\"type\":\"a.b\",\"data\":{odd} }}");
         let envelope: NewEvent<'_> = read(body.as_bytes()).expect("an event");
         assert_eq!(envelope.data.get(), odd.trim());
         for any in ["null", "0", "\"text\"", "[]"] {
             let body = format!("{{\"data\":{any},\"type\":\"a\"}}");
-            assert_eq!(read::<NewEvent<'_>>(body.as_bytes()).expect(any).data.get(), any);
+            assert_eq!(
+                read::<NewEvent<'_>>(body.as_bytes()).expect(any).data.get(),
+                any
+            );
         }
     }
 
@@ -192,9 +225,21 @@ mod tests {
         for (body, code, at) in [
             (r#"{"type":"a"}"#, "missing_field", "/data"),
             (r#"{"data":1}"#, "missing_field", "/type"),
-            (r#"{"type":"a","data":1,"data":2}"#, "duplicate_field", "/data"),
-            (r#"{"type":"a","type":"a","data":2}"#, "duplicate_field", "/type"),
-            (r#"{"type":"a","data":1,"payload":2}"#, "unknown_field", "/payload"),
+            (
+                r#"{"type":"a","data":1,"data":2}"#,
+                "duplicate_field",
+                "/data",
+            ),
+            (
+                r#"{"type":"a","type":"a","data":2}"#,
+                "duplicate_field",
+                "/type",
+            ),
+            (
+                r#"{"type":"a","data":1,"payload":2}"#,
+                "unknown_field",
+                "/payload",
+            ),
             (r#"{"type":7,"data":1}"#, "invalid_field", "/type"),
             (r#"{"type":"a","data":1,"id":7}"#, "invalid_field", "/id"),
         ] {
@@ -202,8 +247,15 @@ mod tests {
             assert_eq!(error.code(), code, "{body}: {error}");
             assert_eq!(error.place(), Some(&Place::body(at)), "{body}");
         }
-        for body in [&b"{\"type\":\"a\",\"data\":\"\0\"}"[..], b"{\"type\":\"a\",\"data\":\"\xff\"}", b"{\"type\":\"a\",\"data\":{]}"] {
-            assert_eq!(read::<NewEvent<'_>>(body).expect_err("refused").code(), "malformed");
+        for body in [
+            &b"{\"type\":\"a\",\"data\":\"\0\"}"[..],
+            b"{\"type\":\"a\",\"data\":\"\xff\"}",
+            b"{\"type\":\"a\",\"data\":{]}",
+        ] {
+            assert_eq!(
+                read::<NewEvent<'_>>(body).expect_err("refused").code(),
+                "malformed"
+            );
         }
     }
 
@@ -214,18 +266,32 @@ mod tests {
         assert_eq!(key(None, None).expect("none"), []);
         for (body, header) in [(Some("k"), None), (None, Some("k")), (Some("k"), Some("k"))] {
             let found = key(body, header).expect("one");
-            assert_eq!(found, [NewKey { kind: "key", key: "k".to_owned(), expires_at: Some(Timestamp::from_ms(KEY_LIFE_MS)) }]);
+            assert_eq!(
+                found,
+                [NewKey {
+                    kind: "key",
+                    key: "k".to_owned(),
+                    expires_at: Some(Timestamp::from_ms(KEY_LIFE_MS))
+                }]
+            );
         }
         assert!(key(Some("k"), Some("other")).is_err());
         let both = keys(Some("i".to_owned()), None, Some("k"), now).expect("both");
-        assert_eq!(both.iter().map(|key| key.kind).collect::<Vec<_>>(), ["id", "key"]);
+        assert_eq!(
+            both.iter().map(|key| key.kind).collect::<Vec<_>>(),
+            ["id", "key"]
+        );
     }
 
     #[test]
     fn the_hash_is_of_what_makes_a_repeat_the_same() {
         let first = hash("a", b"{}", None);
         assert_eq!(first, hash("a", b"{}", None));
-        for other in [hash("a{", b"}", None), hash("a", b"{ }", None), hash("a", b"{}", Some("2026-01-01T00:00:00Z"))] {
+        for other in [
+            hash("a{", b"}", None),
+            hash("a", b"{ }", None),
+            hash("a", b"{}", Some("2026-01-01T00:00:00Z")),
+        ] {
             assert_ne!(first, other);
         }
     }

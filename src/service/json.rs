@@ -17,7 +17,10 @@ pub fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Error> {
                 let pointer = pointer(error.path());
                 Err(explain(error.inner(), pointer))
             }
-            Ok(value) => reader.end().map(|()| value).map_err(|error| explain(&error, String::new())),
+            Ok(value) => reader
+                .end()
+                .map(|()| value)
+                .map_err(|error| explain(&error, String::new())),
         }
     })
 }
@@ -35,10 +38,14 @@ pub(super) fn text(body: &[u8]) -> Result<&str, Error> {
 fn explain(error: &serde_json::Error, mut pointer: String) -> Error {
     let message = error.to_string();
     if error.classify() != Category::Data {
-        return Error::Malformed { why: format!("the body is not JSON: {message}") };
+        return Error::Malformed {
+            why: format!("the body is not JSON: {message}"),
+        };
     }
     // The pointer says where; line and column only repeat it.
-    let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(words, _)| words);
+    let message = message
+        .rsplit_once(" at line ")
+        .map_or(message.as_str(), |(words, _)| words);
     let named = |prefix: &str| Some(message.strip_prefix(prefix)?.split('`').next()?.to_owned());
     for (code, prefix) in [
         ("unknown_field", "unknown field `"),
@@ -56,7 +63,11 @@ fn explain(error: &serde_json::Error, mut pointer: String) -> Error {
                 _ => "send it once",
             };
             let why = format!("{message}: {remedy}");
-            return Error::Invalid { code, at: Place::Body(pointer), why };
+            return Error::Invalid {
+                code,
+                at: Place::Body(pointer),
+                why,
+            };
         }
     }
     Error::field(pointer, message)
@@ -120,10 +131,26 @@ mod tests {
             (b"[]", "missing_field", Some("/name")),
             (b"{}", "missing_field", Some("/name")),
             (b"{\"name\":1}", "invalid_field", Some("/name")),
-            (b"{\"name\":\"a\",\"nom\":\"b\"}", "unknown_field", Some("/nom")),
-            (b"{\"name\":\"a\",\"name\":\"b\"}", "duplicate_field", Some("/name")),
-            (b"{\"name\":\"a\",\"inner\":[{\"count\":1},{\"count\":300}]}", "invalid_field", Some("/inner/1/count")),
-            (b"{\"name\":\"a\",\"inner\":[{\"cou/nt\":1}]}", "unknown_field", Some("/inner/0/cou~1nt")),
+            (
+                b"{\"name\":\"a\",\"nom\":\"b\"}",
+                "unknown_field",
+                Some("/nom"),
+            ),
+            (
+                b"{\"name\":\"a\",\"name\":\"b\"}",
+                "duplicate_field",
+                Some("/name"),
+            ),
+            (
+                b"{\"name\":\"a\",\"inner\":[{\"count\":1},{\"count\":300}]}",
+                "invalid_field",
+                Some("/inner/1/count"),
+            ),
+            (
+                b"{\"name\":\"a\",\"inner\":[{\"cou/nt\":1}]}",
+                "unknown_field",
+                Some("/inner/0/cou~1nt"),
+            ),
         ];
         for (body, code, at) in cases {
             let shown = String::from_utf8_lossy(body);

@@ -12,10 +12,12 @@
 mod account;
 mod api_key;
 mod automation;
+mod chain;
 mod check;
 mod definition;
 mod delivery;
 mod endpoint;
+mod endpoint_shape;
 mod error;
 mod event;
 mod event_type;
@@ -41,9 +43,9 @@ pub use api_key::{ApiKeyView, NewApiKey, NewApiKeyView};
 pub use automation::{AutomationPatch, AutomationView, NewAutomation};
 pub use definition::{ActionRequest, TransformRequest, TriggerRequest, WebhookRequest};
 pub use delivery::{AttemptView, DeliveryQuery, DeliveryView};
-pub use endpoint::{EndpointPatch, EndpointView, NewEndpoint, NewEndpointView, Switch};
+pub use endpoint_shape::{EndpointPatch, EndpointView, NewEndpoint, NewEndpointView, Switch};
 pub use error::{Error, Place};
-pub use event::{Evaluations, EvaluationView, EventState, EventSummary, EventView};
+pub use event::{EvaluationView, Evaluations, EventState, EventSummary, EventView};
 pub use event_type::{EventTypePatch, EventTypeView, NewEventType};
 pub use first_start::FirstStart;
 pub use intake::NewEvent;
@@ -110,7 +112,11 @@ pub enum Schemes {
 impl From<bool> for Schemes {
     /// The setting `https_only`.
     fn from(https_only: bool) -> Self {
-        if https_only { Self::HttpsOnly } else { Self::Both }
+        if https_only {
+            Self::HttpsOnly
+        } else {
+            Self::Both
+        }
     }
 }
 
@@ -201,6 +207,8 @@ impl Service {
 
 impl std::fmt::Debug for Service {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Service").field("rules", &self.inner.rules).finish_non_exhaustive()
+        f.debug_struct("Service")
+            .field("rules", &self.inner.rules)
+            .finish_non_exhaustive()
     }
 }

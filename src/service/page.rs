@@ -35,20 +35,28 @@ impl PageRequest {
             Ok(limit)
         } else {
             let why = format!("limit is {limit}: it must be 1 to {PAGE_ITEMS_MAX}");
-            Err(Error::Invalid { code: "invalid_limit", at: Place::Query("limit".to_owned()), why })
+            Err(Error::Invalid {
+                code: "invalid_limit",
+                at: Place::Query("limit".to_owned()),
+                why,
+            })
         }
     }
 
     /// After which row, in lists by id.
     pub(super) fn after(&self) -> Result<Option<Cursor>, Error> {
         let bytes = self.bytes()?;
-        bytes.map(|bytes| Cursor::from_slice(&bytes).map_err(|_| bad_cursor())).transpose()
+        bytes
+            .map(|bytes| Cursor::from_slice(&bytes).map_err(|_| bad_cursor()))
+            .transpose()
     }
 
     /// After which row, in lists by name.
     pub(super) fn after_name(&self) -> Result<Option<String>, Error> {
         let bytes = self.bytes()?;
-        bytes.map(|bytes| String::from_utf8(bytes).map_err(|_| bad_cursor())).transpose()
+        bytes
+            .map(|bytes| String::from_utf8(bytes).map_err(|_| bad_cursor()))
+            .transpose()
     }
 
     fn bytes(&self) -> Result<Option<Vec<u8>>, Error> {
@@ -75,7 +83,10 @@ pub(super) fn cursor_text(row: impl AsRef<[u8]>) -> String {
 impl<T> Listed<T> {
     /// A list that has one page only.
     pub(super) fn whole(data: Vec<T>) -> Self {
-        Self { data, next_cursor: None }
+        Self {
+            data,
+            next_cursor: None,
+        }
     }
 
     /// A page of the store's, each row turned into what a user reads.
@@ -87,7 +98,10 @@ impl<T> Listed<T> {
     }
 
     /// A page of the store's whose rows may be unreadable.
-    pub(super) fn try_of<U>(page: Page<U>, view: impl FnMut(U) -> Result<T, Error>) -> Result<Self, Error> {
+    pub(super) fn try_of<U>(
+        page: Page<U>,
+        view: impl FnMut(U) -> Result<T, Error>,
+    ) -> Result<Self, Error> {
         Ok(Self {
             next_cursor: page.next.map(cursor_text),
             data: page.rows.into_iter().map(view).collect::<Result<_, _>>()?,
@@ -102,22 +116,40 @@ mod tests {
     #[test]
     fn a_cursor_comes_back_as_it_went_out() {
         let row = Cursor::from_u128(7);
-        let request = PageRequest { cursor: Some(cursor_text(row)), limit: None };
+        let request = PageRequest {
+            cursor: Some(cursor_text(row)),
+            limit: None,
+        };
         assert_eq!(request.after().expect("valid"), Some(row));
-        let named = PageRequest { cursor: Some(cursor_text("deal.won")), limit: Some(1) };
-        assert_eq!(named.after_name().expect("valid").as_deref(), Some("deal.won"));
+        let named = PageRequest {
+            cursor: Some(cursor_text("deal.won")),
+            limit: Some(1),
+        };
+        assert_eq!(
+            named.after_name().expect("valid").as_deref(),
+            Some("deal.won")
+        );
         assert_eq!(PageRequest::default().after().expect("none"), None);
     }
 
     #[test]
     fn what_is_not_a_cursor_or_a_limit_is_told() {
         for cursor in ["", "x", "deal.won", "!!", &cursor_text("short")] {
-            let request = PageRequest { cursor: Some(cursor.to_owned()), limit: None };
+            let request = PageRequest {
+                cursor: Some(cursor.to_owned()),
+                limit: None,
+            };
             assert_eq!(request.after().expect_err(cursor).code(), "invalid_cursor");
         }
         for limit in [0, PAGE_ITEMS_MAX + 1] {
-            let request = PageRequest { cursor: None, limit: Some(limit) };
-            assert_eq!(request.limit().expect_err("out of range").code(), "invalid_limit");
+            let request = PageRequest {
+                cursor: None,
+                limit: Some(limit),
+            };
+            assert_eq!(
+                request.limit().expect_err("out of range").code(),
+                "invalid_limit"
+            );
         }
     }
 }

@@ -7,7 +7,10 @@ use crate::model::limits::PAYLOAD_DEPTH_MAX;
 /// Checks the size and the nesting of a payload.
 pub(super) fn check(payload: &[u8], bytes_max: usize) -> Result<(), Error> {
     if payload.len() > bytes_max {
-        return Err(Error::TooLarge { what: "data", bytes_max });
+        return Err(Error::TooLarge {
+            what: "data",
+            bytes_max,
+        });
     }
     if nests_within(payload, PAYLOAD_DEPTH_MAX) {
         return Ok(());
@@ -65,7 +68,10 @@ mod tests {
             (r#"{"\\":[{"\"[":1}]}"#, 3),
         ] {
             assert!(nests_within(json.as_bytes(), depth), "{json}");
-            assert!(depth == 0 || !nests_within(json.as_bytes(), depth - 1), "{json}");
+            assert!(
+                depth == 0 || !nests_within(json.as_bytes(), depth - 1),
+                "{json}"
+            );
         }
     }
 
@@ -75,6 +81,9 @@ mod tests {
         assert!(check(nested(PAYLOAD_DEPTH_MAX).as_bytes(), 1000).is_ok());
         let deep = check(nested(PAYLOAD_DEPTH_MAX + 1).as_bytes(), 1000).expect_err("too deep");
         assert_eq!(deep.code(), "too_deep");
-        assert_eq!(check(b"\"1234\"", 5).expect_err("too large").code(), "too_large");
+        assert_eq!(
+            check(b"\"1234\"", 5).expect_err("too large").code(),
+            "too_large"
+        );
     }
 }

@@ -81,7 +81,11 @@ impl Found {
         Ok(Self {
             summary: said.summary.clone(),
             imports: component.imports().to_vec(),
-            vectors: said.vectors.iter().map(|vector| vector.name.clone()).collect(),
+            vectors: said
+                .vectors
+                .iter()
+                .map(|vector| vector.name.clone())
+                .collect(),
             event_types: said.event_types.clone(),
             config_schema: RawValue::from_string(said.config_schema.clone())
                 .map_err(|error| Error::unreadable("the plugin's schema", error))?,
@@ -89,7 +93,8 @@ impl Found {
     }
 
     fn stored(row: &store::PluginVersion) -> Result<Self, Error> {
-        serde_json::from_str(&row.description).map_err(|error| Error::unreadable("the plugin's description", error))
+        serde_json::from_str(&row.description)
+            .map_err(|error| Error::unreadable("the plugin's description", error))
     }
 }
 
@@ -126,12 +131,24 @@ impl Service {
         wasm: Bytes,
     ) -> Result<PluginView, Error> {
         if wasm.len() > COMPONENT_BYTES_MAX {
-            return Err(Error::TooLarge { what: "the component", bytes_max: COMPONENT_BYTES_MAX });
+            return Err(Error::TooLarge {
+                what: "the component",
+                bytes_max: COMPONENT_BYTES_MAX,
+            });
         }
         name.map_or(Ok(()), check_name)?;
         let component = {
-            let _turn = self.inner.uploads.acquire().await.map_err(|_| Error::Unavailable)?;
-            self.inner.components.compile(wasm.clone()).await.map_err(refused)?
+            let _turn = self
+                .inner
+                .uploads
+                .acquire()
+                .await
+                .map_err(|_| Error::Unavailable)?;
+            self.inner
+                .components
+                .compile(wasm.clone())
+                .await
+                .map_err(refused)?
         };
         let now = self.inner.clock.now();
         let new = NewPluginVersion {
@@ -144,7 +161,12 @@ impl Service {
             wasm,
             created_at: now,
         };
-        match self.inner.store.add_plugin_version(who.account(), &new).await {
+        match self
+            .inner
+            .store
+            .add_plugin_version(who.account(), &new)
+            .await
+        {
             Ok(_) => {}
             Err(error) if error.is_taken() => {}
             Err(error) => return Err(error.into()),
@@ -154,9 +176,17 @@ impl Service {
 
     /// The version as it is kept now: ours, or the one that was there.
     async fn kept(&self, account: AccountId, new: &NewPluginVersion) -> Result<PluginView, Error> {
-        let plugin = self.inner.store.plugin_by_name(account, &new.name).await?.ok_or(Error::NotFound("plugin"))?;
+        let plugin = self
+            .inner
+            .store
+            .plugin_by_name(account, &new.name)
+            .await?
+            .ok_or(Error::NotFound("plugin"))?;
         let versions = self.inner.store.plugin_versions(account, plugin.id).await?;
-        let kept = versions.iter().find(|row| row.version == new.version).ok_or(Error::NotFound("plugin"))?;
+        let kept = versions
+            .iter()
+            .find(|row| row.version == new.version)
+            .ok_or(Error::NotFound("plugin"))?;
         if kept.digest != new.digest {
             return Err(Error::Conflict {
                 code: "version_taken",
@@ -172,14 +202,24 @@ impl Service {
     }
 
     /// A page of the account's plugins, each with its newest version.
-    pub async fn plugins(&self, who: &Principal<MayRead>, page: &PageRequest) -> Result<Listed<PluginView>, Error> {
-        let rows = self.inner.store.plugins(who.account(), page.after()?, page.limit()?).await?;
+    pub async fn plugins(
+        &self,
+        who: &Principal<MayRead>,
+        page: &PageRequest,
+    ) -> Result<Listed<PluginView>, Error> {
+        let rows = self
+            .inner
+            .store
+            .plugins(who.account(), page.after()?, page.limit()?)
+            .await?;
         let mut newest = Vec::with_capacity(rows.rows.len());
         for row in &rows.rows {
             newest.push(self.newest_version(who.account(), row.id).await?);
         }
         let mut newest = newest.into_iter();
-        Listed::try_of(rows, |row| view(row, &newest.next().ok_or(Error::NotFound("plugin"))?))
+        Listed::try_of(rows, |row| {
+            view(row, &newest.next().ok_or(Error::NotFound("plugin"))?)
+        })
     }
 
     /// The plugin with this id, with its newest version.
@@ -196,7 +236,11 @@ impl Service {
         id: &str,
     ) -> Result<Listed<PluginVersionView>, Error> {
         let plugin = self.plugin_row(who.account(), id).await?;
-        let rows = self.inner.store.plugin_versions(who.account(), plugin.id).await?;
+        let rows = self
+            .inner
+            .store
+            .plugin_versions(who.account(), plugin.id)
+            .await?;
         let versions = rows.iter().map(|row| {
             let found = Found::stored(row)?;
             Ok(PluginVersionView {
@@ -213,10 +257,18 @@ impl Service {
 
     async fn plugin_row(&self, account: AccountId, id: &str) -> Result<store::Plugin, Error> {
         let id: PluginId = check::id(id, "plugin")?;
-        self.inner.store.plugin(account, id).await?.ok_or(Error::NotFound("plugin"))
+        self.inner
+            .store
+            .plugin(account, id)
+            .await?
+            .ok_or(Error::NotFound("plugin"))
     }
 
-    async fn newest_version(&self, account: AccountId, id: PluginId) -> Result<store::PluginVersion, Error> {
+    async fn newest_version(
+        &self,
+        account: AccountId,
+        id: PluginId,
+    ) -> Result<store::PluginVersion, Error> {
         let versions = self.inner.store.plugin_versions(account, id).await?;
         versions.into_iter().next().ok_or(Error::NotFound("plugin"))
     }
@@ -230,7 +282,9 @@ fn check_name(name: &str) -> Result<(), Error> {
     Err(Error::Invalid {
         code: "invalid_parameter",
         at: Place::Query("name".to_owned()),
-        why: format!("a plugin's name is 1 to {NAME_BYTES_MAX} lower-case letters, digits and hyphens"),
+        why: format!(
+            "a plugin's name is 1 to {NAME_BYTES_MAX} lower-case letters, digits and hyphens"
+        ),
     })
 }
 
@@ -240,9 +294,16 @@ fn refused(error: components::Error) -> Error {
         return Error::unreadable("the plugin", error);
     };
     if let plugin::Error::TooLarge { bytes_max, .. } = *error {
-        return Error::TooLarge { what: "the component", bytes_max };
+        return Error::TooLarge {
+            what: "the component",
+            bytes_max,
+        };
     }
-    Error::Invalid { code: "plugin_refused", at: Place::body(""), why: with_cause(&error) }
+    Error::Invalid {
+        code: "plugin_refused",
+        at: Place::body(""),
+        why: with_cause(&error),
+    }
 }
 
 fn with_cause(error: &Arc<plugin::Error>) -> String {

@@ -86,9 +86,18 @@ pub(super) struct Known {
 impl Default for Known {
     fn default() -> Self {
         Self {
-            keys: Cache::builder().max_capacity(KNOWN_MAX).time_to_live(KNOWN_FOR).build(),
-            accounts: Cache::builder().max_capacity(KNOWN_MAX).time_to_live(KNOWN_FOR).build(),
-            revoked: Cache::builder().max_capacity(KNOWN_MAX).time_to_live(REVOKED_FOR).build(),
+            keys: Cache::builder()
+                .max_capacity(KNOWN_MAX)
+                .time_to_live(KNOWN_FOR)
+                .build(),
+            accounts: Cache::builder()
+                .max_capacity(KNOWN_MAX)
+                .time_to_live(KNOWN_FOR)
+                .build(),
+            revoked: Cache::builder()
+                .max_capacity(KNOWN_MAX)
+                .time_to_live(REVOKED_FOR)
+                .build(),
         }
     }
 }
@@ -130,13 +139,19 @@ impl Identity {
     /// The proof that it has the right `R`.
     pub fn grant<R: Right>(&self) -> Result<Principal<R>, Error> {
         let account = R::grant(self)?;
-        Ok(Principal { account, key: self.key, right: PhantomData })
+        Ok(Principal {
+            account,
+            key: self.key,
+            right: PhantomData,
+        })
     }
 
     fn with_scope(&self, wanted: &[Scope], needs: &'static str) -> Result<AccountId, Error> {
         match &self.standing {
             Standing::Operator(account) => account.ok_or(Error::AccountNotNamed),
-            Standing::Account(account, scopes) if wanted.iter().any(|scope| scopes.contains(scope)) => {
+            Standing::Account(account, scopes)
+                if wanted.iter().any(|scope| scopes.contains(scope)) =>
+            {
                 Ok(*account)
             }
             Standing::Account(..) => Err(Error::Forbidden { needs }),
@@ -237,7 +252,11 @@ catalogue_rights! {
 
 impl Service {
     /// Who sent this key (the text after `Bearer `), and for which account by id or uid.
-    pub async fn authenticate(&self, key: Option<&str>, account: Option<&str>) -> Result<Identity, Error> {
+    pub async fn authenticate(
+        &self,
+        key: Option<&str>,
+        account: Option<&str>,
+    ) -> Result<Identity, Error> {
         let known = self.known_key(key.ok_or(Error::NoKey)?).await?;
         let named = match account {
             Some(named) => Some(self.named_account(named).await?),
@@ -251,7 +270,10 @@ impl Service {
             }
             (None, named) => Standing::Operator(named),
         };
-        Ok(Identity { key: known.id, standing })
+        Ok(Identity {
+            key: known.id,
+            standing,
+        })
     }
 
     async fn known_key(&self, text: &str) -> Result<Arc<KnownKey>, Error> {
@@ -260,7 +282,12 @@ impl Service {
         let key = if let Some(key) = known.keys.get(&hash).await {
             key
         } else {
-            let row = self.inner.store.api_key_by_hash(hash).await?.ok_or(Error::UnknownKey)?;
+            let row = self
+                .inner
+                .store
+                .api_key_by_hash(hash)
+                .await?
+                .ok_or(Error::UnknownKey)?;
             if row.revoked_at.is_some() {
                 return Err(Error::UnknownKey);
             }
@@ -289,7 +316,11 @@ impl Service {
             Err(_) => self.inner.store.account_by_uid(name).await?,
         };
         let account = found.ok_or(Error::NotFound("account"))?.id;
-        self.inner.known.accounts.insert(name.to_owned(), account).await;
+        self.inner
+            .known
+            .accounts
+            .insert(name.to_owned(), account)
+            .await;
         Ok(account)
     }
 }
@@ -299,7 +330,10 @@ mod tests {
     use super::*;
 
     fn identity(standing: Standing) -> Identity {
-        Identity { key: ApiKeyId::from_uuid(uuid::Uuid::nil()), standing }
+        Identity {
+            key: ApiKeyId::from_uuid(uuid::Uuid::nil()),
+            standing,
+        }
     }
 
     #[test]
@@ -324,7 +358,10 @@ mod tests {
         let operator = identity(Standing::Operator(Some(account)));
         assert_eq!(all.map(|may| may(&operator)), [true; 5]);
         let nowhere = identity(Standing::Operator(None));
-        assert_eq!(all.map(|may| may(&nowhere)), [false, false, false, false, true]);
+        assert_eq!(
+            all.map(|may| may(&nowhere)),
+            [false, false, false, false, true]
+        );
         assert!(nowhere.grant::<MayWriteCatalogue>().is_ok());
     }
 

@@ -55,11 +55,16 @@ pub(super) fn ready_made(name: &str) -> Result<EndpointSettings, Error> {
     let (envelope, signature, retry_policy) = match name {
         STANDARD => (Envelope::Raw, Scheme::Standard, RetryPolicy::EightStep),
         ACCOUNT_SIGNED => {
-            let scheme = Scheme::BodyHmac { header: SignatureHeader::default() };
+            let scheme = Scheme::BodyHmac {
+                header: SignatureHeader::default(),
+            };
             (Envelope::Compact, scheme, RetryPolicy::ThreeStep)
         }
         _ if NOT_BUILT.contains(&name) => {
-            return Err(Error::not_built("/profile", &format!("the profile '{name}'")));
+            return Err(Error::not_built(
+                "/profile",
+                &format!("the profile '{name}'"),
+            ));
         }
         _ => {
             let shown: String = name.chars().take(80).collect();
@@ -86,7 +91,10 @@ impl Overrides {
         known: Option<EndpointSettings>,
     ) -> Result<(EndpointSettings, Option<EndpointSecret>), Error> {
         let mut settings = match (&self.profile, known) {
-            (Some(name), Some(known)) => EndpointSettings { subscribe: known.subscribe, ..ready_made(name)? },
+            (Some(name), Some(known)) => EndpointSettings {
+                subscribe: known.subscribe,
+                ..ready_made(name)?
+            },
             (Some(name), None) => ready_made(name)?,
             (None, Some(known)) => known,
             (None, None) => ready_made(STANDARD)?,
@@ -106,7 +114,9 @@ impl Overrides {
         settings.failure_policy = self.failure_policy.unwrap_or(settings.failure_policy);
         if let Some(timeout_ms) = self.timeout_ms {
             if !(TIMEOUT_MS_MIN..=TIMEOUT_MS_MAX).contains(&timeout_ms) {
-                let why = format!("timeout_ms is {timeout_ms}: it must be {TIMEOUT_MS_MIN} to {TIMEOUT_MS_MAX}");
+                let why = format!(
+                    "timeout_ms is {timeout_ms}: it must be {TIMEOUT_MS_MIN} to {TIMEOUT_MS_MAX}"
+                );
                 return Err(Error::field("/timeout_ms", why));
             }
             settings.timeout_ms = timeout_ms;
@@ -117,25 +127,37 @@ impl Overrides {
 
 fn schemes(requests: &[SignatureRequest]) -> Result<(Vec<Scheme>, Option<EndpointSecret>), Error> {
     if !(1..=SIGNATURES_MAX).contains(&requests.len()) {
-        let why = format!("there are {} signatures: give 1 to {SIGNATURES_MAX}", requests.len());
+        let why = format!(
+            "there are {} signatures: give 1 to {SIGNATURES_MAX}",
+            requests.len()
+        );
         return Err(Error::field("/signatures", why));
     }
     let mut schemes: Vec<Scheme> = Vec::with_capacity(requests.len());
     let mut secret = None;
     for (place, request) in requests.iter().enumerate() {
         let at = |field: &str| format!("/signatures/{place}{field}");
-        let field = if request.header.is_some() && request.scheme == "body-hmac" { "/header" } else { "/scheme" };
+        let field = if request.header.is_some() && request.scheme == "body-hmac" {
+            "/header"
+        } else {
+            "/scheme"
+        };
         let scheme = Scheme::from_words(&request.scheme, request.header.as_deref())
             .map_err(|error| Error::field(at(field), error))?;
         if schemes.contains(&scheme) {
-            return Err(Error::field(at(""), "this signature stands there twice: remove one"));
+            return Err(Error::field(
+                at(""),
+                "this signature stands there twice: remove one",
+            ));
         }
         if let Some(text) = &request.secret {
             if scheme != Scheme::Standard {
                 let why = "this scheme signs with the account's key: leave the secret out";
                 return Err(Error::field(at("/secret"), why));
             }
-            secret = Some(EndpointSecret::parse(text).map_err(|error| Error::field(at("/secret"), error))?);
+            secret = Some(
+                EndpointSecret::parse(text).map_err(|error| Error::field(at("/secret"), error))?,
+            );
         }
         schemes.push(scheme);
     }
@@ -153,7 +175,11 @@ mod tests {
 
     fn signature(scheme: &str, header: Option<&str>, secret: Option<&str>) -> SignatureRequest {
         let owned = |text: Option<&str>| text.map(str::to_owned);
-        SignatureRequest { scheme: scheme.to_owned(), header: owned(header), secret: owned(secret) }
+        SignatureRequest {
+            scheme: scheme.to_owned(),
+            header: owned(header),
+            secret: owned(secret),
+        }
     }
 
     #[test]
@@ -177,12 +203,27 @@ mod tests {
 
     #[test]
     fn a_part_is_overridden_alone_and_a_new_profile_keeps_the_subscription() {
-        let none = Overrides { subscribe: Some(Subscribe::None), ..Overrides::default() };
+        let none = Overrides {
+            subscribe: Some(Subscribe::None),
+            ..Overrides::default()
+        };
         let (known, _) = none.apply(None).expect("valid");
-        let faster = Overrides { timeout_ms: Some(500), ..Overrides::default() };
+        let faster = Overrides {
+            timeout_ms: Some(500),
+            ..Overrides::default()
+        };
         let (faster, _) = faster.apply(Some(known.clone())).expect("valid");
-        assert_eq!(faster, EndpointSettings { timeout_ms: 500, ..known });
-        let other = Overrides { profile: Some(ACCOUNT_SIGNED.to_owned()), ..Overrides::default() };
+        assert_eq!(
+            faster,
+            EndpointSettings {
+                timeout_ms: 500,
+                ..known
+            }
+        );
+        let other = Overrides {
+            profile: Some(ACCOUNT_SIGNED.to_owned()),
+            ..Overrides::default()
+        };
         let (other, _) = other.apply(Some(faster)).expect("valid");
         assert_eq!((other.timeout_ms, other.subscribe), (15_000, None));
     }
@@ -190,23 +231,63 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_with_its_place() {
         let whsec = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-        let signed = |signatures| Overrides { signatures: Some(signatures), ..Overrides::default() };
-        let profile = |name: &str| Overrides { profile: Some(name.to_owned()), ..Overrides::default() };
+        let signed = |signatures| Overrides {
+            signatures: Some(signatures),
+            ..Overrides::default()
+        };
+        let profile = |name: &str| Overrides {
+            profile: Some(name.to_owned()),
+            ..Overrides::default()
+        };
         for (overrides, at, words) in [
             (profile("rsa-signed"), "/profile", "not built yet"),
             (profile("event-envelope"), "/profile", "not built yet"),
             (profile("nope"), "/profile", "no profile 'nope'"),
-            (Overrides { timeout_ms: Some(0), ..Overrides::default() }, "/timeout_ms", "timeout_ms is 0"),
+            (
+                Overrides {
+                    timeout_ms: Some(0),
+                    ..Overrides::default()
+                },
+                "/timeout_ms",
+                "timeout_ms is 0",
+            ),
             (signed(vec![]), "/signatures", "give 1 to 4"),
-            (signed(vec![signature("rsa", None, None)]), "/signatures/0/scheme", "'rsa' is not built yet"),
-            (signed(vec![signature("body-hmac", Some("Host"), None)]), "/signatures/0/header", "another use"),
-            (signed(vec![signature("standard", None, Some("x"))]), "/signatures/0/secret", "whsec_"),
-            (signed(vec![signature("body-hmac", None, Some(whsec))]), "/signatures/0/secret", "leave the secret out"),
-            (signed(vec![signature("standard", None, None), signature("standard", None, None)]), "/signatures/1", "twice"),
+            (
+                signed(vec![signature("rsa", None, None)]),
+                "/signatures/0/scheme",
+                "'rsa' is not built yet",
+            ),
+            (
+                signed(vec![signature("body-hmac", Some("Host"), None)]),
+                "/signatures/0/header",
+                "another use",
+            ),
+            (
+                signed(vec![signature("standard", None, Some("x"))]),
+                "/signatures/0/secret",
+                "whsec_",
+            ),
+            (
+                signed(vec![signature("body-hmac", None, Some(whsec))]),
+                "/signatures/0/secret",
+                "leave the secret out",
+            ),
+            (
+                signed(vec![
+                    signature("standard", None, None),
+                    signature("standard", None, None),
+                ]),
+                "/signatures/1",
+                "twice",
+            ),
         ] {
             let error = overrides.apply(None).expect_err(words);
             assert!(error.to_string().contains(words), "{error}");
-            assert_eq!(error.place().map(ToString::to_string).as_deref(), Some(at), "{error}");
+            assert_eq!(
+                error.place().map(ToString::to_string).as_deref(),
+                Some(at),
+                "{error}"
+            );
         }
     }
 }

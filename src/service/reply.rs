@@ -38,12 +38,25 @@ impl ReplySlot {
 
 impl Service {
     /// Begins a request with an idempotency key. `hash`: of all that must be the same in a repeat.
-    pub async fn begin_reply(&self, who: &Identity, key: &str, hash: [u8; 32]) -> Result<Started, Error> {
+    pub async fn begin_reply(
+        &self,
+        who: &Identity,
+        key: &str,
+        hash: [u8; 32],
+    ) -> Result<Started, Error> {
         check::client_key(key, Place::Header("Idempotency-Key"))?;
-        let slot = ReplySlot { account: who.account(), key: format!("{}:{key}", who.key()) };
+        let slot = ReplySlot {
+            account: who.account(),
+            key: format!("{}:{key}", who.key()),
+        };
         let now = self.inner.clock.now();
         let lives = (now, now.plus_ms(REPLY_LIFE_MS));
-        let Some(known) = self.inner.store.begin_reply(slot.account, &slot.key, hash, lives).await? else {
+        let Some(known) = self
+            .inner
+            .store
+            .begin_reply(slot.account, &slot.key, hash, lives)
+            .await?
+        else {
             return Ok(Started::First(slot));
         };
         if known.request_hash != hash {
@@ -66,13 +79,26 @@ impl Service {
     }
 
     /// Keeps the answer for those who ask again.
-    pub async fn finish_reply(&self, slot: &ReplySlot, status: u16, body: &[u8]) -> Result<(), Error> {
+    pub async fn finish_reply(
+        &self,
+        slot: &ReplySlot,
+        status: u16,
+        body: &[u8],
+    ) -> Result<(), Error> {
         let sealed = self.inner.vault.seal(body, &slot.context())?;
-        Ok(self.inner.store.finish_reply(slot.account, &slot.key, status, &sealed).await?)
+        Ok(self
+            .inner
+            .store
+            .finish_reply(slot.account, &slot.key, status, &sealed)
+            .await?)
     }
 
     /// Gives the key back: nothing was done.
     pub async fn abandon_reply(&self, slot: &ReplySlot) -> Result<(), Error> {
-        Ok(self.inner.store.abandon_reply(slot.account, &slot.key).await?)
+        Ok(self
+            .inner
+            .store
+            .abandon_reply(slot.account, &slot.key)
+            .await?)
     }
 }

@@ -54,11 +54,21 @@ pub struct WholeSecretView {
 
 impl Service {
     /// The secrets of an endpoint, oldest first, those that have expired left out.
-    pub async fn secrets(&self, who: &Principal<MayAdminister>, endpoint: &str) -> Result<Listed<SecretView>, Error> {
+    pub async fn secrets(
+        &self,
+        who: &Principal<MayAdminister>,
+        endpoint: &str,
+    ) -> Result<Listed<SecretView>, Error> {
         let endpoint = self.endpoint_id(who.account(), endpoint).await?;
         let now = self.inner.clock.now();
-        let rows = self.inner.store.endpoint_secrets(who.account(), endpoint).await?;
-        let live = rows.into_iter().filter(|row| row.expires_at.is_none_or(|at| at > now));
+        let rows = self
+            .inner
+            .store
+            .endpoint_secrets(who.account(), endpoint)
+            .await?;
+        let live = rows
+            .into_iter()
+            .filter(|row| row.expires_at.is_none_or(|at| at > now));
         let view = |row: crate::store::EndpointSecret| SecretView {
             id: row.id,
             created_at: row.created_at,
@@ -81,13 +91,22 @@ impl Service {
             return Err(Error::field("/overlap_s", why));
         }
         let secret = match &rotation.secret {
-            Some(text) => EndpointSecret::parse(text).map_err(|error| Error::field("/secret", error))?,
+            Some(text) => {
+                EndpointSecret::parse(text).map_err(|error| Error::field("/secret", error))?
+            }
             None => EndpointSecret::from_random(random::bytes()?),
         };
         let now = self.inner.clock.now();
         if overlap_s > 0 {
-            let known = self.inner.store.endpoint_secrets(who.account(), endpoint).await?;
-            let live = known.iter().filter(|row| row.expires_at.is_none_or(|at| at > now)).count();
+            let known = self
+                .inner
+                .store
+                .endpoint_secrets(who.account(), endpoint)
+                .await?;
+            let live = known
+                .iter()
+                .filter(|row| row.expires_at.is_none_or(|at| at > now))
+                .count();
             if live >= SECRETS_PER_ENDPOINT_MAX {
                 return Err(Error::Conflict {
                     code: "too_many_secrets",
@@ -99,9 +118,17 @@ impl Service {
             }
         }
         let id = SecretId::mint(now);
-        self.add_secret((who.account(), endpoint, id), &secret, now.plus_ms(overlap_s * 1000)).await?;
+        self.add_secret(
+            (who.account(), endpoint, id),
+            &secret,
+            now.plus_ms(overlap_s * 1000),
+        )
+        .await?;
         tracing::info!(account.id = %who.account(), key.id = %who.key(), endpoint.id = %endpoint, secret.id = %id, "a signing secret was rotated");
-        Ok(WholeSecretView { id, secret: secret.text().to_string() })
+        Ok(WholeSecretView {
+            id,
+            secret: secret.text().to_string(),
+        })
     }
 
     /// One secret of an endpoint with its value.
@@ -113,9 +140,19 @@ impl Service {
     ) -> Result<WholeSecretView, Error> {
         let endpoint = self.endpoint_id(who.account(), endpoint).await?;
         let id: SecretId = check::id(id, "secret")?;
-        let rows = self.inner.store.endpoint_secrets(who.account(), endpoint).await?;
-        let row = rows.into_iter().find(|row| row.id == id).ok_or(Error::NotFound("secret"))?;
-        let plain = self.inner.vault.open(&row.sealed, &sealing::endpoint_secret(who.account(), id))?;
+        let rows = self
+            .inner
+            .store
+            .endpoint_secrets(who.account(), endpoint)
+            .await?;
+        let row = rows
+            .into_iter()
+            .find(|row| row.id == id)
+            .ok_or(Error::NotFound("secret"))?;
+        let plain = self
+            .inner
+            .vault
+            .open(&row.sealed, &sealing::endpoint_secret(who.account(), id))?;
         let secret = std::str::from_utf8(&plain)
             .map_err(|error| Error::unreadable("the secret", error))?
             .to_owned();
@@ -133,7 +170,10 @@ impl Service {
         let (account, endpoint, id) = which;
         let sealed = self.seal_secret(account, id, secret)?;
         let now = self.inner.clock.now();
-        self.inner.store.rotate_secret(account, endpoint, (id, sealed, now), others_expire_at).await?;
+        self.inner
+            .store
+            .rotate_secret(account, endpoint, (id, sealed, now), others_expire_at)
+            .await?;
         Ok(())
     }
 
@@ -145,7 +185,11 @@ impl Service {
         secret: &EndpointSecret,
     ) -> Result<bytes::Bytes, Error> {
         let context = sealing::endpoint_secret(account, id);
-        Ok(self.inner.vault.seal(secret.text().as_bytes(), &context)?.into())
+        Ok(self
+            .inner
+            .vault
+            .seal(secret.text().as_bytes(), &context)?
+            .into())
     }
 
     async fn endpoint_id(&self, account: AccountId, id: &str) -> Result<EndpointId, Error> {

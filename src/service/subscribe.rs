@@ -52,7 +52,8 @@ pub(super) fn patterns(texts: &[String], pointer: &str) -> Result<Vec<Pattern>, 
         return Err(Error::field(pointer, why));
     }
     let read = |(place, text): (usize, &String)| {
-        text.parse().map_err(|error| Error::field(format!("{pointer}/{place}"), error))
+        text.parse()
+            .map_err(|error| Error::field(format!("{pointer}/{place}"), error))
     };
     texts.iter().enumerate().map(read).collect()
 }
@@ -95,7 +96,11 @@ impl<'de> Visitor<'de> for WordOrList {
         while let Some(pattern) = seq.next_element()? {
             patterns.push(pattern);
         }
-        Ok(if patterns.is_empty() { Subscribe::All } else { Subscribe::To(patterns) })
+        Ok(if patterns.is_empty() {
+            Subscribe::All
+        } else {
+            Subscribe::To(patterns)
+        })
     }
 }
 
@@ -130,7 +135,11 @@ mod tests {
             (r#""all""#, Subscribe::All, r#""all""#),
             ("[]", Subscribe::All, r#""all""#),
             (r#""none""#, Subscribe::None, r#""none""#),
-            (r#"["deal.*"]"#, Subscribe::To(vec!["deal.*".to_owned()]), r#"["deal.*"]"#),
+            (
+                r#"["deal.*"]"#,
+                Subscribe::To(vec!["deal.*".to_owned()]),
+                r#"["deal.*"]"#,
+            ),
         ] {
             let read: Subscribe = serde_json::from_str(text).expect(text);
             assert_eq!(read, subscribe);
@@ -146,7 +155,10 @@ mod tests {
     fn a_wrong_pattern_is_named_by_its_place() {
         let texts = ["deal.*".to_owned(), "*.won".to_owned()];
         let error = patterns(&texts, "/subscribe").expect_err("a star in front");
-        assert_eq!(error.place().map(ToString::to_string).as_deref(), Some("/subscribe/1"));
+        assert_eq!(
+            error.place().map(ToString::to_string).as_deref(),
+            Some("/subscribe/1")
+        );
         assert!(patterns(&vec!["a".to_owned(); PATTERNS_MAX + 1], "/subscribe").is_err());
     }
 }

@@ -19,7 +19,7 @@ use crate::model::{Clock, ManualClock, Timestamp};
 use crate::outbound::{self, Client, EgressGuard};
 use crate::pipeline::components::Components;
 use crate::pipeline::{Limits, Parts, Pipeline};
-use crate::plugin::{self, Engine};
+use crate::plugin::{Engine, Settings as Sandbox};
 use crate::service::{self, Rules, Service};
 use crate::store::Store;
 use crate::vault::{MasterKey, Vault};
@@ -36,7 +36,9 @@ struct Answer {
 impl Answer {
     fn text(&self, pointer: &str) -> String {
         let found = self.body.pointer(pointer).and_then(Value::as_str);
-        found.unwrap_or_else(|| panic!("no text at {pointer}: {}", self.body)).to_owned()
+        found
+            .unwrap_or_else(|| panic!("no text at {pointer}: {}", self.body))
+            .to_owned()
     }
 
     fn id(&self) -> String {
@@ -49,7 +51,13 @@ impl Answer {
         if status >= 400 {
             assert_eq!(self.headers["content-type"], "application/problem+json");
             assert_eq!(self.body["status"], status);
-            assert!(self.body["detail"].as_str().is_some_and(|text| text.len() > 10), "{}", self.body);
+            assert!(
+                self.body["detail"]
+                    .as_str()
+                    .is_some_and(|text| text.len() > 10),
+                "{}",
+                self.body
+            );
         }
         self
     }
@@ -59,7 +67,10 @@ impl Answer {
     fn refuses(&self, code: &str, place: &str) {
         assert_eq!(self.body["code"], code, "{}", self.body);
         let fields = ["pointer", "parameter", "header"];
-        let found = fields.iter().find_map(|field| self.body.get(field)).and_then(Value::as_str);
+        let found = fields
+            .iter()
+            .find_map(|field| self.body.get(field))
+            .and_then(Value::as_str);
         assert_eq!(found.unwrap_or("nowhere"), place, "{}", self.body);
     }
 }
@@ -79,10 +90,16 @@ impl Doors {
         let url = format!("sqlite:{}", folder.path().join("doors.db").display());
         let store = Store::open(&url).await.expect("a store");
         let vault = Arc::new(Vault::new(MasterKey::from_random([7; 32]), Vec::new()));
-        let engine = Engine::new(&plugin::Settings { instances_max: 4, ..plugin::Settings::default() });
+        let engine = Engine::new(&Sandbox {
+            instances_max: 4,
+            ..Sandbox::default()
+        });
         let components = Components::new(engine.expect("an engine"), store.clone());
         let guard = EgressGuard::new(vec!["127.0.0.0/8".parse().expect("a network")]);
-        let settings = outbound::Settings { guard: guard.clone(), ..outbound::Settings::default() };
+        let settings = outbound::Settings {
+            guard: guard.clone(),
+            ..outbound::Settings::default()
+        };
         let hand = ManualClock::new(Timestamp::from_ms(1_790_000_000_000));
         let clock = Clock::Manual(hand.clone());
         let service = Service::new(service::Parts {
@@ -96,17 +113,40 @@ impl Doors {
         let made = service.set_up(Some(OPERATOR)).await.expect("set up");
         assert!(made.account().is_some() && made.operator_key().is_none());
         let client = Client::new(settings).expect("a client");
-        let parts = Parts { store, vault, components, client, clock, limits: Limits::default() };
+        let parts = Parts {
+            store,
+            vault,
+            components,
+            client,
+            clock,
+            limits: Limits::default(),
+        };
         let pipeline = Pipeline::start(parts).await.expect("a pipeline");
         service.attach(Some(pipeline.clone()));
-        let router = router(service.clone(), Arc::new(|| "throwbar_figure 1\n".to_owned()));
-        Self { router, service, pipeline, clock: hand, _folder: folder }
+        let router = router(
+            service.clone(),
+            Arc::new(|| "throwbar_figure 1\n".to_owned()),
+        );
+        Self {
+            router,
+            service,
+            pipeline,
+            clock: hand,
+            _folder: folder,
+        }
     }
 
     async fn request(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.expect("infallible");
+        let response = self
+            .router
+            .clone()
+            .oneshot(request)
+            .await
+            .expect("infallible");
         let (parts, body) = response.into_parts();
-        let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
+        let body = axum::body::to_bytes(body, usize::MAX)
+            .await
+            .expect("a body");
         Answer {
             status: parts.status.as_u16(),
             body: serde_json::from_slice(&body).unwrap_or(Value::Null),
@@ -149,12 +189,19 @@ impl Doors {
 
     /// An admin key of a further account.
     async fn other_account(&self, uid: &str) -> String {
-        self.post("/v1/accounts", json!({"name": uid, "uid": uid})).await.is(201);
+        self.post("/v1/accounts", json!({"name": uid, "uid": uid}))
+            .await
+            .is(201);
         let request = Request::post("/v1/api-keys")
             .header("authorization", format!("Bearer {OPERATOR}"))
             .header("throwbar-account", uid)
-            .body(Body::from(json!({"name": "theirs", "scopes": ["admin"]}).to_string()));
-        self.request(request.expect("a request")).await.is(201).text("/key")
+            .body(Body::from(
+                json!({"name": "theirs", "scopes": ["admin"]}).to_string(),
+            ));
+        self.request(request.expect("a request"))
+            .await
+            .is(201)
+            .text("/key")
     }
 
     async fn upload(&self, wasm: Vec<u8>, query: &str) -> Answer {
@@ -168,13 +215,18 @@ impl Doors {
 
 /// A ready-made plugin.
 fn component(name: &str) -> Vec<u8> {
-    let path = format!("{}/plugins/components/{name}.wasm", env!("CARGO_MANIFEST_DIR"));
+    let path = format!(
+        "{}/plugins/components/{name}.wasm",
+        env!("CARGO_MANIFEST_DIR")
+    );
     std::fs::read(path).expect("a ready-made component")
 }
 
 /// A URL where nobody listens.
 async fn nobody() -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
     let address = listener.local_addr().expect("an address");
     format!("http://{address}/hook")
 }
