@@ -83,13 +83,18 @@ impl App {
     /// Opens the database, brings it up to date, takes over what is left there, and listens.
     pub async fn start(config: &Config) -> Result<Self, Error> {
         make_folder(config)?;
-        let store = Store::open(&config.database_url()).await.map_err(Error::Store)?;
+        let store = Store::open(&config.database_url())
+            .await
+            .map_err(Error::Store)?;
         let vault = Arc::new(open_vault(config)?);
         let engine = Engine::new(&plugin::Settings::default()).map_err(Error::Plugins)?;
         let components = Components::new(engine, store.clone());
         let guard = EgressGuard::new(config.egress_allow().map_err(Error::Config)?);
-        let client = Client::new(outbound::Settings { guard: guard.clone(), ..outbound::Settings::default() })
-            .map_err(Error::Client)?;
+        let client = Client::new(outbound::Settings {
+            guard: guard.clone(),
+            ..outbound::Settings::default()
+        })
+        .map_err(Error::Client)?;
         let parts = Parts {
             store: store.clone(),
             vault: vault.clone(),
@@ -106,12 +111,25 @@ impl App {
             guard,
             rules: Rules::new(config.https_only, config.payload_bytes_max),
         });
-        let first_start = service.set_up(config.bootstrap_key.as_deref()).await.map_err(Error::SetUp)?;
+        let first_start = service
+            .set_up(config.bootstrap_key.as_deref())
+            .await
+            .map_err(Error::SetUp)?;
         let pipeline = Pipeline::start(parts.clone()).await.map_err(Error::Store)?;
-        let listening = |cause| Error::Listen { address: config.listen.clone(), cause };
+        let listening = |cause| Error::Listen {
+            address: config.listen.clone(),
+            cause,
+        };
         let listener = TcpListener::bind(&config.listen).await.map_err(listening)?;
         let address = listener.local_addr().map_err(listening)?;
-        Ok(Self { service, parts, pipeline, listener, address, first_start })
+        Ok(Self {
+            service,
+            parts,
+            pipeline,
+            listener,
+            address,
+            first_start,
+        })
     }
 
     /// Where it listens.
@@ -144,7 +162,12 @@ impl App {
             stop.await;
             stopping.send_replace(true);
         });
-        let lives = tokio::spawn(live(self.service.clone(), self.parts, self.pipeline, stopped.clone()));
+        let lives = tokio::spawn(live(
+            self.service.clone(),
+            self.parts,
+            self.pipeline,
+            stopped.clone(),
+        ));
         let listener = self.listener.tap_io(|stream| {
             // Answers are small and complete: waiting for more to send only delays them.
             let _best_effort = stream.set_nodelay(true);
@@ -191,10 +214,17 @@ async fn live(
             () = real.sleep_until(real.now().plus_ms(RESTART_MS)) => {}
             () = wait(stopped.clone()) => return,
         }
-        match Pipeline::start(parts.clone()).await {
+        let started = tokio::select! {
+            started = Pipeline::start(parts.clone()) => started,
+            () = wait(stopped.clone()) => return,
+        };
+        match started {
             Ok(next) => pipeline = Some(next),
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "no new incarnation yet");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "no new incarnation yet"
+                );
             }
         }
     }
@@ -204,14 +234,20 @@ fn limits(config: &Config) -> Limits {
     let processors = std::thread::available_parallelism().map_or(2, std::num::NonZeroUsize::get);
     Limits {
         endpoint_window_max: config.endpoint_window_max,
-        plugin_threads: if config.plugin_threads == 0 { processors } else { config.plugin_threads },
+        plugin_threads: if config.plugin_threads == 0 {
+            processors
+        } else {
+            config.plugin_threads
+        },
         ..Limits::default()
     }
 }
 
 fn make_folder(config: &Config) -> Result<(), Error> {
-    std::fs::create_dir_all(&config.data)
-        .map_err(|cause| Error::Data { path: config.data.display().to_string(), cause })
+    std::fs::create_dir_all(&config.data).map_err(|cause| Error::Data {
+        path: config.data.display().to_string(),
+        cause,
+    })
 }
 
 /// The configured master key; else the one in the data directory, made on the first start.
@@ -220,7 +256,10 @@ fn open_vault(config: &Config) -> Result<Vault, Error> {
         return Vault::from_text(text).map_err(Error::MasterKey);
     }
     let path = config.data.join("master.key");
-    let failed = |cause| Error::Data { path: path.display().to_string(), cause };
+    let failed = |cause| Error::Data {
+        path: path.display().to_string(),
+        cause,
+    };
     if !path.exists() {
         let key = MasterKey::from_random(random::bytes().map_err(Error::MasterKey)?);
         write_private(&path, &key.text()).map_err(failed)?;
@@ -235,7 +274,11 @@ fn open_vault(config: &Config) -> Result<Vault, Error> {
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(text.as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()

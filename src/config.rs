@@ -12,9 +12,10 @@ use crate::telemetry::LogFormat;
 /// The prefix of the environment's keys.
 const PREFIX: &str = "THROWBAR_";
 /// Keys under the prefix that are not settings of the server.
-const NOT_SETTINGS: [&str; 4] = [
+const NOT_SETTINGS: [&str; 5] = [
     "THROWBAR_URL",
     "THROWBAR_KEY",
+    "THROWBAR_SECRET",
     "THROWBAR_CONFIG",
     "THROWBAR_CRASH_POINT",
 ];

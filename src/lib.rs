@@ -29,7 +29,9 @@
 //! | 0 | [`model`]: the nouns |
 
 pub mod api;
+pub mod app;
 pub mod automation;
+pub mod cli;
 pub mod config;
 pub mod envelope;
 pub mod failure;

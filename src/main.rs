@@ -1,2 +1,46 @@
-//! The program.
-fn main() {}
+//! The program: parse, run, print the error and what caused it.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the environment"
+    )]
+    let environment: Vec<(String, String)> = std::env::vars().collect();
+    #[cfg(feature = "crash-points")]
+    if let Some((_, point)) = environment
+        .iter()
+        .find(|(key, _)| key == "THROWBAR_CRASH_POINT")
+    {
+        throwbar::pipeline::crash::arm(point);
+    }
+    let arguments = throwbar::cli::Arguments::parse();
+    match run(arguments, environment) {
+        Ok(code) => code,
+        Err(error) => {
+            use std::io::Write as _;
+            let mut text = format!("throwbar: {error}");
+            for cause in error.chain().skip(1) {
+                text += &format!("\n  because {cause}");
+            }
+            let _nobody_reads = writeln!(std::io::stderr(), "{text}");
+            ExitCode::from(throwbar::cli::EXIT_FAILED)
+        }
+    }
+}
+
+fn run(
+    arguments: throwbar::cli::Arguments,
+    environment: Vec<(String, String)>,
+) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(throwbar::cli::run(arguments, environment))
+}

@@ -3,11 +3,19 @@
 //! Exit codes: 0 it worked; 1 it did not, and the reason is on standard error; 2 the command line
 //! is wrong; 3 it ran, and the answer is no (`verify`, `demo --once`).
 
+mod demo;
+mod door;
+mod event;
+mod key;
+mod ndjson;
+mod paint;
 mod serve;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
@@ -18,9 +26,15 @@ pub const EXIT_FAILED: u8 = 1;
 /// The exit code of a command that ran and whose answer is no.
 pub const EXIT_NO: u8 = 3;
 
-/// Events in, automations and sandboxed transforms, signed deliveries out.
+/// Events come in, automations decide what follows, sandboxed plugins reshape the payload, and signed
+/// deliveries leave, are retried and recorded.
 #[derive(Debug, Parser)]
-#[command(name = "throwbar", version, about, propagate_version = true)]
+#[command(
+    name = "throwbar",
+    version,
+    propagate_version = true,
+    after_help = "Exit codes: 0 it worked; 1 it did not; 2 the command line is wrong; 3 the answer is no (verify, demo --once)."
+)]
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -30,10 +44,20 @@ pub struct Arguments {
 enum Command {
     /// Run the server.
     Serve(ServerOptions),
+    /// See everything at once: a server, sample automations, and events that flow.
+    Demo(demo::DemoOptions),
     /// Bring the database's schema up to this version, and end.
     Migrate(ServerOptions),
     /// Show the settings that are in force, with secrets hidden.
     Config(ServerOptions),
+    /// Send events.
+    #[command(subcommand)]
+    Event(event::EventCommand),
+    /// Is a delivery's signature genuine, and if not, why?
+    Verify(verify::VerifyOptions),
+    /// Make, list and revoke keys.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
 }
 
 /// Where settings come from, and those that are set most often.
@@ -62,21 +86,99 @@ pub(crate) struct ServerOptions {
 impl ServerOptions {
     fn load(&self, environment: Vec<(String, String)>) -> anyhow::Result<Config> {
         let mut flags = Vec::new();
-        let mut set = |name: &'static str, value: Option<String>| flags.extend(value.map(|value| (name, value)));
+        let mut set = |name: &'static str, value: Option<String>| {
+            flags.extend(value.map(|value| (name, value)))
+        };
         set("listen", self.listen.clone());
-        set("data", self.data.as_ref().map(|path| path.display().to_string()));
+        set(
+            "data",
+            self.data.as_ref().map(|path| path.display().to_string()),
+        );
         set("database_url", self.database_url.clone());
         set("log", self.log.clone());
-        set("log_format", self.log_format.map(|format| format!("{format:?}").to_lowercase()));
+        set(
+            "log_format",
+            self.log_format
+                .map(|format| format!("{format:?}").to_lowercase()),
+        );
         Ok(Config::load(self.config.as_deref(), environment, flags)?)
     }
 }
 
 /// Does what was asked.
-pub async fn run(arguments: Arguments, environment: Vec<(String, String)>) -> anyhow::Result<ExitCode> {
+pub async fn run(
+    arguments: Arguments,
+    environment: Vec<(String, String)>,
+) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Serve(options) => serve::serve(&options.load(environment)?).await,
         Command::Migrate(options) => serve::migrate(&options.load(environment)?).await,
         Command::Config(options) => serve::show(&options.load(environment)?),
+        Command::Demo(options) => demo::demo(&options).await,
+        Command::Event(command) => event::run(&command).await,
+        Command::Verify(options) => verify::verify(&options),
+        Command::Key(command) => key::run(&command, environment).await,
+    }
+}
+
+/// A value that was given as it is, or as `@FILE`: that file's text without the newline at its end.
+fn text_or_file(given: &str) -> anyhow::Result<String> {
+    let Some(path) = given.strip_prefix('@') else {
+        return Ok(given.to_owned());
+    };
+    let text = std::fs::read_to_string(path).with_context(|| format!("{path} can't be read"))?;
+    Ok(text
+        .strip_suffix('\n')
+        .map(|text| text.strip_suffix('\r').unwrap_or(text))
+        .unwrap_or(&text)
+        .to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_refused() {
+        for (line, fine) in [
+            ("serve --listen 127.0.0.1:0 --data x", true),
+            ("demo --once --events 5", true),
+            ("demo --events 5", false),
+            ("demo --once --events 0", false),
+            ("event send --type a --data {} --id x", true),
+            ("event send --data {}", false),
+            ("event send --type a --data {} --file x", false),
+            ("event send --file x --id y", false),
+            ("verify --secret whsec_x --body -", false),
+            ("verify --secret whsec_x --body - --header a:b", true),
+            ("key create --name x", false),
+            ("key create --name x --scope send --scope read", true),
+            ("key create --name x --scope everything", false),
+            ("key revoke nonsense", false),
+        ] {
+            let parsed =
+                Arguments::try_parse_from(std::iter::once("throwbar").chain(line.split(' ')));
+            assert_eq!(parsed.is_ok(), fine, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_value_may_be_in_a_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("secret");
+        std::fs::write(&path, "whsec_x\r\n").expect("written");
+        assert_eq!(
+            text_or_file(&format!("@{}", path.display())).expect("read"),
+            "whsec_x"
+        );
+        assert_eq!(text_or_file("whsec_x").expect("as it is"), "whsec_x");
+        assert!(text_or_file("@/nowhere").is_err());
     }
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::crash::crash_point;
 use super::evaluate::EvaluatedEvent;
 use super::node::Node;
 use super::writer::Fresh;
@@ -36,6 +37,7 @@ async fn sweep_inbox(node: &Arc<Node>, ended: IncarnationId) -> Result<(), store
         if taken.is_empty() {
             return Ok(());
         }
+        crash_point("taken-over-not-evaluated");
         metrics::counter!("throwbar_events_taken_over_total").increment(taken.len() as u64);
         let mut fresh = Vec::with_capacity(taken.len());
         for row in taken {
@@ -88,6 +90,7 @@ async fn sweep_claims(node: &Arc<Node>, ended: IncarnationId) -> Result<(), stor
         if released.is_empty() {
             return Ok(());
         }
+        crash_point("released-not-claimed");
         metrics::counter!("throwbar_deliveries_interrupted_total").increment(released.len() as u64);
         for (account, endpoint) in released {
             node.lanes.waits(account, endpoint, now);

@@ -40,8 +40,12 @@ async fn write(node: &Arc<Node>, entries: Entries) -> Result<(), store::Error> {
     while let Some(mut entries) = stack.pop() {
         let batch = batch(&entries);
         metrics::histogram!("throwbar_batch_entries").record(entries.len() as f64);
+        crash_before_commit(&batch);
         match node.store.write(node.holder, &batch).await {
-            Ok(outcome) => hand_on(node, entries, batch, outcome),
+            Ok(outcome) => {
+                crash_after_commit(&batch, &outcome);
+                hand_on(node, entries, batch, outcome);
+            }
             Err(store::Error::Raced) => stack.push(entries),
             Err(error @ (store::Error::Refused(_) | store::Error::Corrupt { .. })) => {
                 if entries.len() > 1 {
@@ -75,6 +79,37 @@ async fn write(node: &Arc<Node>, entries: Entries) -> Result<(), store::Error> {
         }
     }
     Ok(())
+}
+
+/// What is in the batch is not on disk yet: nobody may have been told of it.
+fn crash_before_commit(batch: &Batch) {
+    for (nothing, point) in [
+        (batch.accepts.is_empty(), "accept-not-committed"),
+        (batch.plans.is_empty(), "plan-not-committed"),
+        (batch.records.is_empty(), "record-not-committed"),
+    ] {
+        if !nothing {
+            crash_point(point);
+        }
+    }
+}
+
+/// What is in the batch is on disk, and nobody has been told of it.
+fn crash_after_commit(batch: &Batch, outcome: &BatchOutcome) {
+    let claimed_nothing = outcome
+        .claims
+        .iter()
+        .all(|claim| claim.deliveries.is_empty());
+    for (nothing, point) in [
+        (batch.accepts.is_empty(), "committed-then-disconnected"),
+        (batch.plans.is_empty(), "planned-not-handed-on"),
+        (batch.records.is_empty(), "recorded-not-freed"),
+        (claimed_nothing, "claimed-not-sent"),
+    ] {
+        if !nothing {
+            crash_point(point);
+        }
+    }
 }
 
 /// The rows of the entries. Payloads are shared, not copied.

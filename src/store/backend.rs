@@ -213,6 +213,17 @@ impl Backend {
             Self::Postgres { .. } => "FOR UPDATE SKIP LOCKED",
         }
     }
+
+    /// `… is one of what this selects`, with the selected rows taken to itself. PostgreSQL may run a
+    /// bare subquery again and take more than its limit, and it joins rows picked beforehand with
+    /// whatever its statistics favour, up to the whole table; an array it makes once and looks up
+    /// in the index.
+    pub(super) fn one_of(&self, select: &str) -> String {
+        match self {
+            Self::Sqlite { .. } => format!("IN ({select})"),
+            Self::Postgres { .. } => format!("= ANY (ARRAY ({select} {}))", self.skip_locked()),
+        }
+    }
 }
 
 impl Tx {

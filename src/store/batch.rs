@@ -1,12 +1,17 @@
 //! The writer's transaction: what was recorded, planned and accepted since the last one, in that
 //! order, in one commit.
 
+use std::time::Duration;
+
 use super::accept::{self, Accepted, NewEvent};
 use super::claim::{Claim, ClaimRequest};
 use super::plan::{self, NewPlan, SetAside};
 use super::record::{self, NewRecord};
 use super::{Error, Store};
 use crate::model::{AccountId, EndpointId, IncarnationId};
+
+/// How long a database on another machine may take for one commit.
+const COMMIT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What one commit of the writer holds.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +53,17 @@ impl Batch {
 impl Store {
     /// Writes the batch in one transaction: all of it or nothing.
     pub async fn write(&self, holder: IncarnationId, batch: &Batch) -> Result<BatchOutcome, Error> {
+        let written = self.write_all(holder, batch);
+        if !self.is_shared() {
+            return written.await;
+        }
+        // A line to the database that has gone silent must not keep who waits for an answer.
+        tokio::time::timeout(COMMIT_PATIENCE, written)
+            .await
+            .unwrap_or_else(|_| Err(Error::OutcomeUnknown(super::silence())))
+    }
+
+    async fn write_all(&self, holder: IncarnationId, batch: &Batch) -> Result<BatchOutcome, Error> {
         let mut tx = self.begin().await?;
         let mut outcome = BatchOutcome::default();
         outcome.disabled = record::write(&mut tx, &batch.records).await?;

@@ -72,6 +72,12 @@ pub struct DueEndpoint {
 /// How many deliveries one claim holds or cancels at most.
 const KEPT_BACK_MAX: usize = 1000;
 
+/// What is due at one endpoint.
+const DUE_SQL: &str = "
+    SELECT id FROM deliveries
+    WHERE account_id = $1 AND endpoint_id = $2 AND state = 'pending' AND due_at_ms <= $3
+    ORDER BY due_at_ms LIMIT $4";
+
 enum Gate {
     Open,
     Hold,
@@ -138,18 +144,12 @@ impl Store {
         })
     }
 
-    /// Picked in an expression of its own: as a bare subquery PostgreSQL may run it again and claim
-    /// more than the limit.
     fn claim_sql(&self) -> String {
         format!(
-            "WITH picked AS (
-               SELECT account_id, id FROM deliveries
-               WHERE account_id = $1 AND endpoint_id = $2 AND state = 'pending' AND due_at_ms <= $3
-               ORDER BY due_at_ms LIMIT $4 {})
-             UPDATE deliveries SET state = 'claimed', holder = $5, due_at_ms = NULL
-             WHERE (account_id, id) IN (SELECT account_id, id FROM picked)
+            "UPDATE deliveries SET state = 'claimed', holder = $5, due_at_ms = NULL
+             WHERE account_id = $1 AND id {}
              RETURNING id, event_id, automation_id, output_no, envelope, webhook_id, attempts_made",
-            self.backend.skip_locked()
+            self.backend.one_of(DUE_SQL)
         )
     }
 
@@ -160,13 +160,8 @@ impl Store {
         state: &str,
     ) -> Result<u64, Error> {
         let sql = format!(
-            "WITH picked AS (
-               SELECT account_id, id FROM deliveries
-               WHERE account_id = $1 AND endpoint_id = $2 AND state = 'pending' AND due_at_ms <= $3
-               ORDER BY due_at_ms LIMIT $4 {})
-             UPDATE deliveries SET state = $5, due_at_ms = NULL
-             WHERE (account_id, id) IN (SELECT account_id, id FROM picked)",
-            self.backend.skip_locked()
+            "UPDATE deliveries SET state = $5, due_at_ms = NULL WHERE account_id = $1 AND id {}",
+            self.backend.one_of(DUE_SQL)
         );
         tx.execute(
             &sql,

@@ -20,8 +20,8 @@ use super::values::args;
 use super::{Error, Store};
 use crate::model::{IncarnationId, Timestamp};
 
-/// A session that has not answered for so long is lost; the database will have noticed as well.
-const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// About as long as PostgreSQL waits before it gives up a session whose node does not answer.
+const SESSION_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The proof that this node lives. Dropping it ends the life without a word: others take over.
 #[derive(Debug)]
@@ -51,14 +51,16 @@ impl Store {
         let proof = match &self.backend {
             Backend::Sqlite { path, .. } => Proof::File(lock_file(path)?),
             Backend::Postgres { options, .. } => {
-                let mut session = options.connect().await.map_err(Error::Unavailable)?;
-                // The lock before the row: a row without its lock is somebody dead.
-                sqlx::query("SELECT pg_advisory_lock($1)")
-                    .bind(lock_key)
-                    .execute(&mut session)
-                    .await
-                    .map_err(Error::Unavailable)?;
-                Proof::Session(Box::new(session))
+                let session = answered(async {
+                    let mut session = options.connect().await?;
+                    // The lock before the row: a row without its lock is somebody dead.
+                    sqlx::query("SELECT pg_advisory_lock($1)")
+                        .bind(lock_key)
+                        .execute(&mut session)
+                        .await?;
+                    Ok(session)
+                });
+                Proof::Session(Box::new(session.await?))
             }
         };
         self.incarnation.store(None);
@@ -82,10 +84,7 @@ impl Store {
     pub async fn check_life(&self, life: &mut Life) -> Result<(), Error> {
         match &mut life.proof {
             Proof::File(_) => Ok(()),
-            Proof::Session(session) => tokio::time::timeout(ANSWER_MAX, session.ping())
-                .await
-                .unwrap_or(Err(sqlx::Error::PoolTimedOut))
-                .map_err(Error::Unavailable),
+            Proof::Session(session) => answered(session.ping()).await,
         }
     }
 
@@ -98,7 +97,7 @@ impl Store {
         .await?;
         self.incarnation.store(None);
         if let Proof::Session(session) = life.proof {
-            session.close().await.map_err(Error::Unavailable)?;
+            answered(session.close()).await?;
         }
         Ok(())
     }
@@ -110,30 +109,27 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<IncarnationId>, Error> {
         if let Proof::Session(session) = &mut life.proof {
-            let others: Vec<(IncarnationId, i64)> = sqlx::query_as(
+            let others = sqlx::query_as(
                 "SELECT id, lock_key FROM incarnations WHERE ended_at_ms IS NULL AND id <> $1",
             )
             .bind(life.id)
-            .fetch_all(&mut **session)
-            .await
-            .map_err(Error::Unavailable)?;
+            .fetch_all(&mut **session);
+            let others: Vec<(IncarnationId, i64)> = answered(others).await?;
             for (other, key) in others {
-                let (free,): (bool,) = sqlx::query_as("SELECT pg_try_advisory_lock($1)")
+                let free = sqlx::query_as("SELECT pg_try_advisory_lock($1)")
                     .bind(key)
-                    .fetch_one(&mut **session)
-                    .await
-                    .map_err(Error::Unavailable)?;
+                    .fetch_one(&mut **session);
+                let (free,): (bool,) = answered(free).await?;
                 if free {
                     self.execute(
                         "UPDATE incarnations SET ended_at_ms = $2 WHERE id = $1 AND ended_at_ms IS NULL",
                         args![other, now],
                     )
                     .await?;
-                    sqlx::query("SELECT pg_advisory_unlock($1)")
+                    let unlock = sqlx::query("SELECT pg_advisory_unlock($1)")
                         .bind(key)
-                        .execute(&mut **session)
-                        .await
-                        .map_err(Error::Unavailable)?;
+                        .execute(&mut **session);
+                    answered(unlock).await?;
                 }
             }
         }
@@ -158,6 +154,15 @@ impl Store {
             .await?;
         Ok(gone > 0)
     }
+}
+
+/// What the session says, if it says anything in time: a node whose line has gone silent can't know
+/// that it lives.
+async fn answered<T>(asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Error> {
+    tokio::time::timeout(SESSION_PATIENCE, asked)
+        .await
+        .unwrap_or_else(|_| Err(super::silence()))
+        .map_err(Error::Unavailable)
 }
 
 /// The random part of the id, as the number that PostgreSQL locks.

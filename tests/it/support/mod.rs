@@ -5,11 +5,18 @@
 //! into a failure that says what was awaited.
 
 pub mod answers;
+pub mod app;
+pub mod batch;
+pub mod caller;
 pub mod clients;
 pub mod line;
+pub mod making;
+pub mod node;
 pub mod postgres;
 pub mod proxy;
+pub mod publishing;
 pub mod receiver;
+pub mod store;
 
 use std::time::Duration;
 

@@ -174,5 +174,8 @@ async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut state: watch::R
             return;
         }
     }
-    to.shutdown().await.ok();
+    // A silent line does not tell of an end either.
+    if state.wait_for(|now| *now == State::Open).await.is_ok() {
+        to.shutdown().await.ok();
+    }
 }

@@ -139,6 +139,11 @@ impl Receiver {
         lock(&self.record.requests).clone()
     }
 
+    /// How many requests there were so far.
+    pub fn count(&self) -> usize {
+        lock(&self.record.requests).len()
+    }
+
     /// Returns all requests once there are at least `count`.
     pub async fn wait_for(&self, count: usize) -> Vec<Request> {
         before_hanging(&format!("{count} requests"), async {
@@ -146,9 +151,8 @@ impl Receiver {
                 let arrived = self.record.arrived.notified();
                 tokio::pin!(arrived);
                 arrived.as_mut().enable();
-                let requests = self.requests();
-                if requests.len() >= count {
-                    return requests;
+                if self.count() >= count {
+                    return self.requests();
                 }
                 arrived.await;
             }

@@ -1,0 +1,371 @@
+//! The command line's way to a server: its HTTP API, as any other program would use it.
+//!
+//! Not the way out of `outbound`: that one delivers to strangers, reaches no private address and
+//! signs. This one talks to a server whose address the user gave, loopback and company roots
+//! included.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use rustls::crypto::aws_lc_rs;
+use rustls::{ClientConfig, RootCertStore};
+use serde::Deserialize;
+use serde_json::Value;
+use url::Url;
+
+/// For a whole exchange; an answer comes after the commit, which a busy disk may delay.
+const TIMEOUT_S: u64 = 60;
+/// For a connection.
+const CONNECT_TIMEOUT_S: u64 = 10;
+/// How much of an answer that is not a problem document is shown.
+const SHOWN_CHARS_MAX: usize = 300;
+/// The header by which an operator's key acts for an account.
+const ACCOUNT_HEADER: &str = "throwbar-account";
+
+/// Why the server could not be asked, or what it said no to.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// The URL can't be used.
+    #[error("--url '{0}' is not an address of a server, such as http://127.0.0.1:8080")]
+    Url(String),
+    /// There is no key.
+    #[error("a key is needed: --key tb_…, or THROWBAR_KEY in the environment")]
+    NoKey,
+    /// The client can't be made.
+    #[error("TLS can't be set up")]
+    Tls(#[source] rustls::Error),
+    /// The client can't be made.
+    #[error("the HTTP client can't be set up")]
+    Build(#[source] reqwest::Error),
+    /// No answer.
+    #[error("no answer from {server}: is it running there? `throwbar serve` starts one")]
+    Unreachable {
+        /// Where it was expected.
+        server: String,
+        /// Why.
+        #[source]
+        cause: reqwest::Error,
+    },
+    /// An answer that is not the API's.
+    #[error("{server} answered {status} with something that is not this API's: {shown}")]
+    Strange {
+        /// Who answered.
+        server: String,
+        /// Its status code.
+        status: u16,
+        /// The beginning of the answer.
+        shown: String,
+    },
+    /// The server said no.
+    #[error("the server refused it: {0}")]
+    Refused(Problem),
+}
+
+/// What the server says when it refuses: the parts of problem+json that are shown.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Problem {
+    /// The status code.
+    pub(super) status: u16,
+    /// A stable word.
+    pub(super) code: String,
+    /// What kind of problem.
+    pub(super) title: String,
+    /// A sentence that says what to do.
+    pub(super) detail: String,
+    /// The field that is wrong, as a JSON pointer.
+    pub(super) pointer: Option<String>,
+    /// From `Retry-After`.
+    #[serde(skip)]
+    pub(super) retry_after_s: Option<u64>,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let said = if self.detail.is_empty() {
+            &self.title
+        } else {
+            &self.detail
+        };
+        if let Some(pointer) = self.pointer.as_ref().filter(|pointer| !pointer.is_empty()) {
+            write!(f, "{pointer}: ")?;
+        }
+        write!(f, "{said} ({} {})", self.status, self.code)
+    }
+}
+
+impl Problem {
+    /// Whether the same request may be taken a little later.
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(self.status, 429 | 503)
+    }
+}
+
+/// Which server, and as whom.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct DoorOptions {
+    /// The server.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "THROWBAR_URL",
+        default_value = "http://127.0.0.1:8080"
+    )]
+    pub(super) url: String,
+    /// An API key.
+    #[arg(long, value_name = "KEY", env = "THROWBAR_KEY", hide_env_values = true)]
+    pub(super) key: Option<String>,
+    /// The account to act for, where the key is an operator's.
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(super) account: Option<String>,
+}
+
+/// What is sent.
+pub(super) struct Body {
+    pub(super) content_type: &'static str,
+    pub(super) bytes: Bytes,
+}
+
+impl Body {
+    /// JSON that is already text.
+    pub(super) fn json(bytes: impl Into<Bytes>) -> Self {
+        Self {
+            content_type: "application/json",
+            bytes: bytes.into(),
+        }
+    }
+
+    /// Nothing.
+    pub(super) fn empty() -> Self {
+        Self::json(Bytes::new())
+    }
+
+    /// JSON of a value.
+    pub(super) fn of(value: &Value) -> Self {
+        Self::json(value.to_string())
+    }
+
+    /// A component.
+    pub(super) fn wasm(bytes: &'static [u8]) -> Self {
+        Self {
+            content_type: "application/wasm",
+            bytes: Bytes::from_static(bytes),
+        }
+    }
+}
+
+/// A server's API. Cheap to clone; clones share connections.
+#[derive(Clone)]
+pub(super) struct Door {
+    http: reqwest::Client,
+    server: Url,
+    key: String,
+    account: Option<String>,
+}
+
+impl Door {
+    /// Gets ready; nothing is sent yet.
+    pub(super) fn open(options: &DoorOptions) -> Result<Self, Error> {
+        let server = Url::parse(&options.url)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+            .ok_or_else(|| Error::Url(options.url.clone()))?;
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(client_config()?)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .http1_only()
+            .tcp_nodelay(true)
+            .timeout(Duration::from_secs(TIMEOUT_S))
+            .connect_timeout(Duration::from_secs(CONNECT_TIMEOUT_S))
+            .build()
+            .map_err(Error::Build)?;
+        let key = options.key.clone().ok_or(Error::NoKey)?;
+        Ok(Self {
+            http,
+            server,
+            key,
+            account: options.account.clone(),
+        })
+    }
+
+    /// The same server as somebody else.
+    pub(super) fn as_account(&self, account: &str) -> Self {
+        Self {
+            account: Some(account.to_owned()),
+            ..self.clone()
+        }
+    }
+
+    /// Reads.
+    pub(super) async fn get(&self, path: &str) -> Result<Value, Error> {
+        self.ask(Method::GET, path, HeaderMap::new(), None).await
+    }
+
+    /// Makes or does something.
+    pub(super) async fn post(&self, path: &str, body: Body) -> Result<Value, Error> {
+        self.ask(Method::POST, path, HeaderMap::new(), Some(body))
+            .await
+    }
+
+    /// Takes something away.
+    pub(super) async fn delete(&self, path: &str) -> Result<Value, Error> {
+        self.ask(Method::DELETE, path, HeaderMap::new(), None).await
+    }
+
+    /// One exchange: the answer's JSON (`null` where it is empty), or why not.
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        mut headers: HeaderMap,
+        body: Option<Body>,
+    ) -> Result<Value, Error> {
+        let server = self.server.to_string();
+        let url = self
+            .server
+            .join(path)
+            .map_err(|_| Error::Url(format!("{server}{path}")))?;
+        if let Some(account) = self
+            .account
+            .as_ref()
+            .and_then(|account| account.parse().ok())
+        {
+            headers.insert(ACCOUNT_HEADER, account);
+        }
+        let mut request = self
+            .http
+            .request(method, url)
+            .bearer_auth(&self.key)
+            .headers(headers);
+        if let Some(body) = body {
+            request = request
+                .header(http::header::CONTENT_TYPE, body.content_type)
+                .body(body.bytes);
+        }
+        let unreachable = |cause| Error::Unreachable {
+            server: server.clone(),
+            cause,
+        };
+        let answer = request.send().await.map_err(unreachable)?;
+        let status = answer.status();
+        let retry_after_s = answer
+            .headers()
+            .get(http::header::RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.parse().ok());
+        let bytes = answer.bytes().await.map_err(unreachable)?;
+        if status.is_success() {
+            return read(&bytes).ok_or_else(|| strange(&server, status.as_u16(), &bytes));
+        }
+        let problem: Option<Problem> = serde_json::from_slice(&bytes).ok();
+        match problem.filter(|problem| !problem.code.is_empty()) {
+            Some(problem) => {
+                let status = status.as_u16();
+                Err(Error::Refused(Problem {
+                    status,
+                    retry_after_s,
+                    ..problem
+                }))
+            }
+            None => Err(strange(&server, status.as_u16(), &bytes)),
+        }
+    }
+}
+
+fn read(bytes: &[u8]) -> Option<Value> {
+    if bytes.is_empty() {
+        return Some(Value::Null);
+    }
+    serde_json::from_slice(bytes).ok()
+}
+
+fn strange(server: &str, status: u16, bytes: &[u8]) -> Error {
+    let shown = String::from_utf8_lossy(bytes)
+        .trim()
+        .chars()
+        .take(SHOWN_CHARS_MAX)
+        .collect();
+    Error::Strange {
+        server: server.to_owned(),
+        status,
+        shown,
+    }
+}
+
+/// TLS with the provider handed over, so that nothing is installed for the whole process; with the
+/// machine's roots, or the built-in list where it has none.
+fn client_config() -> Result<ClientConfig, Error> {
+    let mut roots = RootCertStore::empty();
+    let (trusted, _) =
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if trusted == 0 {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    Ok(
+        ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(Error::Tls)?
+            .with_root_certificates(roots)
+            .with_no_client_auth(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(url: &str, key: Option<&str>) -> DoorOptions {
+        DoorOptions {
+            url: url.to_owned(),
+            key: key.map(str::to_owned),
+            account: None,
+        }
+    }
+
+    #[test]
+    fn a_door_needs_an_address_and_a_key() {
+        for wrong in ["", "127.0.0.1:8080", "ftp://127.0.0.1", "unix:/run/x"] {
+            assert!(
+                matches!(
+                    Door::open(&options(wrong, Some("tb_k"))),
+                    Err(Error::Url(_))
+                ),
+                "{wrong}"
+            );
+        }
+        assert!(matches!(
+            Door::open(&options("http://127.0.0.1:1", None)),
+            Err(Error::NoKey)
+        ));
+        assert!(Door::open(&options("http://127.0.0.1:1", Some("tb_k"))).is_ok());
+    }
+
+    #[test]
+    fn a_refusal_is_one_line_with_its_field_and_its_word() {
+        let problem: Problem = serde_json::from_str(
+            r#"{"status":422,"code":"wrong_field","title":"A field is wrong","detail":"must be a number","pointer":"/data/x","more":1}"#,
+        )
+        .expect("a problem");
+        assert_eq!(
+            problem.to_string(),
+            "/data/x: must be a number (422 wrong_field)"
+        );
+        assert!(!problem.is_passing());
+        assert!(
+            Problem {
+                status: 429,
+                ..Problem::default()
+            }
+            .is_passing()
+        );
+    }
+
+    #[test]
+    fn an_empty_answer_is_null_and_html_is_strange() {
+        assert_eq!(read(b""), Some(Value::Null));
+        assert_eq!(read(b"{\"id\":1}"), Some(serde_json::json!({"id": 1})));
+        assert_eq!(read(b"<html>"), None);
+    }
+}

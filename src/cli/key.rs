@@ -1,0 +1,202 @@
+//! `key`: master keys, operator keys made without a server, and an account's API keys.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+
+use super::door::{Body, Door, DoorOptions};
+use super::{ServerOptions, paint};
+use crate::model::{ApiKeyId, Clock};
+use crate::store::{NewApiKey, Store};
+use crate::vault::{ApiKey, MasterKey, random};
+
+/// Master keys, operator keys, and an account's API keys.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum KeyCommand {
+    /// Make a master key, for THROWBAR_MASTER_KEY.
+    ///
+    /// Secrets in the database are sealed under it: without it they are lost. Put a new key on the
+    /// first line and keep the older ones below it.
+    Master,
+    /// Make another operator key, directly in the database.
+    ///
+    /// For when no operator key is known any more. It needs the database, not a running server; the
+    /// key works at once.
+    Operator(OperatorOptions),
+    /// Make an API key for an account.
+    Create(CreateOptions),
+    /// List an account's API keys.
+    List(ListOptions),
+    /// Make an API key stop working.
+    Revoke(RevokeOptions),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct OperatorOptions {
+    #[command(flatten)]
+    server: ServerOptions,
+    /// What it is for.
+    #[arg(long, value_name = "NAME", default_value = "made on the command line")]
+    name: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct CreateOptions {
+    #[command(flatten)]
+    door: DoorOptions,
+    /// What it is for.
+    #[arg(long, value_name = "NAME")]
+    name: String,
+    /// What it may do; repeat it for more.
+    #[arg(long = "scope", value_name = "SCOPE", required = true, value_parser = ["admin", "author", "send", "read"])]
+    scopes: Vec<String>,
+    /// Tell it in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ListOptions {
+    #[command(flatten)]
+    door: DoorOptions,
+    /// Tell it in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct RevokeOptions {
+    #[command(flatten)]
+    door: DoorOptions,
+    /// Which: key_…
+    #[arg(value_name = "ID")]
+    id: ApiKeyId,
+}
+
+/// Does it.
+pub(super) async fn run(
+    command: &KeyCommand,
+    environment: Vec<(String, String)>,
+) -> anyhow::Result<ExitCode> {
+    match command {
+        KeyCommand::Master => master(),
+        KeyCommand::Operator(options) => operator(options, environment).await,
+        KeyCommand::Create(options) => create(options).await,
+        KeyCommand::List(options) => list(options).await,
+        KeyCommand::Revoke(options) => revoke(options).await,
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn master() -> anyhow::Result<()> {
+    let key = MasterKey::from_random(random::bytes()?);
+    Ok(writeln!(std::io::stdout(), "{}", *key.text())?)
+}
+
+async fn operator(
+    options: &OperatorOptions,
+    environment: Vec<(String, String)>,
+) -> anyhow::Result<()> {
+    let config = options.server.load(environment)?;
+    let url = config.database_url();
+    let store = Store::open(&url)
+        .await
+        .context("the database can't be opened")?;
+    let key = ApiKey::from_random(random::bytes()?);
+    let now = Clock::System.now();
+    let new = NewApiKey {
+        id: ApiKeyId::mint(now),
+        account: None,
+        name: options.name.clone(),
+        hash: *key.hash().as_bytes(),
+        // An operator's key needs none: it may do everything.
+        scopes: String::new(),
+        created_at: now,
+    };
+    store
+        .create_api_key(&new)
+        .await
+        .context("the key can't be kept")?;
+    Ok(writeln!(std::io::stdout(), "{}", key.text())?)
+}
+
+async fn create(options: &CreateOptions) -> anyhow::Result<()> {
+    let door = Door::open(&options.door)?;
+    let wanted = json!({ "name": options.name, "scopes": options.scopes });
+    let made = door.post("/v1/api-keys", Body::of(&wanted)).await?;
+    let mut out = std::io::stdout();
+    if options.json {
+        return Ok(writeln!(out, "{made}")?);
+    }
+    let (id, key) = (word(&made, "id"), word(&made, "key"));
+    writeln!(out, "{id}  {}", paint::faint("shown this once:"))?;
+    Ok(writeln!(out, "{key}")?)
+}
+
+async fn list(options: &ListOptions) -> anyhow::Result<()> {
+    let door = Door::open(&options.door)?;
+    let mut out = std::io::stdout();
+    let mut path = "/v1/api-keys".to_owned();
+    loop {
+        let page = door.get(&path).await?;
+        for key in page["data"].as_array().into_iter().flatten() {
+            if options.json {
+                writeln!(out, "{key}")?;
+            } else {
+                writeln!(out, "{}", line(key))?;
+            }
+        }
+        match page["next_cursor"].as_str() {
+            Some(cursor) => path = format!("/v1/api-keys?cursor={cursor}"),
+            None => return Ok(()),
+        }
+    }
+}
+
+fn line(key: &Value) -> String {
+    let scopes: Vec<&str> = key["scopes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    let (id, made, name) = (word(key, "id"), word(key, "created_at"), word(key, "name"));
+    format!(
+        "{id}  {made:<24}  {}  {}",
+        paint::column(&scopes.join(" "), 16),
+        paint::cut(name, 40)
+    )
+}
+
+async fn revoke(options: &RevokeOptions) -> anyhow::Result<()> {
+    let door = Door::open(&options.door)?;
+    door.delete(&format!("/v1/api-keys/{}", options.id)).await?;
+    Ok(writeln!(
+        std::io::stdout(),
+        "{} {} works no more",
+        paint::good("✓"),
+        options.id
+    )?)
+}
+
+fn word<'a>(value: &'a Value, field: &str) -> &'a str {
+    value[field].as_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_one_line() {
+        let key = json!({
+            "id": "key_1", "name": "billing", "scopes": ["send", "read"], "created_at": "2026-01-01T00:00:00.000Z",
+        });
+        assert_eq!(
+            line(&key),
+            "key_1  2026-01-01T00:00:00.000Z  send read         billing"
+        );
+    }
+}

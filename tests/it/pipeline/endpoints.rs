@@ -1,0 +1,214 @@
+//! Endpoints that are switched off, removed, or say that they are gone: what waits for them is
+//! kept back.
+
+use std::time::Duration;
+
+use throwbar::failure::FailurePolicy;
+use throwbar::model::{EndpointId, EventId};
+use throwbar::pipeline::EndpointSettings;
+use throwbar::retry::RetryPolicy;
+use throwbar::store::{EndpointChange, EndpointState};
+
+use crate::support::answers::Answer;
+use crate::support::app::TestApp;
+use crate::support::publishing::{retrying, settings};
+use crate::support::store::{Engine, ok, on_both, some};
+
+/// An endpoint with one delivery that failed and waits for its retry in ten seconds.
+async fn one_waiting(engine: Engine) -> (TestApp, EndpointId, EventId) {
+    let app = TestApp::start(engine).await;
+    app.receiver.next("/hook", Answer::status(500));
+    let policy = RetryPolicy::own(vec![10_000; 3], 0).expect("within bounds");
+    let endpoint = app.subscriber("/hook", &["*"], retrying(policy)).await;
+    let event = app.send_and_settle("a.b", "{}").await;
+    assert_eq!(app.outcome(event).await.0, "pending");
+    (app, endpoint, event)
+}
+
+async fn switch(app: &TestApp, endpoint: EndpointId, state: EndpointState) {
+    let change = EndpointChange {
+        state: Some(state),
+        ..EndpointChange::default()
+    };
+    let changed = app
+        .store
+        .change_endpoint(app.account, endpoint, &change, app.clock.now())
+        .await;
+    changed.expect("written").expect("it is there");
+}
+
+#[tokio::test]
+async fn a_410_disables_at_once_and_what_waits_is_held() {
+    on_both(async |engine| {
+        let (app, endpoint, waiting) = one_waiting(engine).await;
+        app.receiver.next("/hook", Answer::status(410));
+        let gone = app.send_and_settle("a.b", "{}").await;
+        let delivery = app.delivery(gone).await;
+        assert_eq!(
+            (delivery.state.as_str(), delivery.failure.as_deref()),
+            ("failed", Some("gone"))
+        );
+        let row = some(app.store.endpoint(app.account, endpoint)).await;
+        assert_eq!(
+            (row.state.as_str(), row.disabled_why.as_deref()),
+            ("disabled", Some("gone"))
+        );
+
+        let later = app.send_and_settle("a.b", "{}").await;
+        assert_eq!(app.outcome(later).await, ("held".to_owned(), Vec::new()));
+        app.advance(Duration::from_secs(10)).await;
+        assert_eq!(app.outcome(waiting).await.0, "held");
+        assert_eq!(app.receiver.requests().len(), 2, "nothing more is sent");
+        app.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_due_at_a_disabled_endpoint_is_held() {
+    on_both(async |engine| {
+        let (app, endpoint, waiting) = one_waiting(engine).await;
+        switch(&app, endpoint, EndpointState::Disabled { why: "by_user" }).await;
+        let fresh = app.send_and_settle("a.b", "{}").await;
+        assert_eq!(app.outcome(fresh).await, ("held".to_owned(), Vec::new()));
+        assert_eq!(app.outcome(waiting).await.0, "pending", "not due yet");
+        app.advance(Duration::from_secs(10)).await;
+        assert_eq!(app.outcome(waiting).await.0, "held");
+
+        switch(&app, endpoint, EndpointState::Enabled).await;
+        let after = app.send_and_settle("a.b", "{}").await;
+        assert_eq!(app.outcome(after).await.0, "delivered");
+        assert_eq!(
+            app.outcome(fresh).await.0,
+            "held",
+            "until somebody recovers it"
+        );
+        app.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_waits_for_a_removed_endpoint_is_cancelled() {
+    on_both(async |engine| {
+        let (app, endpoint, waiting) = one_waiting(engine).await;
+        assert!(
+            ok(app
+                .store
+                .delete_endpoint(app.account, endpoint, app.clock.now()))
+            .await
+        );
+        app.pipeline().wake(app.account, endpoint, app.clock.now());
+        app.settle().await;
+        assert_eq!(app.outcome(waiting).await.0, "cancelled");
+        let fresh = app.send_and_settle("a.b", "{}").await;
+        assert!(
+            app.deliveries(fresh).await.is_empty(),
+            "its subscription went with it"
+        );
+        app.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_automation_that_names_a_removed_endpoint_cancels_for_it_alone() {
+    on_both(async |engine| {
+        let app = TestApp::start(engine).await;
+        let (gone, stays) = (
+            app.endpoint("/gone", settings()).await,
+            app.endpoint("/stays", settings()).await,
+        );
+        app.publish(&crate::support::publishing::automation(
+            &["*"],
+            &[gone, stays],
+        ))
+        .await;
+        assert!(
+            ok(app
+                .store
+                .delete_endpoint(app.account, gone, app.clock.now()))
+            .await
+        );
+        let event = app.send_and_settle("a.b", "{}").await;
+        for delivery in app.deliveries(event).await {
+            let wanted = if delivery.endpoint == gone {
+                "cancelled"
+            } else {
+                "delivered"
+            };
+            assert_eq!(delivery.state, wanted);
+        }
+        assert_eq!(app.receiver.requests().len(), 1);
+        app.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_account_that_is_switched_off_holds_everything() {
+    on_both(async |engine| {
+        let (app, _, waiting) = one_waiting(engine).await;
+        assert!(ok(app.store.switch_account(app.account, false)).await);
+        let fresh = app.send_and_settle("a.b", "{}").await;
+        assert_eq!(app.outcome(fresh).await, ("held".to_owned(), Vec::new()));
+        app.advance(Duration::from_secs(10)).await;
+        assert_eq!(app.outcome(waiting).await.0, "held");
+        assert!(ok(app.store.switch_account(app.account, true)).await);
+        let after = app.send_and_settle("a.b", "{}").await;
+        assert_eq!(app.outcome(after).await.0, "delivered");
+        app.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn five_days_without_one_success_disable() {
+    on_both(async |engine| {
+        let app = TestApp::start(engine).await;
+        let settings = EndpointSettings {
+            failure_policy: FailurePolicy::FiveDays,
+            ..settings()
+        };
+        let endpoint = app.subscriber("/hook", &["*"], settings).await;
+        let state = async || some(app.store.endpoint(app.account, endpoint)).await.state;
+        app.receiver.always("/hook", Answer::status(500));
+        app.send_and_settle("a.b", "{}").await;
+        app.advance(Duration::from_millis(5 * 24 * 3_600_000 - 1))
+            .await;
+        app.send_and_settle("a.b", "{}").await;
+        assert_eq!(state().await, "enabled");
+        app.advance(Duration::from_millis(1)).await;
+        app.send_and_settle("a.b", "{}").await;
+        assert_eq!(state().await, "disabled");
+        app.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_retry_goes_where_the_endpoint_is_now() {
+    on_both(async |engine| {
+        let (app, endpoint, waiting) = one_waiting(engine).await;
+        let change = EndpointChange {
+            url: Some(app.receiver.url("/moved")),
+            ..EndpointChange::default()
+        };
+        let changed = app
+            .store
+            .change_endpoint(app.account, endpoint, &change, app.clock.now())
+            .await;
+        changed.expect("written").expect("it is there");
+        app.advance(Duration::from_secs(10)).await;
+        assert_eq!(app.outcome(waiting).await.0, "delivered");
+        let targets: Vec<_> = app
+            .receiver
+            .requests()
+            .into_iter()
+            .map(|request| request.target)
+            .collect();
+        assert_eq!(targets, ["/hook", "/moved"]);
+        app.finish().await;
+    })
+    .await;
+}

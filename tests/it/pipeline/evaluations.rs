@@ -1,0 +1,191 @@
+//! What automations make of an event: verdicts with sentences, as of the revision the event was
+//! accepted at.
+
+use throwbar::pipeline::{Limits, Verdict};
+use throwbar::store::Publication;
+
+use crate::support::app::TestApp;
+use crate::support::batch;
+use crate::support::publishing::{automation, settings};
+use crate::support::store::{ok, on_both};
+
+#[tokio::test]
+async fn a_condition_says_yes_no_or_why_it_can_not_say() {
+    on_both(async |engine| {
+        let app = TestApp::start(engine).await;
+        let endpoint = app.endpoint("/hook", settings()).await;
+        let mut definition = automation(&["deal.*"], &[endpoint]);
+        definition.condition = Some("event.data.amount >= 1000".to_owned());
+        app.publish(&definition).await;
+        for (payload, verdict, says) in [
+            ("{\"amount\": 1000}", Verdict::Fired, ""),
+            ("{\"amount\": 900}", Verdict::Filtered, "900"),
+            ("{}", Verdict::ConditionError, "amount"),
+            ("{\"amount\": \"much\"}", Verdict::ConditionError, "amount"),
+        ] {
+            let event = app.send_and_settle("deal.won", payload).await;
+            let verdicts = app.verdicts(event).await;
+            assert_eq!(verdicts.len(), 1);
+            assert_eq!(
+                verdicts[0].verdict, verdict,
+                "{payload}: {}",
+                verdicts[0].summary
+            );
+            assert!(
+                verdicts[0].summary.contains(says),
+                "{payload}: {}",
+                verdicts[0].summary
+            );
+            let sent = usize::from(verdict == Verdict::Fired);
+            assert_eq!(app.deliveries(event).await.len(), sent, "{payload}");
+            assert_eq!(verdicts[0].steps[0].kind, "condition");
+        }
+        assert_eq!(app.receiver.requests().len(), 1);
+        app.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_published_between_acceptance_and_evaluation_does_not_count() {
+    on_both(async |engine| {
+        let mut app = TestApp::prepare(engine, Limits::default()).await;
+        let (before, after) = (
+            app.endpoint("/before", settings()).await,
+            app.endpoint("/after", settings()).await,
+        );
+        let published = app.publish(&automation(&["*"], &[before])).await;
+        // A node that dies between the commit and the evaluation.
+        let dead = ok(app.store.begin_life(app.clock.now())).await;
+        let event = app.event("a.b", "{\"kept\": true}");
+        let accepts = vec![event.clone()];
+        ok(app.store.write(dead.id(), &batch::accepts(accepts))).await;
+        app.publish_again(published, &automation(&["*"], &[after]))
+            .await;
+        app.publish(&automation(&["*"], &[after])).await;
+        ok(app.store.end_life(dead, app.clock.now())).await;
+
+        app.wake().await;
+        app.settle().await;
+        let verdicts = app.verdicts(event.id).await;
+        assert_eq!(
+            verdicts
+                .iter()
+                .map(|verdict| verdict.version)
+                .collect::<Vec<_>>(),
+            [1]
+        );
+        assert_eq!(app.delivery(event.id).await.endpoint, before);
+        let requests = app.receiver.requests();
+        assert_eq!(
+            (requests.len(), requests[0].target.as_str()),
+            (1, "/before")
+        );
+        assert_eq!(requests[0].body, "{\"kept\": true}");
+
+        app.send_and_settle("a.b", "{}").await;
+        let targets: Vec<_> = app.receiver.requests()[1..]
+            .iter()
+            .map(|one| one.target.clone())
+            .collect();
+        assert_eq!(
+            targets,
+            ["/after", "/after"],
+            "the next event sees what is published now"
+        );
+        app.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_automation_that_is_switched_off_is_no_candidate() {
+    on_both(async |engine| {
+        let app = TestApp::start(engine).await;
+        let endpoint = app.endpoint("/hook", settings()).await;
+        let id = app.publish(&automation(&["*"], &[endpoint])).await;
+        for (publication, candidates) in [(Publication::Off, 0), (Publication::Live, 1)] {
+            assert!(ok(app.store.switch_automation(app.account, id, publication)).await);
+            let event = app.send_and_settle("a.b", "{}").await;
+            assert_eq!(app.verdicts(event).await.len(), candidates);
+        }
+        app.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_event_whose_evaluation_ended_three_nodes_is_set_aside() {
+    on_both(async |engine| {
+        let mut app = TestApp::prepare(engine, Limits::default()).await;
+        app.subscriber("/hook", &["*"], settings()).await;
+        let (deadly, calm) = (app.event("a.b", "1"), app.event("a.b", "2"));
+        let mut dead = ok(app.store.begin_life(app.clock.now())).await;
+        let accepts = vec![deadly.clone()];
+        ok(app.store.write(dead.id(), &batch::accepts(accepts))).await;
+        for no in 1..=2 {
+            let ended = dead.id();
+            ok(app.store.end_life(dead, app.clock.now())).await;
+            dead = ok(app.store.begin_life(app.clock.now())).await;
+            let taken = ok(app.store.take_over_inbox(ended, dead.id(), 10)).await;
+            assert_eq!((taken.len(), taken[0].takeovers), (1, no));
+        }
+        let accepts = vec![calm.clone()];
+        ok(app.store.write(dead.id(), &batch::accepts(accepts))).await;
+        ok(app.store.end_life(dead, app.clock.now())).await;
+
+        app.wake().await;
+        app.settle().await;
+        let aside = ok(app.store.inbox_state(app.account, deadly.id))
+            .await
+            .flatten();
+        assert_eq!(
+            aside.as_deref(),
+            Some("its evaluation ended a node three times")
+        );
+        assert!(app.deliveries(deadly.id).await.is_empty());
+        assert_eq!(
+            app.outcome(calm.id).await.0,
+            "delivered",
+            "its neighbour goes on"
+        );
+        app.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_poisoned_event_is_refused_and_its_neighbours_are_accepted() {
+    on_both(async |engine| {
+        let app = TestApp::start(engine).await;
+        app.subscriber("/hook", &["*"], settings()).await;
+        let mut events: Vec<_> = (0..7).map(|no| app.event("a.b", format!("{no}"))).collect();
+        let key = throwbar::store::NewKey {
+            kind: "neither",
+            key: "k".to_owned(),
+            expires_at: None,
+        };
+        events[3].keys.push(key);
+        let answers = app.accept(events).await;
+        for (place, answer) in answers.iter().enumerate() {
+            match answer {
+                Ok(_) => assert_ne!(place, 3),
+                Err(error) => assert_eq!(
+                    (place, *error),
+                    (3, throwbar::pipeline::AcceptError::Refused)
+                ),
+            }
+        }
+        app.settle().await;
+        let mut bodies: Vec<_> = app
+            .receiver
+            .requests()
+            .into_iter()
+            .map(|request| request.body)
+            .collect();
+        bodies.sort();
+        assert_eq!(bodies, ["0", "1", "2", "4", "5", "6"]);
+        app.finish().await;
+    })
+    .await;
+}

@@ -1,0 +1,12 @@
+//! An event's way through a whole node, told on both engines: from the acknowledgement to the
+//! record, with a real receiver at the end and the clock in the test's hand.
+
+mod bodies;
+mod bounds;
+mod endpoints;
+mod evaluations;
+mod plugins;
+mod receivers;
+mod retries;
+mod stopping;
+mod two_nodes;

@@ -1,0 +1,228 @@
+//! Retries, by the clock: each delay counted from the failure before, to the millisecond.
+
+use std::time::Duration;
+
+use throwbar::model::EventId;
+use throwbar::retry::RetryPolicy;
+use throwbar::signing::Scheme;
+
+use crate::support::answers::Answer;
+use crate::support::app::TestApp;
+use crate::support::making;
+use crate::support::publishing::{SECRET, retrying, settings};
+use crate::support::store::{ok, on_both};
+
+/// An event that was attempted once and failed.
+async fn failed_once(app: &TestApp, policy: RetryPolicy) -> EventId {
+    app.subscriber("/hook", &["*"], retrying(policy)).await;
+    app.send_and_settle("a.b", "{\"n\": 1}").await
+}
+
+/// Nothing a millisecond before, the next attempt at the time.
+async fn next_after(app: &TestApp, delay: Duration) {
+    let before = app.receiver.requests().len();
+    app.advance(delay.saturating_sub(Duration::from_millis(1)))
+        .await;
+    assert_eq!(
+        app.receiver.requests().len(),
+        before,
+        "not before {delay:?}"
+    );
+    app.advance(Duration::from_millis(1)).await;
+    assert_eq!(app.receiver.requests().len(), before + 1, "at {delay:?}");
+}
+
+/// Every attempt carried the same id and body, and a signature of its own time.
+fn assert_alike(app: &TestApp) {
+    let requests = app.receiver.requests();
+    for request in &requests {
+        assert_eq!(request.webhook_id(), requests[0].webhook_id());
+        assert_eq!(request.body, requests[0].body);
+    }
+    app.assert_signed(
+        requests.last().expect("attempted"),
+        &Scheme::Standard,
+        SECRET,
+    );
+}
+
+#[tokio::test]
+async fn eight_steps_deliver_at_the_fourth_after_35_minutes_and_5_seconds() {
+    on_both(async |engine| {
+        let app = TestApp::start(engine).await;
+        for status in [500, 502, 404] {
+            app.receiver.next("/hook", Answer::status(status));
+        }
+        let start = app.clock.now();
+        let event = failed_once(&app, RetryPolicy::EightStep).await;
+        for delay in [
+            Duration::from_secs(5),
+            Duration::from_mins(5),
+            Duration::from_mins(30),
+        ] {
+            assert_eq!(app.delivery(event).await.state, "pending");
+            next_after(&app, delay).await;
+        }
+        assert_eq!(app.clock.now().ms_since(start), 35 * 60_000 + 5_000);
+        let words = ["500", "502", "404", "204"].map(str::to_owned).to_vec();
+        assert_eq!(app.outcome(event).await, ("delivered".to_owned(), words));
+        let attempts = app.attempts(app.delivery(event).await.id).await;
+        assert_eq!(
+            attempts
+                .iter()
+                .map(|attempt| attempt.no)
+                .collect::<Vec<_>>(),
+            [1, 2, 3, 4]
+        );
+        assert_alike(&app);
+        app.advance(Duration::from_hours(48)).await;
+        assert_eq!(app.receiver.requests().len(), 4, "delivered is delivered");
+        app.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn eight_steps_end_as_exhausted_after_27_hours_and_35_minutes() {
+    on_both(async |engine| {
+        let app = TestApp::start(engine).await;
+        app.receiver.always("/hook", Answer::status(503));
+        let event = failed_once(&app, RetryPolicy::EightStep).await;
+        for delay in RetryPolicy::EightStep.delays() {
+            next_after(&app, Duration::from_millis(delay as u64)).await;
+        }
+        let delivery = app.delivery(event).await;
+        assert_eq!(
+            (delivery.state.as_str(), delivery.failure.as_deref()),
+            ("failed", Some("exhausted"))
+        );
+        assert_eq!(
+            (delivery.attempts_made, delivery.settled_at),
+            (8, Some(app.clock.now()))
+        );
+        assert_alike(&app);
+        app.advance(Duration::from_hours(100)).await;
+        assert_eq!(app.receiver.requests().len(), 8);
+        app.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn three_steps_are_at_0_10_and_110_seconds() {
+    on_both(async |engine| {
+        let app = TestApp::start(engine).await;
+        app.receiver.always("/hook", Answer::status(500));
+        let event = failed_once(&app, RetryPolicy::ThreeStep).await;
+        next_after(&app, Duration::from_secs(10)).await;
+        next_after(&app, Duration::from_secs(100)).await;
+        assert_eq!(
+            app.delivery(event).await.failure.as_deref(),
+            Some("exhausted")
+        );
+        app.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn own_delays_are_lengthened_by_their_jitter_at_most() {
+    on_both(async |engine| {
+        let app = TestApp::start(engine).await;
+        app.receiver.always("/hook", Answer::status(500));
+        let policy = RetryPolicy::own(vec![1_000, 0, 60_000], 50).expect("within bounds");
+        let event = failed_once(&app, policy).await;
+        let wait_ms = async || {
+            let due_at = app.delivery(event).await.due_at.expect("it waits");
+            due_at.ms_since(app.clock.now())
+        };
+        let first = wait_ms().await;
+        assert!((1_000..=1_500).contains(&first), "{first}");
+        // The second delay is none at all: the third attempt follows at once.
+        app.advance(Duration::from_millis(first as u64)).await;
+        assert_eq!(app.receiver.requests().len(), 3);
+        let third = wait_ms().await;
+        assert!((60_000..=90_000).contains(&third), "{third}");
+        app.advance(Duration::from_millis(third as u64)).await;
+        assert_eq!(
+            app.delivery(event).await.failure.as_deref(),
+            Some("exhausted")
+        );
+        app.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn retry_after_is_honoured_with_429_and_503_alone_and_only_lengthens() {
+    on_both(async |engine| {
+        let app = TestApp::start(engine).await;
+        let policy = RetryPolicy::own(vec![10_000; 5], 0).expect("within bounds");
+        for (status, retry_after) in [
+            (429, "60"),
+            (503, "7200"),
+            (500, "60"),
+            (429, "1"),
+            (503, "soon"),
+        ] {
+            app.receiver.next(
+                "/hook",
+                Answer::status(status).header("retry-after", retry_after),
+            );
+        }
+        let event = failed_once(&app, policy).await;
+        for wait_s in [60, 7200, 10, 10, 10] {
+            next_after(&app, Duration::from_secs(wait_s)).await;
+        }
+        assert_eq!(app.delivery(event).await.state, "delivered");
+        app.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_retries_one_failure_is_the_end() {
+    on_both(async |engine| {
+        let app = TestApp::start(engine).await;
+        app.receiver.always("/hook", Answer::status(500));
+        app.subscriber("/hook", &["*"], settings()).await;
+        let event = app.send_and_settle("a.b", "{}").await;
+        let delivery = app.delivery(event).await;
+        assert_eq!(
+            (delivery.state.as_str(), delivery.failure.as_deref()),
+            ("failed", Some("exhausted"))
+        );
+        app.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_resend_carries_the_same_id_and_body_whatever_became_of_the_first() {
+    on_both(async |engine| {
+        let app = TestApp::start(engine).await;
+        let endpoint = app.subscriber("/hook", &["*"], settings()).await;
+        let event = app.send_and_settle("a.b", "{ \"n\": 1 }").await;
+        let first = app.delivery(event).await;
+        let again = making::delivery(event, endpoint, None).id;
+        let now = app.clock.now();
+        assert!(ok(app.store.resend(app.account, first.id, again, now)).await);
+        app.pipeline().wake(app.account, endpoint, now);
+        app.settle().await;
+        let deliveries = app.deliveries(event).await;
+        assert_eq!(deliveries.len(), 2);
+        assert!(
+            deliveries
+                .iter()
+                .all(|delivery| delivery.state == "delivered"),
+            "the first one stays so"
+        );
+        assert_eq!(
+            app.receiver.counts_by_webhook_id().get(&event.to_string()),
+            Some(&2)
+        );
+        assert_alike(&app);
+        app.finish().await;
+    })
+    .await;
+}

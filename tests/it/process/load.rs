@@ -1,0 +1,163 @@
+//! Clients that send without a pause and ask again until they are answered, and the books on what
+//! was acknowledged.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::{Dice, assert_repeats_are_identical, bodies_by_id};
+use crate::support::before_hanging;
+use crate::support::caller::{Caller, event_body};
+use crate::support::node::Home;
+use crate::support::receiver::Request;
+
+const SENDERS: usize = 8;
+const ACCEPTED: u16 = 202;
+/// Pushed back, or the database is away: ask again.
+const ASK_AGAIN: [u16; 2] = [429, 503];
+
+/// What the clients share.
+#[derive(Debug)]
+struct Books {
+    /// The acknowledged id of each number.
+    acknowledged: watch::Sender<BTreeMap<usize, String>>,
+    next_number: AtomicUsize,
+    enough: AtomicBool,
+}
+
+/// Clients at work. They stop when they are dropped.
+pub struct Load {
+    books: Arc<Books>,
+    nodes: watch::Sender<Vec<Caller>>,
+    senders: JoinSet<()>,
+}
+
+impl Load {
+    /// Starts them on these nodes.
+    pub fn start(nodes: Vec<Caller>) -> Self {
+        let books = Arc::new(Books {
+            acknowledged: watch::Sender::default(),
+            next_number: AtomicUsize::new(0),
+            enough: AtomicBool::new(false),
+        });
+        let nodes = watch::Sender::new(nodes);
+        let mut senders = JoinSet::new();
+        for _ in 0..SENDERS {
+            senders.spawn(send(books.clone(), nodes.subscribe()));
+        }
+        Self {
+            books,
+            nodes,
+            senders,
+        }
+    }
+
+    /// From now on these nodes are asked; nobody, if there is none.
+    pub fn send_to(&self, nodes: Vec<Caller>) {
+        self.nodes.send_replace(nodes);
+    }
+
+    /// How many events were acknowledged so far.
+    pub fn count(&self) -> usize {
+        self.books.acknowledged.borrow().len()
+    }
+
+    /// Returns once at least `count` events were acknowledged.
+    pub async fn wait_for(&self, count: usize) {
+        let mut acknowledged = self.books.acknowledged.subscribe();
+        let enough = acknowledged.wait_for(|known| known.len() >= count);
+        before_hanging("acknowledgements", enough)
+            .await
+            .expect("the books have their own sender");
+    }
+
+    /// Lets each client finish what it has begun. The id of each number.
+    pub async fn finish(mut self) -> BTreeMap<usize, String> {
+        self.books.enough.store(true, Ordering::SeqCst);
+        before_hanging("the clients", async {
+            while let Some(ended) = self.senders.join_next().await {
+                ended.expect("no client panics");
+            }
+        })
+        .await;
+        self.books.acknowledged.borrow().clone()
+    }
+}
+
+async fn send(books: Arc<Books>, mut nodes: watch::Receiver<Vec<Caller>>) {
+    while !books.enough.load(Ordering::SeqCst) {
+        let number = books.next_number.fetch_add(1, Ordering::SeqCst);
+        let key = format!("number-{number}");
+        let body = event_body("load.made", &payload(number), Some(&key));
+        for turn in number.. {
+            let node = {
+                let known = nodes.wait_for(|nodes| !nodes.is_empty()).await;
+                let Ok(known) = known else { return };
+                known[turn % known.len()].clone()
+            };
+            match node.try_post("/v1/events", body.clone()).await {
+                Ok(reply) if reply.status == ACCEPTED => {
+                    let id = reply.id();
+                    books
+                        .acknowledged
+                        .send_modify(|known| drop(known.insert(number, id)));
+                    break;
+                }
+                Ok(reply) if ASK_AGAIN.contains(&reply.status) => {}
+                Ok(reply) => panic!("{}: {:?}", reply.status, reply.body),
+                // The node died under it.
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+/// What event `number` carries: of another length each time, and such that only bytes keep it.
+pub fn payload(number: usize) -> String {
+    let length = Dice(number as u64).throw(2000) as usize;
+    let padding = "\\u0000ü ".repeat(length / 8);
+    format!("{{\"n\":{number},  \"big\":1234567890123456789{number}, \"padding\":\"{padding}\"}}")
+}
+
+/// Everything that was acknowledged arrived, under its event's id and byte for byte; and nothing
+/// else did.
+pub fn assert_all_arrived(acknowledged: &BTreeMap<usize, String>, requests: &[Request]) {
+    assert_repeats_are_identical(requests);
+    let mut arrived = bodies_by_id(requests);
+    for (number, id) in acknowledged {
+        let bodies = arrived.remove(id);
+        let bodies = bodies.unwrap_or_else(|| panic!("event {number}, {id}, was lost"));
+        assert_eq!(bodies[0], payload(*number), "event {number}, {id}");
+    }
+    assert!(arrived.is_empty(), "nobody sent {:?}", arrived.keys());
+}
+
+/// The database has a delivered delivery for every event, and nothing in between.
+pub async fn assert_all_on_record(home: &Home, count: usize) {
+    for (sql, expected) in [
+        ("SELECT COUNT(*) FROM inbox", 0),
+        ("SELECT COUNT(*) FROM events", count),
+        ("SELECT COUNT(*) FROM evaluations", count),
+        (
+            "SELECT COUNT(*) FROM deliveries WHERE state = 'delivered'",
+            count,
+        ),
+        (
+            "SELECT COUNT(*) FROM deliveries WHERE state <> 'delivered'",
+            0,
+        ),
+        (
+            "SELECT COUNT(*) FROM attempts WHERE status_code = 204",
+            count,
+        ),
+        (
+            "SELECT COUNT(*) FROM attempts WHERE error_class <> 'interrupted'",
+            0,
+        ),
+    ] {
+        assert_eq!(home.number(sql).await, expected as i64, "{sql}");
+    }
+}

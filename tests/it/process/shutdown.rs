@@ -1,0 +1,87 @@
+//! An orderly stop: what is under way is finished or handed back, and what comes too late is told
+//! so.
+
+use serde_json::json;
+
+use super::load::{Load, assert_all_arrived, assert_all_on_record};
+use super::{attempts_of, make_endpoint};
+use crate::support::answers::{Answer, Gate};
+use crate::support::node::{Engine, Home};
+use crate::support::receiver::Receiver;
+
+#[tokio::test]
+async fn what_is_under_way_is_finished() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        let receiver = Receiver::start().await;
+        let gate = Gate::shut();
+        receiver.next("/", Answer::status(200).behind(&gate));
+        let home = Home::on(engine).await;
+        let node = home.start().await;
+        make_endpoint(node.caller(), &receiver.url("/"), json!("all")).await;
+        node.caller().send_event("deal.won", "{}").await;
+        receiver.wait_for(1).await;
+        // The request waits at the gate while the node is asked to stop.
+        node.ask_to_stop().await;
+        gate.open();
+        assert!(node.ended().await.success());
+        for sql in [
+            "SELECT COUNT(*) FROM deliveries WHERE state <> 'delivered'",
+            "SELECT COUNT(*) FROM attempts WHERE status_code IS NULL",
+            "SELECT COUNT(*) FROM inbox",
+        ] {
+            assert_eq!(home.number(sql).await, 0, "{engine:?}: {sql}");
+        }
+        assert_eq!(receiver.requests().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_retry_that_is_not_due_waits_for_the_next_start() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        let receiver = Receiver::start().await;
+        receiver.next("/", Answer::status(500));
+        let home = Home::on(engine).await;
+        let node = home.start().await;
+        make_endpoint(node.caller(), &receiver.url("/"), json!("all")).await;
+        let event = node.caller().send_event("deal.won", "{}").await;
+        receiver.wait_for(1).await;
+        node.stop().await;
+
+        let node = home.start().await;
+        receiver.wait_for(2).await;
+        home.until_settled().await;
+        let deliveries = attempts_of(node.caller(), &event).await;
+        // The node may have been quick enough to try again before it stopped.
+        assert_eq!(deliveries[0].1, ["500", "204"], "{engine:?}");
+        node.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_stop_under_load_interrupts_nothing_and_loses_nothing() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        let receiver = Receiver::start().await;
+        let home = Home::on(engine).await;
+        let mut node = home.start().await;
+        make_endpoint(node.caller(), &receiver.url("/"), json!("all")).await;
+        let load = Load::start(vec![node.caller().clone()]);
+        for round in 1..=3 {
+            load.wait_for(round * 50).await;
+            node.ask_to_stop().await;
+            load.send_to(Vec::new());
+            assert!(node.ended().await.success());
+            let left = "SELECT COUNT(*) FROM deliveries WHERE state = 'claimed'";
+            assert_eq!(home.number(left).await, 0, "{engine:?}");
+            node = home.start().await;
+            load.send_to(vec![node.caller().clone()]);
+        }
+        let acknowledged = load.finish().await;
+        home.until_settled().await;
+        node.stop().await;
+        assert_all_arrived(&acknowledged, &receiver.requests());
+        assert_all_on_record(&home, acknowledged.len()).await;
+        let interrupted = "SELECT COUNT(*) FROM attempts WHERE error_class = 'interrupted'";
+        assert_eq!(home.number(interrupted).await, 0, "{engine:?}");
+        assert_eq!(receiver.requests().len(), acknowledged.len());
+    }
+}

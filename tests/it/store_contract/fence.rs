@@ -1,0 +1,122 @@
+//! The fence: from the moment somebody has declared a node dead in PostgreSQL, each of its writes is
+//! refused, whatever it is.
+
+use bytes::Bytes;
+use throwbar::model::{AccountId, AutomationId, EndpointId, IncarnationId, SecretId};
+use throwbar::store::{Batch, EndpointChange, Error, Publication, Store};
+
+use super::accounts::{api_key, entry};
+use super::lives::until_ended;
+use super::plugins::plugin_version;
+use super::somebody;
+use crate::support::batch;
+use crate::support::making::{self, now};
+use crate::support::store::{Engine, TestStore, ok, some};
+
+/// What was there before the node was declared dead.
+struct Known {
+    account: AccountId,
+    endpoint: EndpointId,
+    automation: AutomationId,
+    dead: IncarnationId,
+}
+
+/// A store whose life somebody else has ended.
+async fn ended(place: &TestStore) -> (Store, Known) {
+    let account = making::account(&place.store).await;
+    let automation = making::automation("one");
+    ok(place.store.create_automation(account, &automation)).await;
+    let late = place.another().await;
+    let life = ok(late.begin_life(now())).await;
+    let known = Known {
+        account,
+        endpoint: making::stored_endpoint(&place.store, account).await,
+        automation: automation.id,
+        dead: life.id(),
+    };
+    drop(life);
+    let mut living = ok(place.store.begin_life(now())).await;
+    until_ended(&place.store, &mut living, known.dead).await;
+    ok(place.store.end_life(living, now())).await;
+    (late, known)
+}
+
+#[track_caller]
+fn refused<T>(answer: Result<T, Error>) {
+    assert!(matches!(answer.err(), Some(Error::Fenced)));
+}
+
+async fn pipeline_is_refused(late: &Store, known: &Known) {
+    let &Known {
+        account,
+        endpoint,
+        dead,
+        ..
+    } = known;
+    let accepts = batch::accepts(vec![making::event(account, "1")]);
+    let again = making::delivery(throwbar::model::EventId::mint(now()), endpoint, None).id;
+    refused(late.write(dead, &accepts).await);
+    refused(late.write(dead, &Batch::default()).await);
+    refused(late.take_over_inbox(somebody(), dead, 1).await);
+    refused(late.release_claims(somebody(), now(), 1).await);
+    refused(late.forget_life(somebody()).await);
+    refused(late.cancel_open(account, endpoint, 1).await);
+    refused(late.resend(account, again, again, now()).await);
+}
+
+async fn users_are_refused(late: &Store, known: &Known) {
+    let &Known {
+        account,
+        endpoint,
+        automation,
+        ..
+    } = known;
+    let lives = (now(), now());
+    let key = api_key(Some(account), 1);
+    refused(late.switch_account(account, false).await);
+    refused(late.create_account(&making::new_account()).await);
+    refused(late.create_api_key(&key).await);
+    refused(late.revoke_api_key(account, key.id, now()).await);
+    refused(late.create_event_type(account, &entry("a")).await);
+    refused(late.change_event_type(account, &entry("a")).await);
+    refused(late.delete_event_type(account, "a").await);
+    refused(late.begin_reply(account, "k", [0; 32], lives).await);
+    refused(late.finish_reply(account, "k", 200, b"{}").await);
+    refused(late.abandon_reply(account, "k").await);
+    let change = EndpointChange::default();
+    let secret = (SecretId::mint(now()), Bytes::new(), now());
+    refused(late.create_endpoint(account, &making::endpoint()).await);
+    refused(
+        late.change_endpoint(account, endpoint, &change, now())
+            .await,
+    );
+    refused(late.rotate_secret(account, endpoint, secret, now()).await);
+    refused(late.delete_endpoint(account, endpoint, now()).await);
+    let off = Publication::Off;
+    let plugin = plugin_version("redact", "1.0.0", 1);
+    refused(
+        late.create_automation(account, &making::automation("x"))
+            .await,
+    );
+    refused(late.save_version(account, &making::automation("x")).await);
+    refused(late.switch_automation(account, automation, off).await);
+    refused(late.delete_automation(account, automation, now()).await);
+    refused(late.add_plugin_version(account, &plugin).await);
+}
+
+#[tokio::test]
+async fn who_was_declared_dead_writes_nothing_more() {
+    let place = TestStore::open(Engine::Postgres).await;
+    let (late, known) = Box::pin(ended(&place)).await;
+    Box::pin(pipeline_is_refused(&late, &known)).await;
+    Box::pin(users_are_refused(&late, &known)).await;
+
+    let account = some(late.account(known.account)).await;
+    assert!(account.enabled, "it may read, and nothing has changed");
+    some(late.endpoint(known.account, known.endpoint)).await;
+    assert_eq!(ok(late.inbox_len()).await, 0);
+
+    let life = ok(late.begin_life(now())).await;
+    let accepts = batch::accepts(vec![making::event(known.account, "1")]);
+    ok(late.write(life.id(), &accepts)).await;
+}

@@ -1,0 +1,76 @@
+//! The claim's plan, pinned: with thousands of rows it seeks in the index of what waits and never
+//! reads the table.
+
+use throwbar::model::{AccountId, EndpointId};
+use throwbar::store::{ClaimRequest, Store};
+
+use super::{claim, somebody};
+use crate::support::batch;
+use crate::support::making::{self, now};
+use crate::support::store::{Engine, TestStore, ok, on_both};
+
+const ENDPOINTS: usize = 20;
+const EACH: usize = 200;
+
+/// Thousands of deliveries, of which half wait.
+async fn fill(store: &Store) -> (AccountId, EndpointId) {
+    let own = making::account(store).await;
+    let start = now();
+    let mut last = EndpointId::mint(start);
+    for _ in 0..ENDPOINTS {
+        last = making::stored_endpoint(store, own).await;
+        let event = making::event(own, "1");
+        let deliveries = (0..EACH)
+            .map(|no| {
+                making::delivery(
+                    event.id,
+                    last,
+                    (no % 2 == 0).then(|| start.plus_ms(no as i64)),
+                )
+            })
+            .collect();
+        let plans = vec![making::plan(own, event.id, deliveries)];
+        ok(store.write(somebody(), &batch::plans(plans))).await;
+    }
+    (own, last)
+}
+
+#[tokio::test]
+async fn a_claim_seeks_in_the_index_of_what_waits() {
+    on_both(async |engine| {
+        let place = TestStore::open(engine).await;
+        let (account, endpoint) = fill(&place.store).await;
+        place.execute("ANALYZE").await;
+        let request = ClaimRequest {
+            account,
+            endpoint,
+            now: now().plus_ms(1_000),
+            limit: 32,
+        };
+        let plan = ok(place.store.explain_claim(&request)).await;
+        let (seek, walk) = match engine {
+            Engine::Sqlite => (
+                "INDEX deliveries_due (account_id=? AND endpoint_id=? AND due_at_ms<?)",
+                "SCAN deliveries",
+            ),
+            Engine::Postgres => (
+                "Index Scan using deliveries_due on deliveries",
+                "Seq Scan on deliveries",
+            ),
+        };
+        assert!(plan.contains(seek), "{plan}");
+        assert!(!plan.contains(walk), "{plan}");
+        assert!(
+            !plan.to_uppercase().contains("TEMP B-TREE"),
+            "the index gives the order:\n{plan}"
+        );
+        assert_eq!(
+            claim(&place.store, somebody(), request)
+                .await
+                .deliveries
+                .len(),
+            32
+        );
+    })
+    .await;
+}

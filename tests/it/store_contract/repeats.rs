@@ -1,0 +1,141 @@
+//! What a client calls its events, and how a repeat is recognised.
+
+use throwbar::store::{Accepted, NewKey};
+
+use super::{accept, write};
+use crate::support::batch;
+use crate::support::making;
+use crate::support::store::{TestStore, ok, on_both, some};
+
+const NEW: Accepted = Accepted::New { revision: 1 };
+
+#[tokio::test]
+async fn the_same_again_is_the_first_one_and_another_body_is_a_conflict() {
+    on_both(async |engine| {
+        let TestStore { store, .. } = &TestStore::open(engine).await;
+        let (own, other) = (making::account(store).await, making::account(store).await);
+        let first = making::keyed(own, "Größe-①", 1);
+        assert_eq!(accept(store, &first).await, NEW);
+        assert_eq!(
+            some(store.event(own, first.id)).await.client_id.as_deref(),
+            Some("Größe-①")
+        );
+        let (same, conflict) = (
+            making::keyed(own, "Größe-①", 1),
+            making::keyed(own, "Größe-①", 2),
+        );
+        assert_eq!(
+            accept(store, &same).await,
+            Accepted::Same { event: first.id }
+        );
+        assert_eq!(
+            accept(store, &conflict).await,
+            Accepted::Conflict { event: first.id }
+        );
+        for repeat in [&same, &conflict] {
+            assert!(ok(store.event(own, repeat.id)).await.is_none());
+            assert_eq!(ok(store.inbox_state(own, repeat.id)).await, None);
+        }
+        assert_eq!(
+            accept(store, &making::keyed(other, "Größe-①", 3)).await,
+            NEW,
+            "another account's"
+        );
+        let mut other_kind = making::keyed(own, "Größe-①", 4);
+        other_kind.keys[0].kind = "key";
+        assert_eq!(
+            accept(store, &other_kind).await,
+            NEW,
+            "ids and keys never meet"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn repeats_are_found_inside_of_one_batch() {
+    on_both(async |engine| {
+        let TestStore { store, .. } = &TestStore::open(engine).await;
+        let own = making::account(store).await;
+        let events = vec![
+            making::keyed(own, "a", 1),
+            making::keyed(own, "b", 2),
+            making::keyed(own, "a", 1),
+            making::keyed(own, "a", 9),
+            making::keyed(own, "b", 2),
+        ];
+        let outcome = write(store, &batch::accepts(events.clone())).await;
+        let (a, b) = (events[0].id, events[1].id);
+        assert_eq!(
+            outcome.accepted,
+            [
+                NEW,
+                NEW,
+                Accepted::Same { event: a },
+                Accepted::Conflict { event: a },
+                Accepted::Same { event: b }
+            ]
+        );
+        assert_eq!(ok(store.inbox_len()).await, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_expired_key_can_be_used_again() {
+    on_both(async |engine| {
+        let TestStore { store, .. } = &TestStore::open(engine).await;
+        let own = making::account(store).await;
+        let with_key = |body: u8, lives_ms: i64| {
+            let mut event = making::keyed(own, "k", body);
+            let expires_at = Some(event.id.minted_at().plus_ms(lives_ms));
+            event.keys = vec![NewKey {
+                kind: "key",
+                key: "k".to_owned(),
+                expires_at,
+            }];
+            event
+        };
+        // It expires in the very moment it is claimed in.
+        assert_eq!(accept(store, &with_key(1, 0)).await, NEW);
+        let second = with_key(2, 3_600_000);
+        assert_eq!(accept(store, &second).await, NEW);
+        assert_eq!(
+            accept(store, &with_key(2, 0)).await,
+            Accepted::Same { event: second.id }
+        );
+        assert_eq!(
+            accept(store, &with_key(3, 0)).await,
+            Accepted::Conflict { event: second.id }
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_repeat_by_one_key_takes_none_of_its_others() {
+    on_both(async |engine| {
+        let TestStore { store, .. } = &TestStore::open(engine).await;
+        let own = making::account(store).await;
+        let key = |kind, key: &str| NewKey {
+            kind,
+            key: key.to_owned(),
+            expires_at: None,
+        };
+        let mut first = making::keyed(own, "id-1", 1);
+        first.keys.push(key("key", "key-1"));
+        assert_eq!(accept(store, &first).await, NEW);
+        let mut repeat = making::keyed(own, "id-2", 1);
+        repeat.keys.push(key("key", "key-1"));
+        assert_eq!(
+            accept(store, &repeat).await,
+            Accepted::Same { event: first.id }
+        );
+        assert_eq!(
+            accept(store, &making::keyed(own, "id-2", 5)).await,
+            NEW,
+            "the id is still free"
+        );
+    })
+    .await;
+}

@@ -1,0 +1,90 @@
+//! Taking over what a life has left.
+
+use std::collections::BTreeSet;
+
+use throwbar::store::SetAside;
+
+use super::{accept, delivery, planned, somebody, write};
+use crate::support::batch;
+use crate::support::making::{self, now};
+use crate::support::store::{TestStore, ok, on_both};
+
+#[tokio::test]
+async fn an_inbox_is_taken_over_in_pieces_with_its_revisions() {
+    on_both(async |engine| {
+        let TestStore { store, .. } = &TestStore::open(engine).await;
+        let own = making::account(store).await;
+        let (dead, heir, next) = (somebody(), somebody(), somebody());
+        let mut left = BTreeSet::new();
+        for count in [3, 2] {
+            let accepts: Vec<_> = (0..count).map(|_| making::event(own, "1")).collect();
+            left.extend(accepts.iter().map(|event| event.id));
+            ok(store.write(dead, &batch::accepts(accepts))).await;
+            ok(store.switch_account(own, true)).await;
+        }
+        let (aside, other) = (making::event(own, "2"), making::event(own, "3"));
+        let accepts = vec![aside.clone()];
+        ok(store.write(dead, &batch::accepts(accepts))).await;
+        let set_aside = SetAside {
+            account: own,
+            event: aside.id,
+            why: "it kills".to_owned(),
+        };
+        write(store, &batch::aside(vec![set_aside])).await;
+        accept(store, &other).await;
+
+        let mut taken = BTreeSet::new();
+        for wanted in [2, 2, 1, 0] {
+            let rows = ok(store.take_over_inbox(dead, heir, 2)).await;
+            assert_eq!(rows.len(), wanted);
+            for row in rows {
+                assert_eq!((row.account, row.takeovers), (own, 1));
+                assert!(
+                    [1, 2].contains(&row.revision),
+                    "stamped when it was accepted"
+                );
+                taken.insert(row.event);
+            }
+        }
+        assert_eq!(taken, left);
+        let again = ok(store.take_over_inbox(heir, next, 10)).await;
+        assert_eq!(
+            again.iter().map(|row| row.takeovers).collect::<Vec<_>>(),
+            [2; 5]
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn claims_are_released_in_pieces_each_with_an_attempt_that_says_so() {
+    on_both(async |engine| {
+        let TestStore { store, .. } = &TestStore::open(engine).await;
+        let own = making::account(store).await;
+        let to = (own, making::stored_endpoint(store, own).await);
+        let (dead, living, at) = (somebody(), somebody(), now());
+        let mut left = Vec::new();
+        for _ in 0..5 {
+            left.push(planned(store, dead, to, None).await);
+        }
+        let kept = planned(store, living, to, None).await;
+        for wanted in [2, 2, 1, 0] {
+            let released = ok(store.release_claims(dead, at, 2)).await;
+            assert_eq!(released, vec![to; wanted]);
+        }
+        for id in left {
+            let row = delivery(store, own, id).await;
+            assert_eq!(
+                (row.state.as_str(), row.due_at, row.holder),
+                ("pending", Some(at), None)
+            );
+            assert_eq!(row.attempts_made, 0, "it is not counted");
+            let attempts = ok(store.attempts(own, id)).await;
+            assert_eq!(attempts.len(), 1);
+            assert_eq!(attempts[0].error_class.as_deref(), Some("interrupted"));
+            assert_eq!(attempts[0].no, 1);
+        }
+        assert_eq!(delivery(store, own, kept).await.holder, Some(living));
+    })
+    .await;
+}

@@ -1,0 +1,131 @@
+//! Rows for the store, with everything filled in that a test does not care for.
+
+use bytes::Bytes;
+use throwbar::model::{
+    AccountId, AutomationId, Clock, DeliveryId, DeliveryOrigin, EndpointId, EventId, SecretId,
+    Timestamp,
+};
+use throwbar::store::{
+    EndpointState, NewAccount, NewAutomation, NewDelivery, NewEndpoint, NewEvent, NewKey, NewPlan,
+    Publication, Store,
+};
+
+/// The present, which ids are minted from.
+pub fn now() -> Timestamp {
+    Clock::System.now()
+}
+
+/// An account.
+pub fn new_account() -> NewAccount {
+    NewAccount {
+        id: AccountId::mint(now()),
+        uid: None,
+        name: "Zoë & Söhne".to_owned(),
+        signing_key: Bytes::from_static(b"sealed"),
+        created_at: now(),
+    }
+}
+
+/// An account in the store.
+pub async fn account(store: &Store) -> AccountId {
+    let new = new_account();
+    store.create_account(&new).await.expect("it is new");
+    new.id
+}
+
+/// An enabled endpoint without a subscription.
+pub fn endpoint() -> NewEndpoint {
+    NewEndpoint {
+        id: EndpointId::mint(now()),
+        name: "an endpoint".to_owned(),
+        url: "https://example.test/hook".to_owned(),
+        settings: "{}".to_owned(),
+        owner_automation: None,
+        state: EndpointState::Enabled,
+        secrets: vec![(SecretId::mint(now()), Bytes::from_static(b"sealed secret"))],
+        subscription: None,
+        created_at: now(),
+    }
+}
+
+/// An enabled endpoint in the store.
+pub async fn stored_endpoint(store: &Store, account: AccountId) -> EndpointId {
+    let new = endpoint();
+    store
+        .create_endpoint(account, &new)
+        .await
+        .expect("it is new");
+    new.id
+}
+
+/// An automation that is live at once.
+pub fn automation(definition: &str) -> NewAutomation {
+    NewAutomation {
+        id: AutomationId::mint(now()),
+        name: "an automation".to_owned(),
+        owner_endpoint: None,
+        definition: definition.to_owned(),
+        publication: Publication::Live,
+        endpoints: Vec::new(),
+        created_at: now(),
+    }
+}
+
+/// An event without keys.
+pub fn event(account: AccountId, payload: impl Into<Bytes>) -> NewEvent {
+    NewEvent {
+        account,
+        id: EventId::mint(now()),
+        event_type: "deal.updated".to_owned(),
+        occurred_at: now(),
+        payload: payload.into(),
+        keys: Vec::new(),
+        body_hash: [0; 32],
+    }
+}
+
+/// An event with one key, whose body is told by one byte.
+pub fn keyed(account: AccountId, key: &str, body: u8) -> NewEvent {
+    let mut new = event(account, format!("{body}"));
+    new.keys = vec![NewKey {
+        kind: "id",
+        key: key.to_owned(),
+        expires_at: None,
+    }];
+    new.body_hash = [body; 32];
+    new
+}
+
+/// A delivery of an event's payload, waiting since `due_at`; claimed at once if there is none.
+pub fn delivery(event: EventId, endpoint: EndpointId, due_at: Option<Timestamp>) -> NewDelivery {
+    let automation = AutomationId::mint(now());
+    let origin = DeliveryOrigin {
+        event,
+        automation,
+        action_no: 0,
+        endpoint,
+        output_no: 0,
+    };
+    NewDelivery {
+        id: DeliveryId::derive(&origin),
+        automation,
+        endpoint,
+        output_no: None,
+        envelope: "raw",
+        webhook_id: event.to_string(),
+        due_at,
+    }
+}
+
+/// A plan with these deliveries.
+pub fn plan(account: AccountId, event: EventId, deliveries: Vec<NewDelivery>) -> NewPlan {
+    NewPlan {
+        account,
+        event,
+        revision: 1,
+        verdicts: Bytes::from_static(b"[]"),
+        evaluated_at: now(),
+        bodies: Vec::new(),
+        deliveries,
+    }
+}

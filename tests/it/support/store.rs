@@ -1,0 +1,113 @@
+//! An empty database of a test's own, on either engine, and stores that are open on it.
+
+use std::path::PathBuf;
+
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
+use tempfile::TempDir;
+use throwbar::store::{Error, Store};
+
+use super::before_hanging;
+use super::postgres::Database;
+
+/// Which database engine a story runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// A file in a folder of its own.
+    Sqlite,
+    /// A database of its own in a real server.
+    Postgres,
+}
+
+impl Engine {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Sqlite, Self::Postgres];
+}
+
+/// Tells the story on each engine, and says which one a failure is of.
+#[expect(
+    clippy::print_stderr,
+    reason = "a test's output is shown when it fails"
+)]
+pub async fn on_both(story: impl AsyncFn(Engine)) {
+    for engine in Engine::ALL {
+        eprintln!("on {engine:?}");
+        before_hanging("the story's end", Box::pin(story(engine))).await;
+    }
+}
+
+/// Where the rows of a test are. They go with it.
+#[derive(Debug)]
+enum Place {
+    Folder(TempDir),
+    Server(Database),
+}
+
+/// A store on a database that nobody else uses.
+#[derive(Debug)]
+pub struct TestStore {
+    /// The store.
+    pub store: Store,
+    place: Place,
+}
+
+impl TestStore {
+    /// A new database, empty but for the schema.
+    pub async fn open(engine: Engine) -> Self {
+        let place = match engine {
+            Engine::Sqlite => Place::Folder(tempfile::tempdir().expect("a temporary folder")),
+            Engine::Postgres => Place::Server(Database::create().await),
+        };
+        let store = Store::open(&url_of(&place)).await.expect("it opens");
+        Self { store, place }
+    }
+
+    /// The URL of the database.
+    pub fn url(&self) -> String {
+        url_of(&self.place)
+    }
+
+    /// Another store on the same database, as another node has one.
+    pub async fn another(&self) -> Store {
+        Store::open(&self.url()).await.expect("it opens again")
+    }
+
+    /// Runs SQL past the store: what no method does, and what a test wants to know.
+    pub async fn execute(&self, sql: &str) {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match &self.place {
+            Place::Folder(dir) => {
+                let path = file_in(dir).display().to_string();
+                let mut connection = SqliteConnection::connect(&path).await.expect("it opens");
+                connection.execute(sql).await.expect("valid SQL");
+                connection.close().await.expect("it closes");
+            }
+            Place::Server(database) => {
+                let url = database.url();
+                let mut connection = PgConnection::connect(&url).await.expect("it opens");
+                connection.execute(sql).await.expect("valid SQL");
+                connection.close().await.expect("it closes");
+            }
+        }
+    }
+}
+
+fn file_in(dir: &TempDir) -> PathBuf {
+    dir.path().join("throwbar.db")
+}
+
+fn url_of(place: &Place) -> String {
+    match place {
+        Place::Folder(dir) => format!("sqlite:{}", file_in(dir).display()),
+        Place::Server(database) => database.url(),
+    }
+}
+
+/// What the store gave, where a test expects no error.
+pub async fn ok<T>(answer: impl Future<Output = Result<T, Error>>) -> T {
+    answer.await.expect("the store does it")
+}
+
+/// What the store found, where a test expects something.
+pub async fn some<T>(answer: impl Future<Output = Result<Option<T>, Error>>) -> T {
+    ok(answer).await.expect("it is there")
+}
