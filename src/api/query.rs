@@ -37,8 +37,14 @@ pub(super) async fn refuse_unasked(
     request: Request,
     next: Next,
 ) -> Response {
-    let first = request.uri().query().and_then(|query| query.split(['=', '&']).next());
-    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let first = request
+        .uri()
+        .query()
+        .and_then(|query| query.split(['=', '&']).next());
+    let path = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map(MatchedPath::as_str);
     if let (Some(name), Some(path)) = (first.filter(|name| !name.is_empty()), path)
         && path.starts_with("/v1/")
         && !asking.contains(&(request.method().clone(), path.to_owned()))
@@ -63,10 +69,10 @@ pub(super) fn asking(description: &OpenApi) -> Arc<HashSet<(Method, String)>> {
             (Method::PATCH, &item.patch),
             (Method::DELETE, &item.delete),
         ] {
-            let parameters = operation.iter().flat_map(|operation| operation.parameters.iter().flatten());
-            let in_query = |parameter: &RefOr<Parameter>| {
-                matches!(parameter, RefOr::T(parameter) if parameter.parameter_in == ParameterIn::Query)
-            };
+            let parameters = operation
+                .iter()
+                .flat_map(|operation| operation.parameters.iter().flatten());
+            let in_query = |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(parameter) if parameter.parameter_in == ParameterIn::Query);
             if parameters.into_iter().any(in_query) {
                 asking.insert((method, path.clone()));
             }
@@ -79,26 +85,20 @@ fn explain(text: &str) -> Error {
     let text = text
         .strip_prefix("Failed to deserialize query string: ")
         .unwrap_or(text);
-    let quoted = |prefix: &str| text.strip_prefix(prefix)?.split('`').next();
-    if let Some(name) = ["unknown field `", "duplicate field `"]
-        .into_iter()
-        .find_map(quoted)
-    {
-        return Error::Invalid {
-            code: if text.starts_with("unknown") {
-                "unknown_parameter"
-            } else {
-                "duplicate_parameter"
-            },
-            at: Place::Query(name.to_owned()),
-            why: text.replace("field", "query parameter"),
-        };
-    }
-    let name = text.split_once(": ").map_or("", |(name, _)| name);
+    // What can't be read is told as `name: why`.
+    let (name, why) = text.split_once(": ").unwrap_or(("", text));
+    let quoted = |prefix: &str| why.strip_prefix(prefix)?.split('`').next();
+    let (code, name) = if let Some(name) = quoted("unknown field `") {
+        ("unknown_parameter", name)
+    } else if let Some(name) = quoted("duplicate field `") {
+        ("duplicate_parameter", name)
+    } else {
+        ("invalid_parameter", name)
+    };
     Error::Invalid {
-        code: "invalid_parameter",
+        code,
         at: Place::Query(name.to_owned()),
-        why: text.to_owned(),
+        why: why.replace("field", "query parameter"),
     }
 }
 
