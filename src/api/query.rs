@@ -1,10 +1,18 @@
 //! Query parameters. Unknown ones are refused by name.
 
-use axum::extract::{FromRequestParts, Query};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, MatchedPath, Query, Request, State};
+use axum::http::Method;
 use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::{OpenApi, RefOr};
 
 use super::problem::Problem;
 use crate::service::{DeliveryQuery, Error, PageRequest, Place, Service};
@@ -23,30 +31,74 @@ impl<T: DeserializeOwned> FromRequestParts<Service> for Asked<T> {
     }
 }
 
+/// Refuses parameters on routes that take none.
+pub(super) async fn refuse_unasked(
+    State(asking): State<Arc<HashSet<(Method, String)>>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let first = request
+        .uri()
+        .query()
+        .and_then(|query| query.split(['=', '&']).next());
+    let path = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map(MatchedPath::as_str);
+    if let (Some(name), Some(path)) = (first.filter(|name| !name.is_empty()), path)
+        && path.starts_with("/v1/")
+        && !asking.contains(&(request.method().clone(), path.to_owned()))
+    {
+        let error = Error::Invalid {
+            code: "unknown_parameter",
+            at: Place::Query(name.chars().take(80).collect()),
+            why: "this route takes no query parameters: leave them out".to_owned(),
+        };
+        return Problem::from(error).into_response();
+    }
+    next.run(request).await
+}
+
+/// The routes that take parameters, by the API's own description.
+pub(super) fn asking(description: &OpenApi) -> Arc<HashSet<(Method, String)>> {
+    let mut asking = HashSet::new();
+    for (path, item) in &description.paths.paths {
+        for (method, operation) in [
+            (Method::GET, &item.get),
+            (Method::POST, &item.post),
+            (Method::PATCH, &item.patch),
+            (Method::DELETE, &item.delete),
+        ] {
+            let parameters = operation
+                .iter()
+                .flat_map(|operation| operation.parameters.iter().flatten());
+            let in_query = |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(parameter) if parameter.parameter_in == ParameterIn::Query);
+            if parameters.into_iter().any(in_query) {
+                asking.insert((method, path.clone()));
+            }
+        }
+    }
+    Arc::new(asking)
+}
+
 fn explain(text: &str) -> Error {
     let text = text
         .strip_prefix("Failed to deserialize query string: ")
         .unwrap_or(text);
-    let quoted = |prefix: &str| text.strip_prefix(prefix)?.split('`').next();
-    if let Some(name) = ["unknown field `", "duplicate field `"]
-        .into_iter()
-        .find_map(quoted)
-    {
-        return Error::Invalid {
-            code: if text.starts_with("unknown") {
-                "unknown_parameter"
-            } else {
-                "duplicate_parameter"
-            },
-            at: Place::Query(name.to_owned()),
-            why: text.replace("field", "query parameter"),
-        };
-    }
-    let name = text.split_once(": ").map_or("", |(name, _)| name);
+    // What can't be read is told as `name: why`.
+    let (name, why) = text.split_once(": ").unwrap_or(("", text));
+    let quoted = |prefix: &str| why.strip_prefix(prefix)?.split('`').next();
+    let (code, name) = if let Some(name) = quoted("unknown field `") {
+        ("unknown_parameter", name)
+    } else if let Some(name) = quoted("duplicate field `") {
+        ("duplicate_parameter", name)
+    } else {
+        ("invalid_parameter", name)
+    };
     Error::Invalid {
-        code: "invalid_parameter",
+        code,
         at: Place::Query(name.to_owned()),
-        why: text.to_owned(),
+        why: why.replace("field", "query parameter"),
     }
 }
 

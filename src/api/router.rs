@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use super::{
     account, api_key, automation, delivery, endpoint, event, event_type, idempotency, machine,
-    plugin, problem, trace,
+    plugin, problem, query, trace,
 };
 use crate::service::Service;
 
@@ -67,12 +67,14 @@ pub(super) fn described() -> OpenApiRouter<Service> {
 
 /// The API over a service. `render`: what `/metrics` answers.
 pub fn router(service: Service, render: Render) -> axum::Router {
-    let (routes, _) = described().split_for_parts();
+    let (routes, description) = described().split_for_parts();
+    let asking = query::asking(&description);
     routes
         .merge(machine::plain(render))
         .fallback(problem::no_route)
         .method_not_allowed_fallback(problem::no_method)
         .layer(from_fn_with_state(service.clone(), idempotency::once))
+        .layer(from_fn_with_state(asking, query::refuse_unasked))
         .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(from_fn(trace::follow))
         .with_state(service)

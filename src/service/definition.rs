@@ -7,14 +7,12 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::{Error, Service, check, subscribe};
-use crate::automation::{Action, Condition, Pattern, Transform, Trigger};
+use crate::automation::{Action, Condition, Pattern, Trigger};
 use crate::model::limits::{
     ACTIONS_MAX, DELIVERIES_PER_EVALUATION_MAX, OUTPUTS_MAX, TRANSFORMS_MAX,
 };
 use crate::model::{AccountId, AutomationId, EndpointId, Timestamp};
 use crate::outbound::Target;
-use crate::pipeline::components;
-use crate::plugin::{ConfigError, Digest};
 use crate::store;
 
 /// What starts an automation.
@@ -41,7 +39,7 @@ pub struct TransformRequest {
     pub config: Option<Box<RawValue>>,
     #[serde(skip_serializing)]
     #[schema(ignore)]
-    javascript: Option<IgnoredAny>,
+    pub(super) javascript: Option<IgnoredAny>,
 }
 
 /// What follows from an event that meets the condition.
@@ -120,129 +118,6 @@ pub(super) struct Actions {
 }
 
 impl Service {
-    /// Pins the plugins of a chain and checks their configurations.
-    pub(super) async fn transforms(
-        &self,
-        account: AccountId,
-        requests: Vec<TransformRequest>,
-    ) -> Result<Vec<Transform>, Error> {
-        if requests.len() > TRANSFORMS_MAX {
-            let why = format!(
-                "there are {} transforms: {TRANSFORMS_MAX} at most",
-                requests.len()
-            );
-            return Err(Error::field("/transforms", why));
-        }
-        let mut transforms = Vec::with_capacity(requests.len());
-        for (place, request) in requests.into_iter().enumerate() {
-            transforms.push(
-                self.transform(account, request, &format!("/transforms/{place}"))
-                    .await?,
-            );
-        }
-        Ok(transforms)
-    }
-
-    async fn transform(
-        &self,
-        account: AccountId,
-        request: TransformRequest,
-        at: &str,
-    ) -> Result<Transform, Error> {
-        if request.javascript.is_some() {
-            return Err(Error::not_built(
-                format!("{at}/javascript"),
-                "a transform in JavaScript",
-            ));
-        }
-        let reference = request.plugin.ok_or_else(|| {
-            Error::field(
-                at,
-                "a transform names its plugin: add plugin, such as redact@1.0.0",
-            )
-        })?;
-        let pointer = format!("{at}/plugin");
-        let (plugin, digest) = self.pin(account, &reference, &pointer).await?;
-        let component = self
-            .inner
-            .components
-            .load(account, digest)
-            .await
-            .map_err(|error| match error {
-                components::Error::Missing(_) => unknown_plugin(&reference, &pointer),
-                error => Error::unreadable("the plugin", error),
-            })?;
-        let config = match request.config {
-            Some(config) => config,
-            None => RawValue::from_string("{}".to_owned())
-                .map_err(|error| Error::unreadable("the configuration", error))?,
-        };
-        component.check_config(config.get()).map_err(|error| {
-            let within = match &error {
-                ConfigError::Mismatch { pointer, .. } => pointer.as_str(),
-                _ => "",
-            };
-            Error::Invalid {
-                code: "invalid_config",
-                at: super::Place::body(format!("{at}/config{within}")),
-                why: error.to_string(),
-            }
-        })?;
-        Ok(Transform {
-            plugin,
-            digest: digest.to_string(),
-            config,
-        })
-    }
-
-    /// The component that a reference names now, and the reference as it is kept.
-    async fn pin(
-        &self,
-        account: AccountId,
-        reference: &str,
-        pointer: &str,
-    ) -> Result<(String, Digest), Error> {
-        if reference.starts_with("sha256:") {
-            let digest = reference
-                .parse()
-                .map_err(|error| Error::field(pointer, error))?;
-            return Ok((reference.to_owned(), digest));
-        }
-        let (name, version) = match reference.split_once('@') {
-            Some((name, version)) => (name, Some(version)),
-            None => (reference, None),
-        };
-        let unknown = || unknown_plugin(reference, pointer);
-        let plugin = self
-            .inner
-            .store
-            .plugin_by_name(account, name)
-            .await?
-            .ok_or_else(unknown)?;
-        let versions = self.inner.store.plugin_versions(account, plugin.id).await?;
-        let found = versions
-            .iter()
-            .find(|known| version.is_none_or(|version| known.version == version));
-        let Some(found) = found else {
-            let known: Vec<_> = versions
-                .iter()
-                .map(|version| version.version.as_str())
-                .collect();
-            let why = format!(
-                "there is no such version of '{name}': there are {}",
-                known.join(", ")
-            );
-            return Err(Error::field(pointer, why));
-        };
-        let digest: [u8; 32] = found.digest.as_slice().try_into().map_err(
-            |error: std::array::TryFromSliceError| Error::unreadable("the plugin's digest", error),
-        )?;
-        Ok((
-            format!("{name}@{}", found.version),
-            Digest::from_bytes(digest),
-        ))
-    }
-
     /// Resolves actions: endpoints must be the account's and no other automation's; a bare URL is the
     /// automation's own endpoint, an existing one if it had that URL before.
     pub(super) async fn actions(
@@ -274,13 +149,7 @@ impl Service {
         };
         for (place, request) in requests.iter().enumerate() {
             let at = format!("/actions/{place}");
-            if request.emit.is_some() {
-                return Err(Error::not_built(format!("{at}/emit"), "emitting an event"));
-            }
-            let webhook = request
-                .webhook
-                .as_ref()
-                .ok_or_else(|| Error::field(&*at, "an action says what to do: add webhook"))?;
+            let webhook = wanted(request, &at)?;
             let at = format!("{at}/webhook");
             let action = match (&webhook.endpoint, &webhook.url) {
                 (Some(id), None) => {
@@ -351,15 +220,13 @@ impl Service {
     }
 }
 
-fn unknown_plugin(reference: &str, pointer: &str) -> Error {
-    let shown: String = reference.chars().take(120).collect();
-    Error::Invalid {
-        code: "unknown_plugin",
-        at: super::Place::body(pointer),
-        why: format!(
-            "there is no plugin '{shown}' in this account: upload it with POST /v1/plugins"
-        ),
+/// The webhook of an action.
+fn wanted<'a>(request: &'a ActionRequest, at: &str) -> Result<&'a WebhookRequest, Error> {
+    if request.emit.is_some() {
+        return Err(Error::not_built(format!("{at}/emit"), "emitting an event"));
     }
+    let webhook = request.webhook.as_ref();
+    webhook.ok_or_else(|| Error::field(at, "an action says what to do: add webhook"))
 }
 
 #[cfg(test)]

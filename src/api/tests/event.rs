@@ -73,11 +73,12 @@ async fn an_event_s_whole_way_can_be_seen() {
         .get(&format!("{path}&cursor={}", page.text("/next_cursor")))
         .await
         .is(200);
-    assert_eq!(page.body["data"][0]["id"], again.body["id"]);
-    assert_eq!(
-        (&next.body["data"][0]["id"], &next.body["next_cursor"]),
-        (&json!(delivery), &Value::Null)
-    );
+    let mut paged = [page.text("/data/0/id"), next.text("/data/0/id")];
+    paged.sort();
+    let mut expected = [delivery, again.id()];
+    expected.sort();
+    assert_eq!(paged, expected);
+    assert_eq!(next.body["next_cursor"], Value::Null);
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use crate::model::{Clock, ManualClock, Timestamp};
 use crate::outbound::{self, Client, EgressGuard};
 use crate::pipeline::components::Components;
 use crate::pipeline::{Limits, Parts, Pipeline};
-use crate::plugin::{self, Engine};
+use crate::plugin::{Engine, Settings as Sandbox};
 use crate::service::{self, Rules, Service};
 use crate::store::Store;
 use crate::vault::{MasterKey, Vault};
@@ -90,9 +90,9 @@ impl Doors {
         let url = format!("sqlite:{}", folder.path().join("doors.db").display());
         let store = Store::open(&url).await.expect("a store");
         let vault = Arc::new(Vault::new(MasterKey::from_random([7; 32]), Vec::new()));
-        let engine = Engine::new(&plugin::Settings {
+        let engine = Engine::new(&Sandbox {
             instances_max: 4,
-            ..plugin::Settings::default()
+            ..Sandbox::default()
         });
         let components = Components::new(engine.expect("an engine"), store.clone());
         let guard = EgressGuard::new(vec!["127.0.0.0/8".parse().expect("a network")]);

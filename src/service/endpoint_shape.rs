@@ -1,0 +1,196 @@
+//! How an endpoint is written and read.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::profile::{Overrides, SignatureRequest};
+use super::{Error, Subscribe};
+use crate::envelope::Envelope;
+use crate::failure::FailurePolicy;
+use crate::model::{AutomationId, EndpointId, Timestamp};
+use crate::pipeline::EndpointSettings;
+use crate::retry::RetryPolicy;
+use crate::signing::Scheme;
+use crate::store;
+
+/// An endpoint to be made. What is left out comes from the profile.
+#[derive(Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewEndpoint {
+    /// Where requests are sent.
+    #[schema(example = "https://example.com/hook")]
+    pub url: String,
+    /// For people; the URL's host, if left out.
+    pub name: Option<String>,
+    /// What its own subscription names; all, if left out.
+    pub subscribe: Option<Subscribe>,
+    /// How deliveries are signed.
+    pub signatures: Option<Vec<SignatureRequest>>,
+    /// How the body is wrapped.
+    pub envelope: Option<Envelope>,
+    /// When a failed delivery is tried again.
+    pub retry_policy: Option<RetryPolicy>,
+    /// When the endpoint is given up.
+    pub failure_policy: Option<FailurePolicy>,
+    /// `standard` (if left out) or `account-signed`.
+    pub profile: Option<String>,
+    /// Time for one whole attempt, 10 to 60000.
+    pub timeout_ms: Option<u64>,
+}
+
+/// What is changed of an endpoint; what is left out stays. A profile that is named replaces all that
+/// came from the old one, but not the subscription.
+#[derive(Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointPatch {
+    /// Where requests are sent.
+    pub url: Option<String>,
+    /// For people.
+    pub name: Option<String>,
+    /// What its own subscription names.
+    pub subscribe: Option<Subscribe>,
+    /// How deliveries are signed, without secrets: those are rotated.
+    pub signatures: Option<Vec<SignatureRequest>>,
+    /// How the body is wrapped.
+    pub envelope: Option<Envelope>,
+    /// When a failed delivery is tried again.
+    pub retry_policy: Option<RetryPolicy>,
+    /// When the endpoint is given up.
+    pub failure_policy: Option<FailurePolicy>,
+    /// `standard` or `account-signed`.
+    pub profile: Option<String>,
+    /// Time for one whole attempt, 10 to 60000.
+    pub timeout_ms: Option<u64>,
+}
+
+/// An endpoint.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EndpointView {
+    /// Its id.
+    #[schema(value_type = String, example = "ep_0198c1f0a3b27c4d8e5f60718293a4b5")]
+    pub id: EndpointId,
+    /// For people.
+    pub name: String,
+    /// Where requests are sent.
+    pub url: String,
+    /// The profile that its settings began with.
+    pub profile: String,
+    /// What its own subscription names.
+    pub subscribe: Subscribe,
+    /// How deliveries are signed.
+    pub signatures: Vec<Scheme>,
+    /// How the body is wrapped.
+    pub envelope: Envelope,
+    /// When a failed delivery is tried again.
+    pub retry_policy: RetryPolicy,
+    /// The same in words.
+    pub retry_schedule: String,
+    /// When the endpoint is given up.
+    pub failure_policy: FailurePolicy,
+    /// Time for one whole attempt.
+    pub timeout_ms: u64,
+    /// `enabled` or `disabled`.
+    pub state: String,
+    /// `gone` (it answered 410), `failing` or `by_user`, if it is disabled.
+    pub disabled_why: Option<String>,
+    /// The first failure since the last success.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub failing_since: Option<Timestamp>,
+    /// The automation whose bare URL it is.
+    #[schema(value_type = Option<String>)]
+    pub automation: Option<AutomationId>,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When it last changed.
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Timestamp,
+}
+
+/// Whether deliveries to an endpoint go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    /// They do.
+    On,
+    /// They are held.
+    Off,
+}
+
+/// An endpoint that was just made.
+#[derive(Serialize, ToSchema)]
+pub struct NewEndpointView {
+    /// The endpoint.
+    #[serde(flatten)]
+    pub endpoint: EndpointView,
+    /// Its signing secret, if its deliveries are signed with one; shown here and when revealed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "whsec_…")]
+    pub secret: Option<String>,
+}
+
+impl TryFrom<store::Endpoint> for EndpointView {
+    type Error = Error;
+
+    fn try_from(row: store::Endpoint) -> Result<Self, Error> {
+        let settings = stored_settings(&row)?;
+        Ok(Self {
+            id: row.id,
+            name: row.name,
+            url: row.url,
+            subscribe: Subscribe::of_stored(settings.subscribe.as_deref()),
+            profile: settings.profile,
+            signatures: settings.signatures,
+            envelope: settings.envelope,
+            retry_schedule: settings.retry_policy.preview(),
+            retry_policy: settings.retry_policy,
+            failure_policy: settings.failure_policy,
+            timeout_ms: settings.timeout_ms,
+            state: row.state,
+            disabled_why: row.disabled_why,
+            failing_since: row.failing_since,
+            automation: row.owner_automation,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+impl NewEndpoint {
+    pub(super) fn overrides(&self) -> Overrides {
+        Overrides {
+            profile: self.profile.clone(),
+            subscribe: self.subscribe.clone(),
+            signatures: self.signatures.clone(),
+            envelope: self.envelope,
+            retry_policy: self.retry_policy.clone(),
+            failure_policy: self.failure_policy,
+            timeout_ms: self.timeout_ms,
+        }
+    }
+}
+
+impl EndpointPatch {
+    pub(super) fn overrides(&self) -> Overrides {
+        Overrides {
+            profile: self.profile.clone(),
+            subscribe: self.subscribe.clone(),
+            signatures: self.signatures.clone(),
+            envelope: self.envelope,
+            retry_policy: self.retry_policy.clone(),
+            failure_policy: self.failure_policy,
+            timeout_ms: self.timeout_ms,
+        }
+    }
+}
+
+/// The settings of a stored endpoint.
+pub(super) fn stored_settings(row: &store::Endpoint) -> Result<EndpointSettings, Error> {
+    serde_json::from_str(&row.settings)
+        .map_err(|error| Error::unreadable("the endpoint's settings", error))
+}
+
+/// Settings as they are stored.
+pub(super) fn settings_text(settings: &EndpointSettings) -> Result<String, Error> {
+    serde_json::to_string(settings)
+        .map_err(|error| Error::unreadable("the endpoint's settings", error))
+}
