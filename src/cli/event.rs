@@ -34,16 +34,17 @@ pub(super) enum EventCommand {
     Send(SendOptions),
 }
 
-/// Sends one event, or many: one JSON text a line, from a file or standard input.
-///
-/// A line is an event as POST /v1/events takes it, {"type":"deal.created","data":{…}}; with --type it is
-/// the payload alone. The exit code is 0 if all were taken and 1 if any was refused.
+/// What is sent, and where.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  \
+#[command(
+    after_help = "A line is an event as POST /v1/events takes it, {\"type\":\"deal.created\",\"data\":{…}}; with --type it is\n\
+    the payload alone. Exit codes: 0, all were taken; 1, some were refused.\n\n\
+    Examples:\n  \
     throwbar event send --type proposal.accepted --data '{\"number\":\"P-1\",\"amount\":1200}'\n  \
     throwbar event send --type deal.created --data @deal.json\n  \
     throwbar event send --file events.ndjson\n  \
-    tail -f payloads.ndjson | throwbar event send --type message.received")]
+    tail -f payloads.ndjson | throwbar event send --type message.received"
+)]
 pub(super) struct SendOptions {
     #[command(flatten)]
     door: DoorOptions,

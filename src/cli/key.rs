@@ -16,14 +16,16 @@ use crate::vault::{ApiKey, MasterKey, random};
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum KeyCommand {
     /// Make a master key, for THROWBAR_MASTER_KEY.
-    ///
-    /// Secrets in the database are sealed under it: without it they are lost. Put a new key on the
-    /// first line and keep the older ones below it.
+    #[command(
+        after_help = "Secrets in the database are sealed under it: without it they are lost. Put a new key on the\n\
+        first line and keep the older ones below it."
+    )]
     Master,
     /// Make another operator key, directly in the database.
-    ///
-    /// For when no operator key is known any more. It needs the database, not a running server; the
-    /// key works at once.
+    #[command(
+        after_help = "For when no operator key is known any more. It needs the database, not a running server;\n\
+        the key works at once."
+    )]
     Operator(OperatorOptions),
     /// Make an API key for an account.
     Create(CreateOptions),

@@ -87,7 +87,7 @@ impl ServerOptions {
     fn load(&self, environment: Vec<(String, String)>) -> anyhow::Result<Config> {
         let mut flags = Vec::new();
         let mut set = |name: &'static str, value: Option<String>| {
-            flags.extend(value.map(|value| (name, value)))
+            flags.extend(value.map(|value| (name, value)));
         };
         set("listen", self.listen.clone());
         set(
@@ -127,11 +127,8 @@ fn text_or_file(given: &str) -> anyhow::Result<String> {
         return Ok(given.to_owned());
     };
     let text = std::fs::read_to_string(path).with_context(|| format!("{path} can't be read"))?;
-    Ok(text
-        .strip_suffix('\n')
-        .map(|text| text.strip_suffix('\r').unwrap_or(text))
-        .unwrap_or(&text)
-        .to_owned())
+    let end = if text.ends_with("\r\n") { "\r\n" } else { "\n" };
+    Ok(text.strip_suffix(end).unwrap_or(&text).to_owned())
 }
 
 #[cfg(test)]

@@ -18,13 +18,12 @@ use crate::signing::{self, Check, Finding, Outcome, Report, Scheme, TOLERANCE_S_
 /// Largest body that is read.
 const BODY_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
-/// Says whether a delivery is genuine and, if it is not, what is wrong with it.
-///
-/// Give the headers as they came and the body byte for byte. The exit code is 0 if the signature is
-/// genuine and 3 if it is not.
+/// What is to be checked.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  throwbar verify --secret whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw \\\n    \
+    after_help = "Give the headers as they came and the body byte for byte.\n\
+    Exit codes: 0, the signature is genuine; 3, it is not.\n\n\
+    Example:\n  throwbar verify --secret whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw \\\n    \
     --header 'webhook-id: evt_…' --header 'webhook-timestamp: 1767225600' \\\n    \
     --header 'webhook-signature: v1,…' --body delivery.json"
 )]

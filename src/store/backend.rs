@@ -52,6 +52,7 @@ pub(super) enum Tx {
     Postgres(Transaction<'static, Postgres>),
 }
 
+const SQLITE_BEGIN: &str = "BEGIN IMMEDIATE";
 const SQLITE_READERS_MAX: u32 = 4;
 const POSTGRES_CONNECTIONS_MAX: u32 = 16;
 const STATEMENTS_CACHED_MAX: usize = 256;
@@ -130,7 +131,7 @@ impl Backend {
     /// Begins a writing transaction, without a fence.
     pub(super) async fn begin(&self) -> Result<Tx, sqlx::Error> {
         Ok(match self {
-            Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Sqlite { write, .. } => Tx::Sqlite(begin_sqlite(write).await?),
             Self::Postgres { pool, .. } => Tx::Postgres(pool.begin().await?),
         })
     }
@@ -334,6 +335,18 @@ impl SqliteHeads {
 
     fn statement(&self, rows: usize, body: &str) -> String {
         self.0.sqlite_with(rows) + body
+    }
+}
+
+/// Where SQLite itself has rolled back, as it does on a full disk, the library still counts a
+/// transaction on that connection and refuses any further one: then it takes a new connection.
+async fn begin_sqlite(write: &SqlitePool) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+    match write.begin_with(SQLITE_BEGIN).await {
+        Err(sqlx::Error::InvalidSavePointStatement) => {
+            write.acquire().await?.close().await?;
+            write.begin_with(SQLITE_BEGIN).await
+        }
+        begun => begun,
     }
 }
 

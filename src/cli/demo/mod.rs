@@ -38,11 +38,13 @@ const PACE_ONCE_MS: i64 = 10;
 /// Events that are sent and not told yet.
 const UNTOLD_MAX: usize = 1000;
 
-/// Shows everything at once: a server, a made-up company's automations, and events that flow.
-///
-/// It needs nothing and leaves nothing behind. With --once it is a check: the exit code is 0 if each
-/// expected delivery arrived exactly once and verified and nothing else did, and 3 if not.
+/// How the demo runs.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "It needs nothing, sends nothing anywhere but to itself, and leaves nothing behind.\n\
+    Exit codes of --once: 0, each expected delivery arrived exactly once and verified, and nothing\n\
+    else did; 3, the answer is no."
+)]
 pub(super) struct DemoOptions {
     /// Send a fixed number of events, check everything that must follow from them, and end.
     #[arg(long)]

@@ -43,7 +43,7 @@ impl Place {
 }
 
 /// One first attempt in so many is refused on purpose.
-pub(super) const STUMBLE_EVERY: u64 = 7;
+const STUMBLE_EVERY: u64 = 7;
 
 /// One event, and what must follow from it.
 #[derive(Debug, Clone, PartialEq)]

@@ -73,54 +73,49 @@ impl Summary {
     /// The table and the last word.
     pub(super) fn text(&self, took_ms: i64) -> String {
         let head = ["", "expected", "arrived", "requests", "refused", "verified"];
-        let mut text = format!("\n{}\n", paint::faint(&row(head)));
+        let mut lines = vec![String::new(), paint::faint(&row(head))];
         for (counts, place) in self.places.iter().zip(Place::ALL) {
-            let figures = [
-                counts.expected,
-                counts.arrived,
-                counts.requests,
-                counts.refused,
-                counts.verified,
-            ];
-            let [expected, arrived, requests, refused, verified] = figures.map(paint::thousands);
-            text += &row([
+            lines.push(row([
                 place.path(),
-                &expected,
-                &arrived,
-                &requests,
-                &refused,
-                &verified,
-            ]);
-            text.push('\n');
+                &paint::thousands(counts.expected),
+                &paint::thousands(counts.arrived),
+                &paint::thousands(counts.requests),
+                &paint::thousands(counts.refused),
+                &paint::thousands(counts.verified),
+            ]));
         }
-        text += &format!(
-            "\n{} events in {:.1} s: automations fired {} times and were filtered {} times; nobody listened to {}.\n",
+        lines.push(String::new());
+        lines.push(format!(
+            "{} events in {:.1} s: automations fired {} times and were filtered {} times; nobody listened to {}.",
             paint::thousands(self.events),
             took_ms as f64 / 1000.0,
             paint::thousands(self.fired),
             paint::thousands(self.filtered),
             paint::thousands(self.unheard),
-        );
+        ));
         if self.yours > 0 {
-            text += &format!("{} deliveries of your own.\n", paint::thousands(self.yours));
+            let yours = paint::thousands(self.yours);
+            lines.push(format!("Deliveries of your own: {yours}."));
         }
-        text + &self.last_word()
+        lines.extend(self.last_words());
+        lines.join("\n") + "\n"
     }
 
-    fn last_word(&self) -> String {
+    fn last_words(&self) -> Vec<String> {
         if self.faults.is_empty() {
             let word =
                 "✓ every expected delivery arrived exactly once and verified, and nothing else did";
-            return paint::good(word) + "\n";
+            return vec![paint::good(word)];
         }
-        let mut text = String::new();
-        for fault in self.faults.iter().take(FAULTS_SHOWN_MAX) {
-            text += &format!("{}\n", paint::bad(&format!("✗ {fault}")));
-        }
+        let shown = self.faults.iter().take(FAULTS_SHOWN_MAX);
+        let mut words: Vec<String> = shown
+            .map(|fault| paint::bad(&format!("✗ {fault}")))
+            .collect();
         if self.faults.len() > FAULTS_SHOWN_MAX {
-            text += &format!("… and {} more\n", self.faults.len() - FAULTS_SHOWN_MAX);
+            let more = self.faults.len() - FAULTS_SHOWN_MAX;
+            words.push(format!("… and {more} more"));
         }
-        text
+        words
     }
 }
 

@@ -4,7 +4,7 @@
 use super::company::{LISTENERS, Listener};
 use super::outcome::{Arrivals, Evaluation, Outcome};
 use super::receiver::Stranger;
-use super::story::{Place, STUMBLE_EVERY, Story};
+use super::story::{Place, Story};
 use crate::cli::paint;
 use crate::model::Timestamp;
 
@@ -29,25 +29,24 @@ pub(super) fn event(
 ) -> String {
     let words = paint::cut(&story.words, WIDTH - INDENT - TYPE_WIDTH - 2);
     let event_type = paint::column(story.event_type, TYPE_WIDTH);
-    let mut told = format!(
-        "{}  {}  {words}\n",
-        paint::faint(&time_of_day(at)),
-        paint::strong(&event_type)
-    );
-    let indent = " ".repeat(INDENT);
-    if outcome.evaluations.is_empty() {
-        told += &format!(
-            "{indent}{}\n",
-            paint::faint("· no automation listens to it")
-        );
-    }
-    for one in &outcome.evaluations {
-        told += &format!("{indent}{}\n", evaluation(one, arrivals));
+    let (time, event_type) = (paint::faint(&time_of_day(at)), paint::strong(&event_type));
+    let mut below: Vec<String> = outcome
+        .evaluations
+        .iter()
+        .map(|one| evaluation(one, arrivals))
+        .collect();
+    if below.is_empty() {
+        below.push(paint::faint("· no automation listens to it"));
     }
     if let Some(open) = &outcome.open {
-        told += &format!("{indent}{}\n", paint::bad(&format!("✗ {open}")));
+        below.push(paint::bad(&format!("✗ {open}")));
     }
-    told
+    let indent = " ".repeat(INDENT);
+    let below: String = below
+        .into_iter()
+        .flat_map(|line| [indent.clone(), line, "\n".to_owned()])
+        .collect();
+    format!("{time}  {event_type}  {words}\n{below}")
 }
 
 fn evaluation(one: &Evaluation, arrivals: &Arrivals) -> String {
@@ -83,7 +82,9 @@ fn deliveries(one: &Evaluation, arrivals: &Arrivals) -> String {
             let attempts: Vec<String> = delivery
                 .attempts
                 .iter()
-                .map(|attempt| format!("{} in {} ms", attempt.came_back, attempt.duration_ms))
+                .map(|attempt| {
+                    format!("{} in {}", attempt.came_back, duration(attempt.duration_ms))
+                })
                 .collect();
             let attempts = paint::cut(&attempts.join(", then "), ATTEMPTS_WIDTH);
             match (delivery.state.as_str(), delivery.attempts.len()) {
@@ -94,6 +95,14 @@ fn deliveries(one: &Evaluation, arrivals: &Arrivals) -> String {
         })
         .collect();
     format!("{way} {}  {}", told.join(", "), verified(place, arrivals))
+}
+
+fn duration(ms: i64) -> String {
+    if ms == 0 {
+        "<1 ms".to_owned()
+    } else {
+        format!("{ms} ms")
+    }
 }
 
 fn verified(place: Place, arrivals: &Arrivals) -> String {
@@ -135,40 +144,43 @@ pub(super) struct Header<'a> {
 impl Header<'_> {
     /// What is running here, and what to do with it.
     pub(super) fn text(&self) -> String {
-        let mut text = format!(
-            "\n{} {}\n\nEvents of a made-up company come in. Automations decide what follows, two WebAssembly\n\
-             plugins reshape payloads in a sandbox, and signed deliveries leave for the demo's own receiver,\n\
-             which checks each signature and answers one first attempt in {STUMBLE_EVERY} with 500 on purpose.\n\n",
-            paint::strong("Throwbar"),
-            paint::faint(concat!(env!("CARGO_PKG_VERSION"), ", the demo")),
-        );
-        for (event_type, listener) in LISTENERS {
-            text += &format!(
-                "  {}  {} {} → {} {}\n",
-                paint::strong(&paint::column(event_type, TYPE_WIDTH)),
-                paint::column(listener.name, NAME_WIDTH),
-                paint::column(listener.plugin, PLUGIN_WIDTH),
-                paint::column(listener.place.path(), PATH_WIDTH),
-                paint::faint(remark(listener.place)),
-            );
-        }
         let Self { url, key, account } = self;
-        text += &format!(
-            "\n  server        {}\n  operator key  {key}\n  stop          Ctrl-C\n\n  \
-             Send an event of your own:\n\n",
-            paint::link(url)
-        );
-        for line in [
+        let listening: Vec<String> = LISTENERS.into_iter().map(listening).collect();
+        let curl: Vec<String> = [
             format!("curl {url}/v1/events -H 'Content-Type: application/json' \\"),
             format!("  -H 'Authorization: Bearer {key}' \\"),
             format!("  -H 'Throwbar-Account: {account}' \\"),
             r#"  -d '{"type":"deal.stage.changed","data":{"deal":"mine","stage":"Won"}}'"#
                 .to_owned(),
-        ] {
-            text += &format!("  {}\n", paint::link(&line));
-        }
-        text + "\n"
+        ]
+        .iter()
+        .map(|line| format!("  {}", paint::link(line)))
+        .collect();
+        format!(
+            "\n{} {}\n\n\
+             Events of a made-up company come in. Automations decide what follows, two WebAssembly\n\
+             plugins reshape payloads in a sandbox, and signed deliveries leave for the demo's own receiver,\n\
+             which checks each signature and now and then refuses a first attempt on purpose.\n\n\
+             {}\n\n  server        {}\n  operator key  {key}\n  stop          Ctrl-C\n\n  \
+             Send an event of your own:\n\n{}\n\n",
+            paint::strong("Throwbar"),
+            paint::faint(concat!(env!("CARGO_PKG_VERSION"), ", the demo")),
+            listening.join("\n"),
+            paint::link(url),
+            curl.join("\n"),
+        )
     }
+}
+
+fn listening((event_type, listener): (&str, Listener)) -> String {
+    format!(
+        "  {}  {} {} → {} {}",
+        paint::strong(&paint::column(event_type, TYPE_WIDTH)),
+        paint::column(listener.name, NAME_WIDTH),
+        paint::column(listener.plugin, PLUGIN_WIDTH),
+        paint::column(listener.place.path(), PATH_WIDTH),
+        paint::faint(remark(listener.place)),
+    )
 }
 
 const fn remark(place: Place) -> &'static str {

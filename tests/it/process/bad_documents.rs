@@ -99,6 +99,11 @@ fn automation(condition: &str) -> Value {
     })
 }
 
+fn unconditional(condition: &str, words: &'static str) -> Wrong {
+    let body = automation(condition).to_string();
+    wrong(body, 422, "invalid_condition", "/condition", words)
+}
+
 fn wrong_automations() -> Vec<Wrong> {
     let good = || automation("true == true");
     let unknown_plugin = json!([{"plugin": "nobody@1.0.0", "config": {}}]);
@@ -114,30 +119,23 @@ fn wrong_automations() -> Vec<Wrong> {
             "/when",
             "remove",
         ),
-        invalid(&automation("event.data.a = 1"), "/condition", "write =="),
-        invalid(&automation("event.data.a"), "/condition", "true or false"),
-        invalid(&automation("foo == 1"), "/condition", "there is no `foo`"),
-        invalid(
-            &automation("now() > event.timestamp"),
-            "/condition",
-            "no function now()",
-        ),
-        invalid(
-            &automation("event.data.a.matches('(a+)+')"),
-            "/condition",
-            "matches()",
-        ),
-        invalid(&automation(&long), "/condition", "4096 at most"),
-        invalid(&automation(&costly), "/condition", "steps"),
-        invalid(
-            &automation("event.data.a.all(x, x.all(y, y > 1))"),
-            "/condition",
+        unconditional("event.data.a = 1", "write =="),
+        unconditional("event.data.a", "true or false"),
+        unconditional("foo == 1", "there is no `foo`"),
+        unconditional("now() > event.timestamp", "no function now()"),
+        unconditional("event.data.a.matches('(a+)+')", "matches()"),
+        unconditional(&long, "4096 at most"),
+        unconditional(&costly, "steps"),
+        unconditional(
+            "event.data.a.all(x, x.all(y, y > 1))",
             "a loop within a loop",
         ),
-        invalid(
-            &with(good(), "transforms", unknown_plugin),
+        wrong(
+            with(good(), "transforms", unknown_plugin).to_string(),
+            422,
+            "unknown_plugin",
             "/transforms/0/plugin",
-            "nobody",
+            "upload it",
         ),
         invalid(
             &with(good(), "actions", unknown_endpoint),
@@ -208,7 +206,7 @@ fn wrong_components() -> Vec<Wrong> {
     );
     let core_module = component("(module (func (export \"run\")))");
     let memory = "(component (core module $m (memory 1025)) (core instance (instantiate $m)))";
-    let refused = |wasm: Vec<u8>, words| wrong(wasm, 422, "invalid_component", None, words);
+    let refused = |wasm: Vec<u8>, words| wrong(wasm, 422, "plugin_refused", "", words);
     vec![
         refused(Vec::new(), "not a WebAssembly component"),
         refused(

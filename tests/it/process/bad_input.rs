@@ -84,163 +84,67 @@ pub async fn rows(home: &Home) -> i64 {
     rows
 }
 
-fn wrong_events() -> Vec<Wrong> {
-    let long_type = format!("a.{}", "b".repeat(200));
-    let too_deep = event_body("a.b", &nested(65), None);
-    let too_long = event_body("a.b", &format!("\"{}\"", "x".repeat(256 * 1024)), None);
-    let long_key = event_body("a.b", "1", Some(&"k".repeat(257)));
+/// What is no JSON.
+fn unreadable() -> Vec<Wrong> {
+    let malformed = |body: &[u8], words| wrong(body, 400, "malformed", None, words);
     vec![
-        wrong("", 400, "malformed", None, "not JSON"),
-        wrong(
-            "{\"type\":\"a.b\",\"data\":{]}",
-            400,
-            "malformed",
-            None,
-            "line 1 column 24",
-        ),
-        wrong(
-            "{\"type\":\"a.b\",\"data\":1} and more",
-            400,
-            "malformed",
-            None,
-            "trailing",
-        ),
-        wrong(
-            "{\"type\":\"a.b\",\"data\":01}",
-            400,
-            "malformed",
-            None,
-            "not JSON",
-        ),
-        wrong(
-            "{\"type\":\"a.b\",\"data\":NaN}",
-            400,
-            "malformed",
-            None,
-            "not JSON",
-        ),
-        wrong(
+        malformed(b"", "not JSON"),
+        malformed(b"{\"type\":\"a.b\",\"data\":{]}", "line 1 column 23"),
+        malformed(b"{\"type\":\"a.b\",\"data\":1} and more", "trailing"),
+        malformed(b"{\"type\":\"a.b\",\"data\":01}", "not JSON"),
+        malformed(b"{\"type\":\"a.b\",\"data\":NaN}", "not JSON"),
+        malformed(
             b"{\"type\":\"a.b\",\"data\":\"\xff\"}",
-            400,
-            "malformed",
-            None,
             "UTF-8 from byte 22",
         ),
-        wrong(
-            b"{\"type\":\"a.b\",\"data\":\"\xed\xa0\x80\"}",
-            400,
-            "malformed",
-            None,
-            "UTF-8",
-        ),
-        wrong(
-            b"{\"type\":\"a.b\",\"data\":\"\0\"}",
-            400,
-            "malformed",
-            None,
-            "control character",
-        ),
-        wrong(
-            b"{\"type\":\"a.b\",\0\"data\":1}",
-            400,
-            "malformed",
-            None,
-            "not JSON",
-        ),
-        wrong("{\"data\":1}", 422, "missing_field", "/type", "add it"),
-        wrong(
-            "{\"type\":\"a.b\"}",
-            422,
-            "missing_field",
-            "/data",
-            "add it",
-        ),
-        wrong(
-            "{\"type\":7,\"data\":1}",
-            422,
-            "invalid_field",
-            "/type",
-            "integer",
-        ),
-        wrong(
-            "{\"type\":\"a.b\",\"data\":1,\"id\":[]}",
-            422,
-            "invalid_field",
-            "/id",
-            "sequence",
-        ),
-        wrong(
-            "{\"type\":\"a.b\",\"data\":1,\"dada\":1}",
-            422,
-            "unknown_field",
-            "/dada",
-            "remove it",
-        ),
-        wrong(
-            "{\"type\":\"a\",\"data\":1,\"type\":\"a\"}",
-            422,
-            "duplicate_field",
-            "/type",
-            "once",
-        ),
-        wrong(
-            "{\"type\":\"a\",\"data\":1,\"data\":1}",
-            422,
-            "duplicate_field",
-            "/data",
-            "once",
-        ),
-        wrong(
-            event_body("", "1", None),
-            422,
-            "invalid_field",
-            "/type",
-            "deal.updated",
-        ),
-        wrong(
-            event_body("a..b", "1", None),
-            422,
-            "invalid_field",
-            "/type",
-            "one dot",
-        ),
-        wrong(
-            event_body("a b", "1", None),
-            422,
-            "invalid_field",
-            "/type",
-            "ASCII",
-        ),
-        wrong(
-            event_body("a.*", "1", None),
-            422,
-            "invalid_field",
-            "/type",
-            "'*'",
-        ),
-        wrong(
-            event_body(&long_type, "1", None),
-            422,
-            "invalid_field",
-            "/type",
-            "200 at most",
-        ),
-        wrong(
-            long_key,
-            422,
-            "invalid_field",
-            "/idempotency_key",
-            "256 at most",
-        ),
-        wrong(
+        malformed(b"{\"type\":\"a.b\",\"data\":\"\xed\xa0\x80\"}", "UTF-8"),
+        malformed(b"{\"type\":\"a.b\",\"data\":\"\0\"}", "control character"),
+        malformed(b"{\"type\":\"a.b\",\0\"data\":1}", "not JSON"),
+    ]
+}
+
+/// Envelopes whose fields are not what they should be.
+fn wrong_fields() -> Vec<Wrong> {
+    let missing = |body: &str, at| wrong(body, 422, "missing_field", at, "add it");
+    let invalid = |body: &str, at, words| wrong(body, 422, "invalid_field", at, words);
+    let twice = |body: &str, at| wrong(body, 422, "duplicate_field", at, "once");
+    let unknown = |body: &str, at| wrong(body, 422, "unknown_field", at, "remove it");
+    vec![
+        missing("{\"data\":1}", "/type"),
+        missing("{\"type\":\"a.b\"}", "/data"),
+        invalid("[]", "", ""),
+        invalid("{\"type\":7,\"data\":1}", "/type", "integer"),
+        invalid("{\"type\":\"a.b\",\"data\":1,\"id\":[]}", "/id", "sequence"),
+        invalid(
             "{\"type\":\"a\",\"data\":1,\"timestamp\":\"today\"}",
-            422,
-            "invalid_field",
             "/timestamp",
             "",
         ),
+        unknown("{\"type\":\"a.b\",\"data\":1,\"dada\":1}", "/dada"),
+        twice("{\"type\":\"a\",\"data\":1,\"type\":\"a\"}", "/type"),
+        twice("{\"type\":\"a\",\"data\":1,\"data\":1}", "/data"),
+    ]
+}
+
+/// Envelopes whose values can't be.
+fn wrong_values() -> Vec<Wrong> {
+    let invalid = |body: String, at, words| wrong(body, 422, "invalid_field", at, words);
+    let of_type =
+        |event_type: &str, words| invalid(event_body(event_type, "1", None), "/type", words);
+    let long_key = event_body("a.b", "1", Some(&"k".repeat(257)));
+    let too_deep = event_body("a.b", &nested(65), None);
+    let too_long = event_body("a.b", &format!("\"{}\"", "x".repeat(256 * 1024)), None);
+    let far_too_long = event_body("a.b", &format!("\"{}\"", "x".repeat(1024 * 1024)), None);
+    vec![
+        of_type("", "deal.updated"),
+        of_type("a..b", "one dot"),
+        of_type("a b", "ASCII"),
+        of_type("a.*", "'*'"),
+        of_type(&format!("a.{}", "b".repeat(200)), "200 at most"),
+        invalid(long_key, "/idempotency_key", "256 at most"),
         wrong(too_deep, 422, "too_deep", "/data", "flatten"),
         wrong(too_long, 413, "too_large", None, "262144 bytes"),
+        wrong(far_too_long, 413, "too_large", None, "the body is longer"),
     ]
 }
 
@@ -255,7 +159,8 @@ async fn an_event_that_is_wrong_is_refused_with_the_place_and_leaves_nothing() {
         let home = Home::on(engine).await;
         let node = home.start().await;
         let before = rows(&home).await;
-        for case in wrong_events() {
+        let cases = [unreadable(), wrong_fields(), wrong_values()];
+        for case in cases.into_iter().flatten() {
             let reply = node
                 .caller()
                 .try_post("/v1/events", case.body.clone())
