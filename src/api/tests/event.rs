@@ -258,8 +258,14 @@ async fn an_account_that_sends_too_much_is_told_so() {
     };
     let doors = Doors::open_within(limits).await;
     let event = json!({"type": "a", "data": 1});
-    let answer = doors.post("/v1/events/batch", json!([event, event])).await.is(202);
+    let answer = doors
+        .post("/v1/events/batch", json!([event, event]))
+        .await
+        .is(202);
     assert!(answer.body["data"][0]["id"].is_string(), "{}", answer.body);
     let refused = &answer.body["data"][1]["error"];
-    assert_eq!((&refused["status"], &refused["code"]), (&json!(429), &json!("account_busy")));
+    assert_eq!(
+        (&refused["status"], &refused["code"]),
+        (&json!(429), &json!("account_busy"))
+    );
 }
