@@ -34,7 +34,7 @@ pub struct TransformRequest {
     #[schema(example = "redact@1.0.0")]
     pub plugin: Option<String>,
     /// The plugin's configuration; `{}`, if left out.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<serde_json::Value>)]
     pub config: Option<Box<RawValue>>,
     #[serde(skip_serializing)]
     #[schema(ignore)]
