@@ -113,6 +113,7 @@ async fn the_same_event_twice_is_one_event() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one table of cases")]
 async fn a_wrong_event_is_refused_with_its_place_and_nothing_is_kept() {
     let doors = Doors::open().await;
     let deep = format!(
