@@ -22,14 +22,19 @@ pub struct IdError {
     text: String,
 }
 
-/// Keeps UUIDv7s of one millisecond in the order they were minted in.
-static CONTEXT: Mutex<uuid::ContextV7> = Mutex::new(uuid::ContextV7::new());
+/// Keeps UUIDv7s of one millisecond in the order they were minted in. Each millisecond has a context
+/// of its own, because one that is kept never goes back in time, as a test's clock may.
+static CONTEXT: Mutex<Option<(u64, uuid::ContextV7)>> = Mutex::new(None);
 
 fn mint_v7(now: Timestamp) -> Uuid {
     let ms = u64::try_from(now.as_ms()).unwrap_or(0);
-    let context = CONTEXT
+    let mut kept = CONTEXT
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
+    if kept.as_ref().is_none_or(|(last_ms, _)| *last_ms != ms) {
+        *kept = None;
+    }
+    let (_, context) = kept.get_or_insert_with(|| (ms, uuid::ContextV7::new()));
     let nanos = u32::try_from(ms % 1000).unwrap_or(0) * 1_000_000;
     Uuid::new_v7(uuid::Timestamp::from_unix(&*context, ms / 1000, nanos))
 }
