@@ -25,11 +25,9 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             use std::io::Write as _;
-            let mut text = format!("throwbar: {error}");
-            for cause in error.chain().skip(1) {
-                text += &format!("\n  because {cause}");
-            }
-            let _nobody_reads = writeln!(std::io::stderr(), "{text}");
+            let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+            let text = causes.join("\n  because ");
+            let _nobody_reads = writeln!(std::io::stderr(), "throwbar: {text}");
             ExitCode::from(throwbar::cli::EXIT_FAILED)
         }
     }

@@ -15,7 +15,7 @@ use crate::service::{
 /// It is compiled, its imports and its description are checked, and its test vectors are run. The
 /// same component again changes nothing; another one under the same version is a conflict.
 #[utoipa::path(post, path = "/v1/plugins", tag = "plugins", operation_id = "upload_plugin", params(UploadQuery),
-    request_body(content = Vec<u8>, content_type = "application/wasm", description = "The component, up to 32 MiB"),
+    request_body(content = String, content_type = "application/wasm", description = "The component, up to 32 MiB"),
     responses((status = 201, description = "Kept", body = PluginView)))]
 pub(super) async fn upload(
     who: Principal<MayWrite>,

@@ -168,7 +168,6 @@ pub(super) async fn no_method() -> Response {
 }
 
 /// The answer of last resort. The panic itself was logged by the panic hook.
-#[expect(clippy::needless_pass_by_value, reason = "the layer hands it over")]
 pub(super) fn panicked(_panic: Box<dyn Any + Send>) -> http::Response<Body> {
     tracing::error!("a request broke off: this is a defect of the server");
     let why = "the server failed on this request: nothing can be said of what was done";

@@ -284,9 +284,8 @@ mod tests {
     #[test]
     fn batches_are_bounded_and_lose_nothing() {
         let count = BATCH_EVENTS_MAX * 2 + 7;
-        let text: String = (0..count)
-            .map(|no| format!("{{\"type\":\"a\",\"data\":{no},\"id\":\"{no}\"}}\n"))
-            .collect();
+        let line = |no| format!("{{\"type\":\"a\",\"data\":{no},\"id\":\"{no}\"}}\n");
+        let text = (0..count).map(line).collect::<Vec<_>>().concat();
         let mut lines = lines(&text, LineHolds::Envelope);
         let (mut sizes, mut numbers) = (Vec::new(), Vec::new());
         while let Some(batch) = lines.next_batch().expect("read") {

@@ -13,11 +13,13 @@ use super::lanes::{Feeling, Slot};
 use super::plan::Content;
 use super::snapshot::{EndpointView, Snapshot};
 use crate::envelope::{Envelope, Occurrence};
+use crate::failure::FailurePolicy;
 use crate::model::{
     AccountId, AttemptId, AttemptResult, Clock, DeliveryId, DeliveryState, EndpointId, Failure,
+    Timestamp,
 };
-use crate::outbound::{Client, Method, Request};
-use crate::retry::Advice;
+use crate::outbound::{Answer, Client, Method, Request};
+use crate::retry::{Advice, RetryPolicy};
 use crate::signing::{self, Message, MessageId};
 use crate::store::{EndpointMark, NewAttempt, NewRecord};
 use crate::vault::random;
@@ -83,45 +85,54 @@ pub(super) async fn attempt(outgoing: Outgoing, client: &Client, clock: &Clock) 
         })
         .await;
     crash_point("sent-not-recorded");
-    let ended_at = clock.now();
-    let no = NonZeroU16::MIN.saturating_add(outgoing.attempts_made);
-    let advice = Advice {
-        jitter: jitter(),
-        retry_after_ms: match answer.result {
-            AttemptResult::Http { status: 429 | 503 } => {
-                answer.retry_after.map(|asked| asked.wait_ms(ended_at))
-            }
-            _ => None,
-        },
-    };
+    let policies = (&view.settings.retry_policy, view.settings.failure_policy);
+    let record = record(&outgoing, policies, answer, (now, clock.now()));
+    log_failure(&record, view.target.host());
+    let result = record.attempt.as_ref().map(|attempt| attempt.result);
+    Made {
+        feeling: result.map_or(Feeling::Indifferent, decide::feeling),
+        record,
+        slot: outgoing.slot,
+    }
+}
+
+/// What is written of an attempt that began and ended at `times`.
+fn record(
+    outgoing: &Outgoing,
+    policies: (&RetryPolicy, FailurePolicy),
+    answer: Answer,
+    times: (Timestamp, Timestamp),
+) -> NewRecord {
+    let (started_at, ended_at) = times;
     let result = answer.result;
     metrics::counter!("throwbar_attempts_total", "class" => result.class()).increment(1);
-    let record = NewRecord {
+    let no = NonZeroU16::MIN.saturating_add(outgoing.attempts_made);
+    let retry_after_ms = match result {
+        AttemptResult::Http { status: 429 | 503 } => {
+            answer.retry_after.map(|asked| asked.wait_ms(ended_at))
+        }
+        _ => None,
+    };
+    let advice = Advice {
+        jitter: if result.is_success() { 0.0 } else { jitter() },
+        retry_after_ms,
+    };
+    NewRecord {
         account: outgoing.account,
         delivery: outgoing.delivery,
         endpoint: outgoing.endpoint,
         attempt: Some(NewAttempt {
-            id: AttemptId::mint(now),
+            id: AttemptId::mint(started_at),
             no: no.get(),
             result,
             message: answer.message,
-            response: if answer.excerpt.is_empty() {
-                None
-            } else {
-                Some(answer.excerpt)
-            },
-            started_at: now,
+            response: Some(answer.excerpt).filter(|excerpt| !excerpt.is_empty()),
+            started_at,
             duration_ms: i64::from(answer.duration_ms),
         }),
         attempts_made: no.get(),
-        next: decide::after_attempt(no, result, &view.settings.retry_policy, ended_at, advice),
-        mark: decide::mark(result, view.settings.failure_policy, ended_at),
-    };
-    log_failure(&record, view.target.host());
-    Made {
-        record,
-        slot: outgoing.slot,
-        feeling: decide::feeling(result),
+        next: decide::after_attempt(no, result, policies.0, ended_at, advice),
+        mark: decide::mark(result, policies.1, ended_at),
     }
 }
 
@@ -145,7 +156,7 @@ fn request_parts(
     outgoing: &Outgoing,
     view: &EndpointView,
     content: &Content,
-    now: crate::model::Timestamp,
+    now: Timestamp,
 ) -> Result<(HeaderMap, bytes::Bytes), &'static str> {
     let body = outgoing.envelope.wrap(&Occurrence {
         event_type: &content.event_type,

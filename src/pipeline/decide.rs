@@ -60,8 +60,8 @@ pub(super) fn feeling(result: AttemptResult) -> Feeling {
         AttemptResult::Http { status: 200..=299 } => Feeling::Well,
         AttemptResult::Http {
             status: 429 | 502..=504,
-        } => Feeling::Overwhelmed,
-        AttemptResult::Refused(
+        }
+        | AttemptResult::Refused(
             Refusal::Connect | Refusal::Timeout | Refusal::Tls | Refusal::Dns,
         ) => Feeling::Overwhelmed,
         AttemptResult::Http { .. } | AttemptResult::Refused(_) | AttemptResult::Interrupted => {

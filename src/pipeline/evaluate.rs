@@ -6,10 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::snapshot::{Compiled, Step};
+use super::snapshot::Compiled;
 use crate::automation::{self, Condition, EventType, EventView};
 use crate::model::{AutomationId, EventId, Timestamp, limits};
-use crate::plugin::{Context, Engine, Event, Outcome, Request, RunError};
+use crate::plugin::{Context, Engine, Event, Outcome, Request};
 
 /// What became of an automation for an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -216,9 +216,11 @@ fn transform(
         let mut next = Vec::with_capacity(outputs.len());
         let mut dropped = String::new();
         for input in &outputs {
-            match run_step(automation, (place, step), event, input, engine, evaluation) {
+            let (result, trace) = run_step((automation, place), event, input, engine);
+            evaluation.steps.push(trace);
+            match result {
                 Ok(Outcome::Emit(made)) => {
-                    next.extend(made.into_iter().map(|output| carry(input, output)))
+                    next.extend(made.into_iter().map(|output| carry(input, output)));
                 }
                 Ok(Outcome::Drop(reason)) => dropped = reason,
                 Err(why) => {
@@ -270,62 +272,56 @@ fn carry(input: &Made, output: crate::plugin::Output) -> Made {
     }
 }
 
+/// One run of the transform at `place`, and its trace.
 fn run_step(
-    automation: &Compiled,
-    (place, step): (usize, &Step),
+    (automation, place): (&Compiled, usize),
     event: &EvaluatedEvent,
     input: &Made,
     engine: &Engine,
-    evaluation: &mut Evaluation,
-) -> Result<Outcome, String> {
-    let component = match &step.component {
-        Ok(component) => component,
+) -> (Result<Outcome, String>, Trace) {
+    let step = &automation.transforms[place];
+    let mut trace = Trace {
+        kind: "transform".to_owned(),
+        what: step.plugin.clone(),
+        outcome: "error".to_owned(),
+        why: String::new(),
+        detail: serde_json::Value::Null,
+    };
+    let text = std::str::from_utf8(&input.content).map_err(|error| error.to_string());
+    let ready = step.component.as_ref().map_err(Clone::clone);
+    let (component, data) = match ready.and_then(|component| Ok((component, text?))) {
+        Ok(ready) => ready,
         Err(why) => {
-            push_step(evaluation, step, "error", why, serde_json::Value::Null);
-            return Err(why.clone());
+            trace.why.clone_from(&why);
+            return (Err(why), trace);
         }
     };
-    let request = Request {
-        event: &Event {
-            id: &event.id.to_string(),
-            event_type: input
-                .event_type
-                .as_deref()
-                .unwrap_or(event.event_type.as_str()),
-            timestamp: &event.occurred_at.to_string(),
-            source: SOURCE,
-            data: std::str::from_utf8(&input.content).map_err(|error| error.to_string())?,
+    let own_type = event.event_type.as_str();
+    let run = engine.run(
+        component,
+        &Request {
+            event: &Event {
+                id: &event.id.to_string(),
+                event_type: input.event_type.as_deref().unwrap_or(own_type),
+                timestamp: &event.occurred_at.to_string(),
+                source: SOURCE,
+                data,
+            },
+            context: &Context {
+                automation: &automation.id.to_string(),
+                automation_version: u32::try_from(automation.version).unwrap_or(u32::MAX),
+                step: place as u32,
+                config: &step.config,
+            },
         },
-        context: &Context {
-            automation: &automation.id.to_string(),
-            automation_version: u32::try_from(automation.version).unwrap_or(u32::MAX),
-            step: place as u32,
-            config: &step.config,
-        },
-    };
-    let run = engine.run(component, &request);
+    );
     let (outcome, why) = match &run.result {
         Ok(Outcome::Emit(outputs)) => ("emitted", format!("{} output(s)", outputs.len())),
         Ok(Outcome::Drop(reason)) => ("dropped", reason.clone()),
         Err(error) => (error.word(), error.to_string()),
     };
-    let detail = serde_json::json!({ "usage": run.usage, "log": run.log });
-    push_step(evaluation, step, outcome, &why, detail);
-    run.result.map_err(|error: RunError| error.to_string())
-}
-
-fn push_step(
-    evaluation: &mut Evaluation,
-    step: &Step,
-    outcome: &str,
-    why: &str,
-    detail: serde_json::Value,
-) {
-    evaluation.steps.push(Trace {
-        kind: "transform".to_owned(),
-        what: step.plugin.clone(),
-        outcome: outcome.to_owned(),
-        why: why.to_owned(),
-        detail,
-    });
+    outcome.clone_into(&mut trace.outcome);
+    trace.why = why;
+    trace.detail = serde_json::json!({ "usage": run.usage, "log": run.log });
+    (run.result.map_err(|error| error.to_string()), trace)
 }

@@ -44,7 +44,7 @@ async fn write(node: &Arc<Node>, entries: Entries) -> Result<(), store::Error> {
         match node.store.write(node.holder, &batch).await {
             Ok(outcome) => {
                 crash_after_commit(&batch, &outcome);
-                hand_on(node, entries, batch, outcome);
+                hand_on(node, entries, outcome);
             }
             Err(store::Error::Raced) => stack.push(entries),
             Err(error @ (store::Error::Refused(_) | store::Error::Corrupt { .. })) => {
@@ -180,7 +180,7 @@ fn poisoned(node: &Arc<Node>, entries: Entries, error: &store::Error) {
     }
 }
 
-fn hand_on(node: &Arc<Node>, entries: Entries, batch: Batch, outcome: BatchOutcome) {
+fn hand_on(node: &Arc<Node>, entries: Entries, outcome: BatchOutcome) {
     for (account, endpoint, why) in outcome.disabled {
         tracing::warn!(account.id = %account, endpoint.id = %endpoint, why, "an endpoint was disabled");
         metrics::counter!("throwbar_endpoints_disabled_total", "why" => why).increment(1);
@@ -193,7 +193,7 @@ fn hand_on(node: &Arc<Node>, entries: Entries, batch: Batch, outcome: BatchOutco
     for plan in entries.plans {
         planned(node, plan);
     }
-    let mut fresh = Vec::with_capacity(batch.accepts.len());
+    let mut fresh = Vec::with_capacity(entries.accepts.len());
     for (accept, outcome) in entries.accepts.into_iter().zip(outcome.accepted) {
         fresh.extend(accepted(accept, outcome));
     }

@@ -6,11 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::endpoint::owned_endpoint;
 use super::{Error, Service, check, subscribe};
 use crate::automation::{Action, Condition, Pattern, Trigger};
-use crate::model::limits::{
-    ACTIONS_MAX, DELIVERIES_PER_EVALUATION_MAX, OUTPUTS_MAX, TRANSFORMS_MAX,
-};
+use crate::model::limits::{ACTIONS_MAX, DELIVERIES_PER_EVALUATION_MAX, OUTPUTS_MAX};
 use crate::model::{AccountId, AutomationId, EndpointId, Timestamp};
 use crate::outbound::Target;
 use crate::store;
@@ -35,7 +34,7 @@ pub struct TransformRequest {
     #[schema(example = "redact@1.0.0")]
     pub plugin: Option<String>,
     /// The plugin's configuration; `{}`, if left out.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<serde_json::Value>)]
     pub config: Option<Box<RawValue>>,
     #[serde(skip_serializing)]
     #[schema(ignore)]
@@ -167,7 +166,7 @@ impl Service {
                     let endpoint = if let Some((id, _)) = known {
                         *id
                     } else {
-                        let new = self.owned_endpoint(automation, &target, now)?;
+                        let new = owned_endpoint(automation, &target, now)?;
                         owned.push((new.id, new.url.clone()));
                         resolved.endpoints.push(new);
                         resolved.endpoints[resolved.endpoints.len() - 1].id

@@ -68,30 +68,6 @@ impl Service {
         })
     }
 
-    /// The endpoint that an automation's bare URL becomes.
-    pub(super) fn owned_endpoint(
-        &self,
-        automation: AutomationId,
-        target: &Target,
-        now: Timestamp,
-    ) -> Result<store::NewEndpoint, Error> {
-        let settings = EndpointSettings {
-            subscribe: None,
-            ..profile::ready_made(profile::ACCOUNT_SIGNED)?
-        };
-        Ok(store::NewEndpoint {
-            id: EndpointId::mint(now),
-            name: target.host().to_owned(),
-            url: target.as_str().to_owned(),
-            settings: settings_text(&settings)?,
-            owner_automation: Some(automation),
-            state: EndpointState::Enabled,
-            secrets: Vec::new(),
-            subscription: None,
-            created_at: now,
-        })
-    }
-
     /// A URL that may be saved.
     pub(super) fn admit(&self, url: &str, pointer: &str) -> Result<Target, Error> {
         let target =
@@ -273,6 +249,29 @@ impl Service {
         self.wake(account, endpoint);
         Ok(())
     }
+}
+
+/// The endpoint that an automation's bare URL becomes.
+pub(super) fn owned_endpoint(
+    automation: AutomationId,
+    target: &Target,
+    now: Timestamp,
+) -> Result<store::NewEndpoint, Error> {
+    let settings = EndpointSettings {
+        subscribe: None,
+        ..profile::ready_made(profile::ACCOUNT_SIGNED)?
+    };
+    Ok(store::NewEndpoint {
+        id: EndpointId::mint(now),
+        name: target.host().to_owned(),
+        url: target.as_str().to_owned(),
+        settings: settings_text(&settings)?,
+        owner_automation: Some(automation),
+        state: EndpointState::Enabled,
+        secrets: Vec::new(),
+        subscription: None,
+        created_at: now,
+    })
 }
 
 fn owned() -> Error {

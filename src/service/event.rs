@@ -53,7 +53,7 @@ pub struct EventView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
     /// The payload, as the bytes it came as.
-    #[schema(value_type = Object)]
+    #[schema(value_type = serde_json::Value)]
     pub data: Box<RawValue>,
 }
 

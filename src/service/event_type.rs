@@ -26,7 +26,7 @@ pub struct NewEventType {
     /// Which heading it stands under.
     pub group: Option<String>,
     /// An example payload: any JSON value.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<serde_json::Value>)]
     pub example: Option<Box<RawValue>>,
 }
 
@@ -42,7 +42,7 @@ pub struct EventTypePatch {
     pub group: Option<Option<String>>,
     /// An example payload; null: none.
     #[serde(default, deserialize_with = "nullable")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<serde_json::Value>)]
     pub example: Option<Option<Box<RawValue>>>,
 }
 
@@ -56,7 +56,7 @@ pub struct EventTypeView {
     /// Which heading it stands under.
     pub group: Option<String>,
     /// An example payload.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<serde_json::Value>)]
     pub example: Option<Box<RawValue>>,
     /// `installation` or `account`.
     pub owner: &'static str,

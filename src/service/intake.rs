@@ -33,7 +33,7 @@ pub struct NewEvent<'a> {
     event_type: Cow<'a, str>,
     /// The payload: any JSON value, kept and delivered as the bytes it came as.
     #[serde(borrow)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = serde_json::Value)]
     data: &'a RawValue,
     /// What you call it. The same id twice is the same event.
     id: Option<String>,

@@ -25,7 +25,7 @@ use crate::vault::ApiKeyHash;
 /// How long a key is taken for what it was: as long may a revocation on another node be unknown here.
 const KNOWN_FOR: Duration = Duration::from_secs(10);
 /// How long a revoked key is remembered: longer than any look-up under way.
-const REVOKED_FOR: Duration = Duration::from_secs(600);
+const REVOKED_FOR: Duration = Duration::from_mins(10);
 /// Most keys and most accounts' names that are known at a time.
 const KNOWN_MAX: u64 = 50_000;
 /// The name of the operator key that exists from the start.
@@ -265,9 +265,11 @@ impl Service {
         let standing = match (known.account, named) {
             (Some(own), Some(named)) if own != named => return Err(Error::NotFound("account")),
             (Some(own), _) => Standing::Account(own, known.scopes.clone()),
-            (None, None) if known.bootstrap => {
-                Standing::Operator(self.named_account(DEFAULT_ACCOUNT).await.ok())
-            }
+            (None, None) if known.bootstrap => match self.named_account(DEFAULT_ACCOUNT).await {
+                Ok(account) => Standing::Operator(Some(account)),
+                Err(Error::NotFound(_)) => Standing::Operator(None),
+                Err(error) => return Err(error),
+            },
             (None, named) => Standing::Operator(named),
         };
         Ok(Identity {

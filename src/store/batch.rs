@@ -65,16 +65,18 @@ impl Store {
 
     async fn write_all(&self, holder: IncarnationId, batch: &Batch) -> Result<BatchOutcome, Error> {
         let mut tx = self.begin().await?;
-        let mut outcome = BatchOutcome::default();
-        outcome.disabled = record::write(&mut tx, &batch.records).await?;
+        let disabled = record::write(&mut tx, &batch.records).await?;
         plan::write(&mut tx, holder, &batch.plans, &batch.aside).await?;
-        outcome.accepted = accept::write(&mut tx, holder, &batch.accepts).await?;
+        let accepted = accept::write(&mut tx, holder, &batch.accepts).await?;
+        let mut claims = Vec::with_capacity(batch.claims.len());
         for request in &batch.claims {
-            outcome
-                .claims
-                .push(self.claim(&mut tx, holder, request).await?);
+            claims.push(self.claim(&mut tx, holder, request).await?);
         }
         Self::commit(tx).await?;
-        Ok(outcome)
+        Ok(BatchOutcome {
+            accepted,
+            claims,
+            disabled,
+        })
     }
 }

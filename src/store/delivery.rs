@@ -1,5 +1,7 @@
 //! Reading deliveries and attempts, and making a delivery again.
 
+use std::fmt::Write as _;
+
 use super::page::{Cursor, Page, start};
 use super::values::args;
 use super::{Error, Store};
@@ -111,7 +113,7 @@ impl Store {
         ] {
             if let Some(value) = value {
                 arguments.push(value);
-                sql += &format!(" AND {column} = ${}", arguments.len());
+                let _ = write!(sql, " AND {column} = ${}", arguments.len());
             }
         }
         sql += " ORDER BY id DESC LIMIT $3";

@@ -23,6 +23,7 @@ mod event_key;
 mod event_type;
 mod inbox;
 mod incarnation;
+mod mark;
 mod page;
 mod plan;
 mod plugin;

@@ -1,11 +1,10 @@
 //! Recording: the attempt, the delivery's next state, and what both mean for the endpoint.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
 
 use super::Error;
 use super::backend::Tx;
+use super::mark;
 use super::values::{Columns, Kind, Rows, Value, args};
 use crate::model::{
     AccountId, AttemptId, AttemptResult, DeliveryId, DeliveryState, EndpointId, Timestamp,
@@ -91,7 +90,10 @@ const STATE_COLUMNS: Columns = &[
 ];
 
 /// The endpoints that were disabled by it, and why.
-pub(super) async fn write(tx: &mut Tx, records: &[NewRecord]) -> Result<Vec<Disabled>, Error> {
+pub(super) async fn write(
+    tx: &mut Tx,
+    records: &[NewRecord],
+) -> Result<Vec<mark::Disabled>, Error> {
     if records.is_empty() {
         return Ok(Vec::new());
     }
@@ -131,7 +133,7 @@ pub(super) async fn write(tx: &mut Tx, records: &[NewRecord]) -> Result<Vec<Disa
     )
     .await
     .map_err(Error::of)?;
-    write_marks(tx, &records).await
+    mark::write(tx, &records).await
 }
 
 /// The row of one attempt, in the order of the table's columns.
@@ -173,103 +175,4 @@ pub(super) async fn insert_attempts(tx: &mut Tx, attempts: Rows) -> Result<(), E
     )
     .await
     .map_err(Error::of)
-}
-
-const ENDPOINT_COLUMNS: Columns = &[("account_id", Kind::Uuid), ("id", Kind::Uuid)];
-
-/// Endpoints first by success, then by failure: a success in the same batch as a failure leaves
-/// the failure's mark, which the next success wipes.
-async fn write_marks(tx: &mut Tx, records: &[&NewRecord]) -> Result<Vec<Disabled>, Error> {
-    let mut disabled = Vec::new();
-    let mut succeeded: Vec<(AccountId, EndpointId)> = Vec::new();
-    let mut failed: HashMap<(AccountId, EndpointId), (Timestamp, Option<Timestamp>)> =
-        HashMap::new();
-    let mut gone: Vec<(AccountId, EndpointId)> = Vec::new();
-    for record in records {
-        let key = (record.account, record.endpoint);
-        match record.mark {
-            EndpointMark::Succeeded => succeeded.push(key),
-            EndpointMark::Gone => gone.push(key),
-            EndpointMark::Untouched => {}
-            EndpointMark::Failed {
-                at,
-                disable_if_since,
-            } => {
-                let known = failed.entry(key).or_insert((at, disable_if_since));
-                known.0 = known.0.min(at);
-                known.1 = known.1.max(disable_if_since);
-            }
-        }
-    }
-    succeeded.sort_unstable();
-    succeeded.dedup();
-    let mut rows = Rows::new(ENDPOINT_COLUMNS, succeeded.len());
-    for (account, endpoint) in succeeded {
-        rows.push(args![account, endpoint]);
-    }
-    tx.execute_rows(
-        rows,
-        "UPDATE endpoints SET failing_since_ms = NULL FROM v
-         WHERE endpoints.account_id = v.account_id AND endpoints.id = v.id
-           AND endpoints.failing_since_ms IS NOT NULL",
-    )
-    .await
-    .map_err(Error::of)?;
-    let mut failed: Vec<_> = failed.into_iter().collect();
-    failed.sort_unstable_by_key(|(key, _)| *key);
-    for ((account, endpoint), (at, disable_if_since)) in failed {
-        tx.execute(
-            "UPDATE endpoints SET failing_since_ms = $3
-             WHERE account_id = $1 AND id = $2 AND failing_since_ms IS NULL",
-            args![account, endpoint, at],
-        )
-        .await
-        .map_err(Error::of)?;
-        if let Some(since) = disable_if_since {
-            let sql = "UPDATE endpoints SET state = 'disabled', disabled_why = $3, updated_at_ms = $4
-                 WHERE account_id = $1 AND id = $2 AND state = 'enabled' AND failing_since_ms <= $5";
-            let why = "failing";
-            disable(
-                tx,
-                sql,
-                args![account, endpoint, why, at, since],
-                &mut disabled,
-                (account, endpoint, why),
-            )
-            .await?;
-        }
-    }
-    gone.sort_unstable();
-    gone.dedup();
-    for (account, endpoint) in gone {
-        let sql = "UPDATE endpoints SET state = 'disabled', disabled_why = $3
-             WHERE account_id = $1 AND id = $2 AND state = 'enabled'";
-        let why = "gone";
-        disable(
-            tx,
-            sql,
-            args![account, endpoint, why],
-            &mut disabled,
-            (account, endpoint, why),
-        )
-        .await?;
-    }
-    Ok(disabled)
-}
-
-/// An endpoint that was disabled, and why.
-pub(super) type Disabled = (AccountId, EndpointId, &'static str);
-
-async fn disable(
-    tx: &mut Tx,
-    sql: &str,
-    arguments: Vec<Value>,
-    disabled: &mut Vec<Disabled>,
-    which: Disabled,
-) -> Result<(), Error> {
-    if tx.execute(sql, arguments).await.map_err(Error::of)? > 0 {
-        super::account::raise_revision(tx, which.0).await?;
-        disabled.push(which);
-    }
-    Ok(())
 }

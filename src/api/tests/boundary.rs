@@ -144,7 +144,7 @@ async fn lists_show_ones_own_only() {
     });
     for (method, template) in lists {
         let theirs = doors.call(&stranger, method, &template, None).await.is(200);
-        let own_keys = if template == "/v1/api-keys" { 1 } else { 0 };
+        let own_keys = usize::from(template == "/v1/api-keys");
         let rows = theirs.body["data"].as_array().map(Vec::len);
         assert_eq!(rows, Some(own_keys), "{template}: {}", theirs.body);
     }

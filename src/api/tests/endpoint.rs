@@ -33,6 +33,7 @@ async fn a_url_is_all_that_an_endpoint_needs() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one table of cases")]
 async fn what_an_endpoint_can_not_be_is_told() {
     let doors = Doors::open().await;
     for (new, code, place) in [

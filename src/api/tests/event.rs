@@ -5,6 +5,7 @@ use axum::http::Request;
 use serde_json::{Value, json};
 
 use super::{Answer, Doors, OPERATOR, nobody};
+use crate::pipeline::{Limits, PermitLimits};
 
 async fn send(doors: &Doors, body: impl Into<Body>, key: Option<&str>) -> Answer {
     let mut request =
@@ -113,6 +114,7 @@ async fn the_same_event_twice_is_one_event() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one table of cases")]
 async fn a_wrong_event_is_refused_with_its_place_and_nothing_is_kept() {
     let doors = Doors::open().await;
     let deep = format!(
@@ -242,4 +244,28 @@ async fn without_a_pipeline_events_are_pushed_back_and_nothing_is_ready() {
         assert_eq!(answer.headers["retry-after"], "1");
     }
     doors.get("/healthz").await.is(200);
+}
+
+#[tokio::test]
+async fn an_account_that_sends_too_much_is_told_so() {
+    let permits = PermitLimits {
+        events_max: 2,
+        ..PermitLimits::default()
+    };
+    let limits = Limits {
+        permits,
+        ..Limits::default()
+    };
+    let doors = Doors::open_within(limits).await;
+    let event = json!({"type": "a", "data": 1});
+    let answer = doors
+        .post("/v1/events/batch", json!([event, event]))
+        .await
+        .is(202);
+    assert!(answer.body["data"][0]["id"].is_string(), "{}", answer.body);
+    let refused = &answer.body["data"][1]["error"];
+    assert_eq!(
+        (&refused["status"], &refused["code"]),
+        (&json!(429), &json!("account_busy"))
+    );
 }

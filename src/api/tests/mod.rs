@@ -86,6 +86,10 @@ struct Doors {
 
 impl Doors {
     async fn open() -> Self {
+        Self::open_within(Limits::default()).await
+    }
+
+    async fn open_within(limits: Limits) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let url = format!("sqlite:{}", folder.path().join("doors.db").display());
         let store = Store::open(&url).await.expect("a store");
@@ -119,7 +123,7 @@ impl Doors {
             components,
             client,
             clock,
-            limits: Limits::default(),
+            limits,
         };
         let pipeline = Pipeline::start(parts).await.expect("a pipeline");
         service.attach(Some(pipeline.clone()));

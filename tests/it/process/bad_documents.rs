@@ -44,7 +44,16 @@ fn wrong_endpoints() -> Vec<Wrong> {
             "/url",
             "credentials",
         ),
-        invalid(&endpoint("https://exa mple.com/"), "/url", "white space"),
+        invalid(
+            &endpoint("https://exa mple.com/"),
+            "/url",
+            "not a valid URL",
+        ),
+        invalid(
+            &endpoint("https://example.com/ho\tok"),
+            "/url",
+            "white space",
+        ),
         invalid(&endpoint("https://example.com/#here"), "/url", "fragment"),
         invalid(
             &endpoint(&format!("https://example.com/{}", "x".repeat(2048))),
@@ -111,7 +120,7 @@ fn wrong_automations() -> Vec<Wrong> {
     let costly = format!("event.data.a.all(x, {})", vec!["x.a == 1"; 20].join(" && "));
     let long = format!("event.data.a == '{}'", "x".repeat(4096));
     vec![
-        wrong("[]x", 400, "malformed", None, "not JSON"),
+        wrong("{\"name\": x", 400, "malformed", None, "not JSON"),
         wrong(
             with(good(), "when", json!(1)).to_string(),
             422,
@@ -120,7 +129,7 @@ fn wrong_automations() -> Vec<Wrong> {
             "remove",
         ),
         unconditional("event.data.a = 1", "write =="),
-        unconditional("event.data.a", "true or false"),
+        unconditional("event.data.a + 1", "true or false"),
         unconditional("foo == 1", "there is no `foo`"),
         unconditional("now() > event.timestamp", "no function now()"),
         unconditional("event.data.a.matches('(a+)+')", "matches()"),

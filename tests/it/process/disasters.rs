@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use tokio::process::Command;
 
-use super::load::{Load, assert_all_arrived, assert_all_on_record, payload};
+use super::load::{LARGE_FROM, Load, assert_all_arrived, assert_all_on_record, payload};
 use super::make_endpoint;
 use crate::support::before_hanging;
 use crate::support::caller::{Caller, event_body};
@@ -35,7 +35,10 @@ async fn send_until(
                 .expect("an answer");
             match reply.status {
                 ACCEPTED => drop(acknowledged.insert(number, reply.id())),
-                UNAVAILABLE => assert_eq!(reply.json()["code"], "unavailable"),
+                UNAVAILABLE => {
+                    assert_eq!(reply.json()["code"], "unavailable");
+                    assert!(reply.headers.contains_key("retry-after"));
+                }
                 other => panic!("{other}: {:?}", reply.body),
             }
             if reply.status == status {
@@ -112,7 +115,7 @@ async fn a_full_disk_under_postgres() {
     let node = home.start().await;
     let caller = node.caller();
     make_endpoint(caller, &receiver.url("/"), json!("all")).await;
-    let (mut acknowledged, mut next_number) = (BTreeMap::new(), 0);
+    let (mut acknowledged, mut next_number) = (BTreeMap::new(), LARGE_FROM);
     send_until(caller, ACCEPTED, &mut acknowledged, &mut next_number).await;
     cluster.fill_disk().await;
     send_until(caller, UNAVAILABLE, &mut acknowledged, &mut next_number).await;
@@ -120,8 +123,8 @@ async fn a_full_disk_under_postgres() {
     send_until(caller, ACCEPTED, &mut acknowledged, &mut next_number).await;
     home.until_settled().await;
     node.stop().await;
-    let requests = receiver.requests();
-    assert_all_arrived(&acknowledged, &requests);
+    assert_all_arrived(&acknowledged, &receiver.requests());
+    assert_all_on_record(&home, acknowledged.len()).await;
 }
 
 #[tokio::test]

@@ -115,10 +115,20 @@ async fn send(books: Arc<Books>, mut nodes: watch::Receiver<Vec<Caller>>) {
     }
 }
 
+/// Events from this number on carry much text that can't be compressed.
+pub const LARGE_FROM: usize = 1_000_000;
+const LARGE_LETTERS: usize = 60_000;
+const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
 /// What event `number` carries: of another length each time, and such that only bytes keep it.
 pub fn payload(number: usize) -> String {
-    let length = Dice(number as u64).throw(2000) as usize;
-    let padding = "\\u0000ü ".repeat(length / 8);
+    let mut dice = Dice(number as u64);
+    let padding = if number < LARGE_FROM {
+        "\\u0000ü ".repeat(dice.throw(250) as usize)
+    } else {
+        let mut letter = || LETTERS[dice.throw(LETTERS.len() as u64) as usize - 1];
+        (0..LARGE_LETTERS).map(|_| char::from(letter())).collect()
+    };
     format!("{{\"n\":{number},  \"big\":1234567890123456789{number}, \"padding\":\"{padding}\"}}")
 }
 

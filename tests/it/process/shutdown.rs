@@ -36,6 +36,36 @@ async fn what_is_under_way_is_finished() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_finished_is_handed_back() {
+    tokio::join!(hand_back(Engine::Sqlite), hand_back(Engine::Postgres));
+}
+
+/// A receiver that keeps the node waiting for longer than it waits for its own end.
+async fn hand_back(engine: Engine) {
+    let receiver = Receiver::start().await;
+    receiver.next("/", Answer::hang());
+    let home = Home::on(engine).await;
+    let node = home.start().await;
+    let endpoint = json!({"name": "slow", "url": receiver.url("/"), "timeout_ms": 30_000});
+    node.caller()
+        .post("/v1/endpoints", &endpoint)
+        .await
+        .expect(201);
+    let event = node.caller().send_event("deal.won", "{}").await;
+    receiver.wait_for(1).await;
+    node.stop().await;
+
+    let node = home.start().await;
+    let requests = receiver.wait_for(2).await;
+    home.until_settled().await;
+    assert_eq!(requests[0].webhook_id(), requests[1].webhook_id());
+    assert_eq!(requests[0].body, requests[1].body);
+    let deliveries = attempts_of(node.caller(), &event).await;
+    assert_eq!(deliveries[0].1, ["interrupted", "204"], "{engine:?}");
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_retry_that_is_not_due_waits_for_the_next_start() {
     for engine in [Engine::Sqlite, Engine::Postgres] {
         let receiver = Receiver::start().await;
