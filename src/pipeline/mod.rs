@@ -161,7 +161,7 @@ impl Pipeline {
             holder: life.id(),
             permits: Permits::new(parts.limits.permits, busy.clone()),
             lanes: Lanes::new(parts.limits.endpoint_window_max, busy.clone()),
-            queue: Queue::default(),
+            queue: Queue::new(busy.clone()),
             workers: Workers::start(parts.limits.plugin_threads).map_err(store::Error::Lock)?,
             busy,
             tracker: TaskTracker::new(),

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot};
 
 use super::attempt::Made;
+use super::busy::{Busy, Held};
 use super::lanes::Slot;
 use super::permit::Permit;
 use super::plan::Content;
@@ -46,12 +47,19 @@ pub(super) struct ClaimEntry {
     pub(super) reply: oneshot::Sender<Option<Claim>>,
 }
 
+/// An event to be set aside; in hand until it is written.
+#[derive(Debug)]
+pub(super) struct AsideEntry {
+    pub(super) aside: SetAside,
+    _held: Held,
+}
+
 /// What one commit will hold.
 #[derive(Debug, Default)]
 pub(super) struct Entries {
     pub(super) records: Vec<Made>,
     pub(super) plans: Vec<PlanEntry>,
-    pub(super) aside: Vec<SetAside>,
+    pub(super) aside: Vec<AsideEntry>,
     pub(super) accepts: Vec<AcceptEntry>,
     pub(super) claims: Vec<ClaimEntry>,
 }
@@ -89,7 +97,7 @@ fn move_after<T>(from: &mut Vec<T>, to: &mut Vec<T>, left: &mut usize) {
 struct Waiting {
     records: VecDeque<Made>,
     plans: VecDeque<PlanEntry>,
-    aside: VecDeque<SetAside>,
+    aside: VecDeque<AsideEntry>,
     accepts: VecDeque<AcceptEntry>,
     claims: VecDeque<ClaimEntry>,
 }
@@ -97,11 +105,19 @@ struct Waiting {
 /// The writer's queue. Its length is bounded by permits and slots.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
+    busy: Busy,
     waiting: Mutex<Waiting>,
     filled: Notify,
 }
 
 impl Queue {
+    pub(super) fn new(busy: Busy) -> Self {
+        Self {
+            busy,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn record(&self, made: Made) {
         self.lock().records.push_back(made);
         self.filled.notify_one();
@@ -113,7 +129,8 @@ impl Queue {
     }
 
     pub(super) fn set_aside(&self, aside: SetAside) {
-        self.lock().aside.push_back(aside);
+        let _held = self.busy.hold();
+        self.lock().aside.push_back(AsideEntry { aside, _held });
         self.filled.notify_one();
     }
 

@@ -121,7 +121,11 @@ fn batch(entries: &Entries) -> Batch {
             .map(|made| made.record.clone())
             .collect(),
         plans: entries.plans.iter().map(|plan| plan.rows.clone()).collect(),
-        aside: entries.aside.clone(),
+        aside: entries
+            .aside
+            .iter()
+            .map(|entry| entry.aside.clone())
+            .collect(),
         accepts: entries
             .accepts
             .iter()

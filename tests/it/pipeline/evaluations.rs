@@ -155,6 +155,25 @@ async fn an_event_whose_evaluation_ended_three_nodes_is_set_aside() {
 }
 
 #[tokio::test]
+async fn an_event_without_its_payload_is_set_aside_before_all_has_settled() {
+    on_both(async |engine| {
+        let mut app = TestApp::prepare(engine, Limits::default()).await;
+        let event = app.event("a.b", "1");
+        let dead = ok(app.store.begin_life(app.clock.now())).await;
+        let accepts = batch::accepts(vec![event.clone()]);
+        ok(app.store.write(dead.id(), &accepts)).await;
+        ok(app.store.end_life(dead, app.clock.now())).await;
+        app.place.execute("DELETE FROM events").await;
+        app.wake().await;
+        app.settle().await;
+        let aside = ok(app.store.inbox_state(app.account, event.id)).await;
+        assert_eq!(aside, Some(Some("its payload is missing".to_owned())));
+        app.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_poisoned_event_is_refused_and_its_neighbours_are_accepted() {
     on_both(async |engine| {
         let app = TestApp::start(engine).await;
