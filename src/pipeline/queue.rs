@@ -130,7 +130,9 @@ impl Queue {
 
     pub(super) fn set_aside(&self, aside: SetAside) {
         let _held = self.busy.hold();
-        self.lock().aside.push_back(AsideEntry { aside, _held });
+        self.lock()
+            .aside
+            .push_back(AsideEntry { aside, _held: held });
         self.filled.notify_one();
     }
 

@@ -1,5 +1,7 @@
 //! What conditions promise, told by example.
 
+#![expect(clippy::too_many_lines, reason = "a table of cases is one story")]
+
 use super::loops::LOOP_ENTRIES_MAX;
 use super::*;
 use crate::automation::EventType;
