@@ -129,7 +129,7 @@ impl Queue {
     }
 
     pub(super) fn set_aside(&self, aside: SetAside) {
-        let _held = self.busy.hold();
+        let held = self.busy.hold();
         self.lock()
             .aside
             .push_back(AsideEntry { aside, _held: held });
