@@ -33,11 +33,7 @@ fn failures() -> Vec<(Answer, &'static str, &'static str)> {
             "redirects are not followed",
         ),
         (Answer::reset(), "connect", "the connection"),
-        (
-            Answer::cut_short(),
-            "connect",
-            "before the answer was whole",
-        ),
+        (Answer::cut_short(), "connect", "the connection"),
         (Answer::endless(), "too_large", "longer than 65536 bytes"),
         (longer, "too_large", "longer than 65536 bytes"),
     ]
