@@ -189,7 +189,7 @@ async fn a_line_gone_silent_is_answered_for_and_nothing_is_lost() {
 }
 
 #[tokio::test]
-async fn a_late_commit_of_a_node_declared_dead_is_refused() {
+async fn what_a_node_declared_dead_did_late_is_not_on_record() {
     let receiver = Receiver::start().await;
     let gate = Gate::shut();
     receiver.next("/", Answer::status(200).behind(&gate));
