@@ -24,7 +24,7 @@ pub struct ClaimRequest {
 /// What a claim brought.
 #[derive(Debug, Clone)]
 pub struct Claim {
-    /// Now claimed, in the order in which they were due.
+    /// Now claimed, in the order of their ids, which begin with the time of their event.
     pub deliveries: Vec<ClaimedDelivery>,
     /// When the next of this endpoint is due.
     pub next_due: Option<Timestamp>,
