@@ -16,6 +16,7 @@ mod event_type;
 mod idempotency;
 mod machine;
 mod openapi;
+mod pass;
 mod plugin;
 mod principal;
 mod problem;
@@ -23,7 +24,6 @@ mod query;
 mod router;
 #[cfg(test)]
 mod tests;
-mod trace;
 
 pub use openapi::{openapi, routes};
 pub use router::{Render, router};

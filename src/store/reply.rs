@@ -1,11 +1,12 @@
 //! Answers kept by idempotency key, so that a repeated request gets the first one's answer.
 
+use super::row::record;
 use super::values::args;
 use super::{Error, Store};
 use crate::model::{AccountId, Timestamp};
 
 /// What is known of a request with this key.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct StoredReply {
     /// SHA-256 of the request.
     pub request_hash: Vec<u8>,
@@ -14,6 +15,12 @@ pub struct StoredReply {
     /// The answer's body.
     pub body: Option<Vec<u8>>,
 }
+
+record!(StoredReply {
+    request_hash: "request_hash",
+    status: "status",
+    body: "body",
+});
 
 impl Store {
     /// Takes the key for a request; what is known already if somebody has it.
@@ -30,16 +37,14 @@ impl Store {
             "DELETE FROM replies WHERE account_id = $1 AND key = $2 AND expires_at_ms <= $3",
             args![account, key, now],
         )
-        .await
-        .map_err(Error::of)?;
+        .await?;
         let taken = tx
             .execute(
                 "INSERT INTO replies (account_id, key, request_hash, expires_at_ms)
                  VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
                 args![account, key, request_hash, expires_at],
             )
-            .await
-            .map_err(Error::of)?;
+            .await?;
         let known = if taken > 0 {
             None
         } else {
@@ -47,12 +52,11 @@ impl Store {
                 "SELECT request_hash, status, body FROM replies WHERE account_id = $1 AND key = $2",
                 args![account, key],
             )
-            .await
-            .map_err(Error::of)?
+            .await?
             .into_iter()
             .next()
         };
-        Self::commit(tx).await?;
+        tx.commit().await?;
         Ok(known)
     }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
@@ -141,15 +141,14 @@ impl Home {
 
     /// The number that `sql` selects, asked of the database itself.
     pub async fn number(&self, sql: &str) -> i64 {
-        let sql = AssertSqlSafe(sql.to_owned());
         if let Some(url) = &self.postgres_url {
             let mut connection = PgConnection::connect(url).await.expect("it answers");
+            let sql = AssertSqlSafe(sql.to_owned());
             let number = sqlx::query_scalar(sql).fetch_one(&mut connection).await;
             number.expect("a number")
         } else {
-            let url = format!("sqlite:{}", self.sqlite_path().display());
-            let mut connection = SqliteConnection::connect(&url).await.expect("it opens");
-            let number = sqlx::query_scalar(sql).fetch_one(&mut connection).await;
+            let connection = rusqlite::Connection::open(self.sqlite_path()).expect("it opens");
+            let number = connection.query_row(sql, [], |row| row.get(0));
             number.expect("a number")
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 use throwbar::store::{Error, Store};
 
@@ -73,17 +73,15 @@ impl TestStore {
 
     /// Runs SQL past the store: what no method does, and what a test wants to know.
     pub async fn execute(&self, sql: &str) {
-        let sql = AssertSqlSafe(sql.to_owned());
         match &self.place {
             Place::Folder(dir) => {
-                let path = file_in(dir).display().to_string();
-                let mut connection = SqliteConnection::connect(&path).await.expect("it opens");
-                connection.execute(sql).await.expect("valid SQL");
-                connection.close().await.expect("it closes");
+                let connection = rusqlite::Connection::open(file_in(dir)).expect("it opens");
+                connection.execute_batch(sql).expect("valid SQL");
             }
             Place::Server(database) => {
                 let url = database.url();
                 let mut connection = PgConnection::connect(&url).await.expect("it opens");
+                let sql = AssertSqlSafe(sql.to_owned());
                 connection.execute(sql).await.expect("valid SQL");
                 connection.close().await.expect("it closes");
             }
