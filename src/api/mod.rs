@@ -21,8 +21,6 @@ mod principal;
 mod problem;
 mod query;
 mod router;
-#[cfg(test)]
-mod tests;
 mod trace;
 
 pub use openapi::{openapi, routes};
