@@ -7,6 +7,7 @@ mod endpoint;
 mod event;
 mod manners;
 mod plugin;
+mod texts;
 
 use std::sync::Arc;
 
