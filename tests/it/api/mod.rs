@@ -7,6 +7,7 @@ mod endpoint;
 mod event;
 mod manners;
 mod plugin;
+mod replies;
 mod texts;
 
 use std::sync::Arc;
@@ -81,7 +82,7 @@ struct Doors {
     service: Service,
     pipeline: Pipeline,
     clock: ManualClock,
-    _place: TestStore,
+    place: TestStore,
 }
 
 impl Doors {
@@ -111,7 +112,7 @@ impl Doors {
             service,
             pipeline,
             clock,
-            _place: place,
+            place,
         }
     }
 

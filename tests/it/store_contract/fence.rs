@@ -80,9 +80,11 @@ async fn users_are_refused(late: &Store, known: &Known) {
     refused(late.create_event_type(account, &entry("a")).await);
     refused(late.change_event_type(account, &entry("a")).await);
     refused(late.delete_event_type(account, "a").await);
-    refused(late.begin_reply(account, "k", [0; 32], lives).await);
-    refused(late.finish_reply(account, "k", 200, b"{}").await);
-    refused(late.abandon_reply(account, "k").await);
+    let hold = (account, "k", [0; 16]);
+    refused(late.begin_reply(hold, [0; 32], lives).await);
+    refused(late.extend_reply(hold, now()).await);
+    refused(late.finish_reply(hold, (200, b"{}"), now()).await);
+    refused(late.abandon_reply(hold).await);
     let change = EndpointChange::default();
     let secret = (SecretId::mint(now()), Bytes::new(), now());
     refused(late.create_endpoint(account, &making::endpoint()).await);

@@ -71,6 +71,11 @@ impl TestStore {
         Store::open(&self.url()).await.expect("it opens again")
     }
 
+    /// The number that `sql` selects, asked of the database itself.
+    pub async fn number(&self, sql: &str) -> i64 {
+        number(&self.url(), sql).await
+    }
+
     /// Runs SQL past the store: what no method does, and what a test wants to know.
     pub async fn execute(&self, sql: &str) {
         let sql = AssertSqlSafe(sql.to_owned());
@@ -89,6 +94,19 @@ impl TestStore {
             }
         }
     }
+}
+
+/// The number that `sql` selects in the database at this URL.
+pub async fn number(url: &str, sql: &str) -> i64 {
+    let sql = AssertSqlSafe(sql.to_owned());
+    let number = if url.starts_with("sqlite:") {
+        let mut connection = SqliteConnection::connect(url).await.expect("it opens");
+        sqlx::query_scalar(sql).fetch_one(&mut connection).await
+    } else {
+        let mut connection = PgConnection::connect(url).await.expect("it answers");
+        sqlx::query_scalar(sql).fetch_one(&mut connection).await
+    };
+    number.expect("a number")
 }
 
 fn file_in(dir: &TempDir) -> PathBuf {
