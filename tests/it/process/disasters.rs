@@ -10,9 +10,10 @@ use super::load::{LARGE_FROM, Load, assert_all_arrived, assert_all_on_record, pa
 use super::make_endpoint;
 use crate::support::before_hanging;
 use crate::support::caller::{Caller, event_body};
-use crate::support::node::{Engine, Home, Node};
+use crate::support::node::{Home, Node};
 use crate::support::postgres::Cluster;
 use crate::support::receiver::Receiver;
+use crate::support::store::Engine;
 
 const ACCEPTED: u16 = 202;
 const UNAVAILABLE: u16 = 503;

@@ -8,8 +8,9 @@ use throwbar::model::Clock;
 
 use super::load::{Load, assert_all_arrived, assert_all_on_record};
 use super::{Dice, make_endpoint};
-use crate::support::node::{Engine, Home};
+use crate::support::node::Home;
 use crate::support::receiver::Receiver;
+use crate::support::store::Engine;
 
 /// A life ends after at most so many acknowledgements or arrivals.
 const LIFE_EVENTS_MAX: u64 = 60;

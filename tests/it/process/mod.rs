@@ -3,6 +3,7 @@
 
 mod bad_documents;
 mod bad_input;
+#[cfg(feature = "crash-points")]
 mod crash_points;
 mod disasters;
 mod github;

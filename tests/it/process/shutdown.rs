@@ -6,8 +6,9 @@ use serde_json::json;
 use super::load::{Load, assert_all_arrived, assert_all_on_record};
 use super::{attempts_of, make_endpoint};
 use crate::support::answers::{Answer, Gate};
-use crate::support::node::{Engine, Home};
+use crate::support::node::Home;
 use crate::support::receiver::Receiver;
+use crate::support::store::Engine;
 
 #[tokio::test]
 async fn what_is_under_way_is_finished() {
