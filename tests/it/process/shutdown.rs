@@ -46,7 +46,7 @@ async fn hand_back(engine: Engine) {
     let receiver = Receiver::start().await;
     receiver.next("/", Answer::hang());
     let home = Home::on(engine).await;
-    let node = home.start().await;
+    let node = home.start_with(&[("THROWBAR_SHUTDOWN_MS", "50")]).await;
     let endpoint = json!({"name": "slow", "url": receiver.url("/"), "timeout_ms": 30_000});
     node.caller()
         .post("/v1/endpoints", &endpoint)
