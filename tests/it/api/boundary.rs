@@ -216,11 +216,13 @@ async fn a_revoked_key_stops_at_once_and_an_account_s_key_acts_for_no_other() {
             .is(404);
 
         let stranger = doors.other_account("stranger").await;
-        let as_default = axum::http::Request::get("/v1/account")
-            .header("authorization", format!("Bearer {stranger}"))
-            .header("throwbar-account", "default")
-            .body(axum::body::Body::empty());
-        doors.request(as_default.expect("a request")).await.is(404);
+        for (key, account) in [(stranger.as_str(), "default"), (OPERATOR, "défaut")] {
+            let as_another = axum::http::Request::get("/v1/account")
+                .header("authorization", format!("Bearer {key}"))
+                .header("throwbar-account", account)
+                .body(axum::body::Body::empty());
+            doors.request(as_another.expect("a request")).await.is(404);
+        }
     })
     .await;
 }

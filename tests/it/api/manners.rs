@@ -31,6 +31,7 @@ async fn every_mistake_is_a_problem() {
             .is(405)
             .refuses("no_method", "nowhere");
         doors.get("/v1/endpoints/ep_nothing").await.is(404);
+        doors.get("/v1/endpoints/%ff").await.is(404);
         doors
             .get("/v1/endpoints?limit=0")
             .await
