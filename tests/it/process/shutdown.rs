@@ -3,8 +3,8 @@
 
 use serde_json::json;
 
-use super::load::{Load, assert_all_arrived, assert_all_on_record};
-use super::{attempts_of, make_endpoint};
+use super::load::{Load, balance};
+use super::{at_work, attempts_of, make_endpoint};
 use crate::support::answers::{Answer, Gate};
 use crate::support::node::Home;
 use crate::support::receiver::Receiver;
@@ -91,10 +91,8 @@ async fn a_retry_that_is_not_due_waits_for_the_next_start() {
 #[tokio::test]
 async fn a_stop_under_load_interrupts_nothing_and_loses_nothing() {
     for engine in [Engine::Sqlite, Engine::Postgres] {
-        let receiver = Receiver::start().await;
         let home = Home::on(engine).await;
-        let mut node = home.start().await;
-        make_endpoint(node.caller(), &receiver.url("/"), json!("all")).await;
+        let (mut node, receiver) = at_work(&home).await;
         let load = Load::start(vec![node.caller().clone()]);
         for round in 1..=3 {
             load.wait_for(round * 50).await;
@@ -107,10 +105,7 @@ async fn a_stop_under_load_interrupts_nothing_and_loses_nothing() {
             load.send_to(vec![node.caller().clone()]);
         }
         let acknowledged = load.finish().await;
-        home.until_settled().await;
-        node.stop().await;
-        assert_all_arrived(&acknowledged, &receiver.requests());
-        assert_all_on_record(&home, acknowledged.len()).await;
+        balance(&home, [node], &receiver, &acknowledged).await;
         let interrupted = "SELECT COUNT(*) FROM attempts WHERE error_class = 'interrupted'";
         assert_eq!(home.number(interrupted).await, 0, "{engine:?}");
         assert_eq!(receiver.requests().len(), acknowledged.len());

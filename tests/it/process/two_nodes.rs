@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use serde_json::json;
 use sqlx::{Connection, Executor, PgConnection};
 
-use super::load::{Load, assert_all_arrived, assert_all_on_record};
-use super::{assert_repeats_are_identical, attempts_of, make_endpoint};
+use super::load::{Load, balance};
+use super::{assert_repeats_are_identical, at_work, attempts_of, make_endpoint};
 use crate::support::answers::{Answer, Gate};
 use crate::support::before_hanging;
 use crate::support::caller::{Caller, event_body};
@@ -116,12 +116,7 @@ async fn nodes_are_killed_in_turn_under_load() {
         load.send_to(callers(&nodes));
     }
     let acknowledged = load.finish().await;
-    homes[0].until_settled().await;
-    for node in nodes {
-        node.stop().await;
-    }
-    assert_all_arrived(&acknowledged, &receiver.requests());
-    assert_all_on_record(&homes[0], acknowledged.len()).await;
+    balance(&homes[0], nodes, &receiver, &acknowledged).await;
 }
 
 #[tokio::test]
@@ -149,20 +144,15 @@ async fn a_node_cut_off_under_load_is_replaced_and_comes_back() {
     let acknowledged = load.finish().await;
     home.until_settled().await;
     assert_eq!(home.number(ALIVE).await, 2);
-    near_node.stop().await;
-    far_node.stop().await;
-    assert_all_arrived(&acknowledged, &receiver.requests());
-    assert_all_on_record(&home, acknowledged.len()).await;
+    balance(&home, [near_node, far_node], &receiver, &acknowledged).await;
 }
 
 #[tokio::test]
 async fn a_line_gone_silent_is_answered_for_and_nothing_is_lost() {
-    let receiver = Receiver::start().await;
     let home = Home::on(Engine::Postgres).await;
     let (line, url) = line_to(home.postgres_url()).await;
     let far = Home::at(&url);
-    let node = far.start().await;
-    make_endpoint(node.caller(), &receiver.url("/"), json!("all")).await;
+    let (node, receiver) = at_work(&far).await;
     let load = Load::start(vec![node.caller().clone()]);
     load.wait_for(60).await;
     line.blackhole();
@@ -172,10 +162,7 @@ async fn a_line_gone_silent_is_answered_for_and_nothing_is_lost() {
     line.open().await;
     load.wait_for(load.count() + 60).await;
     let acknowledged = load.finish().await;
-    home.until_settled().await;
-    node.stop().await;
-    assert_all_arrived(&acknowledged, &receiver.requests());
-    assert_all_on_record(&home, acknowledged.len()).await;
+    balance(&home, [node], &receiver, &acknowledged).await;
 }
 
 #[tokio::test]
