@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -21,7 +21,7 @@ pub(super) const KEY: &str = "idempotency-key";
 const REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Answers a repeated write as the first time.
-pub(super) async fn once(State(service): State<Service>, request: Request, next: Next) -> Response {
+pub(super) async fn once(service: &Service, request: Request, next: Next) -> Response {
     let path = request
         .extensions()
         .get::<MatchedPath>()
@@ -33,7 +33,7 @@ pub(super) async fn once(State(service): State<Service>, request: Request, next:
         return next.run(request).await;
     }
     // On a thread of its own, so that a client that hangs up can't leave the key taken.
-    match tokio::spawn(answer(service, request, next)).await {
+    match tokio::spawn(answer(service.clone(), request, next)).await {
         Ok(Ok(response)) => response,
         Ok(Err(problem)) => problem.into_response(),
         Err(failed) => match failed.try_into_panic() {

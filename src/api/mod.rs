@@ -16,12 +16,12 @@ mod event_type;
 mod idempotency;
 mod machine;
 mod openapi;
+mod pass;
 mod plugin;
 mod principal;
 mod problem;
 mod query;
 mod router;
-mod trace;
 
 pub use openapi::{openapi, routes};
 pub use router::{Render, router};

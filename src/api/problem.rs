@@ -1,8 +1,6 @@
 //! Errors as `application/problem+json` (RFC 9457), and the only place that knows HTTP statuses of
 //! errors.
 
-use std::any::Any;
-
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -168,7 +166,7 @@ pub(super) async fn no_method() -> Response {
 }
 
 /// The answer of last resort. The panic itself was logged by the panic hook.
-pub(super) fn panicked(_panic: Box<dyn Any + Send>) -> http::Response<Body> {
+pub(super) fn panicked() -> Response {
     tracing::error!("a request broke off: this is a defect of the server");
     let why = "the server failed on this request: nothing can be said of what was done";
     ProblemView::new(

@@ -1,13 +1,10 @@
 //! Query parameters. Unknown ones are refused by name.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, MatchedPath, Query, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Query, Request};
 use axum::http::Method;
 use axum::http::request::Parts;
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
@@ -31,36 +28,26 @@ impl<T: DeserializeOwned> FromRequestParts<Service> for Asked<T> {
     }
 }
 
-/// Refuses parameters on routes that take none.
-pub(super) async fn refuse_unasked(
-    State(asking): State<Arc<HashSet<(Method, String)>>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let first = request
-        .uri()
-        .query()
-        .and_then(|query| query.split(['=', '&']).next());
-    let path = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map(MatchedPath::as_str);
-    if let (Some(name), Some(path)) = (first.filter(|name| !name.is_empty()), path)
-        && path.starts_with("/v1/")
-        && !asking.contains(&(request.method().clone(), path.to_owned()))
-    {
-        let error = Error::Invalid {
-            code: "unknown_parameter",
-            at: Place::Query(name.chars().take(80).collect()),
-            why: "this route takes no query parameters: leave them out".to_owned(),
-        };
-        return Problem::from(error).into_response();
+/// What is wrong with parameters on a route that takes none.
+pub(super) fn unasked(asking: &HashSet<(Method, String)>, request: &Request) -> Option<Problem> {
+    let query = request.uri().query()?;
+    let name = query
+        .split(['=', '&'])
+        .next()
+        .filter(|name| !name.is_empty())?;
+    let path = request.extensions().get::<MatchedPath>()?.as_str();
+    if !path.starts_with("/v1/") || asking.contains(&(request.method().clone(), path.to_owned())) {
+        return None;
     }
-    next.run(request).await
+    Some(Problem::from(Error::Invalid {
+        code: "unknown_parameter",
+        at: Place::Query(name.chars().take(80).collect()),
+        why: "this route takes no query parameters: leave them out".to_owned(),
+    }))
 }
 
 /// The routes that take parameters, by the API's own description.
-pub(super) fn asking(description: &OpenApi) -> Arc<HashSet<(Method, String)>> {
+pub(super) fn asking(description: &OpenApi) -> HashSet<(Method, String)> {
     let mut asking = HashSet::new();
     for (path, item) in &description.paths.paths {
         for (method, operation) in [
@@ -78,7 +65,7 @@ pub(super) fn asking(description: &OpenApi) -> Arc<HashSet<(Method, String)>> {
             }
         }
     }
-    Arc::new(asking)
+    asking
 }
 
 fn explain(text: &str) -> Error {

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::middleware::{from_fn, from_fn_with_state};
-use tower_http::catch_panic::CatchPanicLayer;
+use axum::middleware::from_fn_with_state;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    account, api_key, automation, delivery, endpoint, event, event_type, idempotency, machine,
-    plugin, problem, query, trace,
+    account, api_key, automation, delivery, endpoint, event, event_type, machine, pass, plugin,
+    problem, query,
 };
 use crate::service::Service;
 
@@ -68,14 +67,14 @@ pub(super) fn described() -> OpenApiRouter<Service> {
 /// The API over a service. `render`: what `/metrics` answers.
 pub fn router(service: Service, render: Render) -> axum::Router {
     let (routes, description) = described().split_for_parts();
-    let asking = query::asking(&description);
+    let passage = Arc::new(pass::Passage {
+        service: service.clone(),
+        asking: query::asking(&description),
+    });
     routes
         .merge(machine::plain(render))
         .fallback(problem::no_route)
         .method_not_allowed_fallback(problem::no_method)
-        .layer(from_fn_with_state(service.clone(), idempotency::once))
-        .layer(from_fn_with_state(asking, query::refuse_unasked))
-        .layer(CatchPanicLayer::custom(problem::panicked))
-        .layer(from_fn(trace::follow))
+        .layer(from_fn_with_state(passage, pass::pass))
         .with_state(service)
 }

@@ -44,7 +44,7 @@ pub(super) struct Outgoing {
 /// An attempt that was made, to be recorded. The slot is freed once it is.
 #[derive(Debug)]
 pub(super) struct Made {
-    pub(super) record: NewRecord,
+    pub(super) record: Arc<NewRecord>,
     pub(super) slot: Slot,
     pub(super) feeling: Feeling,
 }
@@ -91,7 +91,7 @@ pub(super) async fn attempt(outgoing: Outgoing, client: &Client, clock: &Clock) 
     let result = record.attempt.as_ref().map(|attempt| attempt.result);
     Made {
         feeling: result.map_or(Feeling::Indifferent, decide::feeling),
-        record,
+        record: Arc::new(record),
         slot: outgoing.slot,
     }
 }
@@ -138,7 +138,7 @@ fn record(
 
 fn without_request(outgoing: Outgoing, next: DeliveryState) -> Made {
     Made {
-        record: NewRecord {
+        record: Arc::new(NewRecord {
             account: outgoing.account,
             delivery: outgoing.delivery,
             endpoint: outgoing.endpoint,
@@ -146,7 +146,7 @@ fn without_request(outgoing: Outgoing, next: DeliveryState) -> Made {
             attempts_made: outgoing.attempts_made,
             next,
             mark: EndpointMark::Untouched,
-        },
+        }),
         slot: outgoing.slot,
         feeling: Feeling::Indifferent,
     }

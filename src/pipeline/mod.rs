@@ -199,7 +199,7 @@ impl Pipeline {
                 Ok(permit) => {
                     let (reply, answer) = oneshot::channel();
                     entries.push(AcceptEntry {
-                        event,
+                        event: Arc::new(event),
                         permit,
                         reply,
                     });

@@ -166,7 +166,7 @@ impl Node {
             slots.push(slot);
         }
         self.queue.plan(PlanEntry {
-            rows,
+            rows: Arc::new(rows),
             contents,
             slots,
             snapshot,

@@ -24,7 +24,7 @@ const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// An event to be accepted, and who waits for it.
 #[derive(Debug)]
 pub(super) struct AcceptEntry {
-    pub(super) event: NewEvent,
+    pub(super) event: Arc<NewEvent>,
     pub(super) permit: Permit,
     pub(super) reply: oneshot::Sender<Result<Acknowledged, AcceptError>>,
 }
@@ -32,7 +32,7 @@ pub(super) struct AcceptEntry {
 /// A plan to be written, and what it sends at once.
 #[derive(Debug)]
 pub(super) struct PlanEntry {
-    pub(super) rows: NewPlan,
+    pub(super) rows: Arc<NewPlan>,
     pub(super) contents: Vec<Content>,
     /// For each delivery: its place, if it has one.
     pub(super) slots: Vec<Option<Slot>>,

@@ -40,10 +40,11 @@ async fn write(node: &Arc<Node>, entries: Entries) -> Result<(), store::Error> {
     while let Some(mut entries) = stack.pop() {
         let batch = batch(&entries);
         metrics::histogram!("throwbar_batch_entries").record(entries.len() as f64);
-        crash_before_commit(&batch);
+        crash_before_commit(&entries);
         match node.store.write(node.holder, &batch).await {
             Ok(outcome) => {
-                crash_after_commit(&batch, &outcome);
+                crash_after_commit(&entries, &outcome);
+                drop(batch);
                 hand_on(node, entries, outcome);
             }
             Err(store::Error::Raced) => stack.push(entries),
@@ -82,7 +83,7 @@ async fn write(node: &Arc<Node>, entries: Entries) -> Result<(), store::Error> {
 }
 
 /// What is in the batch is not on disk yet: nobody may have been told of it.
-fn crash_before_commit(batch: &Batch) {
+fn crash_before_commit(batch: &Entries) {
     for (nothing, point) in [
         (batch.accepts.is_empty(), "accept-not-committed"),
         (batch.plans.is_empty(), "plan-not-committed"),
@@ -95,7 +96,7 @@ fn crash_before_commit(batch: &Batch) {
 }
 
 /// What is in the batch is on disk, and nobody has been told of it.
-fn crash_after_commit(batch: &Batch, outcome: &BatchOutcome) {
+fn crash_after_commit(batch: &Entries, outcome: &BatchOutcome) {
     let claimed_nothing = outcome
         .claims
         .iter()
@@ -112,7 +113,7 @@ fn crash_after_commit(batch: &Batch, outcome: &BatchOutcome) {
     }
 }
 
-/// The rows of the entries. Payloads are shared, not copied.
+/// The rows of the entries, shared with them.
 fn batch(entries: &Entries) -> Batch {
     Batch {
         records: entries
@@ -172,7 +173,7 @@ fn poisoned(node: &Arc<Node>, entries: Entries, error: &store::Error) {
     }
     for mut made in entries.records {
         // Without what the receiver said there is nothing left that could be refused.
-        if let Some(attempt) = &mut made.record.attempt
+        if let Some(attempt) = &mut Arc::make_mut(&mut made.record).attempt
             && (attempt.response.take().is_some() | attempt.message.take().is_some())
         {
             node.queue.record(made);
@@ -229,6 +230,8 @@ fn planned(node: &Arc<Node>, plan: PlanEntry) {
         snapshot,
         permit,
     } = plan;
+    // The commit has let go of them.
+    let rows = Arc::unwrap_or_clone(rows);
     for ((delivery, content), slot) in rows.deliveries.into_iter().zip(contents).zip(slots) {
         match (slot, delivery.due_at) {
             (Some(slot), _) => node.send(Outgoing {
@@ -266,6 +269,7 @@ fn accepted(entry: AcceptEntry, outcome: Accepted) -> Option<Fresh> {
         permit,
         reply,
     } = entry;
+    let event = Arc::unwrap_or_clone(event);
     let (answer, fresh) = match outcome {
         Accepted::New { revision } => {
             let fresh = Fresh {

@@ -120,14 +120,20 @@ impl Service {
                 .map_err(|error| Error::field("/timestamp", error))?,
             None => now,
         };
+        let keys = keys(envelope.id, envelope.idempotency_key, key, now)?;
+        let body_hash = if keys.is_empty() {
+            [0; 32]
+        } else {
+            hash(event_type.as_str(), data, envelope.timestamp.as_deref())
+        };
         Ok(store::NewEvent {
             account,
             id: EventId::mint(now),
             event_type: event_type.as_str().to_owned(),
             occurred_at,
             payload: body.slice_ref(data),
-            body_hash: hash(event_type.as_str(), data, envelope.timestamp.as_deref()),
-            keys: keys(envelope.id, envelope.idempotency_key, key, now)?,
+            keys,
+            body_hash,
         })
     }
 }

@@ -1,11 +1,13 @@
 //! Accepting: the event, its keys and its inbox row. Rows are sorted by key, so that nodes can't
 //! deadlock.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::Error;
 use super::backend::Tx;
-use super::values::{Columns, Kind, Rows, args};
+use super::values::{Columns, Kind, Rows, values};
 use crate::model::{AccountId, EventId, IncarnationId, Timestamp};
 
 /// An event to be accepted.
@@ -23,7 +25,7 @@ pub struct NewEvent {
     pub payload: Bytes,
     /// What the client calls it; makes a repeat recognisable.
     pub keys: Vec<NewKey>,
-    /// SHA-256 of what must be the same in a repeat.
+    /// SHA-256 of what must be the same in a repeat; nobody looks at it where there are no keys.
     pub body_hash: [u8; 32],
 }
 
@@ -79,7 +81,7 @@ const INBOX_COLUMNS: Columns = &[
 pub(super) async fn write(
     tx: &mut Tx,
     holder: IncarnationId,
-    events: &[NewEvent],
+    events: &[Arc<NewEvent>],
 ) -> Result<Vec<Accepted>, Error> {
     if events.is_empty() {
         return Ok(Vec::new());
@@ -108,7 +110,7 @@ pub(super) async fn write(
     let mut inbox = Rows::new(INBOX_COLUMNS, order.len());
     for (place, revision) in order {
         let event = &events[place];
-        rows.push(args![
+        rows.push(values![
             event.account,
             event.id,
             event.event_type.as_str(),
@@ -120,21 +122,19 @@ pub(super) async fn write(
                 .map(|key| key.key.as_str()),
             event.payload.clone()
         ]);
-        inbox.push(args![event.account, event.id, revision, holder]);
+        inbox.push(values![event.account, event.id, revision, holder]);
     }
     tx.execute_rows(
         rows,
         "INSERT INTO events (account_id, id, type, occurred_at_ms, client_id, payload)
-         SELECT * FROM v WHERE v.account_id IS NOT NULL",
+         SELECT * FROM v",
     )
-    .await
-    .map_err(Error::of)?;
+    .await?;
     tx.execute_rows(
         inbox,
         "INSERT INTO inbox (account_id, event_id, revision, holder, takeovers)
-         SELECT v.*, 0 FROM v WHERE v.account_id IS NOT NULL",
+         SELECT v.*, 0 FROM v",
     )
-    .await
-    .map_err(Error::of)?;
+    .await?;
     Ok(outcomes)
 }

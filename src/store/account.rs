@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use bytes::Bytes;
 
 use super::backend::Tx;
+use super::row::record;
 use super::values::args;
 use super::{Error, Store};
 use crate::model::{AccountId, Timestamp};
 
 /// A tenant.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct Account {
     /// Its id.
     pub id: AccountId,
@@ -25,9 +26,18 @@ pub struct Account {
     /// The sealed account key.
     pub signing_key: Vec<u8>,
     /// When it was made.
-    #[sqlx(rename = "created_at_ms")]
     pub created_at: Timestamp,
 }
+
+record!(Account {
+    id: "id",
+    uid: "uid",
+    name: "name",
+    revision: "revision",
+    enabled: "enabled",
+    signing_key: "signing_key",
+    created_at: "created_at_ms",
+});
 
 /// A tenant to be made.
 #[derive(Debug, Clone)]
@@ -117,8 +127,7 @@ pub(super) async fn raise_revision(tx: &mut Tx, account: AccountId) -> Result<i6
             "UPDATE accounts SET revision = revision + 1 WHERE id = $1 RETURNING revision",
             args![account],
         )
-        .await
-        .map_err(Error::of)?;
+        .await?;
     raised
         .first()
         .map(|row| row.0)
@@ -143,8 +152,7 @@ pub(super) async fn revisions(
                 "SELECT revision FROM accounts WHERE id = $1",
                 args![account],
             )
-            .await
-            .map_err(Error::of)?;
+            .await?;
         revisions.insert(account, found.first().map(|row| row.0));
     }
     Ok(revisions

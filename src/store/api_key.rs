@@ -1,28 +1,35 @@
 //! API keys, stored as hashes.
 
+use super::row::record;
 use super::values::args;
 use super::{Error, Store};
 use crate::model::{AccountId, ApiKeyId, Timestamp};
 
 /// A key to the API; its text is known to its owner alone.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct ApiKey {
     /// Its id.
     pub id: ApiKeyId,
     /// Whose; `None`: the operator's.
-    #[sqlx(rename = "account_id")]
     pub account: Option<AccountId>,
     /// For people.
     pub name: String,
     /// Words separated by spaces.
     pub scopes: String,
     /// When it was made.
-    #[sqlx(rename = "created_at_ms")]
     pub created_at: Timestamp,
     /// When it stopped working.
-    #[sqlx(rename = "revoked_at_ms")]
     pub revoked_at: Option<Timestamp>,
 }
+
+record!(ApiKey {
+    id: "id",
+    account: "account_id",
+    name: "name",
+    scopes: "scopes",
+    created_at: "created_at_ms",
+    revoked_at: "revoked_at_ms",
+});
 
 /// A key to be made.
 #[derive(Debug, Clone)]

@@ -2,19 +2,19 @@
 
 use super::endpoint::insert_endpoint;
 use super::page::{Cursor, Page, start};
+use super::row::record;
 use super::values::args;
 use super::{Error, NewEndpoint, Store, Tx, account};
 use crate::model::{AccountId, AutomationId, EndpointId, Timestamp};
 
 /// An automation, without its versions.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct Automation {
     /// Its id.
     pub id: AutomationId,
     /// For people.
     pub name: String,
     /// Set if it is an endpoint's own subscription.
-    #[sqlx(rename = "owner_endpoint_id")]
     pub owner_endpoint: Option<EndpointId>,
     /// Whether the published version is live.
     pub enabled: bool,
@@ -23,24 +23,38 @@ pub struct Automation {
     /// Which version is published.
     pub published_version: Option<i64>,
     /// When it was made.
-    #[sqlx(rename = "created_at_ms")]
     pub created_at: Timestamp,
     /// When it last changed.
-    #[sqlx(rename = "updated_at_ms")]
     pub updated_at: Timestamp,
 }
 
+record!(Automation {
+    id: "id",
+    name: "name",
+    owner_endpoint: "owner_endpoint_id",
+    enabled: "enabled",
+    latest_version: "latest_version",
+    published_version: "published_version",
+    created_at: "created_at_ms",
+    updated_at: "updated_at_ms",
+});
+
 /// One immutable version.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct AutomationVersion {
     /// Its number, from 1.
     pub version: i64,
     /// JSON.
     pub definition: String,
     /// When it was saved.
-    #[sqlx(rename = "created_at_ms")]
     pub created_at: Timestamp,
 }
+
+record!(AutomationVersion {
+    version: "version",
+    definition: "definition",
+    created_at: "created_at_ms",
+});
 
 /// An automation to be made, with its first version.
 #[derive(Debug, Clone)]
@@ -85,7 +99,7 @@ impl Store {
         let mut tx = self.begin().await?;
         let revision = account::raise_revision(&mut tx, account).await?;
         insert_automation(&mut tx, account, revision, new).await?;
-        Self::commit(tx).await?;
+        tx.commit().await?;
         Ok(revision)
     }
 
@@ -105,8 +119,7 @@ impl Store {
                  RETURNING latest_version",
                 args![account, new.id, new.name.as_str(), new.created_at],
             )
-            .await
-            .map_err(Error::of)?;
+            .await?;
         let Some((version,)) = saved.first().copied() else {
             return Ok(None);
         };
@@ -118,7 +131,7 @@ impl Store {
             revision,
         )
         .await?;
-        Self::commit(tx).await?;
+        tx.commit().await?;
         Ok(Some(version))
     }
 
@@ -138,13 +151,12 @@ impl Store {
                  WHERE account_id = $1 AND id = $2 AND deleted_at_ms IS NULL AND owner_endpoint_id IS NULL",
                 args![account, id],
             )
-            .await
-            .map_err(Error::of)?;
+            .await?;
         let Some((Some(version),)) = found.first().copied() else {
             return Ok(false);
         };
         publish(&mut tx, (account, id, version), publication, revision).await?;
-        Self::commit(tx).await?;
+        tx.commit().await?;
         Ok(true)
     }
 
@@ -164,8 +176,7 @@ impl Store {
                  WHERE account_id = $1 AND id = $2 AND deleted_at_ms IS NULL AND owner_endpoint_id IS NULL",
                 args![account, id, now, false],
             )
-            .await
-            .map_err(Error::of)?;
+            .await?;
         if changed == 0 {
             return Ok(None);
         }
@@ -176,9 +187,8 @@ impl Store {
                  WHERE account_id = $1 AND owner_automation_id = $2 AND deleted_at_ms IS NULL RETURNING id",
                 args![account, id, now],
             )
-            .await
-            .map_err(Error::of)?;
-        Self::commit(tx).await?;
+            .await?;
+        tx.commit().await?;
         Ok(Some(endpoints.into_iter().map(|row| row.0).collect()))
     }
 
@@ -280,8 +290,7 @@ pub(super) async fn insert_automation(
             new.created_at
         ],
     )
-    .await
-    .map_err(Error::of)?;
+    .await?;
     insert_version(tx, account, new, 1).await?;
     publish(tx, (account, new.id, 1), new.publication, revision).await
 }
@@ -301,7 +310,6 @@ async fn insert_version(
         args![account, new.id, version, new.definition.as_str(), new.created_at],
     )
     .await
-    .map_err(Error::of)
     .map(drop)
 }
 
@@ -322,16 +330,14 @@ async fn publish(
         "UPDATE automations SET published_version = $3, enabled = $4 WHERE account_id = $1 AND id = $2",
         args![account, automation, version, live],
     )
-    .await
-    .map_err(Error::of)?;
+    .await?;
     if live {
         tx.execute(
             "INSERT INTO publications (account_id, automation_id, from_revision, version)
              VALUES ($1, $2, $3, $4)",
             args![account, automation, revision, version],
         )
-        .await
-        .map_err(Error::of)?;
+        .await?;
     }
     Ok(())
 }
@@ -349,6 +355,5 @@ pub(super) async fn close_publication(
         args![account, automation, revision],
     )
     .await
-    .map_err(Error::of)
     .map(drop)
 }

@@ -1,13 +1,16 @@
 //! The writer's transaction: what was recorded, planned and accepted since the last one, in that
 //! order, in one commit.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::accept::{self, Accepted, NewEvent};
+use super::backend::{Backend, Tx};
 use super::claim::{Claim, ClaimRequest};
 use super::plan::{self, NewPlan, SetAside};
 use super::record::{self, NewRecord};
-use super::{Error, Store};
+use super::sqlite::{SqliteTx, blocking};
+use super::{EngineError, Error, Store};
 use crate::model::{AccountId, EndpointId, IncarnationId};
 
 /// How long a database on another machine may take for one commit.
@@ -17,13 +20,13 @@ const COMMIT_PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
     /// First.
-    pub records: Vec<NewRecord>,
+    pub records: Vec<Arc<NewRecord>>,
     /// Second.
-    pub plans: Vec<NewPlan>,
+    pub plans: Vec<Arc<NewPlan>>,
     /// Plans that could not be stored.
     pub aside: Vec<SetAside>,
     /// Third.
-    pub accepts: Vec<NewEvent>,
+    pub accepts: Vec<Arc<NewEvent>>,
     /// Last.
     pub claims: Vec<ClaimRequest>,
 }
@@ -53,18 +56,33 @@ impl Batch {
 impl Store {
     /// Writes the batch in one transaction: all of it or nothing.
     pub async fn write(&self, holder: IncarnationId, batch: &Batch) -> Result<BatchOutcome, Error> {
-        let written = self.write_all(holder, batch);
-        if !self.is_shared() {
-            return written.await;
+        match &self.backend {
+            Backend::Sqlite(sqlite) => {
+                let turn = sqlite.turn().await;
+                let (store, runtime) = (self.clone(), tokio::runtime::Handle::current());
+                let batch = batch.clone();
+                blocking(move || {
+                    let tx = SqliteTx::begin_here(turn).map_err(Error::Unavailable)?;
+                    runtime.block_on(store.write_all(Tx::Sqlite(tx), holder, &batch))
+                })
+                .await
+            }
+            Backend::Postgres(_) => {
+                let written = async { self.write_all(self.begin().await?, holder, batch).await };
+                // A line to the database that has gone silent must not keep who waits for an answer.
+                tokio::time::timeout(COMMIT_PATIENCE, written)
+                    .await
+                    .unwrap_or_else(|_| Err(Error::OutcomeUnknown(EngineError::silence())))
+            }
         }
-        // A line to the database that has gone silent must not keep who waits for an answer.
-        tokio::time::timeout(COMMIT_PATIENCE, written)
-            .await
-            .unwrap_or_else(|_| Err(Error::OutcomeUnknown(super::silence())))
     }
 
-    async fn write_all(&self, holder: IncarnationId, batch: &Batch) -> Result<BatchOutcome, Error> {
-        let mut tx = self.begin().await?;
+    async fn write_all(
+        &self,
+        mut tx: Tx,
+        holder: IncarnationId,
+        batch: &Batch,
+    ) -> Result<BatchOutcome, Error> {
         let disabled = record::write(&mut tx, &batch.records).await?;
         plan::write(&mut tx, holder, &batch.plans, &batch.aside).await?;
         let accepted = accept::write(&mut tx, holder, &batch.accepts).await?;
@@ -72,7 +90,7 @@ impl Store {
         for request in &batch.claims {
             claims.push(self.claim(&mut tx, holder, request).await?);
         }
-        Self::commit(tx).await?;
+        tx.commit().await?;
         Ok(BatchOutcome {
             accepted,
             claims,

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::values::{Columns, Kind, Rows, args};
+use super::row::record;
+use super::values::{Columns, Kind, Rows, values};
 use super::{ClaimedDelivery, Error, Store};
 use crate::model::{AccountId, AutomationId, EventId, Timestamp};
 
@@ -21,7 +22,6 @@ pub struct StoredBody {
     pub headers: Option<String>,
 }
 
-#[derive(sqlx::FromRow)]
 struct BodyRow {
     event_id: EventId,
     automation_id: Option<AutomationId>,
@@ -31,6 +31,16 @@ struct BodyRow {
     content: Vec<u8>,
     headers: Option<String>,
 }
+
+record!(BodyRow {
+    event_id: "event_id",
+    automation_id: "automation_id",
+    output_no: "output_no",
+    r#type: "type",
+    occurred_at_ms: "occurred_at_ms",
+    content: "content",
+    headers: "headers",
+});
 
 /// Which body: the event's payload, or an output of an automation's transforms.
 type Key = (EventId, Option<(AutomationId, i64)>);
@@ -69,17 +79,13 @@ impl Store {
         let mut outputs = Rows::new(OUTPUT_COLUMNS, 0);
         for (event, output) in keys {
             match output {
-                None => payloads.push(args![account, event]),
-                Some((automation, no)) => outputs.push(args![account, event, automation, no]),
+                None => payloads.push(values![account, event]),
+                Some((automation, no)) => outputs.push(values![account, event, automation, no]),
             }
         }
         let mut found: HashMap<Key, StoredBody> = HashMap::with_capacity(deliveries.len());
         for (rows, sql) in [(payloads, PAYLOADS_SQL), (outputs, OUTPUTS_SQL)] {
-            let rows: Vec<BodyRow> = self
-                .backend
-                .fetch_rows(rows, sql)
-                .await
-                .map_err(Error::of)?;
+            let rows: Vec<BodyRow> = self.backend.fetch_rows(rows, sql).await?;
             found.extend(rows.into_iter().map(BodyRow::into_entry));
         }
         Ok(deliveries

@@ -2,6 +2,7 @@
 //! endpoint it goes on, at a disabled one it is held, for a removed one it is cancelled.
 
 use super::backend::Tx;
+use super::row::record;
 use super::values::args;
 use super::{Error, Store};
 use crate::model::{
@@ -35,15 +36,13 @@ pub struct Claim {
 }
 
 /// A delivery taken by this node.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct ClaimedDelivery {
     /// Its id.
     pub id: DeliveryId,
     /// Its event.
-    #[sqlx(rename = "event_id")]
     pub event: EventId,
     /// Because of which automation.
-    #[sqlx(rename = "automation_id")]
     pub automation: AutomationId,
     /// Which output; `None`: the event's payload.
     pub output_no: Option<i64>,
@@ -55,19 +54,32 @@ pub struct ClaimedDelivery {
     pub attempts_made: i64,
 }
 
+record!(ClaimedDelivery {
+    id: "id",
+    event: "event_id",
+    automation: "automation_id",
+    output_no: "output_no",
+    envelope: "envelope",
+    webhook_id: "webhook_id",
+    attempts_made: "attempts_made",
+});
+
 /// An endpoint at which something is or will be due.
-#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+#[derive(Debug, Clone, Copy)]
 pub struct DueEndpoint {
     /// Whose.
-    #[sqlx(rename = "account_id")]
     pub account: AccountId,
     /// Which.
-    #[sqlx(rename = "endpoint_id")]
     pub endpoint: EndpointId,
     /// When the first is due.
-    #[sqlx(rename = "due_at_ms")]
     pub due_at: Timestamp,
 }
+
+record!(DueEndpoint {
+    account: "account_id",
+    endpoint: "endpoint_id",
+    due_at: "due_at_ms",
+});
 
 /// How many deliveries one claim holds or cancels at most.
 const KEPT_BACK_MAX: usize = 1000;
@@ -105,8 +117,7 @@ impl Store {
                             holder
                         ],
                     )
-                    .await
-                    .map_err(Error::of)?;
+                    .await?;
                 // RETURNING promises no order; ids begin with the event's time.
                 taken.sort_by_key(|delivery| delivery.id);
                 (taken, 0)
@@ -133,8 +144,7 @@ impl Store {
                  WHERE account_id = $1 AND endpoint_id = $2 AND state = 'pending'",
                 args![request.account, request.endpoint],
             )
-            .await
-            .map_err(Error::of)?;
+            .await?;
         let next_due = next.first().and_then(|row| row.0);
         Ok(Claim {
             deliveries,
@@ -174,7 +184,6 @@ impl Store {
             ],
         )
         .await
-        .map_err(Error::of)
     }
 
     /// Up to `limit` endpoints with something pending, each with its first due time, in the order
@@ -207,7 +216,6 @@ impl Store {
                 ],
             )
             .await
-            .map_err(Error::of)
     }
 }
 
@@ -218,8 +226,7 @@ async fn gate(tx: &mut Tx, request: &ClaimRequest) -> Result<(Gate, i64), Error>
              JOIN accounts a ON a.id = e.account_id WHERE e.account_id = $1 AND e.id = $2",
             args![request.account, request.endpoint],
         )
-        .await
-        .map_err(Error::of)?;
+        .await?;
     Ok(match found.first() {
         None => (Gate::Cancel, 0),
         Some((_, Some(_deleted), _, revision)) => (Gate::Cancel, *revision),

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::page::{Cursor, Page, start};
+use super::row::record;
 use super::values::args;
 use super::{Error, Store};
 use crate::model::{
@@ -10,18 +11,15 @@ use crate::model::{
 };
 
 /// One body that must reach one endpoint.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct Delivery {
     /// Its id.
     pub id: DeliveryId,
     /// Its event.
-    #[sqlx(rename = "event_id")]
     pub event: EventId,
     /// Because of which automation.
-    #[sqlx(rename = "automation_id")]
     pub automation: AutomationId,
     /// Where to.
-    #[sqlx(rename = "endpoint_id")]
     pub endpoint: EndpointId,
     /// What the receiver knows it by.
     pub webhook_id: String,
@@ -30,7 +28,6 @@ pub struct Delivery {
     /// The state's word.
     pub state: String,
     /// When the next attempt may begin, if it waits.
-    #[sqlx(rename = "due_at_ms")]
     pub due_at: Option<Timestamp>,
     /// Which life is at it, if it is claimed.
     pub holder: Option<IncarnationId>,
@@ -39,15 +36,29 @@ pub struct Delivery {
     /// How many attempts were counted.
     pub attempts_made: i64,
     /// When it was planned.
-    #[sqlx(rename = "created_at_ms")]
     pub created_at: Timestamp,
     /// When it was delivered or given up.
-    #[sqlx(rename = "settled_at_ms")]
     pub settled_at: Option<Timestamp>,
 }
 
+record!(Delivery {
+    id: "id",
+    event: "event_id",
+    automation: "automation_id",
+    endpoint: "endpoint_id",
+    webhook_id: "webhook_id",
+    resend_of: "resend_of",
+    state: "state",
+    due_at: "due_at_ms",
+    holder: "holder",
+    failure: "failure",
+    attempts_made: "attempts_made",
+    created_at: "created_at_ms",
+    settled_at: "settled_at_ms",
+});
+
 /// One HTTP request, and what came back.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct Attempt {
     /// Its id.
     pub id: AttemptId,
@@ -62,11 +73,21 @@ pub struct Attempt {
     /// The beginning of the answer's body.
     pub response: Option<Vec<u8>>,
     /// When it began.
-    #[sqlx(rename = "started_at_ms")]
     pub started_at: Timestamp,
     /// How long it took.
     pub duration_ms: i64,
 }
+
+record!(Attempt {
+    id: "id",
+    no: "no",
+    status_code: "status_code",
+    error_class: "error_class",
+    message: "message",
+    response: "response",
+    started_at: "started_at_ms",
+    duration_ms: "duration_ms",
+});
 
 /// Which deliveries are wanted.
 #[derive(Debug, Clone, Default)]

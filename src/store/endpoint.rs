@@ -6,12 +6,13 @@ use bytes::Bytes;
 use super::automation::{close_publication, insert_automation};
 use super::endpoint_secret::insert_secret;
 use super::page::{Cursor, Page, start};
+use super::row::record;
 use super::values::args;
 use super::{Error, NewAutomation, Store, account};
 use crate::model::{AccountId, AutomationId, EndpointId, SecretId, Timestamp};
 
 /// Where deliveries go.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct Endpoint {
     /// Its id.
     pub id: EndpointId,
@@ -22,22 +23,31 @@ pub struct Endpoint {
     /// The profile's parts as JSON.
     pub settings: String,
     /// Set if an automation's bare URL made it.
-    #[sqlx(rename = "owner_automation_id")]
     pub owner_automation: Option<AutomationId>,
     /// `enabled` or `disabled`.
     pub state: String,
     /// `gone`, `failing` or `by_user` if disabled.
     pub disabled_why: Option<String>,
     /// The first failure since the last success.
-    #[sqlx(rename = "failing_since_ms")]
     pub failing_since: Option<Timestamp>,
     /// When it was made.
-    #[sqlx(rename = "created_at_ms")]
     pub created_at: Timestamp,
     /// When its settings last changed.
-    #[sqlx(rename = "updated_at_ms")]
     pub updated_at: Timestamp,
 }
+
+record!(Endpoint {
+    id: "id",
+    name: "name",
+    url: "url",
+    settings: "settings",
+    owner_automation: "owner_automation_id",
+    state: "state",
+    disabled_why: "disabled_why",
+    failing_since: "failing_since_ms",
+    created_at: "created_at_ms",
+    updated_at: "updated_at_ms",
+});
 
 /// Whether deliveries go out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +133,7 @@ impl Store {
         if let Some(subscription) = &new.subscription {
             insert_automation(&mut tx, account, revision, subscription).await?;
         }
-        Self::commit(tx).await?;
+        tx.commit().await?;
         Ok(revision)
     }
 
@@ -151,8 +161,7 @@ impl Store {
                     now
                 ],
             )
-            .await
-            .map_err(Error::of)?;
+            .await?;
         if changed == 0 {
             return Ok(None);
         }
@@ -163,8 +172,7 @@ impl Store {
                  WHERE account_id = $1 AND id = $2",
                 args![account, id, state, why],
             )
-            .await
-            .map_err(Error::of)?;
+            .await?;
         }
         if let Some(subscription) = &change.subscription {
             end_subscription(&mut tx, account, id, revision, now).await?;
@@ -172,7 +180,7 @@ impl Store {
                 insert_automation(&mut tx, account, revision, new).await?;
             }
         }
-        Self::commit(tx).await?;
+        tx.commit().await?;
         Ok(Some(revision))
     }
 
@@ -192,8 +200,7 @@ impl Store {
                  WHERE account_id = $1 AND id = $2 AND deleted_at_ms IS NULL",
                 args![account, id, now],
             )
-            .await
-            .map_err(Error::of)?;
+            .await?;
         if changed == 0 {
             return Ok(false);
         }
@@ -201,10 +208,9 @@ impl Store {
             "DELETE FROM endpoint_secrets WHERE account_id = $1 AND endpoint_id = $2",
             args![account, id],
         )
-        .await
-        .map_err(Error::of)?;
+        .await?;
         end_subscription(&mut tx, account, id, revision, now).await?;
-        Self::commit(tx).await?;
+        tx.commit().await?;
         Ok(true)
     }
 
@@ -290,8 +296,7 @@ pub(super) async fn insert_endpoint(
             new.created_at
         ],
     )
-    .await
-    .map_err(Error::of)?;
+    .await?;
     for (id, sealed) in &new.secrets {
         insert_secret(tx, account, new.id, (*id, sealed.clone(), new.created_at)).await?;
     }
@@ -312,8 +317,7 @@ async fn end_subscription(
              WHERE account_id = $1 AND owner_endpoint_id = $2 AND deleted_at_ms IS NULL RETURNING id",
             args![account, endpoint, now, false],
         )
-        .await
-        .map_err(Error::of)?;
+        .await?;
     for (automation,) in ended {
         close_publication(tx, account, automation, revision).await?;
     }

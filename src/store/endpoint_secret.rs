@@ -2,27 +2,33 @@
 
 use bytes::Bytes;
 
+use super::row::record;
 use super::values::args;
 use super::{Error, Store, Tx, account};
 use crate::model::{AccountId, EndpointId, SecretId, Timestamp};
 
 /// A signing secret as it is stored.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct EndpointSecret {
     /// Its id.
     pub id: SecretId,
     /// Whose.
-    #[sqlx(rename = "endpoint_id")]
     pub endpoint: EndpointId,
     /// Sealed.
     pub sealed: Vec<u8>,
     /// When it was made: the oldest that has not expired signs first.
-    #[sqlx(rename = "created_at_ms")]
     pub created_at: Timestamp,
     /// When it stops signing, if it was rotated out.
-    #[sqlx(rename = "expires_at_ms")]
     pub expires_at: Option<Timestamp>,
 }
+
+record!(EndpointSecret {
+    id: "id",
+    endpoint: "endpoint_id",
+    sealed: "sealed",
+    created_at: "created_at_ms",
+    expires_at: "expires_at_ms",
+});
 
 const SECRET_COLUMNS: &str = "id, endpoint_id, sealed, created_at_ms, expires_at_ms";
 
@@ -54,17 +60,15 @@ impl Store {
             "DELETE FROM endpoint_secrets WHERE account_id = $1 AND endpoint_id = $2 AND expires_at_ms <= $3",
             args![account, endpoint, now],
         )
-        .await
-        .map_err(Error::of)?;
+        .await?;
         tx.execute(
             "UPDATE endpoint_secrets SET expires_at_ms = $3
              WHERE account_id = $1 AND endpoint_id = $2 AND (expires_at_ms IS NULL OR expires_at_ms > $3)",
             args![account, endpoint, others_expire_at],
         )
-        .await
-        .map_err(Error::of)?;
+        .await?;
         insert_secret(&mut tx, account, endpoint, (id, sealed, now)).await?;
-        Self::commit(tx).await?;
+        tx.commit().await?;
         Ok(revision)
     }
 
@@ -92,6 +96,5 @@ pub(super) async fn insert_secret(
         args![account, endpoint, secret.0, secret.1, secret.2],
     )
     .await
-    .map_err(Error::of)
     .map(drop)
 }

@@ -1,25 +1,33 @@
 //! Reading events and their evaluations.
 
 use super::page::{Cursor, Page, start};
+use super::row::record;
 use super::values::args;
 use super::{Error, Store};
 use crate::model::{AccountId, EventId, Timestamp};
 
 /// One immutable occurrence.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct Event {
     /// Its id.
     pub id: EventId,
     /// Its event type's name.
     pub r#type: String,
     /// Its own time.
-    #[sqlx(rename = "occurred_at_ms")]
     pub occurred_at: Timestamp,
     /// What the client calls it.
     pub client_id: Option<String>,
     /// JSON text, exactly as it came.
     pub payload: Vec<u8>,
 }
+
+record!(Event {
+    id: "id",
+    r#type: "type",
+    occurred_at: "occurred_at_ms",
+    client_id: "client_id",
+    payload: "payload",
+});
 
 /// Which events are wanted.
 #[derive(Debug, Clone, Default)]

@@ -1,11 +1,13 @@
 //! What clients call their events, and how a repeat is recognised.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::Error;
 use super::accept::{Accepted, NewEvent, NewKey};
 use super::backend::Tx;
-use super::values::{Columns, Kind, Rows, args};
+use super::row::record;
+use super::values::{Columns, Kind, Rows, values};
 use crate::model::{AccountId, EventId};
 
 const KEY_COLUMNS: Columns = &[
@@ -18,7 +20,6 @@ const KEY_COLUMNS: Columns = &[
     ("claimed_at_ms", Kind::Int),
 ];
 
-#[derive(sqlx::FromRow)]
 struct Owner {
     account_id: AccountId,
     kind: String,
@@ -27,6 +28,14 @@ struct Owner {
     body_hash: Vec<u8>,
 }
 
+record!(Owner {
+    account_id: "account_id",
+    kind: "kind",
+    key: "key",
+    event_id: "event_id",
+    body_hash: "body_hash",
+});
+
 /// Who owns a key already, by account, kind and key.
 type Owners = HashMap<(AccountId, &'static str, String), (EventId, Vec<u8>)>;
 
@@ -34,11 +43,12 @@ type Owners = HashMap<(AccountId, &'static str, String), (EventId, Vec<u8>)>;
 /// event that is a repeat by one of its keys, no other key is kept.
 pub(super) async fn claim(
     tx: &mut Tx,
-    events: &[NewEvent],
+    events: &[Arc<NewEvent>],
     account_exists: impl Fn(AccountId) -> bool,
 ) -> Result<HashMap<EventId, Accepted>, Error> {
     let keyed: Vec<&NewEvent> = events
         .iter()
+        .map(Arc::as_ref)
         .filter(|event| !event.keys.is_empty() && account_exists(event.account))
         .collect();
     if keyed.is_empty() {
@@ -90,8 +100,7 @@ async fn find_owners(tx: &mut Tx, keyed: &[&NewEvent]) -> Result<Owners, Error> 
              JOIN event_keys k ON k.account_id = v.account_id AND k.kind = v.kind AND k.key = v.key
              WHERE k.expires_at_ms IS NULL OR k.expires_at_ms > v.claimed_at_ms",
         )
-        .await
-        .map_err(Error::of)?;
+        .await?;
     Ok(found
         .into_iter()
         .map(|owner| {
@@ -115,15 +124,14 @@ async fn insert(tx: &mut Tx, mut fresh: Vec<(&NewEvent, &NewKey)>) -> Result<(),
             rows,
             "INSERT INTO event_keys (account_id, kind, key, event_id, body_hash, expires_at_ms,
                claimed_at_ms)
-             SELECT * FROM v WHERE v.account_id IS NOT NULL
+             SELECT * FROM v WHERE TRUE
              ON CONFLICT (account_id, kind, key) DO UPDATE SET event_id = excluded.event_id,
                body_hash = excluded.body_hash, expires_at_ms = excluded.expires_at_ms,
                claimed_at_ms = excluded.claimed_at_ms
              WHERE event_keys.expires_at_ms <= excluded.claimed_at_ms
              RETURNING event_id",
         )
-        .await
-        .map_err(Error::of)?;
+        .await?;
     if taken.len() < wanted {
         return Err(Error::Raced);
     }
@@ -133,7 +141,7 @@ async fn insert(tx: &mut Tx, mut fresh: Vec<(&NewEvent, &NewKey)>) -> Result<(),
 fn key_rows<'a>(keys: impl Iterator<Item = (&'a NewEvent, &'a NewKey)>) -> Rows {
     let mut rows = Rows::new(KEY_COLUMNS, 0);
     for (event, key) in keys {
-        rows.push(args![
+        rows.push(values![
             event.account,
             key.kind,
             key.key.as_str(),

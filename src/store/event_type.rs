@@ -1,29 +1,36 @@
 //! The catalogue of event types: the account's own, and the operator's for every account, which
 //! are kept under the nil id.
 
+use super::row::record;
 use super::values::args;
 use super::{Error, Store};
 use crate::model::{AccountId, Timestamp};
 
 /// A catalogued name.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct EventTypeEntry {
     /// Such as `deal.stage.changed`.
     pub name: String,
     /// For people.
     pub description: String,
     /// Which heading it stands under.
-    #[sqlx(rename = "group_name")]
     pub group: Option<String>,
     /// An example payload, JSON.
     pub example: Option<String>,
     /// When it was made.
-    #[sqlx(rename = "created_at_ms")]
     pub created_at: Timestamp,
     /// When it last changed.
-    #[sqlx(rename = "updated_at_ms")]
     pub updated_at: Timestamp,
 }
+
+record!(EventTypeEntry {
+    name: "name",
+    description: "description",
+    group: "group_name",
+    example: "example",
+    created_at: "created_at_ms",
+    updated_at: "updated_at_ms",
+});
 
 const COLUMNS: &str = "name, description, group_name, example, created_at_ms, updated_at_ms";
 

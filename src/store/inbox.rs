@@ -1,19 +1,18 @@
 //! Events that were acknowledged and not yet planned, and taking them over from the dead.
 
 use super::record::{NewAttempt, attempt_row, attempt_rows, insert_attempts};
+use super::row::record;
 use super::values::args;
 use super::{Error, Store};
 use crate::model::{AccountId, DeliveryId, EndpointId, EventId, IncarnationId, Timestamp};
 use crate::model::{AttemptId, AttemptResult};
 
 /// An event in the inbox of a life that has ended, now in ours.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InboxEvent {
     /// Whose.
-    #[sqlx(rename = "account_id")]
     pub account: AccountId,
     /// Which event.
-    #[sqlx(rename = "event_id")]
     pub event: EventId,
     /// As of which revision it is to be evaluated.
     pub revision: i64,
@@ -21,14 +20,28 @@ pub struct InboxEvent {
     pub takeovers: i64,
 }
 
+record!(InboxEvent {
+    account: "account_id",
+    event: "event_id",
+    revision: "revision",
+    takeovers: "takeovers",
+});
+
 /// A delivery that was claimed by a life that has ended, due again now.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 struct Interrupted {
     account_id: AccountId,
     id: DeliveryId,
     endpoint_id: EndpointId,
     attempts_made: i64,
 }
+
+record!(Interrupted {
+    account_id: "account_id",
+    id: "id",
+    endpoint_id: "endpoint_id",
+    attempts_made: "attempts_made",
+});
 
 impl Store {
     /// Takes up to `limit` inbox rows of an ended life into `holder`'s.
@@ -48,11 +61,8 @@ impl Store {
              RETURNING account_id, event_id, revision, takeovers",
             self.backend.skip_locked()
         );
-        let taken = tx
-            .fetch(&sql, args![ended, holder, limit])
-            .await
-            .map_err(Error::of)?;
-        Self::commit(tx).await?;
+        let taken = tx.fetch(&sql, args![ended, holder, limit]).await?;
+        tx.commit().await?;
         Ok(taken)
     }
 
@@ -74,10 +84,7 @@ impl Store {
              RETURNING account_id, id, endpoint_id, attempts_made",
             self.backend.skip_locked()
         );
-        let released: Vec<Interrupted> = tx
-            .fetch(&sql, args![ended, now, limit])
-            .await
-            .map_err(Error::of)?;
+        let released: Vec<Interrupted> = tx.fetch(&sql, args![ended, now, limit]).await?;
         let mut rows = attempt_rows(released.len());
         for delivery in &released {
             let attempt = NewAttempt {
@@ -94,7 +101,7 @@ impl Store {
             rows.push(attempt_row(delivery.account_id, delivery.id, &attempt));
         }
         insert_attempts(&mut tx, rows).await?;
-        Self::commit(tx).await?;
+        tx.commit().await?;
         Ok(released
             .into_iter()
             .map(|row| (row.account_id, row.endpoint_id))

@@ -17,7 +17,7 @@ use sqlx::{ConnectOptions, Connection};
 
 use super::backend::Backend;
 use super::values::args;
-use super::{Error, Store};
+use super::{EngineError, Error, Store};
 use crate::model::{IncarnationId, Timestamp};
 
 /// About as long as PostgreSQL waits before it gives up a session whose node does not answer.
@@ -49,10 +49,10 @@ impl Store {
         let id = IncarnationId::mint(now);
         let lock_key = lock_key(id);
         let proof = match &self.backend {
-            Backend::Sqlite { path, .. } => Proof::File(lock_file(path)?),
-            Backend::Postgres { options, .. } => {
+            Backend::Sqlite(sqlite) => Proof::File(lock_file(sqlite.path())?),
+            Backend::Postgres(postgres) => {
                 let session = answered(async {
-                    let mut session = options.connect().await?;
+                    let mut session = postgres.options.connect().await?;
                     // The lock before the row: a row without its lock is somebody dead.
                     sqlx::query("SELECT pg_advisory_lock($1)")
                         .bind(lock_key)
@@ -159,10 +159,11 @@ impl Store {
 /// What the session says, if it says anything in time: a node whose line has gone silent can't know
 /// that it lives.
 async fn answered<T>(asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Error> {
-    tokio::time::timeout(SESSION_PATIENCE, asked)
-        .await
-        .unwrap_or_else(|_| Err(super::silence()))
-        .map_err(Error::Unavailable)
+    let answer = match tokio::time::timeout(SESSION_PATIENCE, asked).await {
+        Ok(answer) => answer.map_err(EngineError::from),
+        Err(_elapsed) => Err(EngineError::silence()),
+    };
+    answer.map_err(Error::Unavailable)
 }
 
 /// The random part of the id, as the number that PostgreSQL locks.

@@ -7,7 +7,7 @@ use super::Error;
 use super::account::raise_revision;
 use super::backend::Tx;
 use super::record::{EndpointMark, NewRecord};
-use super::values::{Columns, Kind, Rows, Value, args};
+use super::values::{Columns, Kind, Rows, Value, args, values};
 use crate::model::{AccountId, EndpointId, Timestamp};
 
 /// An endpoint that was disabled, and why.
@@ -76,7 +76,7 @@ async fn wipe(tx: &mut Tx, mut succeeded: Vec<Which>) -> Result<(), Error> {
     succeeded.dedup();
     let mut rows = Rows::new(ENDPOINT_COLUMNS, succeeded.len());
     for (account, endpoint) in succeeded {
-        rows.push(args![account, endpoint]);
+        rows.push(values![account, endpoint]);
     }
     tx.execute_rows(
         rows,
@@ -85,7 +85,6 @@ async fn wipe(tx: &mut Tx, mut succeeded: Vec<Which>) -> Result<(), Error> {
            AND endpoints.failing_since_ms IS NOT NULL",
     )
     .await
-    .map_err(Error::of)
 }
 
 async fn fail(
@@ -100,8 +99,7 @@ async fn fail(
          WHERE account_id = $1 AND id = $2 AND failing_since_ms IS NULL",
         args![account, endpoint, failing.at],
     )
-    .await
-    .map_err(Error::of)?;
+    .await?;
     let Some(since) = failing.disable_if_since else {
         return Ok(());
     };
@@ -123,7 +121,7 @@ async fn disable(
     which: Disabled,
     disabled: &mut Vec<Disabled>,
 ) -> Result<(), Error> {
-    if tx.execute(sql, arguments).await.map_err(Error::of)? > 0 {
+    if tx.execute(sql, arguments).await? > 0 {
         raise_revision(tx, which.0).await?;
         disabled.push(which);
     }

@@ -18,6 +18,7 @@ mod claim;
 mod delivery;
 mod endpoint;
 mod endpoint_secret;
+mod engine;
 mod event;
 mod event_key;
 mod event_type;
@@ -27,9 +28,12 @@ mod mark;
 mod page;
 mod plan;
 mod plugin;
+mod postgres;
 mod record;
 mod reply;
+mod row;
 mod snapshot;
+mod sqlite;
 mod values;
 
 use std::sync::Arc;
@@ -46,6 +50,7 @@ pub use claim::{Claim, ClaimRequest, ClaimedDelivery, DueEndpoint};
 pub use delivery::{Attempt, Delivery, DeliveryFilter};
 pub use endpoint::{Endpoint, EndpointChange, EndpointState, NewEndpoint, SubscriptionChange};
 pub use endpoint_secret::EndpointSecret;
+pub use engine::EngineError;
 pub use event::{Event, EventFilter};
 pub use event_type::EventTypeEntry;
 pub use inbox::InboxEvent;
@@ -58,7 +63,8 @@ pub use reply::StoredReply;
 pub use snapshot::{PublishedAutomation, SnapshotRows};
 
 use crate::model::IncarnationId;
-use backend::{Backend, Record, Tx};
+use backend::{Backend, Tx};
+use row::Record;
 use values::Value;
 
 /// What the store could not do. The engine's own error is the source.
@@ -66,10 +72,18 @@ use values::Value;
 pub enum Error {
     /// The database could not be opened.
     #[error("the database can't be opened")]
-    Open(#[source] sqlx::Error),
+    Open(#[source] EngineError),
+    /// The URL is of no engine that is known.
+    #[error("the database URL must begin with sqlite: or postgres://")]
+    Scheme,
     /// The schema could not be brought up to date.
     #[error("the database's schema can't be brought to this program's version")]
-    Migrate(#[source] sqlx::migrate::MigrateError),
+    Migrate(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A newer program has changed the schema.
+    #[error(
+        "the database's schema is of a newer version: run that version of the program, or a later one"
+    )]
+    NewerSchema,
     /// Another process uses the same SQLite file.
     #[error("another process is serving {path}: stop it, or give this one another data directory")]
     InUse {
@@ -87,13 +101,13 @@ pub enum Error {
     Raced,
     /// The engine refuses a value or a row, whatever else is in the batch.
     #[error("the database refuses a row")]
-    Refused(#[source] sqlx::Error),
+    Refused(#[source] EngineError),
     /// The database does not answer, or has no room.
     #[error("the database is not available")]
-    Unavailable(#[source] sqlx::Error),
+    Unavailable(#[source] EngineError),
     /// The connection was lost in a commit: it may or may not have happened.
     #[error("the outcome of a commit is unknown")]
-    OutcomeUnknown(#[source] sqlx::Error),
+    OutcomeUnknown(#[source] EngineError),
     /// What is stored can't be read back.
     #[error("{what} in the database can't be read: {why}")]
     Corrupt {
@@ -105,45 +119,9 @@ pub enum Error {
 }
 
 impl Error {
-    /// Sorts an engine's error by what can be done about it.
-    fn of(error: sqlx::Error) -> Self {
-        match &error {
-            sqlx::Error::Database(database) => {
-                let code = database.code();
-                // PostgreSQL rolled it back for another transaction's sake: deadlock, serialisation.
-                if code
-                    .as_deref()
-                    .is_some_and(|code| code.len() == 5 && code.starts_with("40"))
-                {
-                    return Self::Raced;
-                }
-                let refused = match code.as_deref() {
-                    // PostgreSQL: data exceptions and integrity violations.
-                    Some(code) if code.len() == 5 => {
-                        code.starts_with("22") || code.starts_with("23")
-                    }
-                    // SQLite: too big, constraint, mismatch; the low byte is the primary code.
-                    Some(code) => code
-                        .parse::<u32>()
-                        .is_ok_and(|code| matches!(code & 0xff, 18..=20)),
-                    None => false,
-                };
-                if refused {
-                    Self::Refused(error)
-                } else {
-                    Self::Unavailable(error)
-                }
-            }
-            sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => {
-                Self::Refused(error)
-            }
-            _ => Self::Unavailable(error),
-        }
-    }
-
     /// Whether a unique key stood in the way.
     pub fn is_taken(&self) -> bool {
-        matches!(self, Self::Refused(sqlx::Error::Database(error)) if error.is_unique_violation())
+        matches!(self, Self::Refused(error) if error.is_taken())
     }
 }
 
@@ -157,17 +135,15 @@ pub struct Store {
 impl Store {
     /// Opens `sqlite:PATH` (made if missing) or `postgres://…` and brings its schema up to date.
     pub async fn open(url: &str) -> Result<Self, Error> {
-        let backend = Backend::open(url).await?;
-        backend.migrate().await?;
         Ok(Self {
-            backend,
+            backend: Backend::open(url).await?,
             incarnation: Arc::default(),
         })
     }
 
     /// Whether several nodes can share this database.
     pub fn is_shared(&self) -> bool {
-        matches!(self.backend, Backend::Postgres { .. })
+        matches!(self.backend, Backend::Postgres(_))
     }
 
     /// Reads one row, to see that the database answers.
@@ -179,15 +155,15 @@ impl Store {
 
     /// Begins a writing transaction behind the fence.
     async fn begin(&self) -> Result<Tx, Error> {
-        let mut tx = self.backend.begin().await.map_err(Error::Unavailable)?;
-        if let (Tx::Postgres(_), Some(incarnation)) = (&tx, self.incarnation.load_full()) {
+        let mut tx = self.backend.begin().await?;
+        let fenced = self.is_shared();
+        if let Some(incarnation) = self.incarnation.load_full().filter(|_| fenced) {
             let alive: Vec<(bool,)> = tx
                 .fetch(
                     "SELECT TRUE FROM incarnations WHERE id = $1 AND ended_at_ms IS NULL FOR SHARE",
                     values::args![*incarnation],
                 )
-                .await
-                .map_err(Error::of)?;
+                .await?;
             if alive.is_empty() {
                 return Err(Error::Fenced);
             }
@@ -195,17 +171,8 @@ impl Store {
         Ok(tx)
     }
 
-    async fn commit(tx: Tx) -> Result<(), Error> {
-        tx.commit().await.map_err(|error| match Error::of(error) {
-            // The engine answered: it did not happen.
-            Error::Unavailable(error @ sqlx::Error::Database(_)) => Error::Unavailable(error),
-            Error::Unavailable(error) => Error::OutcomeUnknown(error),
-            other => other,
-        })
-    }
-
     async fn fetch<T: Record>(&self, sql: &str, args: Vec<Value>) -> Result<Vec<T>, Error> {
-        self.backend.fetch(sql, args).await.map_err(Error::of)
+        self.backend.fetch(sql, args).await
     }
 
     async fn fetch_optional<T: Record>(
@@ -219,13 +186,8 @@ impl Store {
     /// One statement in a transaction of its own; the count of rows it changed.
     async fn execute(&self, sql: &str, args: Vec<Value>) -> Result<u64, Error> {
         let mut tx = self.begin().await?;
-        let changed = tx.execute(sql, args).await.map_err(Error::of)?;
-        Self::commit(tx).await?;
+        let changed = tx.execute(sql, args).await?;
+        tx.commit().await?;
         Ok(changed)
     }
-}
-
-/// What a database that does not answer says.
-fn silence() -> sqlx::Error {
-    sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
 }

@@ -1,11 +1,13 @@
 //! Planning: the verdicts, the bodies and the deliveries of an event; its inbox row goes. Planning
 //! the same event twice changes nothing.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::Error;
 use super::backend::Tx;
-use super::values::{Columns, Kind, Rows, Value, args};
+use super::values::{Columns, Kind, Rows, Value, args, values};
 use crate::model::{
     AccountId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, Timestamp,
 };
@@ -112,29 +114,29 @@ const EVENT_REF_COLUMNS: Columns = &[("account_id", Kind::Uuid), ("event_id", Ki
 pub(super) async fn write(
     tx: &mut Tx,
     holder: IncarnationId,
-    plans: &[NewPlan],
+    plans: &[Arc<NewPlan>],
     aside: &[SetAside],
 ) -> Result<(), Error> {
     if plans.is_empty() && aside.is_empty() {
         return Ok(());
     }
-    let mut plans: Vec<&NewPlan> = plans.iter().collect();
+    let mut plans: Vec<&NewPlan> = plans.iter().map(Arc::as_ref).collect();
     plans.sort_by_key(|plan| (plan.account, plan.event));
     let mut evaluations = Rows::new(EVALUATION_COLUMNS, plans.len());
     let mut bodies = Rows::new(BODY_COLUMNS, 0);
     let mut deliveries = Rows::new(DELIVERY_COLUMNS, plans.len());
     let mut done = Rows::new(EVENT_REF_COLUMNS, plans.len());
     for plan in &plans {
-        evaluations.push(args![
+        evaluations.push(values![
             plan.account,
             plan.event,
             plan.revision,
             plan.verdicts.clone(),
             plan.evaluated_at
         ]);
-        done.push(args![plan.account, plan.event]);
+        done.push(values![plan.account, plan.event]);
         for body in &plan.bodies {
-            bodies.push(args![
+            bodies.push(values![
                 plan.account,
                 plan.event,
                 body.automation,
@@ -152,43 +154,42 @@ pub(super) async fn write(
         (
             evaluations,
             "INSERT INTO evaluations (account_id, event_id, revision, verdicts, evaluated_at_ms)
-             SELECT * FROM v WHERE v.account_id IS NOT NULL ON CONFLICT DO NOTHING",
+             SELECT * FROM v WHERE TRUE ON CONFLICT DO NOTHING",
         ),
         (
             bodies,
             "INSERT INTO bodies (account_id, event_id, automation_id, output_no, type, headers, content)
-             SELECT * FROM v WHERE v.account_id IS NOT NULL ON CONFLICT DO NOTHING",
+             SELECT * FROM v WHERE TRUE ON CONFLICT DO NOTHING",
         ),
         (
             deliveries,
             "INSERT INTO deliveries (account_id, id, event_id, automation_id, endpoint_id, output_no,
                envelope, webhook_id, state, due_at_ms, holder, created_at_ms, attempts_made)
-             SELECT v.*, 0 FROM v WHERE v.account_id IS NOT NULL ON CONFLICT DO NOTHING",
+             SELECT v.*, 0 FROM v WHERE TRUE ON CONFLICT DO NOTHING",
         ),
         (
             done,
             "DELETE FROM inbox WHERE (account_id, event_id) IN (SELECT account_id, event_id FROM v)",
         ),
     ] {
-        tx.execute_rows(rows, body).await.map_err(Error::of)?;
+        tx.execute_rows(rows, body).await?;
     }
     for aside in aside {
         tx.execute(
             "UPDATE inbox SET set_aside = $3 WHERE account_id = $1 AND event_id = $2",
             args![aside.account, aside.event, aside.why.as_str()],
         )
-        .await
-        .map_err(Error::of)?;
+        .await?;
     }
     Ok(())
 }
 
-fn delivery_row(plan: &NewPlan, delivery: &NewDelivery, holder: IncarnationId) -> Vec<Value> {
+fn delivery_row(plan: &NewPlan, delivery: &NewDelivery, holder: IncarnationId) -> [Value; 12] {
     let (state, holder) = match delivery.due_at {
         None => ("claimed", Some(holder)),
         Some(_) => ("pending", None),
     };
-    args![
+    values![
         plan.account,
         delivery.id,
         plan.event,

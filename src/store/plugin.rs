@@ -3,24 +3,30 @@
 use bytes::Bytes;
 
 use super::page::{Cursor, Page, start};
+use super::row::record;
 use super::values::args;
 use super::{Error, Store, account};
 use crate::model::{AccountId, PluginId, Timestamp};
 
 /// A plugin, without its versions.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct Plugin {
     /// Its id.
     pub id: PluginId,
     /// What automations call it; unique in the account.
     pub name: String,
     /// When its first version came.
-    #[sqlx(rename = "created_at_ms")]
     pub created_at: Timestamp,
 }
 
+record!(Plugin {
+    id: "id",
+    name: "name",
+    created_at: "created_at_ms",
+});
+
 /// One immutable version, without its bytes.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct PluginVersion {
     /// What the component says of itself.
     pub version: String,
@@ -29,9 +35,15 @@ pub struct PluginVersion {
     /// What `describe` and the check at the upload found, JSON.
     pub description: String,
     /// When it came.
-    #[sqlx(rename = "created_at_ms")]
     pub created_at: Timestamp,
 }
+
+record!(PluginVersion {
+    version: "version",
+    digest: "digest",
+    description: "description",
+    created_at: "created_at_ms",
+});
 
 /// A version to be kept.
 #[derive(Debug, Clone)]
@@ -67,8 +79,7 @@ impl Store {
                 "SELECT id FROM plugins WHERE account_id = $1 AND name = $2",
                 args![account, new.name.as_str()],
             )
-            .await
-            .map_err(Error::of)?;
+            .await?;
         let id = if let Some((id,)) = known.first() {
             *id
         } else {
@@ -76,8 +87,7 @@ impl Store {
                 "INSERT INTO plugins (account_id, id, name, created_at_ms) VALUES ($1, $2, $3, $4)",
                 args![account, new.id, new.name.as_str(), new.created_at],
             )
-            .await
-            .map_err(Error::of)?;
+            .await?;
             new.id
         };
         tx.execute(
@@ -93,9 +103,8 @@ impl Store {
                 new.created_at
             ],
         )
-        .await
-        .map_err(Error::of)?;
-        Self::commit(tx).await?;
+        .await?;
+        tx.commit().await?;
         Ok(id)
     }
 

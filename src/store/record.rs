@@ -1,11 +1,13 @@
 //! Recording: the attempt, the delivery's next state, and what both mean for the endpoint.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::Error;
 use super::backend::Tx;
 use super::mark;
-use super::values::{Columns, Kind, Rows, Value, args};
+use super::values::{Columns, Kind, Rows, Value, values};
 use crate::model::{
     AccountId, AttemptId, AttemptResult, DeliveryId, DeliveryState, EndpointId, Timestamp,
 };
@@ -92,12 +94,12 @@ const STATE_COLUMNS: Columns = &[
 /// The endpoints that were disabled by it, and why.
 pub(super) async fn write(
     tx: &mut Tx,
-    records: &[NewRecord],
+    records: &[Arc<NewRecord>],
 ) -> Result<Vec<mark::Disabled>, Error> {
     if records.is_empty() {
         return Ok(Vec::new());
     }
-    let mut records: Vec<&NewRecord> = records.iter().collect();
+    let mut records: Vec<&NewRecord> = records.iter().map(Arc::as_ref).collect();
     records.sort_by_key(|record| (record.account, record.delivery));
     let mut attempts = Rows::new(ATTEMPT_COLUMNS, records.len());
     let mut states = Rows::new(STATE_COLUMNS, records.len());
@@ -113,7 +115,7 @@ pub(super) async fn write(
             DeliveryState::Held => ("held", None, None, None),
             DeliveryState::Claimed { .. } => unreachable!("an attempt never ends in a claim"),
         };
-        states.push(args![
+        states.push(values![
             record.account,
             record.delivery,
             state,
@@ -131,8 +133,7 @@ pub(super) async fn write(
          FROM v WHERE deliveries.account_id = v.account_id AND deliveries.id = v.id
            AND deliveries.state = 'claimed'",
     )
-    .await
-    .map_err(Error::of)?;
+    .await?;
     mark::write(tx, &records).await
 }
 
@@ -141,13 +142,13 @@ pub(super) fn attempt_row(
     account: AccountId,
     delivery: DeliveryId,
     attempt: &NewAttempt,
-) -> Vec<Value> {
+) -> [Value; 10] {
     let (status, class) = match attempt.result {
         AttemptResult::Http { status } => (Some(i64::from(status)), None),
         AttemptResult::Refused(refusal) => (None, Some(refusal.as_str())),
         AttemptResult::Interrupted => (None, Some("interrupted")),
     };
-    args![
+    values![
         account,
         delivery,
         attempt.id,
@@ -171,8 +172,7 @@ pub(super) async fn insert_attempts(tx: &mut Tx, attempts: Rows) -> Result<(), E
         attempts,
         "INSERT INTO attempts (account_id, delivery_id, id, no, status_code, error_class, message,
            response, started_at_ms, duration_ms)
-         SELECT * FROM v WHERE v.account_id IS NOT NULL",
+         SELECT * FROM v",
     )
     .await
-    .map_err(Error::of)
 }

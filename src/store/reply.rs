@@ -4,12 +4,13 @@
 //! request that says nothing for long is forgotten and may be done again; only who is at work
 //! writes the answer, so that there is never more than one.
 
+use super::row::record;
 use super::values::args;
 use super::{Error, Store};
 use crate::model::{AccountId, Timestamp};
 
 /// What is known of a request with this key.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct StoredReply {
     /// SHA-256 of the request.
     pub request_hash: Vec<u8>,
@@ -18,6 +19,12 @@ pub struct StoredReply {
     /// The answer's body; while a request is at work, who that is.
     pub body: Option<Vec<u8>>,
 }
+
+record!(StoredReply {
+    request_hash: "request_hash",
+    status: "status",
+    body: "body",
+});
 
 /// Whose key it is, the key, and who is at work on it: nobody else is called so.
 pub type ReplyHold<'a> = (AccountId, &'a str, [u8; 16]);
@@ -37,16 +44,14 @@ impl Store {
             "DELETE FROM replies WHERE account_id = $1 AND key = $2 AND expires_at_ms <= $3",
             args![account, key, now],
         )
-        .await
-        .map_err(Error::of)?;
+        .await?;
         let taken = tx
             .execute(
                 "INSERT INTO replies (account_id, key, request_hash, body, expires_at_ms)
                  VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
                 args![account, key, request_hash, holder.to_vec(), until],
             )
-            .await
-            .map_err(Error::of)?;
+            .await?;
         let known = if taken > 0 {
             None
         } else {
@@ -54,12 +59,11 @@ impl Store {
                 "SELECT request_hash, status, body FROM replies WHERE account_id = $1 AND key = $2",
                 args![account, key],
             )
-            .await
-            .map_err(Error::of)?
+            .await?
             .into_iter()
             .next()
         };
-        Self::commit(tx).await?;
+        tx.commit().await?;
         Ok(known)
     }
 

@@ -1,5 +1,6 @@
 //! Everything that evaluation and delivery need to know of one account, as of one revision.
 
+use super::row::record;
 use super::values::args;
 use super::{Account, Endpoint, EndpointSecret, Error, Store};
 use crate::model::{AccountId, AutomationId, EndpointId};
@@ -18,20 +19,27 @@ pub struct SnapshotRows {
 }
 
 /// One live version.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct PublishedAutomation {
     /// Its id.
     pub id: AutomationId,
     /// For people.
     pub name: String,
     /// Set if it is an endpoint's own subscription.
-    #[sqlx(rename = "owner_endpoint_id")]
     pub owner_endpoint: Option<EndpointId>,
     /// Which version is live.
     pub version: i64,
     /// JSON.
     pub definition: String,
 }
+
+record!(PublishedAutomation {
+    id: "id",
+    name: "name",
+    owner_endpoint: "owner_endpoint_id",
+    version: "version",
+    definition: "definition",
+});
 
 impl Store {
     /// Reads an account as of `revision`; `None` if there is no such account. Automations have

@@ -8,13 +8,13 @@
 //! ```
 //!
 //! What stands in the parentheses is the only difference: `UNNEST` of one array a column in
-//! PostgreSQL, `VALUES` of chunks in SQLite. Chunks are filled up with rows of NULLs to a power
-//! of two, so that few distinct statements are ever prepared; every statement therefore says
-//! `WHERE v.account_id IS NOT NULL`.
+//! PostgreSQL, `VALUES` of one row in SQLite, where the statement is run once for each. (SQLite wants a
+//! `WHERE` before an `ON CONFLICT` that follows a `SELECT`: hence `WHERE TRUE`.)
 
 use std::fmt::Write as _;
 
 use bytes::Bytes;
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use uuid::Uuid;
 
 use crate::model::Timestamp;
@@ -29,6 +29,22 @@ pub(super) enum Value {
     Bool(bool),
 }
 
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        let value = match self {
+            Self::Uuid(Some(value)) => ValueRef::Blob(value.as_bytes()),
+            Self::Int(Some(value)) => ValueRef::Integer(*value),
+            Self::Text(Some(value)) => ValueRef::Text(value.as_bytes()),
+            Self::Bytes(Some(value)) => ValueRef::Blob(value),
+            Self::Bool(value) => ValueRef::Integer(i64::from(*value)),
+            Self::Uuid(None) | Self::Int(None) | Self::Text(None) | Self::Bytes(None) => {
+                ValueRef::Null
+            }
+        };
+        Ok(ToSqlOutput::Borrowed(value))
+    }
+}
+
 /// The type of a column of [`Rows`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -39,15 +55,6 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    fn null(self) -> Value {
-        match self {
-            Self::Uuid => Value::Uuid(None),
-            Self::Int => Value::Int(None),
-            Self::Text => Value::Text(None),
-            Self::Bytes => Value::Bytes(None),
-        }
-    }
-
     fn postgres_array(self) -> &'static str {
         match self {
             Self::Uuid => "uuid[]",
@@ -115,18 +122,21 @@ macro_rules! args {
 }
 pub(super) use args;
 
-/// The name and type of each column of [`Rows`]; the first must never be NULL.
+/// The values of one of [`Rows`], in the order of its columns.
+macro_rules! values {
+    ($($value:expr),* $(,)?) => { [$($crate::store::values::Value::from($value)),*] };
+}
+pub(super) use values;
+
+/// The name and type of each column of [`Rows`].
 pub(super) type Columns = &'static [(&'static str, Kind)];
 
 /// Rows to be bound to one statement.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Rows {
-    pub(super) columns: Columns,
-    pub(super) values: Vec<Value>,
+    columns: Columns,
+    values: Vec<Value>,
 }
-
-/// Rows that one SQLite statement binds: more pays little and prepares larger statements.
-const SQLITE_CHUNK_ROWS: usize = 64;
 
 impl Rows {
     pub(super) fn new(columns: Columns, capacity: usize) -> Self {
@@ -136,9 +146,9 @@ impl Rows {
         }
     }
 
-    /// Adds a row; `row` has one value a column.
-    pub(super) fn push(&mut self, row: Vec<Value>) {
-        debug_assert_eq!(row.len(), self.columns.len());
+    /// Adds a row with one value a column.
+    pub(super) fn push<const WIDTH: usize>(&mut self, row: [Value; WIDTH]) {
+        debug_assert_eq!(WIDTH, self.columns.len());
         self.values.extend(row);
     }
 
@@ -146,35 +156,36 @@ impl Rows {
         self.values.is_empty()
     }
 
-    /// `v (a, b) AS (SELECT * FROM UNNEST($1::uuid[], $2::text[]))`
-    pub(super) fn postgres_with(&self) -> String {
-        let mut sql = self.with_head();
+    /// Row by row.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[Value]> {
+        self.values.chunks(self.columns.len())
+    }
+
+    /// `WITH v (a, b) AS (SELECT * FROM UNNEST($1::uuid[], $2::text[])) ` before the body.
+    pub(super) fn postgres(&self, body: &str) -> String {
+        let mut sql = self.head();
         sql.push_str("SELECT * FROM UNNEST(");
         for (place, (_, kind)) in self.columns.iter().enumerate() {
             let comma = if place == 0 { "" } else { ", " };
             let _ = write!(sql, "{comma}${}::{}", place + 1, kind.postgres_array());
         }
         sql.push_str(")) ");
-        sql
+        sql + body
     }
 
-    /// `v (a, b) AS (VALUES (?, ?), (?, ?))` with `rows` rows.
-    pub(super) fn sqlite_with(&self, rows: usize) -> String {
-        let mut sql = self.with_head();
-        sql.push_str("VALUES ");
-        for row in 0..rows {
-            sql.push_str(if row == 0 { "(" } else { ", (" });
-            for place in 0..self.columns.len() {
-                sql.push_str(if place == 0 { "?" } else { ", ?" });
-            }
-            sql.push(')');
+    /// `WITH v (a, b) AS (VALUES (?, ?)) ` before the body.
+    pub(super) fn sqlite(&self, body: &str) -> String {
+        let mut sql = self.head();
+        sql.push_str("VALUES (");
+        for place in 0..self.columns.len() {
+            sql.push_str(if place == 0 { "?" } else { ", ?" });
         }
-        sql.push_str(") ");
-        sql
+        sql.push_str(")) ");
+        sql + body
     }
 
-    fn with_head(&self) -> String {
-        let mut sql = String::with_capacity(256);
+    fn head(&self) -> String {
+        let mut sql = String::with_capacity(512);
         sql.push_str("WITH v (");
         for (place, (name, _)) in self.columns.iter().enumerate() {
             sql.push_str(if place == 0 { "" } else { ", " });
@@ -182,23 +193,6 @@ impl Rows {
         }
         sql.push_str(") AS (");
         sql
-    }
-
-    /// The rows cut into chunks, each filled up to a power of two of rows.
-    pub(super) fn sqlite_chunks(self) -> Vec<(usize, Vec<Value>)> {
-        let width = self.columns.len();
-        let mut chunks = Vec::new();
-        let mut values = self.values.into_iter();
-        while values.len() > 0 {
-            let taken = (values.len() / width).min(SQLITE_CHUNK_ROWS);
-            let rows = taken.next_power_of_two();
-            let mut chunk: Vec<Value> = values.by_ref().take(taken * width).collect();
-            for _ in taken..rows {
-                chunk.extend(self.columns.iter().map(|(_, kind)| kind.null()));
-            }
-            chunks.push((rows, chunk));
-        }
-        chunks
     }
 
     /// The rows turned into one vector a column, in column order.

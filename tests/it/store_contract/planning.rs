@@ -90,8 +90,8 @@ async fn a_body_is_the_payload_or_what_a_plugin_made_of_it() {
             content: Bytes::from_static(&[0, 255, 0]),
         }];
         let batch = Batch {
-            accepts: vec![event.clone()],
-            plans: vec![plan],
+            accepts: batch::shared(vec![event.clone()]),
+            plans: batch::shared(vec![plan]),
             ..Batch::default()
         };
         write(store, &batch).await;

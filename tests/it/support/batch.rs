@@ -1,11 +1,13 @@
 //! Batches of one kind.
 
+use std::sync::Arc;
+
 use throwbar::store::{Batch, NewEvent, NewPlan, NewRecord, SetAside};
 
 /// Events to be accepted.
 pub fn accepts(accepts: Vec<NewEvent>) -> Batch {
     Batch {
-        accepts,
+        accepts: shared(accepts),
         ..Batch::default()
     }
 }
@@ -13,7 +15,7 @@ pub fn accepts(accepts: Vec<NewEvent>) -> Batch {
 /// Plans to be written.
 pub fn plans(plans: Vec<NewPlan>) -> Batch {
     Batch {
-        plans,
+        plans: shared(plans),
         ..Batch::default()
     }
 }
@@ -21,7 +23,7 @@ pub fn plans(plans: Vec<NewPlan>) -> Batch {
 /// Records to be written.
 pub fn records(records: Vec<NewRecord>) -> Batch {
     Batch {
-        records,
+        records: shared(records),
         ..Batch::default()
     }
 }
@@ -32,4 +34,9 @@ pub fn aside(aside: Vec<SetAside>) -> Batch {
         aside,
         ..Batch::default()
     }
+}
+
+/// Rows as a batch holds them: shared with whoever waits for what becomes of them.
+pub fn shared<T>(rows: Vec<T>) -> Vec<Arc<T>> {
+    rows.into_iter().map(Arc::new).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 use throwbar::store::{Error, Store};
 
@@ -78,17 +78,15 @@ impl TestStore {
 
     /// Runs SQL past the store: what no method does, and what a test wants to know.
     pub async fn execute(&self, sql: &str) {
-        let sql = AssertSqlSafe(sql.to_owned());
         match &self.place {
             Place::Folder(dir) => {
-                let path = file_in(dir).display().to_string();
-                let mut connection = SqliteConnection::connect(&path).await.expect("it opens");
-                connection.execute(sql).await.expect("valid SQL");
-                connection.close().await.expect("it closes");
+                let connection = rusqlite::Connection::open(file_in(dir)).expect("it opens");
+                connection.execute_batch(sql).expect("valid SQL");
             }
             Place::Server(database) => {
                 let url = database.url();
                 let mut connection = PgConnection::connect(&url).await.expect("it opens");
+                let sql = AssertSqlSafe(sql.to_owned());
                 connection.execute(sql).await.expect("valid SQL");
                 connection.close().await.expect("it closes");
             }
@@ -98,15 +96,16 @@ impl TestStore {
 
 /// The number that `sql` selects in the database at this URL.
 pub async fn number(url: &str, sql: &str) -> i64 {
-    let sql = AssertSqlSafe(sql.to_owned());
-    let number = if url.starts_with("sqlite:") {
-        let mut connection = SqliteConnection::connect(url).await.expect("it opens");
-        sqlx::query_scalar(sql).fetch_one(&mut connection).await
+    if let Some(path) = url.strip_prefix("sqlite:") {
+        let connection = rusqlite::Connection::open(path).expect("it opens");
+        let number = connection.query_row(sql, [], |row| row.get(0));
+        number.expect("a number")
     } else {
         let mut connection = PgConnection::connect(url).await.expect("it answers");
-        sqlx::query_scalar(sql).fetch_one(&mut connection).await
-    };
-    number.expect("a number")
+        let sql = AssertSqlSafe(sql.to_owned());
+        let number = sqlx::query_scalar(sql).fetch_one(&mut connection).await;
+        number.expect("a number")
+    }
 }
 
 fn file_in(dir: &TempDir) -> PathBuf {

@@ -1,0 +1,146 @@
+//! The shared engine: a pool of connections to one server.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::query::Query;
+
+use super::Error;
+use super::engine::EngineError;
+use super::row::{Record, Row};
+use super::values::{ColumnValues, Rows, Value};
+
+const CONNECTIONS_MAX: u32 = 16;
+const STATEMENTS_CACHED_MAX: usize = 256;
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What every connection asks of the server. It must notice a node that vanished, whose locks are its
+/// life, and one that stopped in the middle of a transaction, whose rows others wait for.
+const SESSION: [(&str, &str); 5] = [
+    ("tcp_keepalives_idle", "2"),
+    ("tcp_keepalives_interval", "1"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "5000"),
+    ("idle_in_transaction_session_timeout", "15000"),
+];
+
+/// One database of a server. Clones are the same.
+#[derive(Debug, Clone)]
+pub(super) struct Postgres {
+    pub(super) pool: PgPool,
+    /// For connections beside the pool.
+    pub(super) options: Box<PgConnectOptions>,
+}
+
+impl Postgres {
+    /// Connects, and brings the schema up to this program's.
+    pub(super) async fn open(url: &str) -> Result<Self, Error> {
+        let failed = |error: sqlx::Error| Error::Open(error.into());
+        let options = PgConnectOptions::from_str(url)
+            .map_err(failed)?
+            .application_name("throwbar")
+            .statement_cache_capacity(STATEMENTS_CACHED_MAX)
+            .options(SESSION);
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS_MAX)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options.clone())
+            .await
+            .map_err(failed)?;
+        sqlx::migrate!("migrations/postgres")
+            .run(&pool)
+            .await
+            .map_err(|error| match error {
+                sqlx::migrate::MigrateError::VersionMissing(_) => Error::NewerSchema,
+                error => Error::Migrate(Box::new(error)),
+            })?;
+        Ok(Self {
+            pool,
+            options: Box::new(options),
+        })
+    }
+}
+
+/// A connection or a pool, to run statements on.
+pub(super) trait Runs<'c>: sqlx::Executor<'c, Database = sqlx::Postgres> {}
+impl<'c, E: sqlx::Executor<'c, Database = sqlx::Postgres>> Runs<'c> for E {}
+
+/// Runs a statement; the count of rows it changed.
+pub(super) async fn execute<'c>(
+    on: impl Runs<'c>,
+    sql: &str,
+    args: Vec<Value>,
+) -> Result<u64, EngineError> {
+    Ok(query(sql, args).execute(on).await?.rows_affected())
+}
+
+/// Runs a query; the rows it returns.
+pub(super) async fn fetch<'c, T: Record>(
+    on: impl Runs<'c>,
+    sql: &str,
+    args: Vec<Value>,
+) -> Result<Vec<T>, EngineError> {
+    read(query(sql, args), on).await
+}
+
+/// Runs a statement over the rows, which it knows as the table `v`.
+pub(super) async fn execute_rows<'c>(
+    on: impl Runs<'c>,
+    rows: Rows,
+    body: &str,
+) -> Result<(), EngineError> {
+    if !rows.is_empty() {
+        over_rows(rows, body).execute(on).await?;
+    }
+    Ok(())
+}
+
+/// Runs a query over the rows, which it knows as the table `v`; the rows it returns.
+pub(super) async fn fetch_rows<'c, T: Record>(
+    on: impl Runs<'c>,
+    rows: Rows,
+    body: &str,
+) -> Result<Vec<T>, EngineError> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    read(over_rows(rows, body), on).await
+}
+
+type Asked = Query<'static, sqlx::Postgres, PgArguments>;
+
+async fn read<'c, T: Record>(query: Asked, on: impl Runs<'c>) -> Result<Vec<T>, EngineError> {
+    let rows = query.fetch_all(on).await?;
+    rows.iter()
+        .map(|row| T::read(&Row::Postgres(row)))
+        .collect()
+}
+
+fn query(sql: &str, args: Vec<Value>) -> Asked {
+    let mut query = sqlx::query(AssertSqlSafe(sql.to_owned()));
+    for arg in args {
+        query = match arg {
+            Value::Uuid(value) => query.bind(value),
+            Value::Int(value) => query.bind(value),
+            Value::Text(value) => query.bind(value),
+            Value::Bytes(value) => query.bind(value.map(Vec::from)),
+            Value::Bool(value) => query.bind(value),
+        };
+    }
+    query
+}
+
+fn over_rows(rows: Rows, body: &str) -> Asked {
+    let mut query = sqlx::query(AssertSqlSafe(rows.postgres(body)));
+    for column in rows.postgres_columns() {
+        query = match column {
+            ColumnValues::Uuid(values) => query.bind(values),
+            ColumnValues::Int(values) => query.bind(values),
+            ColumnValues::Text(values) => query.bind(values),
+            ColumnValues::Bytes(values) => query.bind(values),
+        };
+    }
+    query
+}
