@@ -18,8 +18,9 @@ use crate::model::{AccountId, Clock, EndpointId, Timestamp, limits};
 const CLAIM_MAX: u32 = 64;
 /// Turns of one account before another's come first.
 const TURNS_PER_ACCOUNT: usize = 8;
-/// What a claimed delivery counts until its body is read.
-const CLAIMED_BYTES: usize = limits::PAYLOAD_BYTES_MAX;
+/// What a claimed delivery counts until its body is read. Most are smaller; the largest possible would
+/// let an account claim for two endpoints at a time.
+const CLAIMED_BYTES: usize = limits::PAYLOAD_BYTES_MAX / 8;
 
 #[derive(Debug, Default)]
 struct State {
