@@ -150,8 +150,7 @@ impl Client {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(connect_timeout));
-        let connector =
-            HttpsConnector::from((tcp, tls::client_config(&settings.extra_roots_pem)?));
+        let connector = HttpsConnector::from((tcp, tls::client_config(&settings.extra_roots_pem)?));
         let http = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_millis(settings.pool_idle_ms))
@@ -184,18 +183,14 @@ impl Client {
     async fn exchange(&self, request: Request<'_>, seen: &mut Seen) -> Result<u16, Problem> {
         let target = request.target;
         let outgoing = self.outgoing(request)?;
-        let response = self
-            .http
-            .request(outgoing)
-            .await
-            .map_err(|error| {
-                let phase = if error.is_connect() {
-                    Phase::Connecting
-                } else {
-                    Phase::Exchanging
-                };
-                Problem::of(&error, phase, target)
-            })?;
+        let response = self.http.request(outgoing).await.map_err(|error| {
+            let phase = if error.is_connect() {
+                Phase::Connecting
+            } else {
+                Phase::Exchanging
+            };
+            Problem::of(&error, phase, target)
+        })?;
         let (parts, mut body) = response.into_parts();
         let status = parts.status.as_u16();
         seen.status = Some(status);

@@ -84,8 +84,7 @@ impl Target {
         if url.port() == Some(0) {
             return Err(TargetError::PortZero);
         }
-        let uri =
-            http::Uri::from_str(url.as_str()).map_err(|_invalid| TargetError::Unsendable)?;
+        let uri = http::Uri::from_str(url.as_str()).map_err(|_invalid| TargetError::Unsendable)?;
         Ok(Self { url, uri })
     }
 

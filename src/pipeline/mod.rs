@@ -34,6 +34,7 @@ mod plan;
 mod queue;
 pub mod sealing;
 mod settings;
+mod slot;
 mod snapshot;
 mod takeover;
 mod workers;
