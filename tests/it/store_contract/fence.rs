@@ -2,7 +2,7 @@
 //! refused, whatever it is.
 
 use bytes::Bytes;
-use throwbar::model::{AccountId, AutomationId, EndpointId, IncarnationId, SecretId};
+use throwbar::model::{AccountId, AutomationId, EndpointId, EventId, IncarnationId, SecretId};
 use throwbar::store::{Batch, EndpointChange, Error, Publication, Store};
 
 use super::accounts::{api_key, entry};
@@ -54,11 +54,12 @@ async fn pipeline_is_refused(late: &Store, known: &Known) {
         ..
     } = known;
     let accepts = batch::accepts(vec![making::event(account, "1")]);
-    let again = making::delivery(throwbar::model::EventId::mint(now()), endpoint, None).id;
+    let again = making::delivery(EventId::mint(now()), endpoint, None).id;
     refused(late.write(dead, &accepts).await);
     refused(late.write(dead, &Batch::default()).await);
     refused(late.take_over_inbox(somebody(), dead, 1).await);
-    refused(late.release_claims(somebody(), now(), 1).await);
+    refused(late.release_claims(somebody(), dead, now(), 1).await);
+    refused(late.begin_alone(account, EventId::mint(now()), dead).await);
     refused(late.forget_life(somebody()).await);
     refused(late.cancel_open(account, endpoint, 1).await);
     refused(late.resend(account, again, again, now()).await);
