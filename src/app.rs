@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::api;
 use crate::config::{self, Config};
@@ -239,6 +240,7 @@ fn limits(config: &Config) -> Limits {
         } else {
             config.plugin_threads
         },
+        shutdown_ms: config.shutdown_ms,
         ..Limits::default()
     }
 }
@@ -284,16 +286,23 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     file.sync_all()
 }
 
-/// Returns when the process is asked to stop (SIGINT, SIGTERM).
-pub async fn asked_to_stop() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        // Without the signal only an interrupt stops it in good order.
-        let _ = tokio::signal::ctrl_c().await;
-        return;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+/// Returns, once awaited, when the process is asked to stop (SIGINT, SIGTERM). It listens from the call
+/// on, so that who reads that the server is up can already stop it in good order.
+pub fn asked_to_stop() -> impl Future<Output = ()> + Send + 'static {
+    let signals = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+    async move {
+        let [terminate, interrupt] = signals;
+        tokio::select! {
+            () = received(terminate) => {}
+            () = received(interrupt) => {}
+        }
+    }
+}
+
+/// A signal that can't be listened for never comes: the system does with it what it does.
+async fn received(listening: std::io::Result<Signal>) {
+    match listening {
+        Ok(mut signal) => drop(signal.recv().await),
+        Err(_) => std::future::pending().await,
     }
 }

@@ -5,13 +5,16 @@ use axum::extract::{FromRequest, MatchedPath, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Extensions, HeaderMap};
 use bytes::Bytes;
-use http_body_util::LengthLimitError;
+use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
 use crate::model::limits::COMPONENT_BYTES_MAX;
 use crate::service::{self, Error, Service};
 
+/// How much of a body that is too long is still read, so that its sender gets to read the answer:
+/// many only listen once they have sent everything.
+const DISCARDED_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// What an envelope may add to a payload.
 const ENVELOPE_BYTES_MAX: usize = 16 * 1024;
 
@@ -46,23 +49,41 @@ pub(super) async fn whole(
     body: Body,
 ) -> Result<Bytes, Error> {
     let bytes_max = bytes_max(service, extensions);
-    axum::body::to_bytes(body, bytes_max)
-        .await
-        .map_err(|error| {
-            let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-            while let Some(error) = cause {
-                if error.is::<LengthLimitError>() {
-                    return Error::TooLarge {
-                        what: "the body",
-                        bytes_max,
-                    };
-                }
-                cause = error.source();
-            }
-            Error::Malformed {
-                why: "the body broke off: send it again".to_owned(),
-            }
-        })
+    let mut body = body;
+    let mut chunks: Vec<Bytes> = Vec::new();
+    let mut seen = 0_usize;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Error::Malformed {
+            why: "the body broke off: send it again".to_owned(),
+        })?;
+        let Ok(chunk) = frame.into_data() else {
+            continue;
+        };
+        seen = seen.saturating_add(chunk.len());
+        if seen <= bytes_max {
+            chunks.push(chunk);
+        } else {
+            chunks.clear();
+        }
+        if seen > bytes_max.saturating_add(DISCARDED_BYTES_MAX) {
+            break;
+        }
+    }
+    if seen > bytes_max {
+        return Err(Error::TooLarge {
+            what: "the body",
+            bytes_max,
+        });
+    }
+    // Most bodies come in one piece, which is not copied.
+    Ok(match chunks.pop() {
+        None => Bytes::new(),
+        Some(only) if chunks.is_empty() => only,
+        Some(last) => {
+            chunks.push(last);
+            chunks.concat().into()
+        }
+    })
 }
 
 impl FromRequest<Service> for Whole {
@@ -106,7 +127,7 @@ impl<T: DeserializeOwned> FromRequest<Service> for Read<T> {
 
     async fn from_request(request: Request, service: &Service) -> Result<Self, Problem> {
         let Text(body) = Text::from_request(request, service).await?;
-        Ok(Self(service::read(&body)?))
+        Ok(Self(service::read_kept(&body)?))
     }
 }
 
@@ -118,7 +139,7 @@ impl<T: DeserializeOwned + Default> FromRequest<Service> for ReadOr<T> {
         let Whole(body) = Whole::from_request(request, service).await?;
         match (body.is_empty(), json) {
             (true, _) => Ok(Self(T::default())),
-            (false, true) => Ok(Self(service::read(&body)?)),
+            (false, true) => Ok(Self(service::read_kept(&body)?)),
             (false, false) => Err(Problem::MediaType {
                 expected: "application/json",
             }),

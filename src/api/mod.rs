@@ -22,8 +22,6 @@ mod principal;
 mod problem;
 mod query;
 mod router;
-#[cfg(test)]
-mod tests;
 
 pub use openapi::{openapi, routes};
 pub use router::{Render, router};

@@ -11,6 +11,8 @@ use crate::telemetry;
 /// Runs the server until it is asked to stop.
 pub(super) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     telemetry::log(&config.log, config.log_format)?;
+    // From here on a signal ends it in good order, however early it comes.
+    let stop = asked_to_stop();
     let app = App::start(config).await?;
     let mut out = std::io::stdout();
     if let Some(key) = app.first_start().operator_key() {
@@ -18,7 +20,7 @@ pub(super) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     }
     writeln!(out, "listening on http://{}", app.address())?;
     out.flush()?;
-    app.serve(asked_to_stop()).await?;
+    app.serve(stop).await?;
     Ok(ExitCode::SUCCESS)
 }
 

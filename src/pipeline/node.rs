@@ -16,14 +16,14 @@ use super::attempt::{self, Outgoing};
 use super::busy::Busy;
 use super::components::Components;
 use super::evaluate::{EvaluatedEvent, Evaluation, NotNow};
-use super::lanes::Lanes;
+use super::lanes::{Entry, Lanes};
 use super::permit::Permits;
 use super::queue::{PlanEntry, Queue};
 use super::snapshot::{Compiled, Snapshot, Snapshots};
 use super::workers::Workers;
 use super::writer::Fresh;
 use super::{SnapshotError, evaluate, plan};
-use crate::model::{Clock, IncarnationId};
+use crate::model::{AccountId, Clock, IncarnationId};
 use crate::outbound::Client;
 use crate::store::{self, Store};
 
@@ -64,6 +64,15 @@ impl Node {
         self.closing.load(Ordering::SeqCst)
     }
 
+    /// How many more events of the account may be on their way.
+    pub(super) fn room(&self, account: AccountId) -> usize {
+        self.lanes
+            .room(account, self.clock.now())
+            .map_or(usize::MAX, |room| {
+                (room as usize).saturating_sub(self.permits.accepted(account))
+            })
+    }
+
     /// Ends the incarnation because of `error`. What it holds is taken over, by its next one or
     /// by another node.
     pub(super) fn end(&self, error: &(dyn std::error::Error + 'static)) {
@@ -75,6 +84,7 @@ impl Node {
     /// Stops everything that it runs. Whether it had stopped before.
     pub(super) fn stop(&self) -> bool {
         self.closing.store(true, Ordering::SeqCst);
+        drop(self.lanes.close());
         let before = self.ended.send_replace(true);
         self.workers.close();
         before
@@ -102,13 +112,35 @@ impl Node {
         real.sleep_until(real.now().plus_ms(AGAIN_MS)).await;
     }
 
-    /// Sends a claimed delivery and has the outcome recorded.
+    /// Sends a claimed delivery as soon as its endpoint's window allows it, and has the outcome
+    /// recorded.
     pub(super) fn send(self: &Arc<Self>, outgoing: Outgoing) {
+        match self.lanes.enter(outgoing) {
+            Entry::Open(outgoing) => self.attempt(outgoing),
+            Entry::Waits => {}
+            Entry::Closed(outgoing) => self.hand_back(outgoing),
+        }
+    }
+
+    fn attempt(self: &Arc<Self>, outgoing: Outgoing) {
         let node = self.clone();
         self.spawn(async move {
-            let made = attempt::attempt(outgoing, &node.client, &node.clock).await;
+            // Boxed once: a large future is moved at every layer around it.
+            let attempt = Box::pin(attempt::attempt(outgoing, &node.client, &node.clock));
+            let mut made = attempt.await;
+            let (feeling, answer_ms) = made.said();
+            let next = made.slot.leave(feeling, answer_ms);
             node.queue.record(made);
+            for outgoing in next {
+                node.attempt(outgoing);
+            }
         });
+    }
+
+    /// What is not sent any more waits in the store.
+    pub(super) fn hand_back(&self, outgoing: Outgoing) {
+        self.queue
+            .record(attempt::hand_back(outgoing, self.clock.now()));
     }
 
     /// Evaluates events and plans what follows. Those whose account is in memory and that run no
@@ -223,9 +255,10 @@ impl Node {
         let plan::Plan { mut rows, contents } =
             plan::plan((account, revision), &event, &current, &evaluated, now);
         let mut slots = Vec::with_capacity(rows.deliveries.len());
-        for delivery in &mut rows.deliveries {
+        for (delivery, content) in rows.deliveries.iter_mut().zip(&contents) {
             let slot = if snapshot.is_open(delivery.endpoint) {
-                self.lanes.take(account, delivery.endpoint, now)
+                self.lanes
+                    .take(account, delivery.endpoint, content.payload.len(), now)
             } else {
                 None
             };

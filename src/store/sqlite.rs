@@ -15,7 +15,7 @@ use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use super::Error;
 use super::engine::EngineError;
 use super::row::{Record, Row};
-use super::values::{Rows, Value};
+use super::values::{Rows, Shape, Value};
 
 const READERS_MAX: usize = 4;
 const STATEMENTS_CACHED_MAX: usize = 128;
@@ -276,16 +276,16 @@ pub(super) fn fetch<T: Record>(
     Ok(found)
 }
 
-/// Runs a statement over each row, which it knows as the table `v`.
+/// Does it with each row.
 pub(super) fn execute_rows(
     connection: &Connection,
     rows: &Rows,
-    body: &str,
+    shape: Shape,
 ) -> Result<(), EngineError> {
     if rows.is_empty() {
         return Ok(());
     }
-    let mut statement = connection.prepare_cached(&rows.sqlite(body))?;
+    let mut statement = connection.prepare_cached(&rows.sqlite(shape))?;
     for row in rows.iter() {
         bind(&mut statement, row)?;
         statement.raw_execute()?;
@@ -293,14 +293,14 @@ pub(super) fn execute_rows(
     Ok(())
 }
 
-/// Runs a query over each row, which it knows as the table `v`; the rows they return.
+/// Does it with each row; the rows that come back.
 pub(super) fn fetch_rows<T: Record>(
     connection: &Connection,
     rows: &Rows,
-    body: &str,
+    shape: Shape,
 ) -> Result<Vec<T>, EngineError> {
     let mut found = Vec::new();
-    let sql = rows.sqlite(body);
+    let sql = rows.sqlite(shape);
     for row in rows.iter() {
         fetch_into(connection, &sql, row, &mut found)?;
     }
