@@ -12,7 +12,7 @@ use throwbar::store::{EndpointChange, EndpointState};
 use crate::support::answers::{Answer, Gate};
 use crate::support::app::TestApp;
 use crate::support::publishing::{retrying, settings};
-use crate::support::store::{ok, some};
+use crate::support::store::{ok, on_both, some};
 
 /// An endpoint with one delivery that failed and waits for its retry in ten seconds.
 async fn one_waiting(app: &TestApp) -> (EndpointId, EventId) {
@@ -201,8 +201,7 @@ async fn a_retry_goes_where_the_endpoint_is_now() {
 
 #[tokio::test]
 async fn a_late_410_of_the_old_url_leaves_the_new_one_alone() {
-    on_both(async |engine| {
-        let app = TestApp::start(engine).await;
+    TestApp::on_both(async |app| {
         let gate = Gate::shut();
         app.receiver.next("/old", Answer::status(410).behind(&gate));
         let endpoint = app.subscriber("/old", &["*"], settings()).await;
@@ -213,11 +212,7 @@ async fn a_late_410_of_the_old_url_leaves_the_new_one_alone() {
             url: Some(app.receiver.url("/new")),
             ..EndpointChange::default()
         };
-        let now = app.clock.now();
-        let changed = app
-            .store
-            .change_endpoint(app.account, endpoint, &change, now);
-        ok(changed).await.expect("it is there");
+        change_endpoint(app, endpoint, change).await;
         gate.open();
         app.settle().await;
         assert_eq!(app.delivery(late).await.failure.as_deref(), Some("gone"));
@@ -225,7 +220,6 @@ async fn a_late_410_of_the_old_url_leaves_the_new_one_alone() {
         assert_eq!(row.state, "enabled");
         let fresh = app.send_and_settle("a.b", "2").await;
         assert_eq!(app.outcome(fresh).await.0, "delivered");
-        app.finish().await;
     })
     .await;
 }
