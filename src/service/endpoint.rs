@@ -239,6 +239,8 @@ impl Service {
         account: AccountId,
         endpoint: EndpointId,
     ) -> Result<(), Error> {
+        // Whatever becomes of this call: the pipeline's gate cancels, too.
+        self.wake(account, endpoint);
         while self
             .inner
             .store
@@ -246,7 +248,6 @@ impl Service {
             .await?
             > 0
         {}
-        self.wake(account, endpoint);
         Ok(())
     }
 }

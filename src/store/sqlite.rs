@@ -6,11 +6,11 @@
 //! statements needs no trip at all (a trip costs about 50 µs, a row about 3).
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tokio::sync::{OwnedMutexGuard, Semaphore};
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use super::Error;
 use super::engine::EngineError;
@@ -65,8 +65,26 @@ impl Sqlite {
     }
 
     /// Waits for its turn to write.
-    pub(super) async fn turn(&self) -> WriteTurn {
-        WriteTurn(self.writer.clone().lock_owned().await)
+    pub(super) async fn turn(&self) -> Turn {
+        Turn::Write(self.writer.clone().lock_owned().await)
+    }
+
+    /// Waits for its turn to read several things as of one moment.
+    pub(super) async fn reading_turn(&self) -> Result<Turn, EngineError> {
+        let place = self.readers.place().await;
+        let known = self.readers.idle().pop();
+        let connection = match known {
+            Some(connection) => connection,
+            None => {
+                let path = self.path.clone();
+                blocking(move || open_reader(&path)).await?
+            }
+        };
+        Ok(Turn::Read(Reader {
+            connection: Some(connection),
+            readers: self.readers.clone(),
+            _place: place,
+        }))
     }
 
     /// Reads outside any transaction.
@@ -76,37 +94,82 @@ impl Sqlite {
     ) -> Result<T, Error> {
         let path = self.path.clone();
         let readers = self.readers.clone();
-        let place = readers
-            .places
-            .clone()
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed");
+        let place = readers.place().await;
         Ok(blocking(move || {
             // Kept until the read is over, also when nobody waits for it any more.
             let _place = place;
-            let idle = || readers.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            let known = idle().pop();
+            let known = readers.idle().pop();
             let connection = match known {
                 Some(connection) => connection,
                 None => open_reader(&path)?,
             };
             let found = work(&connection);
-            idle().push(connection);
+            readers.idle().push(connection);
             found
         })
         .await?)
     }
 }
 
-/// The right to write, until it is dropped. A transaction that is open then is rolled back.
-pub(super) struct WriteTurn(OwnedMutexGuard<Connection>);
+impl Readers {
+    async fn place(&self) -> OwnedSemaphorePermit {
+        let place = self.places.clone().acquire_owned().await;
+        place.expect("the semaphore is never closed")
+    }
 
-impl Drop for WriteTurn {
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection that reads, given back when it is dropped.
+pub(super) struct Reader {
+    /// There until then.
+    connection: Option<Connection>,
+    readers: Arc<Readers>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.readers.idle().extend(self.connection.take());
+    }
+}
+
+/// The right to a connection, until it is dropped. A transaction that is open then is rolled back.
+pub(super) enum Turn {
+    Write(OwnedMutexGuard<Connection>),
+    Read(Reader),
+}
+
+impl Turn {
+    fn opening(&self) -> &'static str {
+        match self {
+            Self::Write(_) => "BEGIN IMMEDIATE",
+            Self::Read(_) => "BEGIN",
+        }
+    }
+}
+
+impl std::ops::Deref for Turn {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        match self {
+            Self::Write(connection) => connection,
+            Self::Read(reader) => reader
+                .connection
+                .as_ref()
+                .expect("it is there until the end"),
+        }
+    }
+}
+
+impl Drop for Turn {
     fn drop(&mut self) {
         // After a full disk SQLite has rolled back by itself.
-        if !self.0.is_autocommit()
-            && let Err(error) = self.0.execute_batch("ROLLBACK")
+        if !self.is_autocommit()
+            && let Err(error) = self.execute_batch("ROLLBACK")
         {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
@@ -116,27 +179,29 @@ impl Drop for WriteTurn {
     }
 }
 
-/// A writing transaction.
+/// A transaction.
 pub(super) struct SqliteTx {
     /// Empty while a statement runs elsewhere.
-    turn: Option<WriteTurn>,
+    turn: Option<Turn>,
     here: bool,
 }
 
 impl SqliteTx {
     /// Begins a transaction whose statements run on blocking threads.
-    pub(super) async fn begin(turn: WriteTurn) -> Result<Self, EngineError> {
+    pub(super) async fn begin(turn: Turn) -> Result<Self, EngineError> {
+        let opening = turn.opening();
         let mut tx = Self {
             turn: Some(turn),
             here: false,
         };
-        tx.on(begin).await?;
+        tx.on(move |connection| execute(connection, opening, &[]))
+            .await?;
         Ok(tx)
     }
 
     /// Begins a transaction that runs on this thread, which may block.
-    pub(super) fn begin_here(turn: WriteTurn) -> Result<Self, EngineError> {
-        begin(&turn.0)?;
+    pub(super) fn begin_here(turn: Turn) -> Result<Self, EngineError> {
+        execute(&turn, turn.opening(), &[])?;
         Ok(Self {
             turn: Some(turn),
             here: true,
@@ -150,12 +215,12 @@ impl SqliteTx {
     ) -> T {
         let turn = self.turn.take().expect("no statement runs elsewhere");
         let (turn, done) = if self.here {
-            let done = work(&turn.0);
+            let done = work(&turn);
             (turn, done)
         } else {
             // Whoever waits may go away: then the turn ends when the statement does.
             blocking(move || {
-                let done = work(&turn.0);
+                let done = work(&turn);
                 (turn, done)
             })
             .await
@@ -182,10 +247,6 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
             Err(_cancelled) => std::future::pending().await,
         },
     }
-}
-
-fn begin(connection: &Connection) -> Result<(), EngineError> {
-    execute(connection, "BEGIN IMMEDIATE", &[]).map(drop)
 }
 
 /// Arguments are numbered `$1` everywhere; SQLite takes that for a name and numbers them `?1`.

@@ -16,6 +16,7 @@ mod plugins;
 mod query_plans;
 mod repeats;
 mod replies;
+mod snapshots;
 mod takeover;
 
 use throwbar::model::{AccountId, DeliveryId, EndpointId, IncarnationId, Timestamp};
