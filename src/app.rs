@@ -3,11 +3,12 @@
 //! An incarnation that ends (its database was lost, or another node took over) is followed by a
 //! new one in the same process; the doors answer 503 meanwhile.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use axum::serve::ListenerExt;
+use futures_util::FutureExt as _;
 use tokio::net::TcpListener;
 
 use crate::api;
@@ -66,6 +67,10 @@ pub enum Error {
     Telemetry(#[source] telemetry::Error),
 }
 
+/// How often figures are condensed, so that what is measured between two looks at them does not pile up.
+const UPKEEP_MS: i64 = 5_000;
+/// Open files where the system does not say.
+const FILES_MAX_USUAL: u64 = 1024;
 /// How long until a lost database is tried again.
 const RESTART_MS: i64 = 250;
 
@@ -151,35 +156,48 @@ impl App {
     /// back, and ends.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
         let figures = telemetry::metrics().map_err(Error::Telemetry)?;
-        let upkeep = figures.clone();
-        let render: Arc<dyn Fn() -> String + Send + Sync> = Arc::new(move || {
-            upkeep.run_upkeep();
-            figures.render()
-        });
-        let router = api::router(self.service.clone(), render);
+        let (shown, upkeep) = (figures.clone(), figures);
+        let router = api::router(self.service.clone(), Arc::new(move || shown.render()));
         let (stopping, stopped) = tokio::sync::watch::channel(false);
         tokio::spawn(async move {
             stop.await;
             stopping.send_replace(true);
         });
-        let lives = tokio::spawn(live(
-            self.service.clone(),
-            self.parts,
-            self.pipeline,
-            stopped.clone(),
-        ));
-        let listener = self.listener.tap_io(|stream| {
-            // Answers are small and complete: waiting for more to send only delays them.
-            let _best_effort = stream.set_nodelay(true);
-        });
-        let served = axum::serve(listener, router)
-            .with_graceful_shutdown(wait(stopped))
-            .await;
-        let address = self.address.to_string();
-        served.map_err(|cause| Error::Listen { address, cause })?;
+        let lives = live(self.service, self.parts, self.pipeline, stopped.clone());
         // A panic there has been logged; what was in hand is taken over by the next start.
-        let _ = lives.await;
+        let lives = tokio::spawn(lives).map(drop).shared();
+        let bounds = api::Bounds::within(files_max());
+        tokio::select! {
+            () = api::serve(self.listener, router, bounds, wait(stopped), lives.clone()) => {}
+            never = every(&Clock::System, UPKEEP_MS, || upkeep.run_upkeep()) => match never {},
+        }
+        lives.await;
         Ok(())
+    }
+}
+
+/// How many files, connections among them, this process may open: raised as far as the system lets it.
+fn files_max() -> u64 {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(files_max) => {
+            tracing::debug!(files_max, "the limit of open files");
+            files_max
+        }
+        Err(error) => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the limit of open files can't be raised: raise it with ulimit -n"
+            );
+            rlimit::Resource::NOFILE.get_soft().unwrap_or(FILES_MAX_USUAL)
+        }
+    }
+}
+
+/// Does something again and again.
+async fn every(clock: &Clock, ms: i64, mut act: impl FnMut()) -> Infallible {
+    loop {
+        clock.sleep_until(clock.now().plus_ms(ms)).await;
+        act();
     }
 }
 
@@ -295,5 +313,36 @@ pub async fn asked_to_stop() {
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::{ManualClock, Timestamp};
+
+    #[tokio::test]
+    async fn figures_are_condensed_though_nobody_looks() {
+        let hand = ManualClock::new(Timestamp::from_ms(0));
+        let clock = Clock::Manual(hand.clone());
+        let (condensed, mut times) = tokio::sync::mpsc::unbounded_channel();
+        let upkeep = every(&clock, UPKEEP_MS, move || {
+            let _nobody_listens = condensed.send(hand.now());
+        });
+        let look = async {
+            let Clock::Manual(hand) = &clock else { return };
+            for round in 1..=3 {
+                hand.advance(Duration::from_millis(UPKEEP_MS as u64));
+                let at = times.recv().await;
+                assert_eq!(at, Some(Timestamp::from_ms(round * UPKEEP_MS)));
+            }
+        };
+        tokio::select! {
+            biased;
+            never = upkeep => match never {},
+            () = look => {}
+        }
     }
 }

@@ -9,6 +9,7 @@ mod answer;
 mod api_key;
 mod automation;
 mod body;
+mod connection;
 mod delivery;
 mod endpoint;
 mod event;
@@ -25,5 +26,6 @@ mod router;
 #[cfg(test)]
 mod tests;
 
+pub use connection::{Bounds, serve};
 pub use openapi::{openapi, routes};
 pub use router::{Render, router};
