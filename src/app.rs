@@ -257,6 +257,7 @@ fn limits(config: &Config) -> Limits {
         } else {
             config.plugin_threads
         },
+        shutdown_ms: config.shutdown_ms,
         ..Limits::default()
     }
 }

@@ -68,6 +68,8 @@ pub struct Config {
     pub endpoint_window_max: u32,
     /// Threads that run plugins; 0: one for each processor.
     pub plugin_threads: usize,
+    /// How long a stop waits for what is under way, before it is handed back.
+    pub shutdown_ms: u64,
     /// What is logged: `info`, `debug`, `throwbar=debug,info` …
     pub log: String,
     /// `text` or `json`.
@@ -89,6 +91,7 @@ impl Default for Config {
             payload_bytes_max: crate::model::limits::PAYLOAD_BYTES_MAX,
             endpoint_window_max: 256,
             plugin_threads: 0,
+            shutdown_ms: 20_000,
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             smtp_url: None,
@@ -206,6 +209,7 @@ mod tests {
         let env = environment(&[
             ("THROWBAR_LISTEN", "127.0.0.1:2"),
             ("THROWBAR_EGRESS_ALLOW", "127.0.0.0/8,10.0.0.0/8"),
+            ("THROWBAR_SHUTDOWN_MS", "250"),
             ("THROWBAR_TEST_POSTGRES", "not a setting"),
             ("PATH", "/bin"),
         ]);
@@ -216,6 +220,7 @@ mod tests {
             ("127.0.0.1:3", "debug")
         );
         assert!(config.https_only);
+        assert_eq!(config.shutdown_ms, 250);
         assert_eq!(config.egress_allow.len(), 2);
     }
 

@@ -1,14 +1,14 @@
 //! `/v1/accounts` for the operator, `/v1/account` for each its own.
 
 use axum::Json;
-use axum::extract::{Path, State};
 
 use super::answer::{Answer, Created};
 use super::body::Read;
+use super::principal::{By, On};
 use super::query::{Asked, PageQuery};
 use crate::service::{
-    AccountPatch, AccountView, Listed, MayAdminister, MayOperate, MayRead, NewAccount, Principal,
-    Service, SigningKeyView,
+    AccountPatch, AccountView, Listed, MayAdminister, MayOperate, MayRead, NewAccount,
+    SigningKeyView,
 };
 
 /// Make an account
@@ -17,8 +17,7 @@ use crate::service::{
 #[utoipa::path(post, path = "/v1/accounts", tag = "accounts", operation_id = "create_account",
     request_body = NewAccount, responses((status = 201, description = "Made", body = AccountView)))]
 pub(super) async fn create(
-    who: Principal<MayOperate>,
-    State(service): State<Service>,
+    By(who, service): By<MayOperate>,
     Read(new): Read<NewAccount>,
 ) -> Answer<Created<AccountView>> {
     Ok(Created(service.create_account(&who, new).await?))
@@ -30,8 +29,7 @@ pub(super) async fn create(
 #[utoipa::path(get, path = "/v1/accounts", tag = "accounts", operation_id = "list_accounts",
     params(PageQuery), responses((status = 200, description = "A page", body = Listed<AccountView>)))]
 pub(super) async fn list(
-    who: Principal<MayOperate>,
-    State(service): State<Service>,
+    By(who, service): By<MayOperate>,
     Asked(query): Asked<PageQuery>,
 ) -> Answer<Json<Listed<AccountView>>> {
     Ok(Json(service.accounts(&who, &query.page()).await?))
@@ -43,21 +41,14 @@ pub(super) async fn list(
 #[utoipa::path(get, path = "/v1/accounts/{id}", tag = "accounts", operation_id = "get_account",
     params(("id" = String, Path, description = "Its id or uid")),
     responses((status = 200, description = "The account", body = AccountView)))]
-pub(super) async fn get(
-    who: Principal<MayOperate>,
-    State(service): State<Service>,
-    Path(id): Path<String>,
-) -> Answer<Json<AccountView>> {
+pub(super) async fn get(On(who, service, id): On<MayOperate>) -> Answer<Json<AccountView>> {
     Ok(Json(service.account(&who, &id).await?))
 }
 
 /// Get the key's own account
 #[utoipa::path(get, path = "/v1/account", tag = "accounts", operation_id = "get_own_account",
     responses((status = 200, description = "The account", body = AccountView)))]
-pub(super) async fn own(
-    who: Principal<MayRead>,
-    State(service): State<Service>,
-) -> Answer<Json<AccountView>> {
+pub(super) async fn own(By(who, service): By<MayRead>) -> Answer<Json<AccountView>> {
     Ok(Json(service.own_account(&who).await?))
 }
 
@@ -65,8 +56,7 @@ pub(super) async fn own(
 #[utoipa::path(patch, path = "/v1/account", tag = "accounts", operation_id = "change_own_account",
     request_body = AccountPatch, responses((status = 200, description = "The account", body = AccountView)))]
 pub(super) async fn change_own(
-    who: Principal<MayAdminister>,
-    State(service): State<Service>,
+    By(who, service): By<MayAdminister>,
     Read(patch): Read<AccountPatch>,
 ) -> Answer<Json<AccountView>> {
     Ok(Json(service.change_own_account(&who, patch).await?))
@@ -78,8 +68,7 @@ pub(super) async fn change_own(
 #[utoipa::path(post, path = "/v1/account/signing-key/reveal", tag = "accounts", operation_id = "reveal_signing_key",
     responses((status = 200, description = "The key", body = SigningKeyView)))]
 pub(super) async fn reveal_signing_key(
-    who: Principal<MayAdminister>,
-    State(service): State<Service>,
+    By(who, service): By<MayAdminister>,
 ) -> Answer<Json<SigningKeyView>> {
     Ok(Json(service.reveal_signing_key(&who).await?))
 }

@@ -1,13 +1,11 @@
 //! `/v1/api-keys`.
 
 use axum::Json;
-use axum::extract::{Path, State};
 
 use super::answer::{Answer, Created, Done};
 use super::body::Read;
-use crate::service::{
-    ApiKeyView, Listed, MayAdminister, NewApiKey, NewApiKeyView, Principal, Service,
-};
+use super::principal::{By, On};
+use crate::service::{ApiKeyView, Listed, MayAdminister, NewApiKey, NewApiKeyView};
 
 /// Make a key
 ///
@@ -15,8 +13,7 @@ use crate::service::{
 #[utoipa::path(post, path = "/v1/api-keys", tag = "keys", operation_id = "create_api_key",
     request_body = NewApiKey, responses((status = 201, description = "Made", body = NewApiKeyView)))]
 pub(super) async fn create(
-    who: Principal<MayAdminister>,
-    State(service): State<Service>,
+    By(who, service): By<MayAdminister>,
     Read(new): Read<NewApiKey>,
 ) -> Answer<Created<NewApiKeyView>> {
     Ok(Created(service.create_api_key(&who, new).await?))
@@ -25,21 +22,14 @@ pub(super) async fn create(
 /// List the keys that work
 #[utoipa::path(get, path = "/v1/api-keys", tag = "keys", operation_id = "list_api_keys",
     responses((status = 200, description = "All of them", body = Listed<ApiKeyView>)))]
-pub(super) async fn list(
-    who: Principal<MayAdminister>,
-    State(service): State<Service>,
-) -> Answer<Json<Listed<ApiKeyView>>> {
+pub(super) async fn list(By(who, service): By<MayAdminister>) -> Answer<Json<Listed<ApiKeyView>>> {
     Ok(Json(service.api_keys(&who).await?))
 }
 
 /// Revoke a key
 #[utoipa::path(delete, path = "/v1/api-keys/{id}", tag = "keys", operation_id = "revoke_api_key",
     params(("id" = String, Path, description = "Its id")), responses((status = 204, description = "Revoked")))]
-pub(super) async fn revoke(
-    who: Principal<MayAdminister>,
-    State(service): State<Service>,
-    Path(id): Path<String>,
-) -> Answer<Done> {
+pub(super) async fn revoke(On(who, service, id): On<MayAdminister>) -> Answer<Done> {
     service.revoke_api_key(&who, &id).await?;
     Ok(Done)
 }

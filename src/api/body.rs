@@ -106,7 +106,7 @@ impl<T: DeserializeOwned> FromRequest<Service> for Read<T> {
 
     async fn from_request(request: Request, service: &Service) -> Result<Self, Problem> {
         let Text(body) = Text::from_request(request, service).await?;
-        Ok(Self(service::read(&body)?))
+        Ok(Self(service::read_kept(&body)?))
     }
 }
 
@@ -118,7 +118,7 @@ impl<T: DeserializeOwned + Default> FromRequest<Service> for ReadOr<T> {
         let Whole(body) = Whole::from_request(request, service).await?;
         match (body.is_empty(), json) {
             (true, _) => Ok(Self(T::default())),
-            (false, true) => Ok(Self(service::read(&body)?)),
+            (false, true) => Ok(Self(service::read_kept(&body)?)),
             (false, false) => Err(Problem::MediaType {
                 expected: "application/json",
             }),

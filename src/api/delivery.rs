@@ -1,14 +1,14 @@
 //! `/v1/deliveries`.
 
 use axum::Json;
-use axum::extract::{Path, State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answer::{Accepted, Answer};
+use super::principal::{By, On};
 use super::query::{Asked, DeliveriesQuery};
 use crate::model::DeliveryId;
-use crate::service::{AttemptView, DeliveryView, Listed, MayRead, MayWrite, Principal, Service};
+use crate::service::{AttemptView, DeliveryView, Listed, MayRead, MayWrite};
 
 /// That a delivery is made again.
 #[derive(Debug, Serialize, ToSchema)]
@@ -22,8 +22,7 @@ pub(super) struct Resent {
 #[utoipa::path(get, path = "/v1/deliveries", tag = "deliveries", operation_id = "list_deliveries",
     params(DeliveriesQuery), responses((status = 200, description = "A page", body = Listed<DeliveryView>)))]
 pub(super) async fn list(
-    who: Principal<MayRead>,
-    State(service): State<Service>,
+    By(who, service): By<MayRead>,
     Asked(query): Asked<DeliveriesQuery>,
 ) -> Answer<Json<Listed<DeliveryView>>> {
     let (query, page) = query.parts();
@@ -34,11 +33,7 @@ pub(super) async fn list(
 #[utoipa::path(get, path = "/v1/deliveries/{id}", tag = "deliveries", operation_id = "get_delivery",
     params(("id" = String, Path, description = "Its id")),
     responses((status = 200, description = "The delivery", body = DeliveryView)))]
-pub(super) async fn get(
-    who: Principal<MayRead>,
-    State(service): State<Service>,
-    Path(id): Path<String>,
-) -> Answer<Json<DeliveryView>> {
+pub(super) async fn get(On(who, service, id): On<MayRead>) -> Answer<Json<DeliveryView>> {
     Ok(Json(service.delivery(&who, &id).await?))
 }
 
@@ -47,9 +42,7 @@ pub(super) async fn get(
     params(("id" = String, Path, description = "Its id")),
     responses((status = 200, description = "All of them", body = Listed<AttemptView>)))]
 pub(super) async fn attempts(
-    who: Principal<MayRead>,
-    State(service): State<Service>,
-    Path(id): Path<String>,
+    On(who, service, id): On<MayRead>,
 ) -> Answer<Json<Listed<AttemptView>>> {
     Ok(Json(service.attempts(&who, &id).await?))
 }
@@ -60,11 +53,7 @@ pub(super) async fn attempts(
 #[utoipa::path(post, path = "/v1/deliveries/{id}/resend", tag = "deliveries", operation_id = "resend_delivery",
     params(("id" = String, Path, description = "Its id")),
     responses((status = 202, description = "It will be sent", body = Resent)))]
-pub(super) async fn resend(
-    who: Principal<MayWrite>,
-    State(service): State<Service>,
-    Path(id): Path<String>,
-) -> Answer<Accepted<Resent>> {
+pub(super) async fn resend(On(who, service, id): On<MayWrite>) -> Answer<Accepted<Resent>> {
     Ok(Accepted(Resent {
         id: service.resend(&who, &id).await?,
     }))

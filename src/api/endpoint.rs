@@ -1,14 +1,14 @@
 //! `/v1/endpoints` and their secrets.
 
 use axum::Json;
-use axum::extract::{Path, State};
 
 use super::answer::{Answer, Created, Done};
 use super::body::{Read, ReadOr};
+use super::principal::{By, On};
 use super::query::{Asked, PageQuery};
 use crate::service::{
     EndpointPatch, EndpointView, Listed, MayAdminister, MayRead, MayWrite, NewEndpoint,
-    NewEndpointView, Principal, Rotation, SecretView, Service, Switch, WholeSecretView,
+    NewEndpointView, Rotation, SecretView, Switch, WholeSecretView,
 };
 
 /// Make an endpoint
@@ -17,8 +17,7 @@ use crate::service::{
 #[utoipa::path(post, path = "/v1/endpoints", tag = "endpoints", operation_id = "create_endpoint",
     request_body = NewEndpoint, responses((status = 201, description = "Made", body = NewEndpointView)))]
 pub(super) async fn create(
-    who: Principal<MayWrite>,
-    State(service): State<Service>,
+    By(who, service): By<MayWrite>,
     Read(new): Read<NewEndpoint>,
 ) -> Answer<Created<NewEndpointView>> {
     Ok(Created(service.create_endpoint(&who, new).await?))
@@ -28,8 +27,7 @@ pub(super) async fn create(
 #[utoipa::path(get, path = "/v1/endpoints", tag = "endpoints", operation_id = "list_endpoints",
     params(PageQuery), responses((status = 200, description = "A page", body = Listed<EndpointView>)))]
 pub(super) async fn list(
-    who: Principal<MayRead>,
-    State(service): State<Service>,
+    By(who, service): By<MayRead>,
     Asked(query): Asked<PageQuery>,
 ) -> Answer<Json<Listed<EndpointView>>> {
     Ok(Json(service.endpoints(&who, &query.page()).await?))
@@ -39,11 +37,7 @@ pub(super) async fn list(
 #[utoipa::path(get, path = "/v1/endpoints/{id}", tag = "endpoints", operation_id = "get_endpoint",
     params(("id" = String, Path, description = "Its id")),
     responses((status = 200, description = "The endpoint", body = EndpointView)))]
-pub(super) async fn get(
-    who: Principal<MayRead>,
-    State(service): State<Service>,
-    Path(id): Path<String>,
-) -> Answer<Json<EndpointView>> {
+pub(super) async fn get(On(who, service, id): On<MayRead>) -> Answer<Json<EndpointView>> {
     Ok(Json(service.endpoint(&who, &id).await?))
 }
 
@@ -52,9 +46,7 @@ pub(super) async fn get(
     params(("id" = String, Path, description = "Its id")), request_body = EndpointPatch,
     responses((status = 200, description = "The endpoint", body = EndpointView)))]
 pub(super) async fn change(
-    who: Principal<MayWrite>,
-    State(service): State<Service>,
-    Path(id): Path<String>,
+    On(who, service, id): On<MayWrite>,
     Read(patch): Read<EndpointPatch>,
 ) -> Answer<Json<EndpointView>> {
     Ok(Json(service.change_endpoint(&who, &id, patch).await?))
@@ -65,11 +57,7 @@ pub(super) async fn change(
 /// What was still to be delivered to it is cancelled.
 #[utoipa::path(delete, path = "/v1/endpoints/{id}", tag = "endpoints", operation_id = "delete_endpoint",
     params(("id" = String, Path, description = "Its id")), responses((status = 204, description = "Removed")))]
-pub(super) async fn delete(
-    who: Principal<MayWrite>,
-    State(service): State<Service>,
-    Path(id): Path<String>,
-) -> Answer<Done> {
+pub(super) async fn delete(On(who, service, id): On<MayWrite>) -> Answer<Done> {
     service.delete_endpoint(&who, &id).await?;
     Ok(Done)
 }
@@ -78,11 +66,7 @@ pub(super) async fn delete(
 #[utoipa::path(post, path = "/v1/endpoints/{id}/enable", tag = "endpoints", operation_id = "enable_endpoint",
     params(("id" = String, Path, description = "Its id")),
     responses((status = 200, description = "The endpoint", body = EndpointView)))]
-pub(super) async fn enable(
-    who: Principal<MayWrite>,
-    State(service): State<Service>,
-    Path(id): Path<String>,
-) -> Answer<Json<EndpointView>> {
+pub(super) async fn enable(On(who, service, id): On<MayWrite>) -> Answer<Json<EndpointView>> {
     Ok(Json(service.switch_endpoint(&who, &id, Switch::On).await?))
 }
 
@@ -90,11 +74,7 @@ pub(super) async fn enable(
 #[utoipa::path(post, path = "/v1/endpoints/{id}/disable", tag = "endpoints", operation_id = "disable_endpoint",
     params(("id" = String, Path, description = "Its id")),
     responses((status = 200, description = "The endpoint", body = EndpointView)))]
-pub(super) async fn disable(
-    who: Principal<MayWrite>,
-    State(service): State<Service>,
-    Path(id): Path<String>,
-) -> Answer<Json<EndpointView>> {
+pub(super) async fn disable(On(who, service, id): On<MayWrite>) -> Answer<Json<EndpointView>> {
     Ok(Json(service.switch_endpoint(&who, &id, Switch::Off).await?))
 }
 
@@ -103,9 +83,7 @@ pub(super) async fn disable(
     params(("id" = String, Path, description = "The endpoint's id")),
     responses((status = 200, description = "All that sign", body = Listed<SecretView>)))]
 pub(super) async fn secrets(
-    who: Principal<MayAdminister>,
-    State(service): State<Service>,
-    Path(id): Path<String>,
+    On(who, service, id): On<MayAdminister>,
 ) -> Answer<Json<Listed<SecretView>>> {
     Ok(Json(service.secrets(&who, &id).await?))
 }
@@ -117,9 +95,7 @@ pub(super) async fn secrets(
     params(("id" = String, Path, description = "The endpoint's id")), request_body = Option<Rotation>,
     responses((status = 201, description = "The new secret", body = WholeSecretView)))]
 pub(super) async fn rotate_secret(
-    who: Principal<MayAdminister>,
-    State(service): State<Service>,
-    Path(id): Path<String>,
+    On(who, service, id): On<MayAdminister>,
     ReadOr(rotation): ReadOr<Rotation>,
 ) -> Answer<Created<WholeSecretView>> {
     Ok(Created(service.rotate_secret(&who, &id, rotation).await?))
@@ -130,9 +106,7 @@ pub(super) async fn rotate_secret(
     params(("id" = String, Path, description = "The endpoint's id"), ("secret" = String, Path, description = "The secret's id")),
     responses((status = 200, description = "The secret", body = WholeSecretView)))]
 pub(super) async fn reveal_secret(
-    who: Principal<MayAdminister>,
-    State(service): State<Service>,
-    Path((id, secret)): Path<(String, String)>,
+    On(who, service, (id, secret)): On<MayAdminister, (String, String)>,
 ) -> Answer<Json<WholeSecretView>> {
     Ok(Json(service.reveal_secret(&who, &id, &secret).await?))
 }

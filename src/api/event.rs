@@ -1,7 +1,6 @@
 //! `/v1/events`.
 
 use axum::Json;
-use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,12 +8,13 @@ use utoipa::ToSchema;
 use super::answer::{Accepted, Answer};
 use super::body::Text;
 use super::idempotency::KEY;
+use super::principal::{By, On};
 use super::problem::ProblemView;
 use super::query::{Asked, EventsQuery, PageQuery};
 use crate::model::EventId;
 use crate::service::{
     DeliveryView, Error, Evaluations, EventSummary, EventView, Listed, MayRead, MaySend, NewEvent,
-    Place, Principal, Service,
+    Place,
 };
 
 /// That an event is durable.
@@ -58,8 +58,7 @@ pub(super) struct Outcomes {
     params(("Idempotency-Key" = Option<String>, Header, description = "The same as idempotency_key in the body")),
     request_body = NewEvent<'_>, responses((status = 202, description = "It is durable", body = Taken)))]
 pub(super) async fn send(
-    who: Principal<MaySend>,
-    State(service): State<Service>,
+    By(who, service): By<MaySend>,
     headers: HeaderMap,
     Text(body): Text,
 ) -> Answer<Accepted<Taken>> {
@@ -84,8 +83,7 @@ pub(super) async fn send(
 #[utoipa::path(post, path = "/v1/events/batch", tag = "events", operation_id = "send_events",
     request_body = Vec<NewEvent<'_>>, responses((status = 202, description = "One answer for each", body = Outcomes)))]
 pub(super) async fn send_batch(
-    who: Principal<MaySend>,
-    State(service): State<Service>,
+    By(who, service): By<MaySend>,
     Text(body): Text,
 ) -> Answer<Accepted<Outcomes>> {
     let outcome = |answer: Result<crate::pipeline::Acknowledged, Error>| match answer {
@@ -106,8 +104,7 @@ pub(super) async fn send_batch(
 #[utoipa::path(get, path = "/v1/events", tag = "events", operation_id = "list_events",
     params(EventsQuery), responses((status = 200, description = "A page", body = Listed<EventSummary>)))]
 pub(super) async fn list(
-    who: Principal<MayRead>,
-    State(service): State<Service>,
+    By(who, service): By<MayRead>,
     Asked(query): Asked<EventsQuery>,
 ) -> Answer<Json<Listed<EventSummary>>> {
     Ok(Json(
@@ -121,11 +118,7 @@ pub(super) async fn list(
 #[utoipa::path(get, path = "/v1/events/{id}", tag = "events", operation_id = "get_event",
     params(("id" = String, Path, description = "Its id")),
     responses((status = 200, description = "The event", body = EventView)))]
-pub(super) async fn get(
-    who: Principal<MayRead>,
-    State(service): State<Service>,
-    Path(id): Path<String>,
-) -> Answer<Json<EventView>> {
+pub(super) async fn get(On(who, service, id): On<MayRead>) -> Answer<Json<EventView>> {
     Ok(Json(service.event(&who, &id).await?))
 }
 
@@ -133,11 +126,7 @@ pub(super) async fn get(
 #[utoipa::path(get, path = "/v1/events/{id}/evaluations", tag = "events", operation_id = "list_evaluations",
     params(("id" = String, Path, description = "The event's id")),
     responses((status = 200, description = "All of them", body = Evaluations)))]
-pub(super) async fn evaluations(
-    who: Principal<MayRead>,
-    State(service): State<Service>,
-    Path(id): Path<String>,
-) -> Answer<Json<Evaluations>> {
+pub(super) async fn evaluations(On(who, service, id): On<MayRead>) -> Answer<Json<Evaluations>> {
     Ok(Json(service.evaluations(&who, &id).await?))
 }
 
@@ -146,9 +135,7 @@ pub(super) async fn evaluations(
     params(("id" = String, Path, description = "The event's id"), PageQuery),
     responses((status = 200, description = "A page", body = Listed<DeliveryView>)))]
 pub(super) async fn deliveries(
-    who: Principal<MayRead>,
-    State(service): State<Service>,
-    Path(id): Path<String>,
+    On(who, service, id): On<MayRead>,
     Asked(query): Asked<PageQuery>,
 ) -> Answer<Json<Listed<DeliveryView>>> {
     Ok(Json(service.deliveries_of(&who, &id, &query.page()).await?))

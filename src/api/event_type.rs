@@ -1,14 +1,13 @@
 //! `/v1/event-types`.
 
 use axum::Json;
-use axum::extract::{Path, State};
 
 use super::answer::{Answer, Created, Done};
 use super::body::Read;
+use super::principal::{By, On};
 use super::query::{Asked, PageQuery};
 use crate::service::{
     EventTypePatch, EventTypeView, Listed, MayReadCatalogue, MayWriteCatalogue, NewEventType,
-    Principal, Service,
 };
 
 /// Catalogue an event type
@@ -17,8 +16,7 @@ use crate::service::{
 #[utoipa::path(post, path = "/v1/event-types", tag = "event types", operation_id = "create_event_type",
     request_body = NewEventType, responses((status = 201, description = "Made", body = EventTypeView)))]
 pub(super) async fn create(
-    who: Principal<MayWriteCatalogue>,
-    State(service): State<Service>,
+    By(who, service): By<MayWriteCatalogue>,
     Read(new): Read<NewEventType>,
 ) -> Answer<Created<EventTypeView>> {
     Ok(Created(service.create_event_type(&who, new).await?))
@@ -30,8 +28,7 @@ pub(super) async fn create(
 #[utoipa::path(get, path = "/v1/event-types", tag = "event types", operation_id = "list_event_types",
     params(PageQuery), responses((status = 200, description = "A page", body = Listed<EventTypeView>)))]
 pub(super) async fn list(
-    who: Principal<MayReadCatalogue>,
-    State(service): State<Service>,
+    By(who, service): By<MayReadCatalogue>,
     Asked(query): Asked<PageQuery>,
 ) -> Answer<Json<Listed<EventTypeView>>> {
     Ok(Json(service.event_types(&who, &query.page()).await?))
@@ -42,9 +39,7 @@ pub(super) async fn list(
     params(("name" = String, Path, description = "Its name")),
     responses((status = 200, description = "The event type", body = EventTypeView)))]
 pub(super) async fn get(
-    who: Principal<MayReadCatalogue>,
-    State(service): State<Service>,
-    Path(name): Path<String>,
+    On(who, service, name): On<MayReadCatalogue>,
 ) -> Answer<Json<EventTypeView>> {
     Ok(Json(service.event_type(&who, &name).await?))
 }
@@ -54,9 +49,7 @@ pub(super) async fn get(
     params(("name" = String, Path, description = "Its name")), request_body = EventTypePatch,
     responses((status = 200, description = "The event type", body = EventTypeView)))]
 pub(super) async fn change(
-    who: Principal<MayWriteCatalogue>,
-    State(service): State<Service>,
-    Path(name): Path<String>,
+    On(who, service, name): On<MayWriteCatalogue>,
     Read(patch): Read<EventTypePatch>,
 ) -> Answer<Json<EventTypeView>> {
     Ok(Json(service.change_event_type(&who, &name, patch).await?))
@@ -65,11 +58,7 @@ pub(super) async fn change(
 /// Remove an event type from the catalogue
 #[utoipa::path(delete, path = "/v1/event-types/{name}", tag = "event types", operation_id = "delete_event_type",
     params(("name" = String, Path, description = "Its name")), responses((status = 204, description = "Removed")))]
-pub(super) async fn delete(
-    who: Principal<MayWriteCatalogue>,
-    State(service): State<Service>,
-    Path(name): Path<String>,
-) -> Answer<Done> {
+pub(super) async fn delete(On(who, service, name): On<MayWriteCatalogue>) -> Answer<Done> {
     service.delete_event_type(&who, &name).await?;
     Ok(Done)
 }

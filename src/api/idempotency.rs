@@ -1,6 +1,8 @@
 //! `Idempotency-Key` on writes: the same request twice is done once and answered twice. Events
 //! have their own way for it, in the same commit as the event.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderValue, Method, StatusCode, header};
@@ -11,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::body::whole;
 use super::principal::identify;
 use super::problem::Problem;
-use crate::service::{ReplySlot, Service, Started};
+use crate::service::{Error, ReplySlot, Service, Started};
 
 /// The header's name.
 pub(super) const KEY: &str = "idempotency-key";
@@ -36,7 +38,7 @@ pub(super) async fn once(service: &Service, request: Request, next: Next) -> Res
         Ok(Err(problem)) => problem.into_response(),
         Err(failed) => match failed.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Problem::from(crate::service::Error::Unavailable).into_response(),
+            Err(_) => Problem::from(Error::Unavailable).into_response(),
         },
     }
 }
@@ -64,9 +66,11 @@ async fn answer(service: Service, request: Request, next: Next) -> Result<Respon
         Started::First(slot) => {
             let guard = Abandon {
                 service: &service,
-                slot: Some(slot),
+                slot: Arc::new(slot),
+                answered: false,
             };
-            let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+            let work = next.run(Request::from_parts(parts, Body::from(body)));
+            let response = service.hold_reply(&guard.slot, work).await;
             keep(guard, response).await
         }
     }
@@ -75,13 +79,14 @@ async fn answer(service: Service, request: Request, next: Next) -> Result<Respon
 /// Gives the key back if the request broke off.
 struct Abandon<'a> {
     service: &'a Service,
-    slot: Option<ReplySlot>,
+    slot: Arc<ReplySlot>,
+    answered: bool,
 }
 
 impl Drop for Abandon<'_> {
     fn drop(&mut self) {
-        if let Some(slot) = self.slot.take() {
-            let service = self.service.clone();
+        if !self.answered {
+            let (service, slot) = (self.service.clone(), self.slot.clone());
             tokio::spawn(async move { drop(service.abandon_reply(&slot).await) });
         }
     }
@@ -89,27 +94,24 @@ impl Drop for Abandon<'_> {
 
 /// Keeps the answer of a write that was done; gives the key back for one that was refused.
 async fn keep(mut guard: Abandon<'_>, response: Response) -> Result<Response, Problem> {
-    let Some(slot) = guard.slot.take() else {
-        return Ok(response);
-    };
+    guard.answered = true;
     if !response.status().is_success() {
-        guard.service.abandon_reply(&slot).await?;
+        guard.service.abandon_reply(&guard.slot).await?;
         return Ok(response);
     }
     let (parts, body) = response.into_parts();
     let body = axum::body::to_bytes(body, REPLY_BYTES_MAX)
         .await
-        .map_err(|_| crate::service::Error::Unavailable)?;
-    // The write is done: that its answer can't be kept must not look as if it were not.
-    if let Err(error) = guard
-        .service
-        .finish_reply(&slot, parts.status.as_u16(), &body)
-        .await
-    {
-        tracing::warn!(
+        .map_err(|_| Error::Unavailable)?;
+    let status = parts.status.as_u16();
+    match guard.service.finish_reply(&guard.slot, status, &body).await {
+        Ok(()) => {}
+        Err(lost @ Error::Conflict { .. }) => return Err(lost.into()),
+        // The write is done: that its answer can't be kept must not look as if it were not.
+        Err(error) => tracing::warn!(
             error = &error as &dyn std::error::Error,
             "an answer can't be kept for repeats"
-        );
+        ),
     }
     Ok(Response::from_parts(parts, Body::from(body)))
 }

@@ -23,8 +23,6 @@ mod principal;
 mod problem;
 mod query;
 mod router;
-#[cfg(test)]
-mod tests;
 
 pub use connection::{Bounds, serve};
 pub use openapi::{openapi, routes};

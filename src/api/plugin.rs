@@ -1,14 +1,12 @@
 //! `/v1/plugins`.
 
 use axum::Json;
-use axum::extract::{Path, State};
 
 use super::answer::{Answer, Created};
 use super::body::Component;
+use super::principal::{By, On};
 use super::query::{Asked, PageQuery, UploadQuery};
-use crate::service::{
-    Listed, MayRead, MayWrite, PluginVersionView, PluginView, Principal, Service,
-};
+use crate::service::{Listed, MayRead, MayWrite, PluginVersionView, PluginView};
 
 /// Upload a component
 ///
@@ -18,8 +16,7 @@ use crate::service::{
     request_body(content = String, content_type = "application/wasm", description = "The component, up to 32 MiB"),
     responses((status = 201, description = "Kept", body = PluginView)))]
 pub(super) async fn upload(
-    who: Principal<MayWrite>,
-    State(service): State<Service>,
+    By(who, service): By<MayWrite>,
     Asked(query): Asked<UploadQuery>,
     Component(wasm): Component,
 ) -> Answer<Created<PluginView>> {
@@ -34,8 +31,7 @@ pub(super) async fn upload(
 #[utoipa::path(get, path = "/v1/plugins", tag = "plugins", operation_id = "list_plugins",
     params(PageQuery), responses((status = 200, description = "A page", body = Listed<PluginView>)))]
 pub(super) async fn list(
-    who: Principal<MayRead>,
-    State(service): State<Service>,
+    By(who, service): By<MayRead>,
     Asked(query): Asked<PageQuery>,
 ) -> Answer<Json<Listed<PluginView>>> {
     Ok(Json(service.plugins(&who, &query.page()).await?))
@@ -45,11 +41,7 @@ pub(super) async fn list(
 #[utoipa::path(get, path = "/v1/plugins/{id}", tag = "plugins", operation_id = "get_plugin",
     params(("id" = String, Path, description = "Its id")),
     responses((status = 200, description = "The plugin with its newest version", body = PluginView)))]
-pub(super) async fn get(
-    who: Principal<MayRead>,
-    State(service): State<Service>,
-    Path(id): Path<String>,
-) -> Answer<Json<PluginView>> {
+pub(super) async fn get(On(who, service, id): On<MayRead>) -> Answer<Json<PluginView>> {
     Ok(Json(service.plugin(&who, &id).await?))
 }
 
@@ -58,9 +50,7 @@ pub(super) async fn get(
     params(("id" = String, Path, description = "Its id")),
     responses((status = 200, description = "All of them", body = Listed<PluginVersionView>)))]
 pub(super) async fn versions(
-    who: Principal<MayRead>,
-    State(service): State<Service>,
-    Path(id): Path<String>,
+    On(who, service, id): On<MayRead>,
 ) -> Answer<Json<Listed<PluginVersionView>>> {
     Ok(Json(service.plugin_versions(&who, &id).await?))
 }

@@ -75,6 +75,9 @@ pub(crate) struct ServerOptions {
     /// sqlite:PATH or postgres://… [default: SQLite in the data directory].
     #[arg(long, value_name = "URL")]
     database_url: Option<String>,
+    /// How long a stop waits for what is under way, before it is handed back [default: 20000].
+    #[arg(long, value_name = "MS")]
+    shutdown_ms: Option<u64>,
     /// What is logged [default: info].
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -95,6 +98,7 @@ impl ServerOptions {
             self.data.as_ref().map(|path| path.display().to_string()),
         );
         set("database_url", self.database_url.clone());
+        set("shutdown_ms", self.shutdown_ms.map(|ms| ms.to_string()));
         set("log", self.log.clone());
         set(
             "log_format",
@@ -145,7 +149,11 @@ mod tests {
     #[test]
     fn what_does_not_go_together_is_refused() {
         for (line, fine) in [
-            ("serve --listen 127.0.0.1:0 --data x", true),
+            (
+                "serve --listen 127.0.0.1:0 --data x --shutdown-ms 250",
+                true,
+            ),
+            ("serve --shutdown-ms soon", false),
             ("demo --once --events 5", true),
             ("demo --events 5", false),
             ("demo --once --events 0", false),

@@ -100,8 +100,11 @@ fn explain_certificate(why: &CertificateError) -> String {
     }
 }
 
+/// What a receiver has a part in is kept on one line, and has no characters that can't be kept.
 fn shortened(error: &impl ToString) -> String {
-    error.to_string().chars().take(DETAIL_CHARS_MAX).collect()
+    let text = error.to_string();
+    let shown = text.chars().filter(|letter| !letter.is_control());
+    shown.take(DETAIL_CHARS_MAX).collect()
 }
 
 #[cfg(test)]

@@ -142,13 +142,17 @@ impl Service {
         _who: &Principal<MayOperate>,
         name: &str,
     ) -> Result<AccountView, Error> {
+        Ok(self.account_named(name).await?.into())
+    }
+
+    /// The row of the account with this id or uid.
+    pub(super) async fn account_named(&self, name: &str) -> Result<store::Account, Error> {
         let found = match name.parse() {
             Ok(id) => self.inner.store.account(id).await?,
-            Err(_) => self.inner.store.account_by_uid(name).await?,
+            Err(_) if check::uid(name, "").is_ok() => self.inner.store.account_by_uid(name).await?,
+            Err(_) => None,
         };
-        found
-            .map(AccountView::from)
-            .ok_or(Error::NotFound("account"))
+        found.ok_or(Error::NotFound("account"))
     }
 
     /// The principal's own account.

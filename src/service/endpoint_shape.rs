@@ -155,33 +155,26 @@ impl TryFrom<store::Endpoint> for EndpointView {
     }
 }
 
-impl NewEndpoint {
-    pub(super) fn overrides(&self) -> Overrides {
-        Overrides {
-            profile: self.profile.clone(),
-            subscribe: self.subscribe.clone(),
-            signatures: self.signatures.clone(),
-            envelope: self.envelope,
-            retry_policy: self.retry_policy.clone(),
-            failure_policy: self.failure_policy,
-            timeout_ms: self.timeout_ms,
+/// What each of these requests overrides of a profile.
+macro_rules! overrides {
+    ($($request:ty),*) => {$(
+        impl $request {
+            pub(super) fn overrides(&self) -> Overrides {
+                Overrides {
+                    profile: self.profile.clone(),
+                    subscribe: self.subscribe.clone(),
+                    signatures: self.signatures.clone(),
+                    envelope: self.envelope,
+                    retry_policy: self.retry_policy.clone(),
+                    failure_policy: self.failure_policy,
+                    timeout_ms: self.timeout_ms,
+                }
+            }
         }
-    }
+    )*};
 }
 
-impl EndpointPatch {
-    pub(super) fn overrides(&self) -> Overrides {
-        Overrides {
-            profile: self.profile.clone(),
-            subscribe: self.subscribe.clone(),
-            signatures: self.signatures.clone(),
-            envelope: self.envelope,
-            retry_policy: self.retry_policy.clone(),
-            failure_policy: self.failure_policy,
-            timeout_ms: self.timeout_ms,
-        }
-    }
-}
+overrides!(NewEndpoint, EndpointPatch);
 
 /// The settings of a stored endpoint.
 pub(super) fn stored_settings(row: &store::Endpoint) -> Result<EndpointSettings, Error> {

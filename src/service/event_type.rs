@@ -180,8 +180,10 @@ impl Service {
         who: &Principal<MayReadCatalogue>,
         name: &str,
     ) -> Result<EventTypeView, Error> {
+        let name: EventType = check::id(name, "event type")?;
         for owner in [who.account(), NO_ACCOUNT] {
-            if let Some(row) = self.inner.store.event_type(owner, name).await? {
+            let found = self.inner.store.event_type(owner, name.as_str()).await?;
+            if let Some(row) = found {
                 return Ok(EventTypeView::of(owner, row));
             }
         }
@@ -195,7 +197,12 @@ impl Service {
         name: &str,
         patch: EventTypePatch,
     ) -> Result<EventTypeView, Error> {
-        let found = self.inner.store.event_type(who.account(), name).await?;
+        let name: EventType = check::id(name, "event type")?;
+        let found = self
+            .inner
+            .store
+            .event_type(who.account(), name.as_str())
+            .await?;
         let mut row = found.ok_or(Error::NotFound("event type"))?;
         row.description = patch.description.unwrap_or(row.description);
         row.group = patch.group.unwrap_or(row.group);
@@ -221,12 +228,13 @@ impl Service {
         who: &Principal<MayWriteCatalogue>,
         name: &str,
     ) -> Result<(), Error> {
-        if self
+        let name: EventType = check::id(name, "event type")?;
+        let gone = self
             .inner
             .store
-            .delete_event_type(who.account(), name)
-            .await?
-        {
+            .delete_event_type(who.account(), name.as_str())
+            .await?;
+        if gone {
             Ok(())
         } else {
             Err(Error::NotFound("event type"))

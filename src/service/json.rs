@@ -1,14 +1,79 @@
 //! Reading JSON that a user wrote, with the place of what is wrong in it.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
 
 use super::{Error, Place};
 
-/// Reads a body. The usual case costs nothing extra; only what can't be read is read a second
-/// time, to find its place.
-pub fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Error> {
+/// How JSON spells U+0000; a raw one is no JSON.
+const NUL_ESCAPE: &str = "\\u0000";
+
+/// Reads a body whose texts are kept. None of them has U+0000 in it, which PostgreSQL can't keep;
+/// what is carried as JSON may have it, as an escape.
+pub fn read_kept<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+    let value = read(body)?;
+    let text = text(body)?;
+    if text.contains(NUL_ESCAPE)
+        && let Err(error) = read::<T>(with_lists_for_nul(text).as_bytes())
+    {
+        let pointer = match error {
+            Error::Invalid {
+                at: Place::Body(pointer),
+                ..
+            } => pointer,
+            _ => String::new(),
+        };
+        let why = "this text has the character U+0000 (\\u0000), which can't be kept: remove it";
+        return Err(Error::field(pointer, why));
+    }
+    Ok(value)
+}
+
+/// Valid JSON with a list of lists in place of each text with U+0000: who wants text can't read it,
+/// who wants whatever JSON there is can.
+fn with_lists_for_nul(json: &str) -> String {
+    let mut replaced = String::with_capacity(json.len());
+    let mut rest = json;
+    while let Some(begin) = rest.find('"') {
+        let (before, from) = rest.split_at(begin);
+        let (string, after) = from.split_at(string_bytes(from));
+        replaced.push_str(before);
+        // Names stay: one that a type does not know is refused by name.
+        let is_name = after.trim_ascii_start().starts_with(':');
+        replaced.push_str(if !is_name && has_nul(string) {
+            "[[]]"
+        } else {
+            string
+        });
+        rest = after;
+    }
+    replaced + rest
+}
+
+/// The length of the string that `json` begins with, quotes included.
+fn string_bytes(json: &str) -> usize {
+    let mut escaped = true;
+    let end = json.bytes().position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    });
+    end.map_or(json.len(), |end| end + 1)
+}
+
+/// Whether the escape is one, and not a backslash with text behind it.
+fn has_nul(string: &str) -> bool {
+    string.match_indices(NUL_ESCAPE).any(|(at, _)| {
+        let slashes = string[..at].bytes().rev().take_while(|byte| *byte == b'\\');
+        slashes.count() % 2 == 0
+    })
+}
+
+/// Reads a body, texts as they come. The usual case costs nothing extra; only what can't be read is
+/// read a second time, to find its place.
+pub(super) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Error> {
     let text = text(body)?;
     serde_json::from_str(text).or_else(|_| {
         let mut reader = serde_json::Deserializer::from_str(text);
@@ -119,6 +184,40 @@ mod tests {
     struct Inner {
         #[expect(dead_code, reason = "only read from JSON")]
         count: u8,
+    }
+
+    #[test]
+    fn a_nul_is_refused_where_text_is_wanted_and_only_there() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[expect(dead_code, reason = "only read from JSON")]
+        struct Wanted {
+            name: Option<String>,
+            list: Option<Vec<String>>,
+            raw: Option<Box<serde_json::value::RawValue>>,
+        }
+        for (body, at) in [
+            (r#"{"name":"a\u0000"}"#, Some("/name")),
+            (r#"{"name":"\\\u0000"}"#, Some("/name")),
+            (r#"{"name":"\"\u0000\"" }"#, Some("/name")),
+            (r#"{"name":"a\\u0000"}"#, None),
+            (r#"{"name":"\"","list":["a","\u0000"]}"#, Some("/list/1")),
+            (r#"{"raw":"\u0000"}"#, None),
+            (r#"{"raw":{"\u0000" : ["a\u0000"]},"name":"ä\u0001"}"#, None),
+            (r#"{"raw":"\u0000","name":"\u0000"}"#, Some("/name")),
+        ] {
+            let place = match read_kept::<Wanted>(body.as_bytes()) {
+                Ok(_) => None,
+                Err(error) => {
+                    assert_eq!(error.code(), "invalid_field", "{body}: {error}");
+                    assert!(error.to_string().contains("U+0000"), "{body}: {error}");
+                    error.place().map(ToString::to_string)
+                }
+            };
+            assert_eq!(place.as_deref(), at, "{body}");
+        }
+        let named = read_kept::<Wanted>(br#"{"\u0000":1}"#).expect_err("unknown");
+        assert_eq!(named.code(), "unknown_field");
     }
 
     #[test]

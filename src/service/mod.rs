@@ -49,7 +49,7 @@ pub use event::{EvaluationView, Evaluations, EventState, EventSummary, EventView
 pub use event_type::{EventTypePatch, EventTypeView, NewEventType};
 pub use first_start::FirstStart;
 pub use intake::NewEvent;
-pub use json::read;
+pub use json::read_kept;
 pub use page::{Listed, PageRequest};
 pub use plugin::{PluginVersionView, PluginView};
 pub use principal::{

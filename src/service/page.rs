@@ -54,9 +54,11 @@ impl PageRequest {
     /// After which row, in lists by name.
     pub(super) fn after_name(&self) -> Result<Option<String>, Error> {
         let bytes = self.bytes()?;
-        bytes
-            .map(|bytes| String::from_utf8(bytes).map_err(|_| bad_cursor()))
-            .transpose()
+        let name = |bytes| match String::from_utf8(bytes) {
+            Ok(name) if !name.contains('\0') => Ok(name),
+            _ => Err(bad_cursor()),
+        };
+        bytes.map(name).transpose()
     }
 
     fn bytes(&self) -> Result<Option<Vec<u8>>, Error> {
@@ -141,6 +143,14 @@ mod tests {
             };
             assert_eq!(request.after().expect_err(cursor).code(), "invalid_cursor");
         }
+        let with_nul = PageRequest {
+            cursor: Some(cursor_text("a\0")),
+            limit: None,
+        };
+        assert_eq!(
+            with_nul.after_name().expect_err("no name").code(),
+            "invalid_cursor"
+        );
         for limit in [0, PAGE_ITEMS_MAX + 1] {
             let request = PageRequest {
                 cursor: None,

@@ -313,11 +313,7 @@ impl Service {
         if let Some(account) = self.inner.known.accounts.get(name).await {
             return Ok(account);
         }
-        let found = match name.parse::<AccountId>() {
-            Ok(id) => self.inner.store.account(id).await?,
-            Err(_) => self.inner.store.account_by_uid(name).await?,
-        };
-        let account = found.ok_or(Error::NotFound("account"))?.id;
+        let account = self.account_named(name).await?.id;
         self.inner
             .known
             .accounts

@@ -1,19 +1,33 @@
 //! Answers kept by idempotency key, so that a repeated write gets the first one's answer and does
 //! nothing again. A key belongs to the API key that sent it: nobody gets an answer that was made
 //! for somebody else. Answers are sealed, since some hold secrets.
+//!
+//! The write and its answer are two commits. A request holds its key while it is at work; one whose
+//! process dies loses it within a minute, and a repeat is then done again. One that only came to a
+//! standstill (its process, or the database) may find that a repeat has the key: then it is told so
+//! instead of answered, and the repeat's answer is the one that is kept.
+
+use std::convert::Infallible;
 
 use super::principal::Identity;
 use super::{Error, Place, Service, check};
 use crate::model::AccountId;
+use crate::store::StoredReply;
+use crate::vault::random;
 
 /// How long an answer is kept.
 const REPLY_LIFE_MS: i64 = 24 * 60 * 60 * 1000;
+/// How long a request holds its key without saying that it is still at work.
+const HOLD_MS: i64 = 60_000;
+/// How often it says so.
+const HOLD_AGAIN_MS: i64 = 20_000;
 
 /// The right to answer the first request with a key.
 #[derive(Debug)]
 pub struct ReplySlot {
     account: AccountId,
     key: String,
+    holder: [u8; 16],
 }
 
 /// What there is of a request with an idempotency key.
@@ -34,6 +48,10 @@ impl ReplySlot {
     fn context(&self) -> Vec<u8> {
         format!("reply:{}:{}", self.account, self.key).into_bytes()
     }
+
+    fn hold(&self) -> (AccountId, &str, [u8; 16]) {
+        (self.account, &self.key, self.holder)
+    }
 }
 
 impl Service {
@@ -48,37 +66,61 @@ impl Service {
         let slot = ReplySlot {
             account: who.account(),
             key: format!("{}:{key}", who.key()),
+            holder: random::bytes()?,
         };
         let now = self.inner.clock.now();
-        let lives = (now, now.plus_ms(REPLY_LIFE_MS));
-        let Some(known) = self
-            .inner
-            .store
-            .begin_reply(slot.account, &slot.key, hash, lives)
-            .await?
-        else {
-            return Ok(Started::First(slot));
-        };
-        if known.request_hash != hash {
-            return Err(Error::Invalid {
+        let lives = (now, now.plus_ms(HOLD_MS));
+        let known = self.inner.store.begin_reply(slot.hold(), hash, lives);
+        match known.await? {
+            None => Ok(Started::First(slot)),
+            Some(known) if known.request_hash != hash => Err(Error::Invalid {
                 code: "idempotency_key_reused",
                 at: Place::Header("Idempotency-Key"),
                 why: "this idempotency key was used for another request: use a new one".to_owned(),
-            });
-        }
-        match (known.status.and_then(|status| u16::try_from(status).ok()), known.body) {
-            (Some(status), Some(body)) => {
-                let body = self.inner.vault.open(&body, &slot.context())?.to_vec();
-                Ok(Started::Known { status, body })
-            }
-            _ => Err(Error::Conflict {
-                code: "idempotency_key_in_use",
-                why: "the first request with this idempotency key is still at work: ask again in a moment".to_owned(),
             }),
+            Some(known) => self.known_reply(&slot, known),
         }
     }
 
-    /// Keeps the answer for those who ask again.
+    fn known_reply(&self, slot: &ReplySlot, known: StoredReply) -> Result<Started, Error> {
+        let status = known.status.and_then(|status| u16::try_from(status).ok());
+        let (Some(status), Some(body)) = (status, known.body) else {
+            return Err(Error::Conflict {
+                code: "idempotency_key_in_use",
+                why: "the first request with this idempotency key is still at work: ask again in a moment".to_owned(),
+            });
+        };
+        let body = self.inner.vault.open(&body, &slot.context())?.to_vec();
+        Ok(Started::Known { status, body })
+    }
+
+    /// Does the work of a request, and keeps its key from repeats meanwhile, however long it takes.
+    pub async fn hold_reply<T>(&self, slot: &ReplySlot, work: impl Future<Output = T>) -> T {
+        tokio::select! {
+            done = work => done,
+            never = self.keep_holding(slot) => match never {},
+        }
+    }
+
+    async fn keep_holding(&self, slot: &ReplySlot) -> Infallible {
+        let clock = &self.inner.clock;
+        let mut now = clock.now();
+        loop {
+            clock.sleep_until(now.plus_ms(HOLD_AGAIN_MS)).await;
+            now = clock.now();
+            let until = now.plus_ms(HOLD_MS);
+            // If the key is lost, finishing says so; the work is under way in any case.
+            if let Err(error) = self.inner.store.extend_reply(slot.hold(), until).await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    account.id = %slot.account,
+                    "an idempotency key can't be held"
+                );
+            }
+        }
+    }
+
+    /// Keeps the answer for those who ask again. A conflict, if a repeat has the key by now.
     pub async fn finish_reply(
         &self,
         slot: &ReplySlot,
@@ -86,19 +128,23 @@ impl Service {
         body: &[u8],
     ) -> Result<(), Error> {
         let sealed = self.inner.vault.seal(body, &slot.context())?;
-        Ok(self
-            .inner
-            .store
-            .finish_reply(slot.account, &slot.key, status, &sealed)
-            .await?)
+        let expires_at = self.inner.clock.now().plus_ms(REPLY_LIFE_MS);
+        let answer = (status, &sealed[..]);
+        let store = &self.inner.store;
+        if store.finish_reply(slot.hold(), answer, expires_at).await? {
+            return Ok(());
+        }
+        tracing::warn!(account.id = %slot.account, "a request and its repeat may both have been done");
+        Err(Error::Conflict {
+            code: "idempotency_key_lost",
+            why: "this request came to a standstill for so long that it could be repeated: it was done, and may \
+                  have been done twice; ask again with the same key for the answer that counts"
+                .to_owned(),
+        })
     }
 
     /// Gives the key back: nothing was done.
     pub async fn abandon_reply(&self, slot: &ReplySlot) -> Result<(), Error> {
-        Ok(self
-            .inner
-            .store
-            .abandon_reply(slot.account, &slot.key)
-            .await?)
+        Ok(self.inner.store.abandon_reply(slot.hold()).await?)
     }
 }

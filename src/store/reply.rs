@@ -1,4 +1,8 @@
 //! Answers kept by idempotency key, so that a repeated request gets the first one's answer.
+//!
+//! While a request is at work, who is at work stands in its row where the answer's body will be. A
+//! request that says nothing for long is forgotten and may be done again; only who is at work
+//! writes the answer, so that there is never more than one.
 
 use super::row::record;
 use super::values::args;
@@ -10,9 +14,9 @@ use crate::model::{AccountId, Timestamp};
 pub struct StoredReply {
     /// SHA-256 of the request.
     pub request_hash: Vec<u8>,
-    /// The answer's status; `None` while the first request is at work.
+    /// The answer's status; `None` while a request is at work.
     pub status: Option<i64>,
-    /// The answer's body.
+    /// The answer's body; while a request is at work, who that is.
     pub body: Option<Vec<u8>>,
 }
 
@@ -22,16 +26,19 @@ record!(StoredReply {
     body: "body",
 });
 
+/// Whose key it is, the key, and who is at work on it: nobody else is called so.
+pub type ReplyHold<'a> = (AccountId, &'a str, [u8; 16]);
+
 impl Store {
-    /// Takes the key for a request; what is known already if somebody has it.
+    /// Takes the key for a request that begins now, until `lives.1`; what is known already if
+    /// somebody has it.
     pub async fn begin_reply(
         &self,
-        account: AccountId,
-        key: &str,
+        hold: ReplyHold<'_>,
         request_hash: [u8; 32],
         lives: (Timestamp, Timestamp),
     ) -> Result<Option<StoredReply>, Error> {
-        let (now, expires_at) = lives;
+        let ((account, key, holder), (now, until)) = (hold, lives);
         let mut tx = self.begin().await?;
         tx.execute(
             "DELETE FROM replies WHERE account_id = $1 AND key = $2 AND expires_at_ms <= $3",
@@ -40,9 +47,9 @@ impl Store {
         .await?;
         let taken = tx
             .execute(
-                "INSERT INTO replies (account_id, key, request_hash, expires_at_ms)
-                 VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-                args![account, key, request_hash, expires_at],
+                "INSERT INTO replies (account_id, key, request_hash, body, expires_at_ms)
+                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+                args![account, key, request_hash, holder.to_vec(), until],
             )
             .await?;
         let known = if taken > 0 {
@@ -60,27 +67,51 @@ impl Store {
         Ok(known)
     }
 
-    /// Keeps the answer for those who ask again.
-    pub async fn finish_reply(
-        &self,
-        account: AccountId,
-        key: &str,
-        status: u16,
-        body: &[u8],
-    ) -> Result<(), Error> {
-        self.execute(
-            "UPDATE replies SET status = $3, body = $4 WHERE account_id = $1 AND key = $2",
-            args![account, key, i64::from(status), body.to_vec()],
-        )
-        .await
-        .map(drop)
+    /// Keeps the key for a request that is still at work. Whether it had it still.
+    pub async fn extend_reply(&self, hold: ReplyHold<'_>, until: Timestamp) -> Result<bool, Error> {
+        let (account, key, holder) = hold;
+        let kept = self
+            .execute(
+                "UPDATE replies SET expires_at_ms = $4
+                 WHERE account_id = $1 AND key = $2 AND body = $3 AND status IS NULL",
+                args![account, key, holder.to_vec(), until],
+            )
+            .await?;
+        Ok(kept > 0)
     }
 
-    /// Gives the key back: nothing was done.
-    pub async fn abandon_reply(&self, account: AccountId, key: &str) -> Result<(), Error> {
+    /// Keeps the answer for those who ask again. Whether the request had its key still: if not,
+    /// nothing is kept.
+    pub async fn finish_reply(
+        &self,
+        hold: ReplyHold<'_>,
+        answer: (u16, &[u8]),
+        expires_at: Timestamp,
+    ) -> Result<bool, Error> {
+        let ((account, key, holder), (status, body)) = (hold, answer);
+        let kept = self
+            .execute(
+                "UPDATE replies SET status = $4, body = $5, expires_at_ms = $6
+                 WHERE account_id = $1 AND key = $2 AND body = $3 AND status IS NULL",
+                args![
+                    account,
+                    key,
+                    holder.to_vec(),
+                    i64::from(status),
+                    body.to_vec(),
+                    expires_at
+                ],
+            )
+            .await?;
+        Ok(kept > 0)
+    }
+
+    /// Gives the key back, if the request has it still: nothing was done.
+    pub async fn abandon_reply(&self, hold: ReplyHold<'_>) -> Result<(), Error> {
+        let (account, key, holder) = hold;
         self.execute(
-            "DELETE FROM replies WHERE account_id = $1 AND key = $2 AND status IS NULL",
-            args![account, key],
+            "DELETE FROM replies WHERE account_id = $1 AND key = $2 AND body = $3 AND status IS NULL",
+            args![account, key, holder.to_vec()],
         )
         .await
         .map(drop)

@@ -5,6 +5,7 @@
     reason = "a story's future holds a whole server, and there is one at a time"
 )]
 
+mod api;
 mod command_line;
 mod pipeline;
 mod process;

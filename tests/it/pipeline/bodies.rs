@@ -6,15 +6,13 @@ use throwbar::signing::Scheme;
 
 use crate::support::app::TestApp;
 use crate::support::publishing::{SECRET, another_secret, automation, settings};
-use crate::support::store::on_both;
 
 const ODD: &str = "{ \"a\" : 1,\"a\":2 , \"big\":123456789012345678901234567890.10e+400,\n\
     \t\"\\u0041\\u0000\\ud83e\\ude81\": \"Zoë 🪁 \\/ \u{2028}\", \"z\":[ ] ,\"e\":{} }";
 
 #[tokio::test]
 async fn an_event_reaches_its_subscriber_once_signed_and_unchanged() {
-    on_both(async |engine| {
-        let app = TestApp::start(engine).await;
+    TestApp::on_both(async |app| {
         let endpoint = app.subscriber("/hook", &["deal.*"], settings()).await;
         let event = app.send_and_settle("deal.won", ODD).await;
 
@@ -48,30 +46,26 @@ async fn an_event_reaches_its_subscriber_once_signed_and_unchanged() {
         let verdicts = app.verdicts(event).await;
         assert_eq!(verdicts.len(), 1);
         assert_eq!(verdicts[0].verdict, Verdict::Fired);
-        app.finish().await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn an_event_that_nobody_wants_is_kept_and_goes_nowhere() {
-    on_both(async |engine| {
-        let app = TestApp::start(engine).await;
+    TestApp::on_both(async |app| {
         app.subscriber("/hook", &["deal.won", "proposal.*"], settings())
             .await;
         let event = app.send_and_settle("deal.lost", "{}").await;
         assert!(app.deliveries(event).await.is_empty());
         assert!(app.verdicts(event).await.is_empty());
         assert!(app.receiver.requests().is_empty());
-        app.finish().await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn each_endpoint_gets_the_body_in_its_own_envelope() {
-    on_both(async |engine| {
-        let app = TestApp::start(engine).await;
+    TestApp::on_both(async |app| {
         for (path, envelope) in [
             ("/raw", Envelope::Raw),
             ("/compact", Envelope::Compact),
@@ -102,29 +96,25 @@ async fn each_endpoint_gets_the_body_in_its_own_envelope() {
             app.assert_signed(request, &Scheme::Standard, SECRET);
         }
         assert_eq!(app.deliveries(event).await.len(), 3);
-        app.finish().await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_payload_of_256_kib_arrives_whole() {
-    on_both(async |engine| {
-        let app = TestApp::start(engine).await;
+    TestApp::on_both(async |app| {
         app.subscriber("/hook", &["*"], settings()).await;
         let payload = format!("\"{}\"", "ü".repeat(128 * 1024 - 1));
         assert_eq!(payload.len(), 256 * 1024);
         app.send_and_settle("big.one", payload.clone()).await;
         assert!(app.receiver.requests()[0].body == payload);
-        app.finish().await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn several_schemes_and_several_secrets_sign_side_by_side() {
-    on_both(async |engine| {
-        let app = TestApp::start(engine).await;
+    TestApp::on_both(async |app| {
         let body_hmac = Scheme::from_words("body-hmac", None).expect("it is built");
         let signatures = vec![Scheme::Standard, body_hmac.clone()];
         let endpoint = app
@@ -164,15 +154,13 @@ async fn several_schemes_and_several_secrets_sign_side_by_side() {
             1,
             "the old secret's time is over: {signatures}"
         );
-        app.finish().await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn what_two_automations_send_to_one_endpoint_is_two_deliveries() {
-    on_both(async |engine| {
-        let app = TestApp::start(engine).await;
+    TestApp::on_both(async |app| {
         let endpoint = app.subscriber("/hook", &["deal.won"], settings()).await;
         app.publish(&automation(&["deal.*"], &[endpoint])).await;
         app.publish(&automation(&["*", "deal.won"], &[endpoint]))
@@ -192,15 +180,13 @@ async fn what_two_automations_send_to_one_endpoint_is_two_deliveries() {
         );
         assert_eq!(counts.get(&event.to_string()), Some(&1));
         assert_eq!(app.verdicts(event).await.len(), 3);
-        app.finish().await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_repeated_event_is_acknowledged_and_not_delivered_again() {
-    on_both(async |engine| {
-        let app = TestApp::start(engine).await;
+    TestApp::on_both(async |app| {
         app.subscriber("/hook", &["*"], settings()).await;
         let keyed = || {
             let mut event = app.event("a.b", "{}");
@@ -230,7 +216,6 @@ async fn a_repeated_event_is_acknowledged_and_not_delivered_again() {
         );
         app.settle().await;
         assert_eq!(app.receiver.requests().len(), 2);
-        app.finish().await;
     })
     .await;
 }

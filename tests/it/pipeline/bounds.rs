@@ -70,8 +70,7 @@ async fn an_account_is_pushed_back_before_the_server_is_full() {
 #[tokio::test]
 async fn a_dead_endpoint_with_a_backlog_stops_nobody_and_nobody_overtakes_it() {
     const EVENTS: usize = 120;
-    on_both(async |engine| {
-        let app = TestApp::start(engine).await;
+    TestApp::on_both(async |app| {
         let gate = Gate::shut();
         app.receiver
             .always("/dead", Answer::status(204).behind(&gate));
@@ -136,7 +135,6 @@ async fn a_dead_endpoint_with_a_backlog_stops_nobody_and_nobody_overtakes_it() {
                 .all(|count| *count == 2),
             "each once to each"
         );
-        app.finish().await;
     })
     .await;
 }

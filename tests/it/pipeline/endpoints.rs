@@ -12,17 +12,16 @@ use throwbar::store::{EndpointChange, EndpointState};
 use crate::support::answers::Answer;
 use crate::support::app::TestApp;
 use crate::support::publishing::{retrying, settings};
-use crate::support::store::{Engine, ok, on_both, some};
+use crate::support::store::{ok, some};
 
 /// An endpoint with one delivery that failed and waits for its retry in ten seconds.
-async fn one_waiting(engine: Engine) -> (TestApp, EndpointId, EventId) {
-    let app = TestApp::start(engine).await;
+async fn one_waiting(app: &TestApp) -> (EndpointId, EventId) {
     app.receiver.next("/hook", Answer::status(500));
     let policy = RetryPolicy::own(vec![10_000; 3], 0).expect("within bounds");
     let endpoint = app.subscriber("/hook", &["*"], retrying(policy)).await;
     let event = app.send_and_settle("a.b", "{}").await;
     assert_eq!(app.outcome(event).await.0, "pending");
-    (app, endpoint, event)
+    (endpoint, event)
 }
 
 async fn switch(app: &TestApp, endpoint: EndpointId, state: EndpointState) {
@@ -30,6 +29,10 @@ async fn switch(app: &TestApp, endpoint: EndpointId, state: EndpointState) {
         state: Some(state),
         ..EndpointChange::default()
     };
+    change_endpoint(app, endpoint, change).await;
+}
+
+async fn change_endpoint(app: &TestApp, endpoint: EndpointId, change: EndpointChange) {
     let changed = app
         .store
         .change_endpoint(app.account, endpoint, &change, app.clock.now())
@@ -37,10 +40,16 @@ async fn switch(app: &TestApp, endpoint: EndpointId, state: EndpointState) {
     changed.expect("written").expect("it is there");
 }
 
+async fn remove(app: &TestApp, endpoint: EndpointId) {
+    let now = app.clock.now();
+    let gone = app.store.delete_endpoint(app.account, endpoint, now);
+    assert!(ok(gone).await, "it was there");
+}
+
 #[tokio::test]
 async fn a_410_disables_at_once_and_what_waits_is_held() {
-    on_both(async |engine| {
-        let (app, endpoint, waiting) = one_waiting(engine).await;
+    TestApp::on_both(async |app| {
+        let (endpoint, waiting) = one_waiting(app).await;
         app.receiver.next("/hook", Answer::status(410));
         let gone = app.send_and_settle("a.b", "{}").await;
         let delivery = app.delivery(gone).await;
@@ -59,23 +68,22 @@ async fn a_410_disables_at_once_and_what_waits_is_held() {
         app.advance(Duration::from_secs(10)).await;
         assert_eq!(app.outcome(waiting).await.0, "held");
         assert_eq!(app.receiver.requests().len(), 2, "nothing more is sent");
-        app.finish().await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn what_is_due_at_a_disabled_endpoint_is_held() {
-    on_both(async |engine| {
-        let (app, endpoint, waiting) = one_waiting(engine).await;
-        switch(&app, endpoint, EndpointState::Disabled { why: "by_user" }).await;
+    TestApp::on_both(async |app| {
+        let (endpoint, waiting) = one_waiting(app).await;
+        switch(app, endpoint, EndpointState::Disabled { why: "by_user" }).await;
         let fresh = app.send_and_settle("a.b", "{}").await;
         assert_eq!(app.outcome(fresh).await, ("held".to_owned(), Vec::new()));
         assert_eq!(app.outcome(waiting).await.0, "pending", "not due yet");
         app.advance(Duration::from_secs(10)).await;
         assert_eq!(app.outcome(waiting).await.0, "held");
 
-        switch(&app, endpoint, EndpointState::Enabled).await;
+        switch(app, endpoint, EndpointState::Enabled).await;
         let after = app.send_and_settle("a.b", "{}").await;
         assert_eq!(app.outcome(after).await.0, "delivered");
         assert_eq!(
@@ -83,21 +91,15 @@ async fn what_is_due_at_a_disabled_endpoint_is_held() {
             "held",
             "until somebody recovers it"
         );
-        app.finish().await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn what_waits_for_a_removed_endpoint_is_cancelled() {
-    on_both(async |engine| {
-        let (app, endpoint, waiting) = one_waiting(engine).await;
-        assert!(
-            ok(app
-                .store
-                .delete_endpoint(app.account, endpoint, app.clock.now()))
-            .await
-        );
+    TestApp::on_both(async |app| {
+        let (endpoint, waiting) = one_waiting(app).await;
+        remove(app, endpoint).await;
         app.pipeline().wake(app.account, endpoint, app.clock.now());
         app.settle().await;
         assert_eq!(app.outcome(waiting).await.0, "cancelled");
@@ -106,15 +108,13 @@ async fn what_waits_for_a_removed_endpoint_is_cancelled() {
             app.deliveries(fresh).await.is_empty(),
             "its subscription went with it"
         );
-        app.finish().await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn an_automation_that_names_a_removed_endpoint_cancels_for_it_alone() {
-    on_both(async |engine| {
-        let app = TestApp::start(engine).await;
+    TestApp::on_both(async |app| {
         let (gone, stays) = (
             app.endpoint("/gone", settings()).await,
             app.endpoint("/stays", settings()).await,
@@ -124,12 +124,7 @@ async fn an_automation_that_names_a_removed_endpoint_cancels_for_it_alone() {
             &[gone, stays],
         ))
         .await;
-        assert!(
-            ok(app
-                .store
-                .delete_endpoint(app.account, gone, app.clock.now()))
-            .await
-        );
+        remove(app, gone).await;
         let event = app.send_and_settle("a.b", "{}").await;
         for delivery in app.deliveries(event).await {
             let wanted = if delivery.endpoint == gone {
@@ -140,15 +135,14 @@ async fn an_automation_that_names_a_removed_endpoint_cancels_for_it_alone() {
             assert_eq!(delivery.state, wanted);
         }
         assert_eq!(app.receiver.requests().len(), 1);
-        app.finish().await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn an_account_that_is_switched_off_holds_everything() {
-    on_both(async |engine| {
-        let (app, _, waiting) = one_waiting(engine).await;
+    TestApp::on_both(async |app| {
+        let (_, waiting) = one_waiting(app).await;
         assert!(ok(app.store.switch_account(app.account, false)).await);
         let fresh = app.send_and_settle("a.b", "{}").await;
         assert_eq!(app.outcome(fresh).await, ("held".to_owned(), Vec::new()));
@@ -157,15 +151,13 @@ async fn an_account_that_is_switched_off_holds_everything() {
         assert!(ok(app.store.switch_account(app.account, true)).await);
         let after = app.send_and_settle("a.b", "{}").await;
         assert_eq!(app.outcome(after).await.0, "delivered");
-        app.finish().await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn five_days_without_one_success_disable() {
-    on_both(async |engine| {
-        let app = TestApp::start(engine).await;
+    TestApp::on_both(async |app| {
         let settings = EndpointSettings {
             failure_policy: FailurePolicy::FiveDays,
             ..settings()
@@ -181,24 +173,19 @@ async fn five_days_without_one_success_disable() {
         app.advance(Duration::from_millis(1)).await;
         app.send_and_settle("a.b", "{}").await;
         assert_eq!(state().await, "disabled");
-        app.finish().await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_retry_goes_where_the_endpoint_is_now() {
-    on_both(async |engine| {
-        let (app, endpoint, waiting) = one_waiting(engine).await;
+    TestApp::on_both(async |app| {
+        let (endpoint, waiting) = one_waiting(app).await;
         let change = EndpointChange {
             url: Some(app.receiver.url("/moved")),
             ..EndpointChange::default()
         };
-        let changed = app
-            .store
-            .change_endpoint(app.account, endpoint, &change, app.clock.now())
-            .await;
-        changed.expect("written").expect("it is there");
+        change_endpoint(app, endpoint, change).await;
         app.advance(Duration::from_secs(10)).await;
         assert_eq!(app.outcome(waiting).await.0, "delivered");
         let targets: Vec<_> = app
@@ -208,7 +195,6 @@ async fn a_retry_goes_where_the_endpoint_is_now() {
             .map(|request| request.target)
             .collect();
         assert_eq!(targets, ["/hook", "/moved"]);
-        app.finish().await;
     })
     .await;
 }

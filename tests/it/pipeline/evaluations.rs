@@ -11,8 +11,7 @@ use crate::support::store::{ok, on_both};
 
 #[tokio::test]
 async fn a_condition_says_yes_no_or_why_it_can_not_say() {
-    on_both(async |engine| {
-        let app = TestApp::start(engine).await;
+    TestApp::on_both(async |app| {
         let endpoint = app.endpoint("/hook", settings()).await;
         let mut definition = automation(&["deal.*"], &[endpoint]);
         definition.condition = Some("event.data.amount >= 1000".to_owned());
@@ -41,7 +40,6 @@ async fn a_condition_says_yes_no_or_why_it_can_not_say() {
             assert_eq!(verdicts[0].steps[0].kind, "condition");
         }
         assert_eq!(app.receiver.requests().len(), 1);
-        app.finish().await;
     })
     .await;
 }
@@ -100,8 +98,7 @@ async fn what_is_published_between_acceptance_and_evaluation_does_not_count() {
 
 #[tokio::test]
 async fn an_automation_that_is_switched_off_is_no_candidate() {
-    on_both(async |engine| {
-        let app = TestApp::start(engine).await;
+    TestApp::on_both(async |app| {
         let endpoint = app.endpoint("/hook", settings()).await;
         let id = app.publish(&automation(&["*"], &[endpoint])).await;
         for (publication, candidates) in [(Publication::Off, 0), (Publication::Live, 1)] {
@@ -109,7 +106,6 @@ async fn an_automation_that_is_switched_off_is_no_candidate() {
             let event = app.send_and_settle("a.b", "{}").await;
             assert_eq!(app.verdicts(event).await.len(), candidates);
         }
-        app.finish().await;
     })
     .await;
 }
@@ -175,8 +171,7 @@ async fn an_event_without_its_payload_is_set_aside_before_all_has_settled() {
 
 #[tokio::test]
 async fn a_poisoned_event_is_refused_and_its_neighbours_are_accepted() {
-    on_both(async |engine| {
-        let app = TestApp::start(engine).await;
+    TestApp::on_both(async |app| {
         app.subscriber("/hook", &["*"], settings()).await;
         let mut events: Vec<_> = (0..7).map(|no| app.event("a.b", format!("{no}"))).collect();
         let key = throwbar::store::NewKey {
@@ -204,7 +199,6 @@ async fn a_poisoned_event_is_refused_and_its_neighbours_are_accepted() {
             .collect();
         bodies.sort();
         assert_eq!(bodies, ["0", "1", "2", "4", "5", "6"]);
-        app.finish().await;
     })
     .await;
 }

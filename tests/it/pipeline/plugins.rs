@@ -143,8 +143,7 @@ async fn a_retry_sends_the_plugins_body_again_and_does_not_run_it_again() {
 
 #[tokio::test]
 async fn a_plugin_that_goes_too_far_is_a_verdict_that_names_the_limit() {
-    on_both(async |engine| {
-        let app = TestApp::start(engine).await;
+    TestApp::on_both(async |app| {
         let endpoint = app.endpoint("/hook", settings()).await;
         let digest = app.upload("hostile", HOSTILE).await;
         let calm = Definition {
@@ -192,7 +191,7 @@ async fn a_plugin_that_goes_too_far_is_a_verdict_that_names_the_limit() {
             app.publish(&wild).await;
             let before = app.receiver.requests().len();
             let event = app.send_and_settle(&format!("wild.no{no}"), "{}").await;
-            let (verdict, summary) = verdict(&app, event).await;
+            let (verdict, summary) = verdict(app, event).await;
             assert_eq!(verdict, wanted, "{config}: {summary}");
             assert!(summary.to_lowercase().contains(says), "{config}: {summary}");
             assert!(app.deliveries(event).await.is_empty(), "{config}");
@@ -200,15 +199,13 @@ async fn a_plugin_that_goes_too_far_is_a_verdict_that_names_the_limit() {
             let next = app.send_and_settle("calm.one", "{}").await;
             assert_eq!(app.outcome(next).await.0, "delivered", "after {config}");
         }
-        app.finish().await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_plugin_that_the_account_does_not_have_is_a_verdict_too() {
-    on_both(async |engine| {
-        let app = TestApp::start(engine).await;
+    TestApp::on_both(async |app| {
         let endpoint = app.endpoint("/hook", settings()).await;
         let missing = Definition {
             transforms: vec![transform("nobodys@1.0.0", Digest::of(b"nothing"), "{}")],
@@ -216,10 +213,9 @@ async fn a_plugin_that_the_account_does_not_have_is_a_verdict_too() {
         };
         app.publish(&missing).await;
         let event = app.send_and_settle("a.b", "{}").await;
-        let (verdict, summary) = verdict(&app, event).await;
+        let (verdict, summary) = verdict(app, event).await;
         assert_eq!(verdict, Verdict::PluginError);
         assert!(summary.contains("no plugin version"), "{summary}");
-        app.finish().await;
     })
     .await;
 }

@@ -41,8 +41,7 @@ fn failures() -> Vec<(Answer, &'static str, &'static str)> {
 
 #[tokio::test]
 async fn each_failure_has_its_class_and_is_tried_again() {
-    on_both(async |engine| {
-        let app = TestApp::start(engine).await;
+    TestApp::on_both(async |app| {
         for (no, (answer, class, says)) in failures().into_iter().enumerate() {
             let (path, event_type) = (format!("/{no}"), format!("a.no{no}"));
             app.receiver.next(&path, answer);
@@ -63,15 +62,13 @@ async fn each_failure_has_its_class_and_is_tried_again() {
         }
         let requests = app.receiver.requests();
         assert_eq!(requests.len(), 2 * failures().len(), "nothing was followed");
-        app.finish().await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_receiver_that_hangs_is_left_after_the_endpoints_time() {
-    on_both(async |engine| {
-        let app = TestApp::start(engine).await;
+    TestApp::on_both(async |app| {
         app.receiver.next("/hook", Answer::hang());
         let settings = EndpointSettings {
             timeout_ms: 50,
@@ -83,7 +80,6 @@ async fn a_receiver_that_hangs_is_left_after_the_endpoints_time() {
             app.outcome(event).await,
             ("pending".to_owned(), vec!["timeout".to_owned()])
         );
-        app.finish().await;
     })
     .await;
 }
@@ -124,8 +120,7 @@ async fn what_can_not_be_reached_says_why() {
 
 #[tokio::test]
 async fn the_beginning_of_an_answer_is_kept_whatever_bytes_it_has() {
-    on_both(async |engine| {
-        let app = TestApp::start(engine).await;
+    TestApp::on_both(async |app| {
         let mut answer = vec![0, 255, 254, b'n', b'o'];
         answer.resize(10_000, b'!');
         app.receiver
@@ -134,7 +129,6 @@ async fn the_beginning_of_an_answer_is_kept_whatever_bytes_it_has() {
         let event = app.send_and_settle("a.b", "{}").await;
         let attempt = app.attempts(app.delivery(event).await.id).await.remove(0);
         assert_eq!(attempt.response.as_deref(), Some(&answer[..4096]));
-        app.finish().await;
     })
     .await;
 }

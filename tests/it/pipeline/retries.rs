@@ -5,12 +5,13 @@ use std::time::Duration;
 use throwbar::model::EventId;
 use throwbar::retry::RetryPolicy;
 use throwbar::signing::Scheme;
+use throwbar::store::Delivery;
 
 use crate::support::answers::Answer;
 use crate::support::app::TestApp;
 use crate::support::making;
 use crate::support::publishing::{SECRET, retrying, settings};
-use crate::support::store::{ok, on_both};
+use crate::support::store::ok;
 
 /// An event that was attempted once and failed.
 async fn failed_once(app: &TestApp, policy: RetryPolicy) -> EventId {
@@ -32,6 +33,16 @@ async fn next_after(app: &TestApp, delay: Duration) {
     assert_eq!(app.receiver.requests().len(), before + 1, "at {delay:?}");
 }
 
+/// The event's delivery, which was given up.
+async fn exhausted(app: &TestApp, event: EventId) -> Delivery {
+    let delivery = app.delivery(event).await;
+    assert_eq!(
+        (delivery.state.as_str(), delivery.failure.as_deref()),
+        ("failed", Some("exhausted"))
+    );
+    delivery
+}
+
 /// Every attempt carried the same id and body, and a signature of its own time.
 fn assert_alike(app: &TestApp) {
     let requests = app.receiver.requests();
@@ -48,20 +59,19 @@ fn assert_alike(app: &TestApp) {
 
 #[tokio::test]
 async fn eight_steps_deliver_at_the_fourth_after_35_minutes_and_5_seconds() {
-    on_both(async |engine| {
-        let app = TestApp::start(engine).await;
+    TestApp::on_both(async |app| {
         for status in [500, 502, 404] {
             app.receiver.next("/hook", Answer::status(status));
         }
         let start = app.clock.now();
-        let event = failed_once(&app, RetryPolicy::EightStep).await;
+        let event = failed_once(app, RetryPolicy::EightStep).await;
         for delay in [
             Duration::from_secs(5),
             Duration::from_mins(5),
             Duration::from_mins(30),
         ] {
             assert_eq!(app.delivery(event).await.state, "pending");
-            next_after(&app, delay).await;
+            next_after(app, delay).await;
         }
         assert_eq!(app.clock.now().ms_since(start), 35 * 60_000 + 5_000);
         let words = ["500", "502", "404", "204"].map(str::to_owned).to_vec();
@@ -74,64 +84,51 @@ async fn eight_steps_deliver_at_the_fourth_after_35_minutes_and_5_seconds() {
                 .collect::<Vec<_>>(),
             [1, 2, 3, 4]
         );
-        assert_alike(&app);
+        assert_alike(app);
         app.advance(Duration::from_hours(48)).await;
         assert_eq!(app.receiver.requests().len(), 4, "delivered is delivered");
-        app.finish().await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn eight_steps_end_as_exhausted_after_27_hours_and_35_minutes() {
-    on_both(async |engine| {
-        let app = TestApp::start(engine).await;
+    TestApp::on_both(async |app| {
         app.receiver.always("/hook", Answer::status(503));
-        let event = failed_once(&app, RetryPolicy::EightStep).await;
+        let event = failed_once(app, RetryPolicy::EightStep).await;
         for delay in RetryPolicy::EightStep.delays() {
-            next_after(&app, Duration::from_millis(delay as u64)).await;
+            next_after(app, Duration::from_millis(delay as u64)).await;
         }
-        let delivery = app.delivery(event).await;
-        assert_eq!(
-            (delivery.state.as_str(), delivery.failure.as_deref()),
-            ("failed", Some("exhausted"))
-        );
+        let delivery = exhausted(app, event).await;
         assert_eq!(
             (delivery.attempts_made, delivery.settled_at),
             (8, Some(app.clock.now()))
         );
-        assert_alike(&app);
+        assert_alike(app);
         app.advance(Duration::from_hours(100)).await;
         assert_eq!(app.receiver.requests().len(), 8);
-        app.finish().await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn three_steps_are_at_0_10_and_110_seconds() {
-    on_both(async |engine| {
-        let app = TestApp::start(engine).await;
+    TestApp::on_both(async |app| {
         app.receiver.always("/hook", Answer::status(500));
-        let event = failed_once(&app, RetryPolicy::ThreeStep).await;
-        next_after(&app, Duration::from_secs(10)).await;
-        next_after(&app, Duration::from_secs(100)).await;
-        assert_eq!(
-            app.delivery(event).await.failure.as_deref(),
-            Some("exhausted")
-        );
-        app.finish().await;
+        let event = failed_once(app, RetryPolicy::ThreeStep).await;
+        next_after(app, Duration::from_secs(10)).await;
+        next_after(app, Duration::from_secs(100)).await;
+        exhausted(app, event).await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn own_delays_are_lengthened_by_their_jitter_at_most() {
-    on_both(async |engine| {
-        let app = TestApp::start(engine).await;
+    TestApp::on_both(async |app| {
         app.receiver.always("/hook", Answer::status(500));
         let policy = RetryPolicy::own(vec![1_000, 0, 60_000], 50).expect("within bounds");
-        let event = failed_once(&app, policy).await;
+        let event = failed_once(app, policy).await;
         let wait_ms = async || {
             let due_at = app.delivery(event).await.due_at.expect("it waits");
             due_at.ms_since(app.clock.now())
@@ -144,19 +141,14 @@ async fn own_delays_are_lengthened_by_their_jitter_at_most() {
         let third = wait_ms().await;
         assert!((60_000..=90_000).contains(&third), "{third}");
         app.advance(Duration::from_millis(third as u64)).await;
-        assert_eq!(
-            app.delivery(event).await.failure.as_deref(),
-            Some("exhausted")
-        );
-        app.finish().await;
+        exhausted(app, event).await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn retry_after_is_honoured_with_429_and_503_alone_and_only_lengthens() {
-    on_both(async |engine| {
-        let app = TestApp::start(engine).await;
+    TestApp::on_both(async |app| {
         let policy = RetryPolicy::own(vec![10_000; 5], 0).expect("within bounds");
         for (status, retry_after) in [
             (429, "60"),
@@ -170,37 +162,29 @@ async fn retry_after_is_honoured_with_429_and_503_alone_and_only_lengthens() {
                 Answer::status(status).header("retry-after", retry_after),
             );
         }
-        let event = failed_once(&app, policy).await;
+        let event = failed_once(app, policy).await;
         for wait_s in [60, 7200, 10, 10, 10] {
-            next_after(&app, Duration::from_secs(wait_s)).await;
+            next_after(app, Duration::from_secs(wait_s)).await;
         }
         assert_eq!(app.delivery(event).await.state, "delivered");
-        app.finish().await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn without_retries_one_failure_is_the_end() {
-    on_both(async |engine| {
-        let app = TestApp::start(engine).await;
+    TestApp::on_both(async |app| {
         app.receiver.always("/hook", Answer::status(500));
         app.subscriber("/hook", &["*"], settings()).await;
         let event = app.send_and_settle("a.b", "{}").await;
-        let delivery = app.delivery(event).await;
-        assert_eq!(
-            (delivery.state.as_str(), delivery.failure.as_deref()),
-            ("failed", Some("exhausted"))
-        );
-        app.finish().await;
+        exhausted(app, event).await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_resend_carries_the_same_id_and_body_whatever_became_of_the_first() {
-    on_both(async |engine| {
-        let app = TestApp::start(engine).await;
+    TestApp::on_both(async |app| {
         let endpoint = app.subscriber("/hook", &["*"], settings()).await;
         let event = app.send_and_settle("a.b", "{ \"n\": 1 }").await;
         let first = app.delivery(event).await;
@@ -221,8 +205,7 @@ async fn a_resend_carries_the_same_id_and_body_whatever_became_of_the_first() {
             app.receiver.counts_by_webhook_id().get(&event.to_string()),
             Some(&2)
         );
-        assert_alike(&app);
-        app.finish().await;
+        assert_alike(app);
     })
     .await;
 }

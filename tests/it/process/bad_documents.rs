@@ -4,7 +4,8 @@
 use serde_json::{Value, json};
 
 use super::bad_input::{Wrong, assert_problem, rows, wrong};
-use crate::support::node::{Engine, Home};
+use crate::support::node::Home;
+use crate::support::store::Engine;
 
 fn endpoint(url: &str) -> Value {
     json!({"name": "receiver", "url": url})

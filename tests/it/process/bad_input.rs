@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use super::make_endpoint;
 use crate::support::caller::{Caller, Reply, event_body};
-use crate::support::node::{Engine, Home};
+use crate::support::node::Home;
 use crate::support::receiver::Receiver;
+use crate::support::store::Engine;
 
 /// A request, and the problem that it must get.
 pub struct Wrong {

@@ -5,8 +5,9 @@
 use super::{assert_repeats_are_identical, attempts_of, make_endpoint};
 use crate::support::answers::Answer;
 use crate::support::caller::event_body;
-use crate::support::node::{Engine, Home};
+use crate::support::node::Home;
 use crate::support::receiver::Receiver;
+use crate::support::store::Engine;
 use serde_json::json;
 
 /// One place, and what must have come of an event in the end.
@@ -167,4 +168,23 @@ async fn the_death_of_who_takes_over_loses_nothing() {
         )
         .await;
     }
+}
+
+#[tokio::test]
+async fn the_inbox_of_a_dead_node_is_taken_over_by_another() {
+    let receiver = Receiver::start().await;
+    let home = Home::on(Engine::Postgres).await;
+    let beside = Home::at(home.postgres_url());
+    let survivor = beside.start().await;
+    make_endpoint(survivor.caller(), &receiver.url("/"), json!("all")).await;
+    let mut node = home.start_armed("accepted-not-planned").await;
+    let body = event_body("deal.won", PAYLOAD, None);
+    // The node may die before its answer has left.
+    let _ = node.caller().try_post("/v1/events", body).await;
+    node.dies().await;
+    let requests = receiver.wait_for(1).await;
+    home.until_settled().await;
+    assert_eq!(requests[0].body, PAYLOAD);
+    survivor.stop().await;
+    assert_nothing_left(&home, "on another node").await;
 }

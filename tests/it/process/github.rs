@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::make_endpoint;
 use crate::support::caller::{Caller, text};
 use crate::support::clients::{self, GithubPayload, Library, Signed};
-use crate::support::node::{Engine, Home};
+use crate::support::node::Home;
 use crate::support::receiver::{Receiver, Request};
+use crate::support::store::Engine;
 
 const REDACT: &[u8] = include_bytes!("../../../plugins/components/redact.wasm");
 const MASK: &str = "hidden@example.com";

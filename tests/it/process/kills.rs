@@ -3,13 +3,12 @@
 
 use std::io::Write as _;
 
-use serde_json::json;
 use throwbar::model::Clock;
 
-use super::load::{Load, assert_all_arrived, assert_all_on_record};
-use super::{Dice, make_endpoint};
-use crate::support::node::{Engine, Home};
-use crate::support::receiver::Receiver;
+use super::load::{Load, balance};
+use super::{Dice, at_work};
+use crate::support::node::Home;
+use crate::support::store::Engine;
 
 /// A life ends after at most so many acknowledgements or arrivals.
 const LIFE_EVENTS_MAX: u64 = 60;
@@ -26,10 +25,8 @@ async fn eight_kills_lose_nothing_on_postgres() {
 
 async fn kill_again_and_again(engine: Engine, kills: usize) {
     let mut dice = seeded_dice();
-    let receiver = Receiver::start().await;
     let home = Home::on(engine).await;
-    let mut node = home.start().await;
-    make_endpoint(node.caller(), &receiver.url("/"), json!("all")).await;
+    let (mut node, receiver) = at_work(&home).await;
     let load = Load::start(vec![node.caller().clone()]);
     for _ in 0..kills {
         let more = dice.throw(LIFE_EVENTS_MAX) as usize;
@@ -45,10 +42,7 @@ async fn kill_again_and_again(engine: Engine, kills: usize) {
         load.send_to(vec![node.caller().clone()]);
     }
     let acknowledged = load.finish().await;
-    home.until_settled().await;
-    node.stop().await;
-    assert_all_arrived(&acknowledged, &receiver.requests());
-    assert_all_on_record(&home, acknowledged.len()).await;
+    balance(&home, [node], &receiver, &acknowledged).await;
 }
 
 /// Another seed each time, said on standard error: a failed test shows it.

@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 use super::{Dice, assert_repeats_are_identical, bodies_by_id};
 use crate::support::before_hanging;
 use crate::support::caller::{Caller, event_body};
-use crate::support::node::Home;
-use crate::support::receiver::Request;
+use crate::support::node::{Home, Node};
+use crate::support::receiver::{Receiver, Request};
 
 const SENDERS: usize = 8;
 const ACCEPTED: u16 = 202;
@@ -132,9 +132,25 @@ pub fn payload(number: usize) -> String {
     format!("{{\"n\":{number},  \"big\":1234567890123456789{number}, \"padding\":\"{padding}\"}}")
 }
 
+/// Lets everything settle, stops the nodes, and compares the books with what arrived and what is on
+/// record.
+pub async fn balance(
+    home: &Home,
+    nodes: impl IntoIterator<Item = Node>,
+    receiver: &Receiver,
+    acknowledged: &BTreeMap<usize, String>,
+) {
+    home.until_settled().await;
+    for node in nodes {
+        node.stop().await;
+    }
+    assert_all_arrived(acknowledged, &receiver.requests());
+    assert_all_on_record(home, acknowledged.len()).await;
+}
+
 /// Everything that was acknowledged arrived, under its event's id and byte for byte; and nothing
 /// else did.
-pub fn assert_all_arrived(acknowledged: &BTreeMap<usize, String>, requests: &[Request]) {
+fn assert_all_arrived(acknowledged: &BTreeMap<usize, String>, requests: &[Request]) {
     assert_repeats_are_identical(requests);
     let mut arrived = bodies_by_id(requests);
     for (number, id) in acknowledged {
@@ -146,7 +162,7 @@ pub fn assert_all_arrived(acknowledged: &BTreeMap<usize, String>, requests: &[Re
 }
 
 /// The database has a delivered delivery for every event, and nothing in between.
-pub async fn assert_all_on_record(home: &Home, count: usize) {
+async fn assert_all_on_record(home: &Home, count: usize) {
     for (sql, expected) in [
         ("SELECT COUNT(*) FROM inbox", 0),
         ("SELECT COUNT(*) FROM events", count),

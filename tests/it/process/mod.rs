@@ -3,6 +3,7 @@
 
 mod bad_documents;
 mod bad_input;
+#[cfg(feature = "crash-points")]
 mod crash_points;
 mod disasters;
 mod github;
@@ -17,12 +18,21 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::support::caller::{Caller, text};
-use crate::support::receiver::Request;
+use crate::support::node::{Home, Node};
+use crate::support::receiver::{Receiver, Request};
 
 /// An endpoint that was made, and what verifies its deliveries.
 struct Endpoint {
     id: String,
     secret: String,
+}
+
+/// A node with an endpoint for everything, and its receiver.
+async fn at_work(home: &Home) -> (Node, Receiver) {
+    let receiver = Receiver::start().await;
+    let node = home.start().await;
+    make_endpoint(node.caller(), &receiver.url("/"), json!("all")).await;
+    (node, receiver)
 }
 
 /// Makes an endpoint that tries again soon and often.

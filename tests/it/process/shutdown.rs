@@ -3,11 +3,12 @@
 
 use serde_json::json;
 
-use super::load::{Load, assert_all_arrived, assert_all_on_record};
-use super::{attempts_of, make_endpoint};
+use super::load::{Load, balance};
+use super::{at_work, attempts_of, make_endpoint};
 use crate::support::answers::{Answer, Gate};
-use crate::support::node::{Engine, Home};
+use crate::support::node::Home;
 use crate::support::receiver::Receiver;
+use crate::support::store::Engine;
 
 #[tokio::test]
 async fn what_is_under_way_is_finished() {
@@ -45,7 +46,7 @@ async fn hand_back(engine: Engine) {
     let receiver = Receiver::start().await;
     receiver.next("/", Answer::hang());
     let home = Home::on(engine).await;
-    let node = home.start().await;
+    let node = home.start_with(&[("THROWBAR_SHUTDOWN_MS", "50")]).await;
     let endpoint = json!({"name": "slow", "url": receiver.url("/"), "timeout_ms": 30_000});
     node.caller()
         .post("/v1/endpoints", &endpoint)
@@ -90,10 +91,8 @@ async fn a_retry_that_is_not_due_waits_for_the_next_start() {
 #[tokio::test]
 async fn a_stop_under_load_interrupts_nothing_and_loses_nothing() {
     for engine in [Engine::Sqlite, Engine::Postgres] {
-        let receiver = Receiver::start().await;
         let home = Home::on(engine).await;
-        let mut node = home.start().await;
-        make_endpoint(node.caller(), &receiver.url("/"), json!("all")).await;
+        let (mut node, receiver) = at_work(&home).await;
         let load = Load::start(vec![node.caller().clone()]);
         for round in 1..=3 {
             load.wait_for(round * 50).await;
@@ -106,10 +105,7 @@ async fn a_stop_under_load_interrupts_nothing_and_loses_nothing() {
             load.send_to(vec![node.caller().clone()]);
         }
         let acknowledged = load.finish().await;
-        home.until_settled().await;
-        node.stop().await;
-        assert_all_arrived(&acknowledged, &receiver.requests());
-        assert_all_on_record(&home, acknowledged.len()).await;
+        balance(&home, [node], &receiver, &acknowledged).await;
         let interrupted = "SELECT COUNT(*) FROM attempts WHERE error_class = 'interrupted'";
         assert_eq!(home.number(interrupted).await, 0, "{engine:?}");
         assert_eq!(receiver.requests().len(), acknowledged.len());

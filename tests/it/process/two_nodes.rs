@@ -4,16 +4,17 @@
 use std::net::SocketAddr;
 
 use serde_json::json;
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use sqlx::{Connection, Executor, PgConnection};
 
-use super::load::{Load, assert_all_arrived, assert_all_on_record};
-use super::{assert_repeats_are_identical, attempts_of, make_endpoint};
+use super::load::{Load, balance};
+use super::{assert_repeats_are_identical, at_work, attempts_of, make_endpoint};
 use crate::support::answers::{Answer, Gate};
 use crate::support::before_hanging;
 use crate::support::caller::{Caller, event_body};
-use crate::support::node::{Engine, Home};
+use crate::support::node::Home;
 use crate::support::proxy::Proxy;
 use crate::support::receiver::Receiver;
+use crate::support::store::Engine;
 
 const ALIVE: &str = "SELECT COUNT(*) FROM incarnations WHERE ended_at_ms IS NULL";
 
@@ -67,7 +68,7 @@ async fn what_one_node_makes_the_next_event_on_the_other_sees() {
 }
 
 #[tokio::test]
-async fn claims_and_inbox_of_a_killed_node_are_taken_over() {
+async fn claims_of_a_killed_node_are_taken_over() {
     let receiver = Receiver::start().await;
     let gate = Gate::shut();
     receiver.next("/", Answer::status(200).behind(&gate));
@@ -75,26 +76,15 @@ async fn claims_and_inbox_of_a_killed_node_are_taken_over() {
     let beside = Home::at(home.postgres_url());
     let survivor = beside.start().await;
     make_endpoint(survivor.caller(), &receiver.url("/"), json!("all")).await;
-
-    // Its claim: the request is under way when the node is killed.
     let node = home.start().await;
-    let claimed = node.caller().send_event("deal.won", "{\"n\" : 1}").await;
+    let event = node.caller().send_event("deal.won", "{\"n\" : 1}").await;
+    // The request is under way when the node is killed.
     receiver.wait_for(1).await;
     node.kill().await;
-    receiver.wait_for(2).await;
+    let requests = receiver.wait_for(2).await;
     home.until_settled().await;
-    let of_claimed = attempts_of(survivor.caller(), &claimed).await;
-    assert_eq!(of_claimed[0].1, ["interrupted", "204"]);
-
-    // Its inbox: it dies between the acknowledgement and the plan.
-    let mut node = home.start_armed("accepted-not-planned").await;
-    let body = event_body("deal.won", "{\"n\" : 2}", None);
-    // It may die before its answer has left.
-    let _ = node.caller().try_post("/v1/events", body).await;
-    node.dies().await;
-    let requests = receiver.wait_for(3).await;
-    home.until_settled().await;
-    assert_eq!(requests[2].body, "{\"n\" : 2}");
+    let of_event = attempts_of(survivor.caller(), &event).await;
+    assert_eq!(of_event[0].1, ["interrupted", "204"]);
     assert_eq!(requests[0].webhook_id(), requests[1].webhook_id());
     assert_repeats_are_identical(&requests);
     gate.open();
@@ -126,12 +116,7 @@ async fn nodes_are_killed_in_turn_under_load() {
         load.send_to(callers(&nodes));
     }
     let acknowledged = load.finish().await;
-    homes[0].until_settled().await;
-    for node in nodes {
-        node.stop().await;
-    }
-    assert_all_arrived(&acknowledged, &receiver.requests());
-    assert_all_on_record(&homes[0], acknowledged.len()).await;
+    balance(&homes[0], nodes, &receiver, &acknowledged).await;
 }
 
 #[tokio::test]
@@ -159,20 +144,15 @@ async fn a_node_cut_off_under_load_is_replaced_and_comes_back() {
     let acknowledged = load.finish().await;
     home.until_settled().await;
     assert_eq!(home.number(ALIVE).await, 2);
-    near_node.stop().await;
-    far_node.stop().await;
-    assert_all_arrived(&acknowledged, &receiver.requests());
-    assert_all_on_record(&home, acknowledged.len()).await;
+    balance(&home, [near_node, far_node], &receiver, &acknowledged).await;
 }
 
 #[tokio::test]
 async fn a_line_gone_silent_is_answered_for_and_nothing_is_lost() {
-    let receiver = Receiver::start().await;
     let home = Home::on(Engine::Postgres).await;
     let (line, url) = line_to(home.postgres_url()).await;
     let far = Home::at(&url);
-    let node = far.start().await;
-    make_endpoint(node.caller(), &receiver.url("/"), json!("all")).await;
+    let (node, receiver) = at_work(&far).await;
     let load = Load::start(vec![node.caller().clone()]);
     load.wait_for(60).await;
     line.blackhole();
@@ -182,61 +162,55 @@ async fn a_line_gone_silent_is_answered_for_and_nothing_is_lost() {
     line.open().await;
     load.wait_for(load.count() + 60).await;
     let acknowledged = load.finish().await;
-    home.until_settled().await;
-    node.stop().await;
-    assert_all_arrived(&acknowledged, &receiver.requests());
-    assert_all_on_record(&home, acknowledged.len()).await;
+    balance(&home, [node], &receiver, &acknowledged).await;
 }
 
 #[tokio::test]
-async fn what_a_node_declared_dead_did_late_is_not_on_record() {
+async fn what_a_node_declared_dead_did_late_is_refused() {
     let receiver = Receiver::start().await;
     let gate = Gate::shut();
     receiver.next("/", Answer::status(200).behind(&gate));
     let home = Home::on(Engine::Postgres).await;
-    let (line, url) = line_to(home.postgres_url()).await;
-    let far = Home::at(&url);
-    let late = far.start().await;
+    let beside = Home::at(home.postgres_url());
+    let late = home.start().await;
     make_endpoint(late.caller(), &receiver.url("/"), json!("all")).await;
     let event = late.caller().send_event("deal.won", "{\"n\" : 1}").await;
     receiver.wait_for(1).await;
 
-    // Its line goes silent, and its database believes it dead: the other one takes over.
-    line.blackhole();
-    end_all_lives(home.postgres_url()).await;
-    let survivor = home.start().await;
+    // It is halted with a request under way, and declared dead. Its own sessions stay: when it goes
+    // on, nothing but the fence can tell it.
+    late.halt().await;
+    declare_all_dead(home.postgres_url()).await;
+    let survivor = beside.start().await;
     receiver.wait_for(2).await;
     home.until_settled().await;
-    // Now it has an answer to record, and can't until the line is back.
-    gate.open();
-    line.open().await;
-    let after = send_until_accepted(late.caller()).await;
-    assert_ne!(after, event);
-    home.until_settled().await;
+    home.until("SELECT COUNT(*) FROM incarnations", 1).await;
 
-    let deliveries = attempts_of(survivor.caller(), &event).await;
-    assert_eq!(deliveries.len(), 1);
-    assert_eq!(
-        deliveries[0].1,
-        ["interrupted", "204"],
-        "one of the two is on record"
-    );
+    // Now it gets an answer, and writes it down.
+    gate.open();
+    late.go_on().await;
+    late.until_logged("this incarnation has ended: another node has taken over its work")
+        .await;
+    let of_event = attempts_of(survivor.caller(), &event).await;
+    assert_eq!(of_event.len(), 1);
+    assert_eq!(of_event[0].1, ["interrupted", "204"], "no 200");
     let requests = receiver.requests();
     assert_eq!(requests[0].webhook_id(), requests[1].webhook_id());
     assert_repeats_are_identical(&requests);
+
+    // It comes back as somebody new, and what it then does counts.
+    let after = send_until_accepted(late.caller()).await;
+    home.until_settled().await;
+    let of_after = attempts_of(survivor.caller(), &after).await;
+    assert_eq!(of_after[0].1, ["204"]);
     assert_eq!(home.number(ALIVE).await, 2);
     late.stop().await;
     survivor.stop().await;
 }
 
-/// Ends the sessions whose locks are lives, as PostgreSQL does when a node's keepalives stay away.
-async fn end_all_lives(url: &str) {
+/// Declares dead everybody who lives, as a node does that has got hold of their locks.
+async fn declare_all_dead(url: &str) {
     let mut connection = PgConnection::connect(url).await.expect("it answers");
-    let sql =
-        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted
-        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    connection
-        .execute(AssertSqlSafe(sql.to_owned()))
-        .await
-        .expect("they end");
+    let sql = "UPDATE incarnations SET ended_at_ms = started_at_ms WHERE ended_at_ms IS NULL";
+    connection.execute(sql).await.expect("they are marked");
 }

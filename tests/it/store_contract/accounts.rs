@@ -1,4 +1,4 @@
-//! Accounts, API keys, event types and kept replies.
+//! Accounts, API keys and event types.
 
 use bytes::Bytes;
 use throwbar::model::{AccountId, ApiKeyId};
@@ -202,69 +202,6 @@ async fn event_types_are_catalogued_by_name_in_each_account() {
         assert!(!ok(store.delete_event_type(own, "deal.won")).await, "gone");
         assert!(ok(store.event_type(own, "deal.won")).await.is_none());
         assert!(ok(store.event_type(other, "deal.won")).await.is_some());
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_repeated_request_gets_the_first_ones_reply_until_it_expires() {
-    on_both(async |engine| {
-        let TestStore { store, .. } = &TestStore::open(engine).await;
-        let (own, other) = (making::account(store).await, making::account(store).await);
-        let lives = (now(), now().plus_ms(1_000));
-        assert!(
-            ok(store.begin_reply(own, "once", [1; 32], lives))
-                .await
-                .is_none()
-        );
-        let at_work = store
-            .begin_reply(own, "once", [2; 32], lives)
-            .await
-            .expect("read")
-            .expect("known");
-        assert_eq!((at_work.request_hash, at_work.status), (vec![1; 32], None));
-        assert!(
-            ok(store.begin_reply(other, "once", [3; 32], lives))
-                .await
-                .is_none()
-        );
-
-        ok(store.finish_reply(own, "once", 201, b"{\"id\":1}")).await;
-        let known = store
-            .begin_reply(own, "once", [1; 32], lives)
-            .await
-            .expect("read")
-            .expect("known");
-        assert_eq!(
-            (known.status, known.body.as_deref()),
-            (Some(201), Some(&b"{\"id\":1}"[..]))
-        );
-        store
-            .abandon_reply(own, "once")
-            .await
-            .expect("nothing to give back");
-        assert!(
-            ok(store.begin_reply(own, "once", [1; 32], lives))
-                .await
-                .is_some()
-        );
-
-        store
-            .abandon_reply(other, "once")
-            .await
-            .expect("given back");
-        assert!(
-            ok(store.begin_reply(other, "once", [4; 32], lives))
-                .await
-                .is_none()
-        );
-
-        let later = (lives.1, lives.1.plus_ms(1_000));
-        assert!(
-            ok(store.begin_reply(own, "once", [5; 32], later))
-                .await
-                .is_none()
-        );
     })
     .await;
 }

@@ -2,13 +2,16 @@
 //! refused, whatever it is.
 
 use bytes::Bytes;
-use throwbar::model::{AccountId, AutomationId, EndpointId, IncarnationId, SecretId};
-use throwbar::store::{Batch, EndpointChange, Error, Publication, Store};
+use throwbar::model::{
+    AccountId, AutomationId, DeliveryState, EndpointId, IncarnationId, SecretId,
+};
+use throwbar::store::{Batch, ClaimRequest, EndpointChange, Error, Publication, Store};
 
 use super::accounts::{api_key, entry};
 use super::lives::until_ended;
+use super::planning::record;
 use super::plugins::plugin_version;
-use super::somebody;
+use super::{claim, planned, somebody, state};
 use crate::support::batch;
 use crate::support::making::{self, now};
 use crate::support::store::{Engine, TestStore, ok, some};
@@ -80,9 +83,11 @@ async fn users_are_refused(late: &Store, known: &Known) {
     refused(late.create_event_type(account, &entry("a")).await);
     refused(late.change_event_type(account, &entry("a")).await);
     refused(late.delete_event_type(account, "a").await);
-    refused(late.begin_reply(account, "k", [0; 32], lives).await);
-    refused(late.finish_reply(account, "k", 200, b"{}").await);
-    refused(late.abandon_reply(account, "k").await);
+    let hold = (account, "k", [0; 16]);
+    refused(late.begin_reply(hold, [0; 32], lives).await);
+    refused(late.extend_reply(hold, now()).await);
+    refused(late.finish_reply(hold, (200, b"{}"), now()).await);
+    refused(late.abandon_reply(hold).await);
     let change = EndpointChange::default();
     let secret = (SecretId::mint(now()), Bytes::new(), now());
     refused(late.create_endpoint(account, &making::endpoint()).await);
@@ -119,4 +124,67 @@ async fn who_was_declared_dead_writes_nothing_more() {
     let life = ok(late.begin_life(now())).await;
     let accepts = batch::accepts(vec![making::event(known.account, "1")]);
     ok(late.write(life.id(), &accepts)).await;
+}
+
+#[tokio::test]
+async fn what_a_dead_node_had_in_hand_is_refused_and_its_heir_s_record_stands() {
+    let place = TestStore::open(Engine::Postgres).await;
+    let (heir, late) = (&place.store, &place.another().await);
+    let account = making::account(heir).await;
+    let to = (account, making::stored_endpoint(heir, account).await);
+    // The node sends a delivery of its own when it is cut off: it goes on, and knows nothing.
+    let life = ok(late.begin_life(now())).await;
+    let dead = life.id();
+    let delivery = planned(late, dead, to, None).await;
+    drop(life);
+
+    // Somebody else takes over, and has claimed the delivery: it is just the state a record is for.
+    let mut living = ok(heir.begin_life(now())).await;
+    until_ended(heir, &mut living, dead).await;
+    assert_eq!(ok(heir.release_claims(dead, now(), 10)).await, [to]);
+    let request = ClaimRequest {
+        account,
+        endpoint: to.1,
+        now: now().plus_ms(1_000),
+        limit: 10,
+    };
+    let claimed = claim(heir, living.id(), request).await.deliveries;
+    assert_eq!(claimed.len(), 1);
+
+    // Now the node has an answer, a plan and an event to write, alone and all together.
+    let (event, planned_late) = (making::event(account, "1"), making::event(account, "2"));
+    let waits = making::delivery(planned_late.id, to.1, Some(now()));
+    let delivered = DeliveryState::Delivered { at: now() };
+    let [records, plans, accepts] = [
+        batch::records(vec![record(to, delivery, delivered)]),
+        batch::plans(vec![making::plan(
+            account,
+            planned_late.id,
+            vec![waits.clone()],
+        )]),
+        batch::accepts(vec![event.clone()]),
+    ];
+    let together = Batch {
+        records: records.records.clone(),
+        plans: plans.plans.clone(),
+        accepts: accepts.accepts.clone(),
+        ..Batch::default()
+    };
+    for batch in [&records, &plans, &accepts, &together] {
+        refused(late.write(dead, batch).await);
+    }
+
+    assert_eq!(state(heir, account, delivery).await, "claimed");
+    let attempts = ok(heir.attempts(account, delivery)).await;
+    let classes: Vec<_> = attempts
+        .iter()
+        .map(|row| row.error_class.as_deref())
+        .collect();
+    assert_eq!(classes, [Some("interrupted")]);
+    assert!(ok(heir.delivery(account, waits.id)).await.is_none());
+    assert!(ok(heir.event(account, event.id)).await.is_none());
+
+    // The same record is the heir's to write.
+    ok(heir.write(living.id(), &records)).await;
+    assert_eq!(state(heir, account, delivery).await, "delivered");
 }

@@ -15,6 +15,7 @@ mod planning;
 mod plugins;
 mod query_plans;
 mod repeats;
+mod replies;
 mod takeover;
 
 use throwbar::model::{AccountId, DeliveryId, EndpointId, IncarnationId, Timestamp};

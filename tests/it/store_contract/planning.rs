@@ -129,7 +129,8 @@ async fn a_body_is_the_payload_or_what_a_plugin_made_of_it() {
     .await;
 }
 
-fn record(
+/// An attempt that got 500, and what follows.
+pub(super) fn record(
     to: (throwbar::model::AccountId, EndpointId),
     delivery: DeliveryId,
     next: DeliveryState,

@@ -18,7 +18,7 @@ use throwbar::vault::{MasterKey, Vault};
 
 use super::before_hanging;
 use super::receiver::Receiver;
-use super::store::{Engine, TestStore};
+use super::store::{Engine, TestStore, on_both};
 
 /// The node.
 pub struct TestApp {
@@ -70,6 +70,16 @@ pub fn parts(store: Store, clock: &ManualClock, limits: Limits) -> Parts {
 }
 
 impl TestApp {
+    /// Tells the story of one at work on each engine, to its end.
+    pub async fn on_both(story: impl AsyncFn(&Self)) {
+        on_both(async |engine| {
+            let app = Self::start(engine).await;
+            story(&app).await;
+            app.finish().await;
+        })
+        .await;
+    }
+
     /// One at work.
     pub async fn start(engine: Engine) -> Self {
         Self::start_with(engine, Limits::default()).await

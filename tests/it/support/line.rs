@@ -13,6 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 
 /// A handle on one connection.
 #[derive(Debug, Clone, Default)]
@@ -27,21 +29,19 @@ impl Line {
 
 impl Connected<IncomingStream<'_, Doorway>> for Line {
     fn connect_info(stream: IncomingStream<'_, Doorway>) -> Self {
-        stream.io().line.clone()
+        let wire = match stream.io() {
+            Either::Left(wire) => wire,
+            Either::Right(tls) => tls.get_ref().0,
+        };
+        wire.line.clone()
     }
 }
 
-trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
-
-/// What HTTP is spoken over.
-pub struct Connection {
-    stream: Box<dyn Duplex>,
-    line: Line,
-}
+/// What HTTP is spoken over: plain, or TLS.
+pub type Connection = Either<Wire, TlsStream<Wire>>;
 
 /// The TCP stream below, which carries out the cut.
-struct Wire {
+pub struct Wire {
     stream: TcpStream,
     line: Line,
 }
@@ -84,19 +84,16 @@ async fn shake_hands(
     sender: mpsc::Sender<(Connection, SocketAddr)>,
 ) {
     let line = Line::default();
-    let wire = Wire {
-        stream,
-        line: line.clone(),
-    };
-    let stream: Box<dyn Duplex> = match tls {
-        None => Box::new(wire),
+    let wire = Wire { stream, line };
+    let connection = match tls {
+        None => Either::Left(wire),
         Some(tls) => match tls.accept(wire).await {
-            Ok(stream) => Box::new(stream),
+            Ok(stream) => Either::Right(stream),
             // A client that does not trust the certificate is what some stories are about.
             Err(_) => return,
         },
     };
-    sender.send((Connection { stream, line }, peer)).await.ok();
+    sender.send((connection, peer)).await.ok();
 }
 
 impl Listener for Doorway {
@@ -112,32 +109,6 @@ impl Listener for Doorway {
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.address)
-    }
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 

@@ -6,9 +6,8 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
@@ -17,21 +16,13 @@ use tokio::sync::oneshot;
 use super::before_hanging;
 use super::caller::Caller;
 use super::postgres::Database;
+use super::store::{self, Engine};
 
 /// The operator's key of every node that is started here.
 pub const KEY: &str = "tb_the_operator_of_the_process_tests";
 /// Nodes on one database need the same.
 const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const LOG_LINES_SHOWN: usize = 80;
-
-/// Which database a story is told on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Engine {
-    /// The embedded one.
-    Sqlite,
-    /// A real PostgreSQL.
-    Postgres,
-}
 
 /// What outlives a process.
 #[derive(Debug)]
@@ -80,6 +71,7 @@ impl Home {
     }
 
     /// Starts a node that dies at this place of the pipeline, and waits until it listens.
+    #[cfg(feature = "crash-points")]
     pub async fn start_armed(&self, crash_point: &str) -> Node {
         self.start_with(&[("THROWBAR_CRASH_POINT", crash_point)])
             .await
@@ -95,6 +87,7 @@ impl Home {
     }
 
     /// Runs a node until it dies at this place, be it before or after it listens.
+    #[cfg(feature = "crash-points")]
     pub async fn run_until_death(&self, crash_point: &str) {
         let mut node = self.launch(&[("THROWBAR_CRASH_POINT", crash_point)]);
         node.dies().await;
@@ -141,27 +134,27 @@ impl Home {
 
     /// The number that `sql` selects, asked of the database itself.
     pub async fn number(&self, sql: &str) -> i64 {
-        if let Some(url) = &self.postgres_url {
-            let mut connection = PgConnection::connect(url).await.expect("it answers");
-            let sql = AssertSqlSafe(sql.to_owned());
-            let number = sqlx::query_scalar(sql).fetch_one(&mut connection).await;
-            number.expect("a number")
-        } else {
-            let connection = rusqlite::Connection::open(self.sqlite_path()).expect("it opens");
-            let number = connection.query_row(sql, [], |row| row.get(0));
-            number.expect("a number")
-        }
+        let url = match &self.postgres_url {
+            Some(url) => url.clone(),
+            None => format!("sqlite:{}", self.sqlite_path().display()),
+        };
+        store::number(&url, sql).await
     }
 
-    /// Returns once nothing waits to be planned or to be sent. Asks again and again: this is another
-    /// process, which tells nobody when it is done.
-    pub async fn until_settled(&self) {
-        before_hanging("everything to be settled", async {
-            while self.number(UNSETTLED).await > 0 {
+    /// Returns once `sql` selects this number. Asks again and again: this is about another process, which
+    /// tells nobody when it is done.
+    pub async fn until(&self, sql: &str, number: i64) {
+        before_hanging(sql, async {
+            while self.number(sql).await != number {
                 tokio::task::yield_now().await;
             }
         })
         .await;
+    }
+
+    /// Returns once nothing waits to be planned or to be sent.
+    pub async fn until_settled(&self) {
+        self.until(UNSETTLED, 0).await;
     }
 }
 
@@ -199,11 +192,25 @@ impl Node {
 
     /// Asks it to stop in good order (SIGTERM).
     pub async fn ask_to_stop(&self) {
-        let asked = Command::new("kill")
-            .args(["-TERM", &self.pid().to_string()])
+        self.signal("-TERM").await;
+    }
+
+    /// Halts it in the middle of whatever it does (SIGSTOP).
+    pub async fn halt(&self) {
+        self.signal("-STOP").await;
+    }
+
+    /// Lets it go on after a halt (SIGCONT).
+    pub async fn go_on(&self) {
+        self.signal("-CONT").await;
+    }
+
+    async fn signal(&self, signal: &str) {
+        let sent = Command::new("kill")
+            .args([signal, &self.pid().to_string()])
             .status()
             .await;
-        assert!(asked.expect("kill runs").success());
+        assert!(sent.expect("kill runs").success());
     }
 
     /// Waits until it has ended by itself.
@@ -221,6 +228,7 @@ impl Node {
     }
 
     /// Waits until it has died of its crash point.
+    #[cfg(feature = "crash-points")]
     pub async fn dies(&mut self) {
         let status = before_hanging("a node's death", self.child.wait())
             .await
@@ -233,13 +241,28 @@ impl Node {
         );
     }
 
-    /// What it has printed and logged so far.
+    /// Returns once it has logged a line with these words.
+    pub async fn until_logged(&self, words: &str) {
+        before_hanging(words, async {
+            while !self.lines().iter().any(|line| line.contains(words)) {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Vec<String>> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What it has printed and logged at last.
     pub fn log_text(&self) -> String {
-        let lines = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = self.lines();
         lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..].join("\n")
     }
 }
 
+#[cfg(feature = "crash-points")]
 const SIGABRT: i32 = 6;
 
 impl Drop for Node {

@@ -71,6 +71,11 @@ impl TestStore {
         Store::open(&self.url()).await.expect("it opens again")
     }
 
+    /// The number that `sql` selects, asked of the database itself.
+    pub async fn number(&self, sql: &str) -> i64 {
+        number(&self.url(), sql).await
+    }
+
     /// Runs SQL past the store: what no method does, and what a test wants to know.
     pub async fn execute(&self, sql: &str) {
         match &self.place {
@@ -86,6 +91,20 @@ impl TestStore {
                 connection.close().await.expect("it closes");
             }
         }
+    }
+}
+
+/// The number that `sql` selects in the database at this URL.
+pub async fn number(url: &str, sql: &str) -> i64 {
+    if let Some(path) = url.strip_prefix("sqlite:") {
+        let connection = rusqlite::Connection::open(path).expect("it opens");
+        let number = connection.query_row(sql, [], |row| row.get(0));
+        number.expect("a number")
+    } else {
+        let mut connection = PgConnection::connect(url).await.expect("it answers");
+        let sql = AssertSqlSafe(sql.to_owned());
+        let number = sqlx::query_scalar(sql).fetch_one(&mut connection).await;
+        number.expect("a number")
     }
 }
 

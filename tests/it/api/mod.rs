@@ -1,4 +1,5 @@
-//! The API from inside: requests to the router, over a real store and a real pipeline.
+//! The API without a socket: requests to the router, over a real store on either engine and a real
+//! pipeline.
 
 mod automation;
 mod boundary;
@@ -6,23 +7,23 @@ mod endpoint;
 mod event;
 mod manners;
 mod plugin;
+mod replies;
+mod texts;
 
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{Method, Request};
 use serde_json::{Value, json};
+use throwbar::api::router;
+use throwbar::model::{Clock, ManualClock, Timestamp};
+use throwbar::outbound::EgressGuard;
+use throwbar::pipeline::{Limits, Pipeline};
+use throwbar::service::{self, Rules, Service};
 use tower::ServiceExt;
 
-use super::router;
-use crate::model::{Clock, ManualClock, Timestamp};
-use crate::outbound::{self, Client, EgressGuard};
-use crate::pipeline::components::Components;
-use crate::pipeline::{Limits, Parts, Pipeline};
-use crate::plugin::{Engine, Settings as Sandbox};
-use crate::service::{self, Rules, Service};
-use crate::store::Store;
-use crate::vault::{MasterKey, Vault};
+use crate::support::app;
+use crate::support::store::{Engine, TestStore};
 
 const OPERATOR: &str = "tb_operator-of-these-tests-only";
 
@@ -81,62 +82,37 @@ struct Doors {
     service: Service,
     pipeline: Pipeline,
     clock: ManualClock,
-    _folder: tempfile::TempDir,
+    place: TestStore,
 }
 
 impl Doors {
-    async fn open() -> Self {
-        Self::open_within(Limits::default()).await
+    async fn open(engine: Engine) -> Self {
+        Self::open_within(engine, Limits::default()).await
     }
 
-    async fn open_within(limits: Limits) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let url = format!("sqlite:{}", folder.path().join("doors.db").display());
-        let store = Store::open(&url).await.expect("a store");
-        let vault = Arc::new(Vault::new(MasterKey::from_random([7; 32]), Vec::new()));
-        let engine = Engine::new(&Sandbox {
-            instances_max: 4,
-            ..Sandbox::default()
-        });
-        let components = Components::new(engine.expect("an engine"), store.clone());
-        let guard = EgressGuard::new(vec!["127.0.0.0/8".parse().expect("a network")]);
-        let settings = outbound::Settings {
-            guard: guard.clone(),
-            ..outbound::Settings::default()
-        };
-        let hand = ManualClock::new(Timestamp::from_ms(1_790_000_000_000));
-        let clock = Clock::Manual(hand.clone());
+    async fn open_within(engine: Engine, limits: Limits) -> Self {
+        let place = TestStore::open(engine).await;
+        let clock = ManualClock::new(Timestamp::from_ms(1_790_000_000_000));
+        let parts = app::parts(place.store.clone(), &clock, limits);
         let service = Service::new(service::Parts {
-            store: store.clone(),
-            vault: vault.clone(),
-            components: components.clone(),
-            clock: clock.clone(),
-            guard,
+            store: parts.store.clone(),
+            vault: parts.vault.clone(),
+            components: parts.components.clone(),
+            clock: Clock::Manual(clock.clone()),
+            guard: EgressGuard::new(vec!["127.0.0.0/8".parse().expect("a network")]),
             rules: Rules::default(),
         });
         let made = service.set_up(Some(OPERATOR)).await.expect("set up");
         assert!(made.account().is_some() && made.operator_key().is_none());
-        let client = Client::new(settings).expect("a client");
-        let parts = Parts {
-            store,
-            vault,
-            components,
-            client,
-            clock,
-            limits,
-        };
         let pipeline = Pipeline::start(parts).await.expect("a pipeline");
         service.attach(Some(pipeline.clone()));
-        let router = router(
-            service.clone(),
-            Arc::new(|| "throwbar_figure 1\n".to_owned()),
-        );
+        let figures = || "throwbar_figure 1\n".to_owned();
         Self {
-            router,
+            router: router(service.clone(), Arc::new(figures)),
             service,
             pipeline,
-            clock: hand,
-            _folder: folder,
+            clock,
+            place,
         }
     }
 

@@ -1,0 +1,228 @@
+//! The walk over the router: every route, with another account's ids, without a key, and with too
+//! small a scope. A new route is walked without being named here.
+
+use serde_json::json;
+
+use throwbar::api::routes;
+
+use super::{Doors, OPERATOR, component, nobody};
+use crate::support::store::on_both;
+
+/// What the first account has: the text that stands for each `{…}` of a path, by the noun before it.
+struct Things {
+    account: String,
+    key: String,
+    event: String,
+    event_type: String,
+    automation: String,
+    plugin: String,
+    endpoint: String,
+    secret: String,
+    delivery: String,
+}
+
+impl Things {
+    async fn of(doors: &Doors) -> Self {
+        let endpoint = doors
+            .post("/v1/endpoints", json!({"url": nobody().await}))
+            .await
+            .is(201)
+            .id();
+        let trigger = json!({"events": ["deal.*"]});
+        let automation = json!({
+            "name": "a", "trigger": trigger, "actions": [{"webhook": {"endpoint": endpoint}}]
+        });
+        let sent = json!({"type": "deal.won", "data": {"amount": 1}});
+        let event = doors.post("/v1/events", sent).await.is(202).id();
+        doors.pipeline.settle().await;
+        let deliveries = doors
+            .get(&format!("/v1/deliveries?event={event}"))
+            .await
+            .is(200);
+        let secrets = doors
+            .get(&format!("/v1/endpoints/{endpoint}/secrets"))
+            .await
+            .is(200);
+        doors
+            .post("/v1/event-types", json!({"name": "deal.won"}))
+            .await
+            .is(201);
+        Self {
+            account: doors.get("/v1/account").await.is(200).id(),
+            key: doors
+                .post("/v1/api-keys", json!({"name": "k", "scopes": ["read"]}))
+                .await
+                .id(),
+            event,
+            event_type: "deal.won".to_owned(),
+            automation: doors.post("/v1/automations", automation).await.is(201).id(),
+            plugin: doors.upload(component("redact"), "").await.is(201).id(),
+            delivery: deliveries.text("/data/0/id"),
+            secret: secrets.text("/data/0/id"),
+            endpoint,
+        }
+    }
+
+    /// The path of a template with these things in it.
+    fn path(&self, template: &str) -> String {
+        let mut path = String::new();
+        let mut noun = "";
+        for segment in template.split('/').skip(1) {
+            path.push('/');
+            let known = match noun {
+                _ if !segment.starts_with('{') => segment,
+                "accounts" => &self.account,
+                "api-keys" => &self.key,
+                "events" => &self.event,
+                "event-types" => &self.event_type,
+                "automations" => &self.automation,
+                "plugins" => &self.plugin,
+                "endpoints" => &self.endpoint,
+                "secrets" => &self.secret,
+                "deliveries" => &self.delivery,
+                other => panic!("{template}: what stands for the id of {other}?"),
+            };
+            path.push_str(known);
+            noun = segment;
+        }
+        path
+    }
+}
+
+fn walked() -> impl Iterator<Item = (&'static str, String)> {
+    let open = ["/healthz", "/readyz"];
+    routes()
+        .into_iter()
+        .filter(move |(_, path)| !open.contains(&path.as_str()))
+}
+
+/// A body that each route can read, so that only the id can be wrong.
+fn body(method: &str, template: &str) -> Option<serde_json::Value> {
+    (method == "PATCH" || template.ends_with("/rotate")).then(|| json!({}))
+}
+
+#[tokio::test]
+async fn what_belongs_to_another_account_is_not_there() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let things = Things::of(&doors).await;
+        let stranger = doors.other_account("stranger").await;
+        let mut seen = 0;
+        for (method, template) in walked().filter(|(_, template)| template.contains('{')) {
+            let path = things.path(&template);
+            let answer = doors
+                .call(&stranger, method, &path, body(method, &template))
+                .await;
+            let expected = if template.starts_with("/v1/accounts") {
+                403
+            } else {
+                404
+            };
+            assert_eq!(
+                answer.status, expected,
+                "{method} {template}: {}",
+                answer.body
+            );
+            seen += 1;
+        }
+        assert!(seen >= 20, "only {seen} routes have ids");
+        // And the walk did not harm: the owner finds everything.
+        for (method, template) in walked().filter(|(method, _)| *method == "GET") {
+            let answer = doors
+                .call(OPERATOR, method, &things.path(&template), None)
+                .await;
+            assert_eq!(answer.status, 200, "{method} {template}: {}", answer.body);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn lists_show_ones_own_only() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        Things::of(&doors).await;
+        let stranger = doors.other_account("stranger").await;
+        let lists = walked().filter(|(method, template)| {
+            *method == "GET"
+                && !template.contains('{')
+                && !["/v1/account", "/v1/accounts"].contains(&&**template)
+        });
+        for (method, template) in lists {
+            let theirs = doors.call(&stranger, method, &template, None).await.is(200);
+            let own_keys = usize::from(template == "/v1/api-keys");
+            let rows = theirs.body["data"].as_array().map(Vec::len);
+            assert_eq!(rows, Some(own_keys), "{template}: {}", theirs.body);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_is_done_without_a_key_or_the_right_scope() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let things = Things::of(&doors).await;
+        let [sender, reader, author] = [
+            doors.key(&["send"]).await,
+            doors.key(&["read"]).await,
+            doors.key(&["author"]).await,
+        ];
+        for (method, template) in walked() {
+            let path = things.path(&template);
+            for wrong in ["", "tb_wrong", "schlüssel"] {
+                let answer = doors.call(wrong, method, &path, None).await;
+                assert_eq!(answer.status, 401, "{method} {template}: {}", answer.body);
+            }
+            let sends = method == "POST" && template.starts_with("/v1/events");
+            let administers = template.contains("/api-keys")
+                || template.contains("/secrets")
+                || (template.starts_with("/v1/account")
+                    && (method != "GET" || template.starts_with("/v1/accounts")))
+                || template.starts_with("/v1/accounts");
+            for (key, may) in [
+                (&sender, sends),
+                (&reader, method == "GET" && !administers),
+                (&author, !administers),
+            ] {
+                if !may {
+                    let answer = doors.call(key, method, &path, None).await;
+                    assert_eq!(answer.status, 403, "{method} {template}: {}", answer.body);
+                }
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_revoked_key_stops_at_once_and_an_account_s_key_acts_for_no_other() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let made = doors
+            .post("/v1/api-keys", json!({"name": "k", "scopes": ["read"]}))
+            .await
+            .is(201);
+        let key = made.text("/key");
+        doors.call(&key, "GET", "/v1/account", None).await.is(200);
+        doors
+            .delete(&format!("/v1/api-keys/{}", made.id()))
+            .await
+            .is(204);
+        doors.call(&key, "GET", "/v1/account", None).await.is(401);
+        doors
+            .delete(&format!("/v1/api-keys/{}", made.id()))
+            .await
+            .is(404);
+
+        let stranger = doors.other_account("stranger").await;
+        for (key, account) in [(stranger.as_str(), "default"), (OPERATOR, "défaut")] {
+            let as_another = axum::http::Request::get("/v1/account")
+                .header("authorization", format!("Bearer {key}"))
+                .header("throwbar-account", account)
+                .body(axum::body::Body::empty());
+            doors.request(as_another.expect("a request")).await.is(404);
+        }
+    })
+    .await;
+}

@@ -1,0 +1,235 @@
+//! What holds for all routes: problems for every mistake, idempotency keys, pages, descriptions.
+
+use axum::body::Body;
+use axum::http::Request;
+use serde_json::json;
+
+use super::{Answer, Doors, OPERATOR};
+use crate::support::store::on_both;
+
+async fn post_with_key(doors: &Doors, path: &str, key: &str, body: &str) -> Answer {
+    let request = Request::post(path)
+        .header("authorization", format!("Bearer {OPERATOR}"))
+        .header("idempotency-key", key)
+        .body(Body::from(body.to_owned()));
+    doors.request(request.expect("a request")).await
+}
+
+#[tokio::test]
+async fn every_mistake_is_a_problem() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        doors
+            .get("/v1/nothing")
+            .await
+            .is(404)
+            .refuses("no_route", "nowhere");
+        doors.get("/").await.is(404);
+        doors
+            .call(OPERATOR, "PUT", "/v1/endpoints", None)
+            .await
+            .is(405)
+            .refuses("no_method", "nowhere");
+        doors.get("/v1/endpoints/ep_nothing").await.is(404);
+        doors.get("/v1/endpoints/%ff").await.is(404);
+        doors
+            .get("/v1/endpoints?limit=0")
+            .await
+            .is(422)
+            .refuses("invalid_limit", "limit");
+        doors
+            .get("/v1/endpoints?limit=x")
+            .await
+            .is(422)
+            .refuses("invalid_parameter", "limit");
+        doors
+            .get("/v1/endpoints?cursor=x")
+            .await
+            .is(422)
+            .refuses("invalid_cursor", "cursor");
+        doors
+            .get("/v1/endpoints?colour=x")
+            .await
+            .is(422)
+            .refuses("unknown_parameter", "colour");
+        doors
+            .get("/v1/account?colour=x")
+            .await
+            .is(422)
+            .refuses("unknown_parameter", "colour");
+        doors
+            .get("/v1/deliveries?state=lost")
+            .await
+            .is(422)
+            .refuses("invalid_parameter", "state");
+        doors
+            .get("/v1/deliveries?event=7")
+            .await
+            .is(422)
+            .refuses("invalid_parameter", "event");
+        let form = Request::post("/v1/endpoints")
+            .header("authorization", format!("Bearer {OPERATOR}"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Body::from("url=x"));
+        doors.request(form.expect("a request")).await.is(415);
+        doors
+            .post("/v1/accounts", json!({"name": "a", "uid": "default"}))
+            .await
+            .is(409);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_write_with_an_idempotency_key_is_done_once() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let body = r#"{"url":"https://example.com/"}"#;
+        let first = post_with_key(&doors, "/v1/endpoints", "k", body)
+            .await
+            .is(201);
+        let again = post_with_key(&doors, "/v1/endpoints", "k", body)
+            .await
+            .is(201);
+        assert_eq!(first.body, again.body, "the secret, too");
+        assert_eq!(again.headers["idempotent-replayed"], "true");
+        let other = post_with_key(
+            &doors,
+            "/v1/endpoints",
+            "k",
+            r#"{"url":"https://example.org/"}"#,
+        )
+        .await
+        .is(422);
+        other.refuses("idempotency_key_reused", "Idempotency-Key");
+        assert_eq!(
+            doors.get("/v1/endpoints").await.body["data"]
+                .as_array()
+                .map(Vec::len),
+            Some(1)
+        );
+
+        // What was refused was not done: the key is free again.
+        post_with_key(&doors, "/v1/endpoints", "l", "{}")
+            .await
+            .is(422);
+        post_with_key(&doors, "/v1/endpoints", "l", body)
+            .await
+            .is(201);
+        post_with_key(&doors, "/v1/endpoints", "", body)
+            .await
+            .is(422)
+            .refuses("invalid_field", "Idempotency-Key");
+
+        // Another key's answers are not given away.
+        let author = doors.key(&["author"]).await;
+        let request = Request::post("/v1/endpoints")
+            .header("authorization", format!("Bearer {author}"))
+            .header("idempotency-key", "k")
+            .body(Body::from(body));
+        let theirs = doors.request(request.expect("a request")).await.is(201);
+        assert_ne!(theirs.id(), first.id());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn event_types_are_the_account_s_own_and_the_installation_s() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let stranger = doors.other_account("stranger").await;
+        doors
+            .post(
+                "/v1/event-types",
+                json!({"name": "deal.won", "example": {"a": 1}}),
+            )
+            .await
+            .is(201);
+        doors
+            .post("/v1/event-types", json!({"name": "deal.won"}))
+            .await
+            .is(409);
+        doors
+            .post("/v1/event-types", json!({"name": "deal.*"}))
+            .await
+            .is(422)
+            .refuses("invalid_field", "/name");
+        let changed = doors
+            .patch(
+                "/v1/event-types/deal.won",
+                json!({"group": "deals", "example": null}),
+            )
+            .await
+            .is(200);
+        assert_eq!(
+            (&changed.body["group"], &changed.body["owner"]),
+            (&json!("deals"), &json!("account"))
+        );
+        doors
+            .call(&stranger, "GET", "/v1/event-types/deal.won", None)
+            .await
+            .is(404);
+        for name in ["a", "b", "c"] {
+            doors
+                .post("/v1/event-types", json!({"name": name}))
+                .await
+                .is(201);
+        }
+        let page = doors.get("/v1/event-types?limit=3").await.is(200);
+        let rest = doors
+            .get(&format!(
+                "/v1/event-types?cursor={}",
+                page.text("/next_cursor")
+            ))
+            .await
+            .is(200);
+        assert_eq!(
+            (&page.body["data"][2]["name"], &rest.body["data"][0]["name"]),
+            (&json!("c"), &json!("deal.won"))
+        );
+        doors.delete("/v1/event-types/deal.won").await.is(204);
+        doors.delete("/v1/event-types/deal.won").await.is(404);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn machines_find_what_they_need() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let description = doors.get("/v1/openapi.json").await.is(200);
+        assert_eq!(description.body["openapi"], "3.1.0");
+        let metrics = doors.get("/metrics").await;
+        assert_eq!(metrics.status, 200);
+        assert!(metrics.headers.contains_key("x-request-id"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_account_switches_itself_and_reveals_its_key() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let revealed = doors
+            .post("/v1/account/signing-key/reveal", json!({}))
+            .await
+            .is(200);
+        assert!(revealed.text("/signing_key").starts_with("tbk_"));
+        assert_eq!(
+            doors
+                .patch("/v1/account", json!({"enabled": false}))
+                .await
+                .is(200)
+                .body["enabled"],
+            false
+        );
+        doors
+            .patch("/v1/account", json!({"name": "x"}))
+            .await
+            .is(422)
+            .refuses("unknown_field", "/name");
+        let by_uid = doors.get("/v1/accounts/default").await.is(200);
+        assert_eq!(by_uid.body["enabled"], false);
+    })
+    .await;
+}
