@@ -24,6 +24,7 @@ mod event_type;
 mod first_start;
 mod intake;
 mod json;
+mod merge;
 mod page;
 mod payload;
 mod plugin;
@@ -67,6 +68,7 @@ use crate::pipeline::Pipeline;
 use crate::pipeline::components::Components;
 use crate::store::Store;
 use crate::vault::Vault;
+use merge::Merges;
 use principal::Known;
 
 /// Components that are compiled at a time, so that uploads leave processors to deliveries.

@@ -43,12 +43,16 @@ use arc_swap::ArcSwapOption;
 pub use accept::{Accepted, NewEvent, NewKey};
 pub use account::{Account, NewAccount};
 pub use api_key::{ApiKey, NewApiKey};
-pub use automation::{Automation, AutomationVersion, NewAutomation, Publication};
+pub use automation::{
+    Automation, AutomationStanding, AutomationVersion, NewAutomation, Publication,
+};
 pub use batch::{Batch, BatchOutcome};
 pub use body::StoredBody;
 pub use claim::{Claim, ClaimRequest, ClaimedDelivery, DueEndpoint};
 pub use delivery::{Attempt, Delivery, DeliveryFilter};
-pub use endpoint::{Endpoint, EndpointChange, EndpointState, NewEndpoint, SubscriptionChange};
+pub use endpoint::{
+    Endpoint, EndpointChange, EndpointState, NewEndpoint, SettingsChange, SubscriptionChange,
+};
 pub use endpoint_secret::EndpointSecret;
 pub use engine::EngineError;
 pub use event::{Event, EventFilter};

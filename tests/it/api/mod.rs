@@ -6,6 +6,7 @@ mod boundary;
 mod endpoint;
 mod event;
 mod manners;
+mod merges;
 mod plugin;
 mod replies;
 mod texts;

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use throwbar::model::{AccountId, EndpointId, SecretId};
 use throwbar::store::{
-    EndpointChange, EndpointState, NewAutomation, NewEndpoint, Store, SubscriptionChange,
+    EndpointChange, EndpointState, Error, NewAutomation, NewEndpoint, SettingsChange, Store,
+    SubscriptionChange,
 };
 
 use super::{state, waiting};
@@ -118,7 +119,10 @@ async fn a_change_changes_what_it_names_and_nothing_else() {
 
         let other_url = EndpointChange {
             url: Some("https://example.test/new".to_owned()),
-            settings: Some("{\"a\":1}".to_owned()),
+            settings: Some(SettingsChange {
+                from: new.settings.clone(),
+                to: "{\"a\":1}".to_owned(),
+            }),
             state: Some(EndpointState::Enabled),
             subscription: Some(SubscriptionChange::Begin(subscription(new.id, "second"))),
             ..EndpointChange::default()
@@ -137,6 +141,25 @@ async fn a_change_changes_what_it_names_and_nothing_else() {
             ok(store.subscription(own, new.id)).await.as_deref(),
             Some("second")
         );
+
+        // Made from the same settings as the change that was kept.
+        let late = EndpointChange {
+            url: Some("https://example.test/late".to_owned()),
+            settings: Some(SettingsChange {
+                from: new.settings.clone(),
+                to: "{\"b\":1}".to_owned(),
+            }),
+            subscription: Some(SubscriptionChange::End),
+            ..EndpointChange::default()
+        };
+        let overtaken = store.change_endpoint(own, new.id, &late, now()).await;
+        assert!(matches!(overtaken, Err(Error::Raced)), "{overtaken:?}");
+        let found = some(store.endpoint(own, new.id)).await;
+        assert_eq!(
+            (found.url.as_str(), found.settings.as_str()),
+            ("https://example.test/new", "{\"a\":1}")
+        );
+        assert!(ok(store.subscription(own, new.id)).await.is_some());
 
         let end = EndpointChange {
             subscription: Some(SubscriptionChange::End),
