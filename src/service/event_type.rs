@@ -228,7 +228,12 @@ impl Service {
         }
         to.updated_at = self.inner.clock.now();
         self.check_event_type(&to)?;
-        if self.inner.store.change_event_type(owner, &from, &to).await? {
+        if self
+            .inner
+            .store
+            .change_event_type(owner, &from, &to)
+            .await?
+        {
             Ok(EventTypeView::of(owner, to))
         } else {
             Err(Error::NotFound("event type"))

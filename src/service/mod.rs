@@ -25,6 +25,7 @@ mod first_start;
 mod intake;
 mod json;
 mod merge;
+mod operator_key;
 mod page;
 mod payload;
 mod plugin;
@@ -51,6 +52,7 @@ pub use event_type::{EventTypePatch, EventTypeView, NewEventType};
 pub use first_start::FirstStart;
 pub use intake::NewEvent;
 pub use json::read_kept;
+pub use operator_key::{make_operator_key, operator_keys, revoke_operator_key};
 pub use page::{Listed, PageRequest};
 pub use plugin::{PluginVersionView, PluginView};
 pub use principal::{
