@@ -3,6 +3,8 @@
 //! An incarnation that ends (its database was lost, or another node took over) is followed by a
 //! new one in the same process; the doors answer 503 meanwhile.
 
+mod master_key;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -21,7 +23,7 @@ use crate::plugin::{self, Engine};
 use crate::service::{self, FirstStart, Rules, Service};
 use crate::store::{self, Store};
 use crate::telemetry;
-use crate::vault::{self, MasterKey, Vault, random};
+use crate::vault;
 
 /// Why the server does not run.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +43,27 @@ pub enum Error {
     /// The master key can't be read.
     #[error("the master key can't be used")]
     MasterKey(#[source] vault::Error),
+    /// There is no master key, and the database was made with one.
+    #[error(
+        "the database holds secrets, and there is no master key to open them: put back {path}, or set \
+         master_key (THROWBAR_MASTER_KEY) to the key that it was made with"
+    )]
+    NoMasterKey {
+        /// Where it would be.
+        path: String,
+    },
+    /// The master keys are not all of those that the database was made with.
+    #[error(
+        "the master key does not open this database's secrets: start with the key it was made with, and keep \
+         older keys in the list (one a line, the newest first): nothing is sealed anew under a new one"
+    )]
+    WrongMasterKey(#[source] vault::Error),
+    /// Accounts, and nothing that says under which key their secrets are sealed.
+    #[error(
+        "the database has accounts, and nothing in it says which master key opens their secrets: restore it \
+         whole from a backup"
+    )]
+    NoSeals,
     /// The database can't be used.
     #[error("the database can't be used")]
     Store(#[source] store::Error),
@@ -82,16 +105,19 @@ pub struct App {
     listener: TcpListener,
     address: SocketAddr,
     first_start: FirstStart,
+    files_max: u64,
 }
 
 impl App {
     /// Opens the database, brings it up to date, takes over what is left there, and listens.
     pub async fn start(config: &Config) -> Result<Self, Error> {
-        make_folder(config)?;
-        let store = Store::open(&config.database_url())
+        let files_max = files_max();
+        make_folder(&config.data)?;
+        // Before anything is touched: another process may be at work here.
+        let store = Store::open_to_serve(&config.database_url())
             .await
             .map_err(Error::Store)?;
-        let vault = Arc::new(open_vault(config)?);
+        let vault = Arc::new(master_key::open_vault(config, &store).await?);
         let engine = Engine::new(&plugin::Settings::default()).map_err(Error::Plugins)?;
         let components = Components::new(engine, store.clone());
         let guard = EgressGuard::new(config.egress_allow().map_err(Error::Config)?);
@@ -134,6 +160,7 @@ impl App {
             listener,
             address,
             first_start,
+            files_max,
         })
     }
 
@@ -166,7 +193,7 @@ impl App {
         let lives = live(self.service, self.parts, self.pipeline, stopped.clone());
         // A panic there has been logged; what was in hand is taken over by the next start.
         let lives = tokio::spawn(lives).map(drop).shared();
-        let bounds = api::Bounds::within(files_max());
+        let bounds = api::Bounds::within(self.files_max);
         tokio::select! {
             () = api::serve(self.listener, router, bounds, wait(stopped), lives.clone()) => {}
             never = every(&Clock::System, UPKEEP_MS, || upkeep.run_upkeep()) => match never {},
@@ -188,7 +215,9 @@ fn files_max() -> u64 {
                 error = &error as &dyn std::error::Error,
                 "the limit of open files can't be raised: raise it with ulimit -n"
             );
-            rlimit::Resource::NOFILE.get_soft().unwrap_or(FILES_MAX_USUAL)
+            rlimit::Resource::NOFILE
+                .get_soft()
+                .unwrap_or(FILES_MAX_USUAL)
         }
     }
 }
@@ -262,45 +291,15 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
-fn make_folder(config: &Config) -> Result<(), Error> {
-    std::fs::create_dir_all(&config.data).map_err(|cause| Error::Data {
-        path: config.data.display().to_string(),
-        cause,
-    })
-}
-
-/// The configured master key; else the one in the data directory, made on the first start.
-fn open_vault(config: &Config) -> Result<Vault, Error> {
-    if let Some(text) = &config.master_key {
-        return Vault::from_text(text).map_err(Error::MasterKey);
-    }
-    let path = config.data.join("master.key");
-    let failed = |cause| Error::Data {
+/// Makes the data directory, if there is none, for its owner alone.
+pub(crate) fn make_folder(path: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    builder.create(path).map_err(|cause| Error::Data {
         path: path.display().to_string(),
         cause,
-    };
-    if !path.exists() {
-        let key = MasterKey::from_random(random::bytes().map_err(Error::MasterKey)?);
-        write_private(&path, &key.text()).map_err(failed)?;
-        if config.database_url().starts_with("postgres") {
-            tracing::warn!(path = %path.display(), "made a master key; other nodes on this database need the same one");
-        }
-    }
-    Vault::from_file_content(&std::fs::read(&path).map_err(failed)?).map_err(Error::MasterKey)
-}
-
-/// Writes a new file that only its owner can read.
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.write_all(b"\n")?;
-    file.sync_all()
+    })
 }
 
 /// Returns when the process is asked to stop (SIGINT, SIGTERM).

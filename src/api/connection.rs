@@ -98,7 +98,10 @@ pub async fn serve(
             clock.sleep_until(clock.now().plus_ms(bounds.closing_ms)).await;
         } => {}
     }
-    tracing::info!(connections = open.len(), "requests that never came to an end are cut off");
+    tracing::info!(
+        connections = open.len(),
+        "requests that never came to an end are cut off"
+    );
     doors.cut.cancel();
     open.wait().await;
 }
@@ -113,7 +116,10 @@ fn http(bounds: &Bounds) -> http1::Builder {
 }
 
 /// The next connection, once there is a place for it.
-async fn next(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
+async fn next(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> (TcpStream, OwnedSemaphorePermit) {
     let place = match places.clone().try_acquire_owned() {
         Ok(place) => place,
         Err(_full) => {
@@ -128,7 +134,10 @@ async fn next(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, Ow
             // It was gone before it was let in.
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "no connection can be taken");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "no connection can be taken"
+                );
                 let clock = Clock::System;
                 clock.sleep_until(clock.now().plus_ms(NO_ROOM_MS)).await;
             }
@@ -138,7 +147,10 @@ async fn next(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, Ow
 
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    )
 }
 
 /// What a connection needs.
@@ -290,7 +302,9 @@ mod tests {
         }
 
         async fn connect(&self) -> TcpStream {
-            TcpStream::connect(self.address).await.expect("somebody listens")
+            TcpStream::connect(self.address)
+                .await
+                .expect("somebody listens")
         }
 
         fn stop(&mut self) {
@@ -321,7 +335,11 @@ mod tests {
 
     #[tokio::test]
     async fn who_does_not_finish_a_head_is_shut_out() {
-        let house = House::open(Bounds { head_ms: 1, ..bounds() }).await;
+        let house = House::open(Bounds {
+            head_ms: 1,
+            ..bounds()
+        })
+        .await;
         let mut slow = house.connect().await;
         // The house may have closed before it is written to.
         let _ = slow.write_all(b"GET / HTTP/1.1\r\nhost: ").await;
@@ -332,7 +350,11 @@ mod tests {
 
     #[tokio::test]
     async fn who_does_not_take_an_answer_is_shut_out() {
-        let house = House::open(Bounds { stall_ms: 1, ..bounds() }).await;
+        let house = House::open(Bounds {
+            stall_ms: 1,
+            ..bounds()
+        })
+        .await;
         let mut deaf = house.connect().await;
         let request = b"GET /much HTTP/1.1\r\nhost: x\r\n\r\n";
         // Asks and never listens, until the house has had enough.
@@ -341,7 +363,11 @@ mod tests {
 
     #[tokio::test]
     async fn who_finds_all_places_taken_waits_for_one() {
-        let house = House::open(Bounds { connections_max: 1, ..bounds() }).await;
+        let house = House::open(Bounds {
+            connections_max: 1,
+            ..bounds()
+        })
+        .await;
         let mut first = house.connect().await;
         ask(&mut first, "/").await;
         assert!(hear(&mut first).await.starts_with("HTTP/1.1 200"));
@@ -367,18 +393,27 @@ mod tests {
 
     #[tokio::test]
     async fn a_stop_does_not_wait_for_a_request_that_never_ends() {
-        let mut house = House::open(Bounds { closing_ms: 1, ..bounds() }).await;
+        let mut house = House::open(Bounds {
+            closing_ms: 1,
+            ..bounds()
+        })
+        .await;
         let mut idle = house.connect().await;
         ask(&mut idle, "/").await;
         assert!(hear(&mut idle).await.starts_with("HTTP/1.1 200"));
         let mut half = house.connect().await;
         ask(&mut half, "/").await;
         assert!(hear(&mut half).await.starts_with("HTTP/1.1 200"));
-        half.write_all(b"POST / HTTP/1.1\r\ncontent-le").await.expect("sent");
+        half.write_all(b"POST / HTTP/1.1\r\ncontent-le")
+            .await
+            .expect("sent");
         house.stop();
         (&mut house.served).await.expect("it ends");
         assert_eq!(idle.read(&mut [0]).await.expect("it ends"), 0);
-        assert!(TcpStream::connect(house.address).await.is_err(), "nobody is let in");
+        assert!(
+            TcpStream::connect(house.address).await.is_err(),
+            "nobody is let in"
+        );
     }
 
     #[test]

@@ -7,11 +7,12 @@
 //! | taking turns on rows | nobody else is there | `FOR UPDATE SKIP LOCKED` |
 //! | whose life | a lock on the file | a session's advisory lock |
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use sqlx::Transaction;
 
 use super::Error;
+use super::lock::Lock;
 use super::postgres::{self, Postgres};
 use super::row::Record;
 use super::sqlite::{self, Sqlite, SqliteTx};
@@ -30,18 +31,43 @@ pub(super) enum Tx {
     Postgres(Transaction<'static, sqlx::Postgres>),
 }
 
+/// Where a database is.
+enum Place<'a> {
+    File(PathBuf),
+    Server(&'a str),
+}
+
+impl<'a> Place<'a> {
+    fn of(url: &'a str) -> Result<Self, Error> {
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            return Ok(Self::File(path.strip_prefix("//").unwrap_or(path).into()));
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self::Server(url));
+        }
+        Err(Error::Scheme)
+    }
+}
+
 impl Backend {
     /// Opens `sqlite:PATH` (made if missing), `postgres://…` or `postgresql://…`, and brings the
     /// schema up to this program's version. A newer schema is refused.
     pub(super) async fn open(url: &str) -> Result<Self, Error> {
-        if let Some(path) = url.strip_prefix("sqlite:") {
-            let path = Path::new(path.strip_prefix("//").unwrap_or(path));
-            return Ok(Self::Sqlite(Sqlite::open(path.to_owned()).await?));
+        match Place::of(url)? {
+            Place::File(path) => Sqlite::open(path, Lock::default()).await.map(Self::Sqlite),
+            Place::Server(url) => Postgres::open(url).await.map(Self::Postgres),
         }
-        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            return Ok(Self::Postgres(Postgres::open(url).await?));
+    }
+
+    /// The same, and keeps other nodes away from a file before it is touched.
+    pub(super) async fn open_to_serve(url: &str) -> Result<Self, Error> {
+        match Place::of(url)? {
+            Place::File(path) => {
+                let lock = Lock::held(&path)?;
+                Sqlite::open(path, lock).await.map(Self::Sqlite)
+            }
+            Place::Server(_) => Self::open(url).await,
         }
-        Err(Error::Scheme)
     }
 
     /// Begins a writing transaction, without a fence.

@@ -10,6 +10,8 @@ pub enum EngineError {
     Sqlite(#[from] rusqlite::Error),
     /// PostgreSQL's, or its client's.
     Postgres(#[from] sqlx::Error),
+    /// The machine's, about the database's file.
+    File(#[from] std::io::Error),
 }
 
 impl EngineError {
@@ -29,7 +31,7 @@ impl EngineError {
                 )
             }),
             Self::Postgres(sqlx::Error::Database(error)) => error.is_unique_violation(),
-            Self::Postgres(_) => false,
+            Self::Postgres(_) | Self::File(_) => false,
         }
     }
 
@@ -59,6 +61,7 @@ impl<E: Into<EngineError>> From<E> for Error {
         let remedy = match &error {
             EngineError::Sqlite(error) => of_sqlite(error),
             EngineError::Postgres(error) => of_postgres(error),
+            EngineError::File(_) => Remedy::Wait,
         };
         match remedy {
             Remedy::Again => Self::Raced,

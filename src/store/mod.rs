@@ -24,6 +24,7 @@ mod event_key;
 mod event_type;
 mod inbox;
 mod incarnation;
+mod lock;
 mod mark;
 mod page;
 mod plan;
@@ -32,6 +33,7 @@ mod postgres;
 mod record;
 mod reply;
 mod row;
+mod seal;
 mod snapshot;
 mod sqlite;
 mod values;
@@ -75,8 +77,14 @@ use values::Value;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database could not be opened.
-    #[error("the database can't be opened")]
-    Open(#[source] EngineError),
+    #[error("the database {name} can't be opened")]
+    Open {
+        /// Which: its file, or its server and its name there.
+        name: String,
+        /// Why.
+        #[source]
+        cause: EngineError,
+    },
     /// The URL is of no engine that is known.
     #[error("the database URL must begin with sqlite: or postgres://")]
     Scheme,
@@ -141,6 +149,15 @@ impl Store {
     pub async fn open(url: &str) -> Result<Self, Error> {
         Ok(Self {
             backend: Backend::open(url).await?,
+            incarnation: Arc::default(),
+        })
+    }
+
+    /// The same for a node: on SQLite it holds the file, to which no other node then does anything, from
+    /// before anything in it is touched until the last clone of the store is dropped.
+    pub async fn open_to_serve(url: &str) -> Result<Self, Error> {
+        Ok(Self {
+            backend: Backend::open_to_serve(url).await?,
             incarnation: Arc::default(),
         })
     }

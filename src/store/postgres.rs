@@ -37,9 +37,8 @@ pub(super) struct Postgres {
 impl Postgres {
     /// Connects, and brings the schema up to this program's.
     pub(super) async fn open(url: &str) -> Result<Self, Error> {
-        let failed = |error: sqlx::Error| Error::Open(error.into());
         let options = PgConnectOptions::from_str(url)
-            .map_err(failed)?
+            .map_err(|error| failed("at this URL", error))?
             .application_name("throwbar")
             .statement_cache_capacity(STATEMENTS_CACHED_MAX)
             .options(SESSION);
@@ -48,7 +47,7 @@ impl Postgres {
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_with(options.clone())
             .await
-            .map_err(failed)?;
+            .map_err(|error| failed(&name_of(&options), error))?;
         sqlx::migrate!("migrations/postgres")
             .run(&pool)
             .await
@@ -61,6 +60,23 @@ impl Postgres {
             options: Box::new(options),
         })
     }
+}
+
+fn failed(name: &str, error: sqlx::Error) -> Error {
+    Error::Open {
+        name: name.to_owned(),
+        cause: error.into(),
+    }
+}
+
+/// The database as the operator knows it, without anything secret.
+fn name_of(options: &PgConnectOptions) -> String {
+    let database = options.get_database().unwrap_or("of the user's name");
+    format!(
+        "{database} at {}:{}",
+        options.get_host(),
+        options.get_port()
+    )
 }
 
 /// A connection or a pool, to run statements on.

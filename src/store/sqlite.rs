@@ -5,6 +5,8 @@
 //! write never holds up who else is served; or *here*, on a thread that may block, where a whole batch of
 //! statements needs no trip at all (a trip costs about 50 µs, a row about 3).
 
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,6 +16,7 @@ use tokio::sync::{OwnedMutexGuard, Semaphore};
 
 use super::Error;
 use super::engine::EngineError;
+use super::lock::Lock;
 use super::row::{Record, Row};
 use super::values::{Rows, Value};
 
@@ -33,6 +36,7 @@ const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0001_house.
 #[derive(Debug, Clone)]
 pub(super) struct Sqlite {
     path: Arc<Path>,
+    lock: Lock,
     writer: Arc<tokio::sync::Mutex<Connection>>,
     readers: Arc<Readers>,
 }
@@ -45,12 +49,13 @@ struct Readers {
 
 impl Sqlite {
     /// Opens the file, made if it is missing, and brings its schema up to this program's.
-    pub(super) async fn open(path: PathBuf) -> Result<Self, Error> {
+    pub(super) async fn open(path: PathBuf, lock: Lock) -> Result<Self, Error> {
         let path: Arc<Path> = path.into();
         let opened = path.clone();
         let writer = blocking(move || open_writer(&opened)).await?;
         Ok(Self {
             path,
+            lock,
             writer: Arc::new(tokio::sync::Mutex::new(writer)),
             readers: Arc::new(Readers {
                 places: Arc::new(Semaphore::new(READERS_MAX)),
@@ -59,9 +64,9 @@ impl Sqlite {
         })
     }
 
-    /// Where the file is.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// The right to be the only node at the file.
+    pub(super) fn lock(&self) -> Result<Arc<File>, Error> {
+        self.lock.of_life(&self.path)
     }
 
     /// Waits for its turn to write.
@@ -269,8 +274,13 @@ fn bind(statement: &mut rusqlite::CachedStatement<'_>, args: &[Value]) -> Result
 }
 
 fn open_writer(path: &Path) -> Result<Connection, Error> {
+    let failed = |cause: EngineError| Error::Open {
+        name: path.display().to_string(),
+        cause,
+    };
+    make_private(path).map_err(|error| failed(error.into()))?;
     let connection = (|| {
-        let connection = Connection::open(path)?;
+        let connection = Connection::open(path).map_err(without_path)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
         connection.pragma_update(None, "journal_mode", "wal")?;
@@ -282,9 +292,31 @@ fn open_writer(path: &Path) -> Result<Connection, Error> {
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         Ok::<_, rusqlite::Error>(connection)
     })()
-    .map_err(|error| Error::Open(error.into()))?;
+    .map_err(|error: rusqlite::Error| failed(error.into()))?;
     migrate(&connection)?;
     Ok(connection)
+}
+
+/// The same error without its message, which names the file once more.
+fn without_path(error: rusqlite::Error) -> rusqlite::Error {
+    match error {
+        rusqlite::Error::SqliteFailure(code, _) => rusqlite::Error::SqliteFailure(code, None),
+        other => other,
+    }
+}
+
+/// Makes the file, if there is none, so that only its owner can read it; what SQLite puts beside it
+/// gets the same rights.
+fn make_private(path: &Path) -> Result<(), std::io::Error> {
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    match made {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn open_reader(path: &Path) -> Result<Connection, EngineError> {

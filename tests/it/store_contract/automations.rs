@@ -95,10 +95,7 @@ async fn an_automation_knows_its_versions() {
             ..version(&draft, "two", Publication::Off)
         };
         let before = some(store.automation(own, draft.id)).await.standing();
-        assert_eq!(
-            ok(store.save_version(own, &renamed, before)).await,
-            Some(2)
-        );
+        assert_eq!(ok(store.save_version(own, &renamed, before)).await, Some(2));
         // Made from the same as the version that was saved.
         let late = store.save_version(own, &renamed, before).await;
         assert!(matches!(late, Err(Error::Raced)), "{late:?}");
@@ -131,10 +128,7 @@ async fn an_automation_knows_its_versions() {
                 .await
                 .is_none()
         );
-        assert_eq!(
-            ok(store.save_version(other, &renamed, before)).await,
-            None
-        );
+        assert_eq!(ok(store.save_version(other, &renamed, before)).await, None);
         assert!(!ok(store.switch_automation(other, draft.id, Publication::Live)).await);
         assert_eq!(
             ok(store.delete_automation(other, draft.id, now())).await,

@@ -5,7 +5,9 @@ use bytes::Bytes;
 use throwbar::model::{
     AccountId, AutomationId, DeliveryState, EndpointId, IncarnationId, SecretId,
 };
-use throwbar::store::{AutomationStanding, Batch, ClaimRequest, EndpointChange, Error, Publication, Store};
+use throwbar::store::{
+    AutomationStanding, Batch, ClaimRequest, EndpointChange, Error, Publication, Store,
+};
 
 use super::accounts::{api_key, entry};
 use super::lives::until_ended;
