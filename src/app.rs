@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::api;
 use crate::config::{self, Config};
@@ -302,17 +303,24 @@ pub(crate) fn make_folder(path: &Path) -> Result<(), Error> {
     })
 }
 
-/// Returns when the process is asked to stop (SIGINT, SIGTERM).
-pub async fn asked_to_stop() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        // Without the signal only an interrupt stops it in good order.
-        let _ = tokio::signal::ctrl_c().await;
-        return;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+/// Returns, once awaited, when the process is asked to stop (SIGINT, SIGTERM). It listens from the call
+/// on, so that who reads that the server is up can already stop it in good order.
+pub fn asked_to_stop() -> impl Future<Output = ()> + Send + 'static {
+    let signals = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+    async move {
+        let [terminate, interrupt] = signals;
+        tokio::select! {
+            () = received(terminate) => {}
+            () = received(interrupt) => {}
+        }
+    }
+}
+
+/// A signal that can't be listened for never comes: the system does with it what it does.
+async fn received(listening: std::io::Result<Signal>) {
+    match listening {
+        Ok(mut signal) => drop(signal.recv().await),
+        Err(_) => std::future::pending().await,
     }
 }
 

@@ -12,13 +12,14 @@ use crate::telemetry;
 pub(super) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     telemetry::log(&config.log, config.log_format)?;
     let app = App::start(config).await?;
+    let stop = asked_to_stop();
     let mut out = std::io::stdout();
     if let Some(key) = app.first_start().operator_key() {
         writeln!(out, "operator key (shown this once): {key}")?;
     }
     writeln!(out, "listening on http://{}", app.address())?;
     out.flush()?;
-    app.serve(asked_to_stop()).await?;
+    app.serve(stop).await?;
     Ok(ExitCode::SUCCESS)
 }
 
