@@ -9,6 +9,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::net::TcpListener;
@@ -91,6 +92,8 @@ pub enum Error {
     Telemetry(#[source] telemetry::Error),
 }
 
+/// How long one statement for a user may keep the database busy.
+const DOORS_PATIENCE: Duration = Duration::from_secs(5);
 /// How often figures are condensed, so that what is measured between two looks at them does not pile up.
 const UPKEEP_MS: i64 = 5_000;
 /// Open files where the system does not say.
@@ -136,7 +139,8 @@ impl App {
             limits: limits(config),
         };
         let service = Service::new(service::Parts {
-            store,
+            // Connections of their own: whatever is asked there, the pipeline has its.
+            store: store.for_doors(DOORS_PATIENCE),
             vault,
             components,
             clock: Clock::System,
@@ -326,8 +330,6 @@ async fn received(listening: std::io::Result<Signal>) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::model::{ManualClock, Timestamp};
 

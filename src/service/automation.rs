@@ -179,6 +179,7 @@ impl Service {
         who: &Principal<MayRead>,
         page: &PageRequest,
     ) -> Result<Listed<AutomationView>, Error> {
+        let _turn = self.list_turn(who.account()).await?;
         let rows = self
             .inner
             .store
@@ -215,9 +216,9 @@ impl Service {
         let id = check::id(id, "automation")?;
         let mut merges = Merges::default();
         loop {
-            let merged = self.merge_automation(who, id, patch.clone()).await;
-            if !merges.go_on(&merged) {
-                return merged;
+            let done = self.merge_automation(who, id, patch.clone()).await;
+            if !merges.go_on(&done) {
+                return done;
             }
         }
     }

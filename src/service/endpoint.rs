@@ -89,6 +89,7 @@ impl Service {
         who: &Principal<MayRead>,
         page: &PageRequest,
     ) -> Result<Listed<EndpointView>, Error> {
+        let _turn = self.list_turn(who.account()).await?;
         let rows = self
             .inner
             .store
@@ -130,9 +131,9 @@ impl Service {
         let id = check::id(id, "endpoint")?;
         let mut merges = Merges::default();
         loop {
-            let merged = self.merge_endpoint(who, id, &patch).await;
-            if !merges.go_on(&merged) {
-                return merged;
+            let done = self.merge_endpoint(who, id, &patch).await;
+            if !merges.go_on(&done) {
+                return done;
             }
         }
     }

@@ -102,6 +102,17 @@ pub enum Error {
     /// Too many events wait to be evaluated.
     #[error("too many events of {} are waiting to be evaluated: send them again in a moment", whose(*.0))]
     Busy(Full),
+    /// Too many lists of the account are being read.
+    #[error(
+        "too many lists of this account are being read: ask again in a moment, for one after the other"
+    )]
+    Crowded,
+    /// The database would be kept busy for too long.
+    #[error(
+        "the database gave this up, it took too long: ask for less, such as fewer rows, or those of one event or \
+         endpoint, or try again in a moment"
+    )]
+    TooSlow(#[source] store::Error),
     /// The database does not answer, or the node starts or stops.
     #[error("this can't be stored at the moment: try again in a moment")]
     Unavailable,
@@ -173,6 +184,8 @@ impl Error {
             Self::EventConflict { .. } => "event_conflict",
             Self::Busy(Full::Account) => "account_busy",
             Self::Busy(Full::Server) => "server_busy",
+            Self::Crowded => "account_reading",
+            Self::TooSlow(_) => "too_slow",
             Self::Unavailable => "unavailable",
             Self::Store(error) if is_passing(error) => "unavailable",
             Self::Store(_) | Self::Vault(_) | Self::Unreadable { .. } => "internal",
@@ -190,7 +203,7 @@ impl Error {
     /// Whether the same request may succeed in a moment.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Unavailable | Self::Busy(_) => true,
+            Self::Unavailable | Self::Busy(_) | Self::Crowded | Self::TooSlow(_) => true,
             Self::Store(error) => is_passing(error),
             _ => false,
         }
@@ -207,7 +220,10 @@ fn is_passing(error: &store::Error) -> bool {
 
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
-        Self::Store(error)
+        match error {
+            store::Error::TooSlow(_) => Self::TooSlow(error),
+            error => Self::Store(error),
+        }
     }
 }
 

@@ -143,6 +143,7 @@ impl Service {
         who: &Principal<MayReadCatalogue>,
         page: &PageRequest,
     ) -> Result<Listed<EventTypeView>, Error> {
+        let _turn = self.list_turn(who.account()).await?;
         let (limit, after) = (page.limit()?, page.after_name()?);
         let mut rows: Vec<(AccountId, EventTypeEntry)> = Vec::new();
         // One's own first: a stable sort and a dedup leave those where both have the name.
@@ -200,9 +201,9 @@ impl Service {
         let name: EventType = check::id(name, "event type")?;
         let mut merges = Merges::default();
         loop {
-            let merged = self.merge_event_type(who.account(), &name, &patch).await;
-            if !merges.go_on(&merged) {
-                return merged;
+            let done = self.merge_event_type(who.account(), &name, &patch).await;
+            if !merges.go_on(&done) {
+                return done;
             }
         }
     }

@@ -34,6 +34,7 @@ mod profile;
 mod reply;
 mod secret;
 mod subscribe;
+mod turns;
 
 use std::sync::Arc;
 
@@ -72,6 +73,7 @@ use crate::store::Store;
 use crate::vault::Vault;
 use merge::Merges;
 use principal::Known;
+use turns::Turns;
 
 /// Components that are compiled at a time, so that uploads leave processors to deliveries.
 const UPLOADS_MAX: usize = 1;
@@ -151,6 +153,7 @@ struct Inner {
     pipeline: ArcSwapOption<Pipeline>,
     known: Known,
     uploads: Semaphore,
+    turns: Turns,
 }
 
 /// Everything that can be asked of a node. Clones are the same one.
@@ -173,6 +176,7 @@ impl Service {
                 pipeline: ArcSwapOption::empty(),
                 known: Known::default(),
                 uploads: Semaphore::new(UPLOADS_MAX),
+                turns: Turns::default(),
             }),
         }
     }

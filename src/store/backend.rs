@@ -5,9 +5,11 @@
 //! | writers | one connection, `BEGIN IMMEDIATE` | a pool; the fence orders them |
 //! | many rows | one prepared statement, row by row | `UNNEST` |
 //! | taking turns on rows | nobody else is there | `FOR UPDATE SKIP LOCKED` |
+//! | who asks too much | interrupted | `statement_timeout` |
 //! | whose life | a lock on the file | a session's advisory lock |
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use sqlx::Transaction;
 
@@ -67,6 +69,15 @@ impl Backend {
                 Sqlite::open(path, lock).await.map(Self::Sqlite)
             }
             Place::Server(_) => Self::open(url).await,
+        }
+    }
+
+    /// The same database over connections of its own, which are kept busy no longer than `patience` at
+    /// a time.
+    pub(super) fn apart(&self, patience: Duration) -> Self {
+        match self {
+            Self::Sqlite(sqlite) => Self::Sqlite(sqlite.apart(patience)),
+            Self::Postgres(postgres) => Self::Postgres(postgres.apart(patience)),
         }
     }
 

@@ -50,6 +50,8 @@ enum Remedy {
     Again,
     /// Leave the row out.
     LeaveOut,
+    /// Ask for less.
+    Less,
     /// Wait.
     Wait,
 }
@@ -66,14 +68,16 @@ impl<E: Into<EngineError>> From<E> for Error {
         match remedy {
             Remedy::Again => Self::Raced,
             Remedy::LeaveOut => Self::Refused(error),
+            Remedy::Less => Self::TooSlow(error),
             Remedy::Wait => Self::Unavailable(error),
         }
     }
 }
 
 fn of_sqlite(error: &rusqlite::Error) -> Remedy {
-    use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
+    use rusqlite::ErrorCode::{ConstraintViolation, OperationInterrupted, TooBig, TypeMismatch};
     match error.sqlite_error_code() {
+        Some(OperationInterrupted) => Remedy::Less,
         // None: not the engine's own, but a value that can't be bound or read back.
         Some(ConstraintViolation | TooBig | TypeMismatch) | None => Remedy::LeaveOut,
         Some(_) => Remedy::Wait,
@@ -85,6 +89,8 @@ fn of_postgres(error: &sqlx::Error) -> Remedy {
         sqlx::Error::Database(error) => match error.code().as_deref() {
             // It was rolled back for another transaction's sake: deadlock, serialisation.
             Some(code) if code.starts_with("40") => Remedy::Again,
+            // The statement was cancelled: its time was over.
+            Some("57014") => Remedy::Less,
             // Data exceptions and integrity violations.
             Some(code) if code.starts_with("22") || code.starts_with("23") => Remedy::LeaveOut,
             _ => Remedy::Wait,

@@ -30,15 +30,18 @@ mod page;
 mod plan;
 mod plugin;
 mod postgres;
+mod readers;
 mod record;
 mod reply;
 mod row;
+mod scan;
 mod seal;
 mod snapshot;
 mod sqlite;
 mod values;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
@@ -57,7 +60,7 @@ pub use endpoint::{
 };
 pub use endpoint_secret::EndpointSecret;
 pub use engine::EngineError;
-pub use event::{Event, EventFilter};
+pub use event::{Event, EventFilter, EventHead};
 pub use event_type::EventTypeEntry;
 pub use inbox::InboxEvent;
 pub use incarnation::Life;
@@ -117,6 +120,9 @@ pub enum Error {
     /// The database does not answer, or has no room.
     #[error("the database is not available")]
     Unavailable(#[source] EngineError),
+    /// It took longer than whoever asked may keep the database busy; nothing was written.
+    #[error("the database was told to give up after a while")]
+    TooSlow(#[source] EngineError),
     /// The connection was lost in a commit: it may or may not have happened.
     #[error("the outcome of a commit is unknown")]
     OutcomeUnknown(#[source] EngineError),
@@ -160,6 +166,17 @@ impl Store {
             backend: Backend::open_to_serve(url).await?,
             incarnation: Arc::default(),
         })
+    }
+
+    /// The same database over connections of its own, for what users ask: however many ask, nobody else
+    /// waits for a connection, and what takes longer than `patience` is ended
+    /// ([`Error::TooSlow`]).
+    #[must_use]
+    pub fn for_doors(&self, patience: Duration) -> Self {
+        Self {
+            backend: self.backend.apart(patience),
+            incarnation: self.incarnation.clone(),
+        }
     }
 
     /// Whether several nodes can share this database.

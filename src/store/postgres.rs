@@ -1,4 +1,4 @@
-//! The shared engine: a pool of connections to one server.
+//! The shared engine: pools of connections to one server.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,7 +12,10 @@ use super::engine::EngineError;
 use super::row::{Record, Row};
 use super::values::{ColumnValues, Rows, Value};
 
-const CONNECTIONS_MAX: u32 = 16;
+/// Connections of the pipeline's.
+const CONNECTIONS_MAX: u32 = 12;
+/// Connections of the doors'.
+const DOOR_CONNECTIONS_MAX: u32 = 8;
 const STATEMENTS_CACHED_MAX: usize = 256;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -42,9 +45,7 @@ impl Postgres {
             .application_name("throwbar")
             .statement_cache_capacity(STATEMENTS_CACHED_MAX)
             .options(SESSION);
-        let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS_MAX)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
+        let pool = pool(CONNECTIONS_MAX)
             .connect_with(options.clone())
             .await
             .map_err(|error| failed(&name_of(&options), error))?;
@@ -60,6 +61,23 @@ impl Postgres {
             options: Box::new(options),
         })
     }
+
+    /// The same database over a pool of its own, made as it is needed.
+    pub(super) fn apart(&self, patience: Duration) -> Self {
+        let patience_ms = patience.as_millis().to_string();
+        let options = self.options.clone();
+        let options = options.options([("statement_timeout", patience_ms)]);
+        Self {
+            pool: pool(DOOR_CONNECTIONS_MAX).connect_lazy_with(options),
+            options: self.options.clone(),
+        }
+    }
+}
+
+fn pool(connections_max: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(connections_max)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
 }
 
 fn failed(name: &str, error: sqlx::Error) -> Error {

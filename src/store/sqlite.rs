@@ -8,23 +8,26 @@
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tokio::sync::{OwnedMutexGuard, Semaphore};
+use tokio::sync::OwnedMutexGuard;
 
 use super::Error;
 use super::engine::EngineError;
 use super::lock::Lock;
+use super::readers::Readers;
 use super::row::{Record, Row};
 use super::values::{Rows, Value};
 
+/// Readers of the pipeline's.
 const READERS_MAX: usize = 4;
-const STATEMENTS_CACHED_MAX: usize = 128;
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Readers of the doors'.
+const DOOR_READERS_MAX: usize = 6;
+pub(super) const STATEMENTS_CACHED_MAX: usize = 128;
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const WRITER_CACHE_KIB: i64 = 8_000;
-const READER_CACHE_KIB: i64 = 1_000;
 /// Pages in the log before it is worked into the file.
 const CHECKPOINT_PAGES: i64 = 4_000;
 const LOG_BYTES_KEPT: i64 = 64 * 1024 * 1024;
@@ -41,12 +44,6 @@ pub(super) struct Sqlite {
     readers: Arc<Readers>,
 }
 
-#[derive(Debug)]
-struct Readers {
-    places: Arc<Semaphore>,
-    idle: Mutex<Vec<Connection>>,
-}
-
 impl Sqlite {
     /// Opens the file, made if it is missing, and brings its schema up to this program's.
     pub(super) async fn open(path: PathBuf, lock: Lock) -> Result<Self, Error> {
@@ -57,10 +54,7 @@ impl Sqlite {
             path,
             lock,
             writer: Arc::new(tokio::sync::Mutex::new(writer)),
-            readers: Arc::new(Readers {
-                places: Arc::new(Semaphore::new(READERS_MAX)),
-                idle: Mutex::default(),
-            }),
+            readers: Arc::new(Readers::new(READERS_MAX, None)),
         })
     }
 
@@ -79,28 +73,15 @@ impl Sqlite {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, EngineError> + Send + 'static,
     ) -> Result<T, Error> {
-        let path = self.path.clone();
-        let readers = self.readers.clone();
-        let place = readers
-            .places
-            .clone()
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed");
-        Ok(blocking(move || {
-            // Kept until the read is over, also when nobody waits for it any more.
-            let _place = place;
-            let idle = || readers.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            let known = idle().pop();
-            let connection = match known {
-                Some(connection) => connection,
-                None => open_reader(&path)?,
-            };
-            let found = work(&connection);
-            idle().push(connection);
-            found
-        })
-        .await?)
+        self.readers.read(&self.path, work).await
+    }
+
+    /// The same file over readers of its own, none of which reads for longer than `patience`.
+    pub(super) fn apart(&self, patience: Duration) -> Self {
+        Self {
+            readers: Arc::new(Readers::new(DOOR_READERS_MAX, Some(patience))),
+            ..self.clone()
+        }
     }
 }
 
@@ -317,15 +298,6 @@ fn make_private(path: &Path) -> Result<(), std::io::Error> {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }
-}
-
-fn open_reader(path: &Path) -> Result<Connection, EngineError> {
-    let connection = Connection::open(path)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
-    connection.pragma_update(None, "query_only", true)?;
-    connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
-    Ok(connection)
 }
 
 /// Takes the steps that the file has not taken yet, each whole or not at all.

@@ -14,6 +14,7 @@ mod marks;
 mod planning;
 mod plugins;
 mod query_plans;
+mod reading;
 mod repeats;
 mod replies;
 mod takeover;
