@@ -222,6 +222,10 @@ impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
         match error {
             store::Error::TooSlow(_) => Self::TooSlow(error),
+            store::Error::TooMany { what, .. } => Self::Conflict {
+                code: "too_many",
+                why: format!("{error}: remove {what} that are not needed, or use another account"),
+            },
             error => Self::Store(error),
         }
     }

@@ -1,10 +1,11 @@
 //! Automations, their immutable versions, and which version was live from which revision to which.
 
-use super::endpoint::insert_endpoint;
+use super::endpoint::{check_endpoints, insert_endpoint};
 use super::page::{Cursor, Page, start};
 use super::row::record;
 use super::values::args;
 use super::{Error, NewEndpoint, Store, Tx, account};
+use crate::model::limits::AUTOMATIONS_PER_ACCOUNT_MAX;
 use crate::model::{AccountId, AutomationId, EndpointId, Timestamp};
 
 /// An automation, without its versions.
@@ -122,6 +123,10 @@ impl Store {
         let mut tx = self.begin().await?;
         let revision = account::raise_revision(&mut tx, account).await?;
         insert_automation(&mut tx, account, revision, new).await?;
+        let counted = "FROM automations
+             WHERE account_id = $1 AND deleted_at_ms IS NULL AND owner_endpoint_id IS NULL";
+        let limit = ("automations", AUTOMATIONS_PER_ACCOUNT_MAX);
+        account::check_count(&mut tx, account, counted, limit).await?;
         tx.commit().await?;
         Ok(revision)
     }
@@ -339,6 +344,9 @@ async fn insert_version(
 ) -> Result<(), Error> {
     for endpoint in &new.endpoints {
         insert_endpoint(tx, account, endpoint).await?;
+    }
+    if !new.endpoints.is_empty() {
+        check_endpoints(tx, account).await?;
     }
     tx.execute(
         "INSERT INTO automation_versions (account_id, automation_id, version, definition, created_at_ms)

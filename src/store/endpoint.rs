@@ -9,6 +9,7 @@ use super::page::{Cursor, Page, start};
 use super::row::record;
 use super::values::args;
 use super::{Error, NewAutomation, Store, account};
+use crate::model::limits::ENDPOINTS_PER_ACCOUNT_MAX;
 use crate::model::{AccountId, AutomationId, EndpointId, SecretId, Timestamp};
 
 /// Where deliveries go.
@@ -140,6 +141,7 @@ impl Store {
         let mut tx = self.begin().await?;
         let revision = account::raise_revision(&mut tx, account).await?;
         insert_endpoint(&mut tx, account, new).await?;
+        check_endpoints(&mut tx, account).await?;
         if let Some(subscription) = &new.subscription {
             insert_automation(&mut tx, account, revision, subscription).await?;
         }
@@ -291,6 +293,13 @@ impl Store {
         )
         .await
     }
+}
+
+/// Sees that the account has no more endpoints than it may have.
+pub(super) async fn check_endpoints(tx: &mut super::Tx, account: AccountId) -> Result<(), Error> {
+    let counted = "FROM endpoints WHERE account_id = $1 AND deleted_at_ms IS NULL";
+    let limit = ("endpoints", ENDPOINTS_PER_ACCOUNT_MAX);
+    account::check_count(tx, account, counted, limit).await
 }
 
 /// Inserts the endpoint and its secrets; the subscription is the caller's.

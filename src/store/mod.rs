@@ -120,6 +120,14 @@ pub enum Error {
     /// The database does not answer, or has no room.
     #[error("the database is not available")]
     Unavailable(#[source] EngineError),
+    /// The account has as many of them as it may have.
+    #[error("the account has {count_max} {what}, as many as it may have")]
+    TooMany {
+        /// What.
+        what: &'static str,
+        /// How many there may be.
+        count_max: usize,
+    },
     /// It took longer than whoever asked may keep the database busy; nothing was written.
     #[error("the database was told to give up after a while")]
     TooSlow(#[source] EngineError),

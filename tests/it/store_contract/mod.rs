@@ -7,6 +7,7 @@ mod accepting;
 mod accounts;
 mod automations;
 mod claiming;
+mod counts;
 mod endpoints;
 mod fence;
 mod lives;
