@@ -45,8 +45,8 @@ pub(super) async fn once(service: &Service, request: Request, next: Next) -> Res
 
 async fn answer(service: Service, request: Request, next: Next) -> Result<Response, Problem> {
     let who = identify(&service, request.headers()).await?;
-    let (parts, body) = request.into_parts();
-    let body = whole(&service, &parts.extensions, body).await?;
+    let (mut parts, body) = request.into_parts();
+    let body = whole(&service, &mut parts.extensions, body).await?;
     let key = parts
         .headers
         .get(KEY)

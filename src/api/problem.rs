@@ -69,7 +69,8 @@ fn status(error: &Error) -> StatusCode {
         Error::Conflict { .. } | Error::EventConflict { .. } => StatusCode::CONFLICT,
         Error::Busy(_) | Error::Crowded => StatusCode::TOO_MANY_REQUESTS,
         error if error.is_passing() => StatusCode::SERVICE_UNAVAILABLE,
-        Error::Unavailable | Error::TooSlow(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::BodyOverdue { .. } => StatusCode::REQUEST_TIMEOUT,
+        Error::Unavailable | Error::NoRoom | Error::TooSlow(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Store(_) | Error::Vault(_) | Error::Unreadable { .. } => {
             StatusCode::INTERNAL_SERVER_ERROR
         }
@@ -205,6 +206,8 @@ mod tests {
             ),
             (Error::Busy(Full::Account), 429),
             (Error::Crowded, 429),
+            (Error::NoRoom, 503),
+            (Error::BodyOverdue { s: 1 }, 408),
             (Error::Unavailable, 503),
         ] {
             let view = ProblemView::of(&error);

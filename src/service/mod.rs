@@ -32,6 +32,7 @@ mod plugin;
 mod principal;
 mod profile;
 mod reply;
+mod room;
 mod secret;
 mod subscribe;
 mod turns;
@@ -62,6 +63,7 @@ pub use principal::{
 };
 pub use profile::SignatureRequest;
 pub use reply::{ReplySlot, Started};
+pub use room::{BodyRoom, UploadTurn};
 pub use secret::{Rotation, SecretView, WholeSecretView};
 pub use subscribe::Subscribe;
 
@@ -73,6 +75,7 @@ use crate::store::Store;
 use crate::vault::Vault;
 use merge::Merges;
 use principal::Known;
+use room::Rooms;
 use turns::Turns;
 
 /// Components that are compiled at a time, so that uploads leave processors to deliveries.
@@ -154,6 +157,7 @@ struct Inner {
     known: Known,
     uploads: Semaphore,
     turns: Turns,
+    rooms: Rooms,
 }
 
 /// Everything that can be asked of a node. Clones are the same one.
@@ -177,6 +181,7 @@ impl Service {
                 known: Known::default(),
                 uploads: Semaphore::new(UPLOADS_MAX),
                 turns: Turns::default(),
+                rooms: Rooms::default(),
             }),
         }
     }
