@@ -19,6 +19,7 @@ use super::postgres::{self, Postgres};
 use super::row::Record;
 use super::sqlite::{self, Sqlite, SqliteTx};
 use super::values::{Rows, Value};
+use super::written;
 
 /// Connections to one database.
 #[derive(Debug, Clone)]
@@ -174,10 +175,12 @@ impl Tx {
             Self::Sqlite(tx) => tx.commit().await,
             Self::Postgres(tx) => tx.commit().await.map_err(Into::into),
         };
-        committed.map_err(|error| match Error::from(error) {
+        let end = committed.map_err(|error| match Error::from(error) {
             Error::Unavailable(error) if !error.is_answer() => Error::OutcomeUnknown(error),
             other => other,
-        })
+        });
+        written::committed(&end);
+        end
     }
 
     /// Runs `sql`; the count of rows it changed.

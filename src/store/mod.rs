@@ -39,6 +39,7 @@ mod seal;
 mod snapshot;
 mod sqlite;
 mod values;
+mod written;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,6 +71,7 @@ pub use plugin::{NewPluginVersion, Plugin, PluginVersion};
 pub use record::{EndpointMark, NewAttempt, NewRecord};
 pub use reply::StoredReply;
 pub use snapshot::{PublishedAutomation, SnapshotRows};
+pub use written::Written;
 
 use crate::model::IncarnationId;
 use backend::{Backend, Tx};

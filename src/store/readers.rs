@@ -150,8 +150,8 @@ mod tests {
     async fn what_nobody_waits_for_is_ended() {
         let folder = tempfile::tempdir().expect("a folder");
         let path: Arc<Path> = folder.path().join("x.db").into();
-        let readers = Readers::new(1, Some(Duration::from_secs(3600)));
-        let (began, begun) = tokio::sync::oneshot::channel();
+        let readers = Readers::new(1, Some(Duration::from_hours(1)));
+        let (began, started) = tokio::sync::oneshot::channel();
         let endless = readers.read(&path, move |db| {
             began.send(()).ok();
             // As often as it is asked to end before it begins.
@@ -163,7 +163,7 @@ mod tests {
         });
         tokio::select! {
             ended = endless => panic!("{ended:?}"),
-            begun = begun => begun.expect("it began"),
+            started = started => started.expect("it began"),
         }
         let next = readers.read(&path, |db| number(db, "SELECT 1")).await;
         assert_eq!(next.expect("there is a place again"), 1);

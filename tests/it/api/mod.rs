@@ -2,6 +2,7 @@
 //! pipeline.
 
 mod automation;
+mod bodies;
 mod boundary;
 mod endpoint;
 mod event;

@@ -88,6 +88,39 @@ async fn an_endpoint_is_made_with_its_secrets_and_its_subscription_in_one_step()
 }
 
 #[tokio::test]
+async fn a_change_that_was_made_from_what_is_gone_changes_nothing() {
+    on_both(async |engine| {
+        let TestStore { store, .. } = &TestStore::open(engine).await;
+        let own = making::account(store).await;
+        let mut new = making::endpoint();
+        new.subscription = Some(subscription(new.id, "first"));
+        ok(store.create_endpoint(own, &new)).await;
+        let change = |to: &str| EndpointChange {
+            url: Some(format!("https://example.test/{to}")),
+            settings: Some(SettingsChange {
+                from: new.settings.clone(),
+                to: format!("{{\"{to}\":1}}"),
+            }),
+            ..EndpointChange::default()
+        };
+        some(store.change_endpoint(own, new.id, &change("kept"), now())).await;
+        let late = EndpointChange {
+            subscription: Some(SubscriptionChange::End),
+            ..change("late")
+        };
+        let overtaken = store.change_endpoint(own, new.id, &late, now()).await;
+        assert!(matches!(overtaken, Err(Error::Raced)), "{overtaken:?}");
+        let found = some(store.endpoint(own, new.id)).await;
+        assert_eq!(
+            (found.url.as_str(), found.settings.as_str()),
+            ("https://example.test/kept", "{\"kept\":1}")
+        );
+        assert!(ok(store.subscription(own, new.id)).await.is_some());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_change_changes_what_it_names_and_nothing_else() {
     on_both(async |engine| {
         let TestStore { store, .. } = &TestStore::open(engine).await;
@@ -141,25 +174,6 @@ async fn a_change_changes_what_it_names_and_nothing_else() {
             ok(store.subscription(own, new.id)).await.as_deref(),
             Some("second")
         );
-
-        // Made from the same settings as the change that was kept.
-        let late = EndpointChange {
-            url: Some("https://example.test/late".to_owned()),
-            settings: Some(SettingsChange {
-                from: new.settings.clone(),
-                to: "{\"b\":1}".to_owned(),
-            }),
-            subscription: Some(SubscriptionChange::End),
-            ..EndpointChange::default()
-        };
-        let overtaken = store.change_endpoint(own, new.id, &late, now()).await;
-        assert!(matches!(overtaken, Err(Error::Raced)), "{overtaken:?}");
-        let found = some(store.endpoint(own, new.id)).await;
-        assert_eq!(
-            (found.url.as_str(), found.settings.as_str()),
-            ("https://example.test/new", "{\"a\":1}")
-        );
-        assert!(ok(store.subscription(own, new.id)).await.is_some());
 
         let end = EndpointChange {
             subscription: Some(SubscriptionChange::End),

@@ -101,7 +101,7 @@ async fn doors_that_wait_for_the_database_give_up_and_hold_up_nobody_else() {
     assert!(matches!(given_up, Err(Error::TooSlow(_))), "{given_up:?}");
 
     // More of them than there are connections, none of which comes back.
-    let patient = place.store.for_doors(Duration::from_secs(3600));
+    let patient = place.store.for_doors(Duration::from_hours(1));
     let lists: Vec<_> = (0..50)
         .map(|_| {
             let patient = patient.clone();
