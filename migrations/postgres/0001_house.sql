@@ -165,7 +165,7 @@ CREATE TABLE inbox (
     event_id        UUID    NOT NULL,
     revision        BIGINT  NOT NULL,
     holder          UUID    NOT NULL,
-    takeovers       BIGINT  NOT NULL,
+    takeovers       BIGINT  NOT NULL DEFAULT 0,
     set_aside       TEXT,
     PRIMARY KEY (account_id, event_id)
 );
@@ -205,7 +205,7 @@ CREATE TABLE deliveries (
     due_at_ms       BIGINT  CHECK ((state = 'pending') = (due_at_ms IS NOT NULL)),
     holder          UUID    CHECK ((state = 'claimed') = (holder IS NOT NULL)),
     failure         TEXT    CHECK ((state = 'failed') = (failure IS NOT NULL) AND failure IN ('exhausted', 'gone', 'expired')),
-    attempts_made   BIGINT  NOT NULL,
+    attempts_made   BIGINT  NOT NULL DEFAULT 0,
     created_at_ms   BIGINT  NOT NULL,
     settled_at_ms   BIGINT,
     PRIMARY KEY (account_id, id)

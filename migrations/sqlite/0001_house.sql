@@ -165,7 +165,7 @@ CREATE TABLE inbox (
     event_id        BLOB    NOT NULL,
     revision        INTEGER NOT NULL,
     holder          BLOB    NOT NULL,
-    takeovers       INTEGER NOT NULL,
+    takeovers       INTEGER NOT NULL DEFAULT 0,
     set_aside       TEXT,
     PRIMARY KEY (account_id, event_id)
 ) STRICT, WITHOUT ROWID;
@@ -205,7 +205,7 @@ CREATE TABLE deliveries (
     due_at_ms       INTEGER CHECK ((state = 'pending') = (due_at_ms IS NOT NULL)),
     holder          BLOB    CHECK ((state = 'claimed') = (holder IS NOT NULL)),
     failure         TEXT    CHECK ((state = 'failed') = (failure IS NOT NULL) AND failure IN ('exhausted', 'gone', 'expired')),
-    attempts_made   INTEGER NOT NULL,
+    attempts_made   INTEGER NOT NULL DEFAULT 0,
     created_at_ms   INTEGER NOT NULL,
     settled_at_ms   INTEGER,
     PRIMARY KEY (account_id, id)

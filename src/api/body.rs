@@ -12,6 +12,9 @@ use super::problem::Problem;
 use crate::model::limits::COMPONENT_BYTES_MAX;
 use crate::service::{self, BodyRoom, Error, Service, UploadTurn};
 
+/// How much of a body that is too long is still read, so that its sender gets to read the answer:
+/// many only listen once they have sent everything.
+const DISCARDED_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// What an envelope may add to a payload.
 const ENVELOPE_BYTES_MAX: usize = 16 * 1024;
 
@@ -70,13 +73,13 @@ pub(super) async fn whole(
     }
 }
 
-/// The bytes of a body. One that came in one piece is not copied.
+/// The bytes of a body. One that came in one piece is not copied. Of one that is too long nothing is kept.
 async fn gather(
     mut body: Body,
     bytes_max: usize,
     mut room: Option<BodyRoom<'_>>,
 ) -> Result<Bytes, Error> {
-    let (mut first, mut all) = (Bytes::new(), BytesMut::new());
+    let (mut first, mut all, mut seen) = (Bytes::new(), BytesMut::new(), 0_usize);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Error::Malformed {
             why: "the body broke off: send it again".to_owned(),
@@ -85,8 +88,13 @@ async fn gather(
         let Ok(piece) = frame.into_data() else {
             continue;
         };
-        if first.len() + all.len() + piece.len() > bytes_max {
-            return Err(too_large(bytes_max));
+        seen = seen.saturating_add(piece.len());
+        if seen > bytes_max {
+            (first, all, room) = (Bytes::new(), BytesMut::new(), None);
+            if seen > bytes_max.saturating_add(DISCARDED_BYTES_MAX) {
+                break;
+            }
+            continue;
         }
         if let Some(room) = &mut room {
             room.take(piece.len())?;
@@ -98,14 +106,13 @@ async fn gather(
             all.extend_from_slice(&piece);
         }
     }
-    Ok(if all.is_empty() { first } else { all.freeze() })
-}
-
-fn too_large(bytes_max: usize) -> Error {
-    Error::TooLarge {
-        what: "the body",
-        bytes_max,
+    if seen > bytes_max {
+        return Err(Error::TooLarge {
+            what: "the body",
+            bytes_max,
+        });
     }
+    Ok(if all.is_empty() { first } else { all.freeze() })
 }
 
 impl FromRequest<Service> for Whole {

@@ -11,8 +11,9 @@ use crate::telemetry;
 /// Runs the server until it is asked to stop.
 pub(super) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     telemetry::log(&config.log, config.log_format)?;
-    let app = App::start(config).await?;
+    // From here on a signal ends it in good order, however early it comes.
     let stop = asked_to_stop();
+    let app = App::start(config).await?;
     let mut out = std::io::stdout();
     if let Some(key) = app.first_start().operator_key() {
         writeln!(out, "operator key (shown this once): {key}")?;

@@ -9,7 +9,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::crash::crash_point;
 use super::decide;
-use super::lanes::{Feeling, Slot};
+use super::lane::Feeling;
+use super::lanes::Slot;
 use super::plan::Content;
 use super::snapshot::{EndpointView, Snapshot};
 use crate::envelope::{Envelope, Occurrence};
@@ -46,7 +47,21 @@ pub(super) struct Outgoing {
 pub(super) struct Made {
     pub(super) record: Arc<NewRecord>,
     pub(super) slot: Slot,
-    pub(super) feeling: Feeling,
+}
+
+impl Made {
+    /// What it said about the endpoint's strength, and how long that took, in milliseconds.
+    pub(super) fn said(&self) -> (Feeling, i64) {
+        match &self.record.attempt {
+            Some(attempt) => (decide::feeling(attempt.result), attempt.duration_ms),
+            None => (Feeling::Indifferent, 0),
+        }
+    }
+}
+
+/// A delivery that is not sent because the node stops: it waits in the store as it was.
+pub(super) fn hand_back(outgoing: Outgoing, now: Timestamp) -> Made {
+    without_request(outgoing, DeliveryState::Pending { due_at: now })
 }
 
 /// Makes the attempt. Never fails: whatever happens is on the record.
@@ -88,9 +103,7 @@ pub(super) async fn attempt(outgoing: Outgoing, client: &Client, clock: &Clock) 
     let policies = (&view.settings.retry_policy, view.settings.failure_policy);
     let record = record(&outgoing, policies, answer, (now, clock.now()));
     log_failure(&record, view.target.host());
-    let result = record.attempt.as_ref().map(|attempt| attempt.result);
     Made {
-        feeling: result.map_or(Feeling::Indifferent, decide::feeling),
         record: Arc::new(record),
         slot: outgoing.slot,
     }
@@ -148,7 +161,6 @@ fn without_request(outgoing: Outgoing, next: DeliveryState) -> Made {
             mark: EndpointMark::Untouched,
         }),
         slot: outgoing.slot,
-        feeling: Feeling::Indifferent,
     }
 }
 

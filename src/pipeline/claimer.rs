@@ -116,7 +116,8 @@ async fn bring(node: &Arc<Node>, mut turn: Turn, claim: Claim) {
             return;
         }
     };
-    for ((delivery, body), slot) in claim.deliveries.into_iter().zip(bodies).zip(slots) {
+    for ((delivery, body), mut slot) in claim.deliveries.into_iter().zip(bodies).zip(slots) {
+        slot.weigh(body.as_ref().map_or(0, |body| body.content.len()));
         node.send(Outgoing {
             account,
             delivery: delivery.id,

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU16;
 
-use super::lanes::Feeling;
+use super::lane::Feeling;
 use crate::failure::FailurePolicy;
 use crate::model::{AttemptResult, DeliveryState, Failure, Refusal, Timestamp};
 use crate::retry::{Advice, RetryPolicy};

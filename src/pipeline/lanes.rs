@@ -1,93 +1,64 @@
-//! One lane an endpoint: how many deliveries are under way to it, how many may be, and when the
-//! next one that waits in the store is due.
-//!
-//! The window of a lane grows by one with each success and halves when the endpoint shows that it
-//! is overloaded or away, so that a dead endpoint holds few slots for the length of its time-out
-//! and a quick one has as many as it can use. While something is due in the store, fresh
-//! deliveries join it there: they would overtake it for ever.
+//! All lanes of this node, one an endpoint (see [`super::lane`]): who has something due and a free
+//! slot gets a turn to claim, accounts before endpoints, so that nobody's backlog keeps others
+//! waiting. The slots of all lanes together are bounded, in count and in bytes, an account's share
+//! before the server's.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::attempt::Outgoing;
 use super::busy::{Busy, Held};
-use crate::model::{AccountId, EndpointId, Timestamp};
+use super::lane::{Feeling, Lane};
+use super::permit::{Permit, PermitLimits, Permits};
+use crate::model::{AccountId, Clock, EndpointId, Timestamp, limits};
 
-const WINDOW_MIN: u32 = 4;
-const WINDOW_START: u32 = 32;
 /// Most deliveries taken from the store for one endpoint at a time: its turn, then the others'.
-const CLAIM_MAX: usize = 64;
-
-/// What an attempt said about the endpoint's strength.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Feeling {
-    /// It took the delivery.
-    Well,
-    /// It answered, though not with a yes.
-    Indifferent,
-    /// It did not answer, or said that it can't keep up.
-    Overwhelmed,
-}
-
-#[derive(Debug)]
-struct Lane {
-    account: AccountId,
-    window: u32,
-    in_flight: u32,
-    due: Option<Timestamp>,
-    /// A claim is at work; what is spilled meanwhile may not be in its answer.
-    claiming: bool,
-    spilled_meanwhile: Option<Timestamp>,
-}
-
-impl Lane {
-    fn new(account: AccountId) -> Self {
-        Self {
-            account,
-            window: WINDOW_START,
-            in_flight: 0,
-            due: None,
-            claiming: false,
-            spilled_meanwhile: None,
-        }
-    }
-
-    fn is_forgettable(&self) -> bool {
-        self.in_flight == 0 && self.due.is_none() && !self.claiming && self.window >= WINDOW_START
-    }
-}
+const CLAIM_MAX: u32 = 64;
+/// Turns of one account before another's come first.
+const TURNS_PER_ACCOUNT: usize = 8;
+/// What a claimed delivery counts until its body is read.
+const CLAIMED_BYTES: usize = limits::PAYLOAD_BYTES_MAX;
 
 #[derive(Debug, Default)]
 struct State {
-    lanes: HashMap<EndpointId, Lane>,
+    lanes: HashMap<EndpointId, Lane<Outgoing>>,
+    accounts: HashMap<AccountId, HashSet<EndpointId>>,
     /// Lanes with something due that no claim is at, by due time.
     order: BTreeSet<(Timestamp, EndpointId)>,
+    closed: bool,
 }
 
 /// All lanes of this node. Clones are the same.
 #[derive(Debug, Clone)]
 pub(super) struct Lanes {
     window_max: u32,
+    memory: Permits,
     state: Arc<Mutex<State>>,
     wake: Arc<Notify>,
     busy: Busy,
 }
 
-/// A place in a lane. Dropping it frees the place, as if the endpoint had said nothing.
+/// A delivery's place in memory. Dropping it frees the place.
 #[derive(Debug)]
 pub(super) struct Slot {
     lanes: Lanes,
+    account: AccountId,
     endpoint: EndpointId,
-    feeling: Feeling,
-    _held: Held,
+    open: bool,
+    /// Its part of what may be in memory.
+    memory: Permit,
 }
 
-impl Slot {
-    /// Frees the place with what the attempt said.
-    pub(super) fn release(mut self, feeling: Feeling) {
-        self.feeling = feeling;
-    }
+/// What becomes of a delivery that is to be sent.
+pub(super) enum Entry {
+    /// Its request may be opened.
+    Open(Outgoing),
+    /// It comes back when another request has ended.
+    Waits,
+    /// Nothing is sent any more.
+    Closed(Outgoing),
 }
 
 /// A turn to claim what is due at one endpoint.
@@ -95,106 +66,119 @@ impl Slot {
 pub(super) struct Turn {
     pub(super) account: AccountId,
     pub(super) endpoint: EndpointId,
-    /// Places for what the claim brings.
+    /// Slots for what the claim brings.
     pub(super) slots: Vec<Slot>,
     _held: Held,
 }
 
 impl Lanes {
-    pub(super) fn new(window_max: u32, busy: Busy) -> Self {
+    pub(super) fn new(window_max: u32, memory: PermitLimits, busy: Busy) -> Self {
         Self {
-            window_max,
+            window_max: window_max.max(1),
+            memory: Permits::new(memory, busy.clone()),
             state: Arc::default(),
             wake: Arc::default(),
             busy,
         }
     }
 
-    /// A place for a fresh delivery; `None` if it must wait in the store.
+    /// A slot for a fresh delivery of `bytes`; `None` if it must wait in the store.
     pub(super) fn take(
         &self,
         account: AccountId,
         endpoint: EndpointId,
+        bytes: usize,
         now: Timestamp,
     ) -> Option<Slot> {
         let mut state = self.lock();
-        let lane = state
-            .lanes
-            .entry(endpoint)
-            .or_insert_with(|| Lane::new(account));
-        let backlog = lane.claiming || lane.due.is_some_and(|due| due <= now);
-        if backlog || lane.in_flight >= lane.window {
+        let lane = state.lane(account, endpoint, self.window_max);
+        if lane.has_backlog(now) || lane.free() == 0 {
             return None;
         }
-        lane.in_flight += 1;
-        Some(self.slot(endpoint))
+        let memory = self.memory.take(account, bytes).ok()?;
+        lane.take_slots(1);
+        Some(self.slot(account, endpoint, memory))
     }
 
-    fn slot(&self, endpoint: EndpointId) -> Slot {
+    fn slot(&self, account: AccountId, endpoint: EndpointId, memory: Permit) -> Slot {
         Slot {
             lanes: self.clone(),
+            account,
             endpoint,
-            feeling: Feeling::Indifferent,
-            _held: self.busy.hold(),
+            open: false,
+            memory,
         }
     }
 
     /// Something waits in the store for this endpoint, due at `due`. Call it after the commit.
     pub(super) fn waits(&self, account: AccountId, endpoint: EndpointId, due: Timestamp) {
         let mut state = self.lock();
-        let State { lanes, order } = &mut *state;
-        let lane = lanes.entry(endpoint).or_insert_with(|| Lane::new(account));
+        let lane = state.lane(account, endpoint, self.window_max);
         if lane.claiming {
             lane.spilled_meanwhile =
                 Some(lane.spilled_meanwhile.map_or(due, |known| known.min(due)));
         } else if lane.due.is_none_or(|known| due < known) {
-            if let Some(known) = lane.due.replace(due) {
-                order.remove(&(known, endpoint));
+            let known = lane.due.replace(due);
+            if let Some(known) = known {
+                state.order.remove(&(known, endpoint));
             }
-            order.insert((due, endpoint));
+            state.order.insert((due, endpoint));
         }
         self.wake.notify_one();
     }
 
-    /// Turns for up to `limit` endpoints that have something due and a free place, those that have
-    /// waited longest first.
+    /// Turns for up to `limit` endpoints that have something due and a free slot: those that have
+    /// waited longest first, but a few of each account before more of any.
     pub(super) fn turns(&self, now: Timestamp, limit: usize) -> Vec<Turn> {
         let mut state = self.lock();
-        let State { lanes, order } = &mut *state;
-        let ready: Vec<(Timestamp, EndpointId)> = order
-            .iter()
-            .take_while(|(due, _)| *due <= now)
-            .filter(|(_, endpoint)| {
-                lanes
-                    .get(endpoint)
-                    .is_some_and(|lane| lane.in_flight < lane.window)
-            })
-            .take(limit)
-            .copied()
-            .collect();
-        let mut turns = Vec::with_capacity(ready.len());
-        for entry in ready {
-            order.remove(&entry);
-            let endpoint = entry.1;
-            let Some(lane) = lanes.get_mut(&endpoint) else {
+        let mut of_account: HashMap<AccountId, usize> = HashMap::new();
+        let (mut first, mut then) = (Vec::new(), Vec::new());
+        for entry in state.order.iter().take_while(|(due, _)| *due <= now) {
+            let Some(lane) = state.lanes.get(&entry.1).filter(|lane| lane.free() > 0) else {
                 continue;
             };
-            let free = (lane.window - lane.in_flight).min(CLAIM_MAX as u32);
-            lane.in_flight += free;
-            lane.claiming = true;
-            lane.due = None;
-            turns.push(Turn {
-                account: lane.account,
-                endpoint,
-                slots: (0..free).map(|_| self.slot(endpoint)).collect(),
-                _held: self.busy.hold(),
-            });
+            let turns = of_account.entry(lane.account).or_default();
+            *turns += 1;
+            if *turns <= TURNS_PER_ACCOUNT {
+                first.push(*entry);
+            } else if then.len() < limit {
+                then.push(*entry);
+            }
+            if first.len() >= limit {
+                break;
+            }
         }
-        turns
+        let chosen = first.into_iter().chain(then).take(limit);
+        chosen
+            .filter_map(|entry| self.turn(&mut state, entry))
+            .collect()
+    }
+
+    fn turn(&self, state: &mut State, entry: (Timestamp, EndpointId)) -> Option<Turn> {
+        let endpoint = entry.1;
+        let lane = state.lanes.get_mut(&endpoint)?;
+        let account = lane.account;
+        let slots: Vec<Slot> = (0..lane.free().min(CLAIM_MAX))
+            .map_while(|_| self.memory.take(account, CLAIMED_BYTES).ok())
+            .map(|memory| self.slot(account, endpoint, memory))
+            .collect();
+        if slots.is_empty() {
+            return None;
+        }
+        lane.take_slots(slots.len() as u32);
+        lane.claiming = true;
+        lane.due = None;
+        state.order.remove(&entry);
+        Some(Turn {
+            account,
+            endpoint,
+            slots,
+            _held: self.busy.hold(),
+        })
     }
 
     /// Ends a turn: `next_due` is when the next one that is left in the store is due. The slots
-    /// that were not used must have been dropped or kept by now.
+    /// that are not used must have been dropped or kept by now.
     pub(super) fn end_turn(&self, turn: Turn, next_due: Option<Timestamp>) {
         let (account, endpoint) = (turn.account, turn.endpoint);
         drop(turn.slots);
@@ -204,10 +188,14 @@ impl Lanes {
                 return;
             };
             lane.claiming = false;
-            match (next_due, lane.spilled_meanwhile.take()) {
+            let due = match (next_due, lane.spilled_meanwhile.take()) {
                 (Some(left), Some(spilled)) => Some(left.min(spilled)),
                 (left, spilled) => left.or(spilled),
+            };
+            if due.is_none() {
+                state.forget(endpoint, self.window_max);
             }
+            due
         };
         if let Some(due) = due {
             self.waits(account, endpoint, due);
@@ -215,7 +203,7 @@ impl Lanes {
         // The turn itself counts as in hand until here, so that nobody sees a gap.
     }
 
-    /// When the first lane is due that has a free place; `None` if none is.
+    /// When the first lane is due that has a free slot; `None` if none is.
     pub(super) fn next_turn(&self) -> Option<Timestamp> {
         let state = self.lock();
         state
@@ -225,7 +213,7 @@ impl Lanes {
                 state
                     .lanes
                     .get(endpoint)
-                    .is_some_and(|lane| lane.in_flight < lane.window)
+                    .is_some_and(|lane| lane.free() > 0)
             })
             .map(|(due, _)| *due)
     }
@@ -237,30 +225,67 @@ impl Lanes {
             && !state.lanes.values().any(|lane| lane.claiming)
     }
 
+    /// How many more events of the account may be on their way to its quick endpoints; `None`: as
+    /// many as come.
+    pub(super) fn room(&self, account: AccountId, now: Timestamp) -> Option<u32> {
+        // How quickly a receiver answers is a matter of real time.
+        let real_now = Clock::System.now();
+        let state = self.lock();
+        let lanes = state.accounts.get(&account)?;
+        lanes
+            .iter()
+            .filter_map(|endpoint| state.lanes.get(endpoint)?.room(now, real_now))
+            .min()
+    }
+
+    /// Events of the account were let in.
+    pub(super) fn let_come(&self, account: AccountId, events: u32) {
+        let mut state = self.lock();
+        let State {
+            lanes, accounts, ..
+        } = &mut *state;
+        for endpoint in accounts.get(&account).into_iter().flatten() {
+            if let Some(lane) = lanes.get_mut(endpoint) {
+                lane.let_come(events);
+            }
+        }
+    }
+
+    /// What comes back may open its request now; what does not waits for its endpoint's window.
+    pub(super) fn enter(&self, mut outgoing: Outgoing) -> Entry {
+        let mut state = self.lock();
+        if state.closed {
+            return Entry::Closed(outgoing);
+        }
+        let endpoint = outgoing.slot.endpoint;
+        // Its slot keeps the lane.
+        let Some(lane) = state.lanes.get_mut(&endpoint) else {
+            return Entry::Closed(outgoing);
+        };
+        outgoing.slot.open = true;
+        match lane.enter(outgoing) {
+            Some(outgoing) => Entry::Open(outgoing),
+            None => Entry::Waits,
+        }
+    }
+
+    /// From now on nothing is let in. What was waiting for a window.
+    pub(super) fn close(&self) -> Vec<Outgoing> {
+        let mut state = self.lock();
+        state.closed = true;
+        let mut waiting: Vec<Outgoing> = Vec::new();
+        for lane in state.lanes.values_mut() {
+            waiting.extend(lane.close());
+        }
+        for outgoing in &mut waiting {
+            outgoing.slot.open = false;
+        }
+        waiting
+    }
+
     /// Returns after something changed that may make a turn possible.
     pub(super) async fn changed(&self) {
         self.wake.notified().await;
-    }
-
-    fn free(&self, endpoint: EndpointId, feeling: Feeling) {
-        let mut state = self.lock();
-        let Some(lane) = state.lanes.get_mut(&endpoint) else {
-            return;
-        };
-        lane.in_flight -= 1;
-        lane.window = match feeling {
-            Feeling::Well => (lane.window + 1).min(self.window_max),
-            Feeling::Indifferent => lane.window,
-            Feeling::Overwhelmed => (lane.window / 2).max(WINDOW_MIN),
-        };
-        let waiting = lane.due.is_some();
-        if lane.is_forgettable() {
-            state.lanes.remove(&endpoint);
-        }
-        drop(state);
-        if waiting {
-            self.wake.notify_one();
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -268,47 +293,94 @@ impl Lanes {
     }
 }
 
+impl State {
+    fn lane(
+        &mut self,
+        account: AccountId,
+        endpoint: EndpointId,
+        window_max: u32,
+    ) -> &mut Lane<Outgoing> {
+        self.lanes.entry(endpoint).or_insert_with(|| {
+            self.accounts.entry(account).or_default().insert(endpoint);
+            Lane::new(account, window_max)
+        })
+    }
+
+    fn forget(&mut self, endpoint: EndpointId, window_max: u32) {
+        let Some(lane) = self.lanes.get(&endpoint) else {
+            return;
+        };
+        if !lane.is_forgettable(window_max) {
+            return;
+        }
+        let account = lane.account;
+        self.lanes.remove(&endpoint);
+        if let Some(lanes) = self.accounts.get_mut(&account) {
+            lanes.remove(&endpoint);
+            if lanes.is_empty() {
+                self.accounts.remove(&account);
+            }
+        }
+    }
+}
+
+impl Slot {
+    /// Its request has ended. What comes back may now open one each.
+    pub(super) fn leave(&mut self, feeling: Feeling, answer_ms: i64) -> Vec<Outgoing> {
+        if !std::mem::take(&mut self.open) {
+            return Vec::new();
+        }
+        let real_now = Clock::System.now();
+        let mut state = self.lanes.lock();
+        let Some(lane) = state.lanes.get_mut(&self.endpoint) else {
+            return Vec::new();
+        };
+        lane.leave(feeling, answer_ms, real_now, self.lanes.window_max)
+    }
+
+    /// Its delivery turned out to have `bytes`.
+    pub(super) fn weigh(&mut self, bytes: usize) {
+        self.memory = self.lanes.memory.take_over(self.account, bytes);
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.lanes.free(self.endpoint, self.feeling);
+        // Whoever opened a request and could not say how it ended was stopped with the whole node: who
+        // waited goes down with it.
+        drop(self.leave(Feeling::Indifferent, 0));
+        let mut state = self.lanes.lock();
+        let Some(lane) = state.lanes.get_mut(&self.endpoint) else {
+            return;
+        };
+        lane.give_slot_back();
+        let waiting = lane.due.is_some();
+        state.forget(self.endpoint, self.lanes.window_max);
+        drop(state);
+        if waiting {
+            self.lanes.wake.notify_one();
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::lane::{SLOTS_PER_WINDOW, WINDOW_START};
 
     const NOW: Timestamp = Timestamp::from_ms(1_000);
 
     fn lanes() -> (Lanes, AccountId, EndpointId) {
-        let lanes = Lanes::new(256, Busy::default());
+        let lanes = Lanes::new(256, PermitLimits::default(), Busy::default());
         (lanes, AccountId::mint(NOW), EndpointId::mint(NOW))
-    }
-
-    #[test]
-    fn an_overwhelmed_lane_shrinks_and_a_well_one_grows() {
-        let (lanes, account, endpoint) = lanes();
-        for _ in 0..10 {
-            lanes
-                .take(account, endpoint, NOW)
-                .expect("a place")
-                .release(Feeling::Overwhelmed);
-        }
-        let held: Vec<_> = std::iter::from_fn(|| lanes.take(account, endpoint, NOW)).collect();
-        assert_eq!(held.len(), WINDOW_MIN as usize);
-        for slot in held {
-            slot.release(Feeling::Well);
-        }
-        let held: Vec<_> = std::iter::from_fn(|| lanes.take(account, endpoint, NOW)).collect();
-        assert_eq!(held.len(), 2 * WINDOW_MIN as usize);
     }
 
     #[test]
     fn fresh_deliveries_join_a_backlog_and_not_a_later_retry() {
         let (lanes, account, endpoint) = lanes();
         lanes.waits(account, endpoint, NOW.plus_ms(10));
-        assert!(lanes.take(account, endpoint, NOW).is_some());
-        assert!(lanes.take(account, endpoint, NOW.plus_ms(10)).is_none());
+        assert!(lanes.take(account, endpoint, 1, NOW).is_some());
+        assert!(lanes.take(account, endpoint, 1, NOW.plus_ms(10)).is_none());
     }
 
     #[test]
@@ -325,16 +397,48 @@ mod tests {
         lanes.end_turn(turn, None);
         assert!(lanes.nothing_due(NOW));
         assert!(lanes.busy.is_idle());
+        assert!(lanes.lock().accounts.is_empty(), "nothing is kept of it");
     }
 
     #[test]
-    fn a_lane_without_places_gets_no_turn_until_one_is_free() {
+    fn a_lane_without_slots_gets_no_turn_until_one_is_free() {
         let (lanes, account, endpoint) = lanes();
-        let mut held: Vec<_> = std::iter::from_fn(|| lanes.take(account, endpoint, NOW)).collect();
+        let mut held: Vec<_> =
+            std::iter::from_fn(|| lanes.take(account, endpoint, 1, NOW)).collect();
+        assert_eq!(held.len() as u32, WINDOW_START * SLOTS_PER_WINDOW);
         lanes.waits(account, endpoint, NOW);
         assert!(lanes.turns(NOW, 10).is_empty());
         assert_eq!(lanes.next_turn(), None);
         held.pop();
         assert_eq!(lanes.turns(NOW, 10).len(), 1);
+    }
+
+    #[test]
+    fn an_account_has_its_share_of_memory_and_no_more() {
+        let bounds = PermitLimits {
+            events_max: 100,
+            bytes_max: 1000,
+            account_pct: 50,
+        };
+        let lanes = Lanes::new(256, bounds, Busy::default());
+        let (loud, calm) = (AccountId::mint(NOW), AccountId::mint(NOW));
+        let held: Vec<_> = (0..100)
+            .map_while(|_| lanes.take(loud, EndpointId::mint(NOW), 100, NOW))
+            .collect();
+        assert_eq!(held.len(), 5, "half of the bytes");
+        assert!(lanes.take(calm, EndpointId::mint(NOW), 100, NOW).is_some());
+    }
+
+    #[test]
+    fn an_account_with_many_backlogs_leaves_turns_to_others() {
+        let (lanes, loud, _) = lanes();
+        for _ in 0..30 {
+            lanes.waits(loud, EndpointId::mint(NOW), NOW);
+        }
+        let calm = AccountId::mint(NOW);
+        lanes.waits(calm, EndpointId::mint(NOW), NOW.plus_ms(5));
+        let turns = lanes.turns(NOW.plus_ms(5), 10);
+        assert_eq!(turns.len(), 10);
+        assert!(turns.iter().any(|turn| turn.account == calm));
     }
 }

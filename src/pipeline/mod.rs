@@ -26,6 +26,7 @@ pub mod components;
 pub mod crash;
 mod decide;
 mod evaluate;
+mod lane;
 mod lanes;
 mod node;
 mod permit;
@@ -88,8 +89,10 @@ pub struct Parts {
 pub struct Limits {
     /// Between acceptance and plan.
     pub permits: PermitLimits,
-    /// Most deliveries under way to one endpoint.
+    /// Most requests open to one endpoint.
     pub endpoint_window_max: u32,
+    /// Deliveries in memory.
+    pub slots: PermitLimits,
     /// Threads that run plugins.
     pub plugin_threads: usize,
     /// How long a shutdown waits for what is under way.
@@ -101,6 +104,7 @@ impl Default for Limits {
         Self {
             permits: PermitLimits::default(),
             endpoint_window_max: 256,
+            slots: PermitLimits::default(),
             plugin_threads: 2,
             shutdown_ms: 20_000,
         }
@@ -160,7 +164,11 @@ impl Pipeline {
             clock: parts.clock,
             holder: life.id(),
             permits: Permits::new(parts.limits.permits, busy.clone()),
-            lanes: Lanes::new(parts.limits.endpoint_window_max, busy.clone()),
+            lanes: Lanes::new(
+                parts.limits.endpoint_window_max,
+                parts.limits.slots,
+                busy.clone(),
+            ),
             queue: Queue::new(busy.clone()),
             workers: Workers::start(parts.limits.plugin_threads).map_err(store::Error::Lock)?,
             busy,
@@ -267,6 +275,9 @@ impl Pipeline {
     pub async fn shut_down(&self) -> Result<(), store::Error> {
         let node = &self.node;
         node.closing.store(true, Ordering::SeqCst);
+        for outgoing in node.lanes.close() {
+            node.hand_back(outgoing);
+        }
         let patience = Duration::from_millis(self.shutdown_ms);
         if tokio::time::timeout(patience, node.busy.idle())
             .await

@@ -9,14 +9,14 @@ use tokio_util::task::TaskTracker;
 use super::attempt::{self, Outgoing};
 use super::busy::Busy;
 use super::components::Components;
-use super::lanes::Lanes;
+use super::lanes::{Entry, Lanes};
 use super::permit::Permits;
 use super::queue::{PlanEntry, Queue};
 use super::snapshot::{Compiled, Snapshot, Snapshots};
 use super::workers::Workers;
 use super::writer::Fresh;
 use super::{SnapshotError, evaluate, plan};
-use crate::model::{Clock, IncarnationId};
+use crate::model::{AccountId, Clock, IncarnationId};
 use crate::outbound::Client;
 use crate::store::{self, Store};
 
@@ -43,10 +43,20 @@ impl Node {
         self.closing.load(Ordering::SeqCst)
     }
 
+    /// How many more events of the account may be on their way.
+    pub(super) fn room(&self, account: AccountId) -> usize {
+        self.lanes
+            .room(account, self.clock.now())
+            .map_or(usize::MAX, |room| {
+                (room as usize).saturating_sub(self.permits.accepted(account))
+            })
+    }
+
     /// Ends the incarnation because of `error`. What it holds is taken over, by its next one or
     /// by another node.
     pub(super) fn end(&self, error: &(dyn std::error::Error + 'static)) {
         self.closing.store(true, Ordering::SeqCst);
+        drop(self.lanes.close());
         if !self.ended.send_replace(true) {
             tracing::error!(error, incarnation.id = %self.holder, "the incarnation ends");
         }
@@ -63,13 +73,35 @@ impl Node {
         });
     }
 
-    /// Sends a claimed delivery and has the outcome recorded.
+    /// Sends a claimed delivery as soon as its endpoint's window allows it, and has the outcome
+    /// recorded.
     pub(super) fn send(self: &Arc<Self>, outgoing: Outgoing) {
+        match self.lanes.enter(outgoing) {
+            Entry::Open(outgoing) => self.attempt(outgoing),
+            Entry::Waits => {}
+            Entry::Closed(outgoing) => self.hand_back(outgoing),
+        }
+    }
+
+    fn attempt(self: &Arc<Self>, outgoing: Outgoing) {
         let node = self.clone();
         self.spawn(async move {
-            let made = attempt::attempt(outgoing, &node.client, &node.clock).await;
+            // Boxed once: a large future is moved at every layer around it.
+            let attempt = Box::pin(attempt::attempt(outgoing, &node.client, &node.clock));
+            let mut made = attempt.await;
+            let (feeling, answer_ms) = made.said();
+            let next = made.slot.leave(feeling, answer_ms);
             node.queue.record(made);
+            for outgoing in next {
+                node.attempt(outgoing);
+            }
         });
+    }
+
+    /// What is not sent any more waits in the store.
+    pub(super) fn hand_back(&self, outgoing: Outgoing) {
+        self.queue
+            .record(attempt::hand_back(outgoing, self.clock.now()));
     }
 
     /// Evaluates events and plans what follows. Those whose account is in memory and that run no
@@ -150,13 +182,14 @@ impl Node {
         let plan::Plan { mut rows, contents } =
             plan::plan((account, revision), &event, &snapshot, &evaluated, now);
         let mut slots = Vec::with_capacity(rows.deliveries.len());
-        for delivery in &mut rows.deliveries {
+        for (delivery, content) in rows.deliveries.iter_mut().zip(&contents) {
             let open = snapshot.enabled
                 && snapshot
                     .endpoint(delivery.endpoint)
                     .is_some_and(|view| view.enabled);
             let slot = if open {
-                self.lanes.take(account, delivery.endpoint, now)
+                self.lanes
+                    .take(account, delivery.endpoint, content.payload.len(), now)
             } else {
                 None
             };

@@ -42,6 +42,7 @@ pub enum Full {
 struct Use {
     events: usize,
     bytes: usize,
+    accepted: usize,
 }
 
 #[derive(Debug, Default)]
@@ -64,6 +65,7 @@ pub(super) struct Permit {
     permits: Permits,
     account: AccountId,
     bytes: usize,
+    accepted: bool,
     _held: Held,
 }
 
@@ -100,9 +102,17 @@ impl Permits {
         Ok(self.give(&mut uses, account, bytes))
     }
 
-    /// A permit for an event that was accepted before: it can't be refused any more.
+    /// A permit for what was accepted before: it can't be refused any more.
     pub(super) fn take_over(&self, account: AccountId, bytes: usize) -> Permit {
-        self.give(&mut self.lock(), account, bytes)
+        let mut permit = self.give(&mut self.lock(), account, bytes);
+        permit.accepted();
+        permit
+    }
+
+    /// How many of the account's events are accepted and not yet planned.
+    pub(super) fn accepted(&self, account: AccountId) -> usize {
+        let uses = self.lock();
+        uses.accounts.get(&account).map_or(0, |own| own.accepted)
     }
 
     fn give(&self, uses: &mut Uses, account: AccountId, bytes: usize) -> Permit {
@@ -115,6 +125,7 @@ impl Permits {
             permits: self.clone(),
             account,
             bytes,
+            accepted: false,
             _held: self.busy.hold(),
         }
     }
@@ -129,6 +140,18 @@ fn fits(used: Use, bytes: usize, events_max: usize, bytes_max: usize) -> bool {
     used.events == 0 || (used.events < events_max && used.bytes + bytes <= bytes_max)
 }
 
+impl Permit {
+    /// Its event is durable.
+    pub(super) fn accepted(&mut self) {
+        let mut uses = self.permits.lock();
+        if let Some(own) = uses.accounts.get_mut(&self.account)
+            && !std::mem::replace(&mut self.accepted, true)
+        {
+            own.accepted += 1;
+        }
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
         let mut uses = self.permits.lock();
@@ -137,6 +160,7 @@ impl Drop for Permit {
         if let Some(own) = uses.accounts.get_mut(&self.account) {
             own.events -= 1;
             own.bytes -= self.bytes;
+            own.accepted -= usize::from(self.accepted);
             if own.events == 0 {
                 uses.accounts.remove(&self.account);
             }

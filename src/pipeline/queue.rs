@@ -1,8 +1,8 @@
 //! What waits for the writer, by priority: what was recorded goes first, then what was planned,
 //! then what is to be accepted, then claims.
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
 
@@ -13,11 +13,17 @@ use super::permit::Permit;
 use super::plan::Content;
 use super::snapshot::Snapshot;
 use super::{AcceptError, Acknowledged};
+use crate::model::{AccountId, Clock};
 use crate::store::{Claim, ClaimRequest, NewEvent, NewPlan, SetAside};
-use std::sync::Arc;
 
 /// Most entries of each kind in one commit.
 const BATCH_ENTRIES_MAX: usize = 512;
+/// Most claims in one commit: each is several statements.
+const BATCH_CLAIMS_MAX: usize = 64;
+/// How far into the waiting events a commit looks for those that may come.
+const LOOK_MAX: usize = 4 * BATCH_ENTRIES_MAX;
+/// How long events that may not come yet wait for something else to happen.
+const PACE_MS: i64 = 20;
 /// Most bytes of payload in one commit.
 const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 
@@ -160,18 +166,29 @@ impl Queue {
         }
     }
 
-    /// The next commit's entries, as soon as there are any.
-    pub(super) async fn next(&self) -> Entries {
+    /// The next commit's entries, as soon as there are any. `room`: how many more events of an account
+    /// may be on their way.
+    pub(super) async fn next(&self, room: impl Fn(AccountId) -> usize) -> Entries {
         loop {
-            let entries = self.take();
+            let (entries, held_up) = self.take(&room);
             if entries.len() > 0 {
                 return entries;
             }
-            self.filled.notified().await;
+            if held_up {
+                // Receivers' time, not the product's.
+                let real = Clock::System;
+                tokio::select! {
+                    () = self.filled.notified() => {}
+                    () = real.sleep_until(real.now().plus_ms(PACE_MS)) => {}
+                }
+            } else {
+                self.filled.notified().await;
+            }
         }
     }
 
-    fn take(&self) -> Entries {
+    /// What fits into a commit, and whether events wait that may not come yet.
+    fn take(&self, room: &impl Fn(AccountId) -> usize) -> (Entries, bool) {
         let mut waiting = self.lock();
         let mut entries = Entries::default();
         let mut bytes = 0;
@@ -186,12 +203,14 @@ impl Queue {
             bytes <= BATCH_BYTES_MAX
         });
         entries.aside = drain(&mut waiting.aside, |_| true);
-        entries.accepts = drain(&mut waiting.accepts, |accept| {
-            bytes += accept.event.payload.len();
-            bytes <= BATCH_BYTES_MAX
-        });
-        entries.claims = drain(&mut waiting.claims, |_| true);
-        entries
+        entries.accepts = let_in(
+            &mut waiting.accepts,
+            room,
+            BATCH_BYTES_MAX.saturating_sub(bytes),
+        );
+        let claims = waiting.claims.len().min(BATCH_CLAIMS_MAX);
+        entries.claims = waiting.claims.drain(..claims).collect();
+        (entries, !waiting.accepts.is_empty())
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -207,6 +226,42 @@ fn drain<T>(from: &mut VecDeque<T>, mut fits: impl FnMut(&T) -> bool) -> Vec<T> 
             Some(entry) if fits(entry) || taken.is_empty() => taken.extend(from.pop_front()),
             _ => break,
         }
+    }
+    taken
+}
+
+/// Takes events in their order, of each account as many as there is room for. A single one always
+/// fits into the bytes.
+fn let_in(
+    waiting: &mut VecDeque<AcceptEntry>,
+    room: &impl Fn(AccountId) -> usize,
+    bytes_max: usize,
+) -> Vec<AcceptEntry> {
+    let mut rooms: HashMap<AccountId, usize> = HashMap::new();
+    let mut taken = Vec::with_capacity(waiting.len().min(BATCH_ENTRIES_MAX));
+    let mut kept = Vec::new();
+    let mut bytes = 0;
+    for _ in 0..LOOK_MAX {
+        let Some(entry) = waiting.pop_front() else {
+            break;
+        };
+        let account = entry.event.account;
+        let left = rooms.entry(account).or_insert_with(|| room(account));
+        let bytes_after = bytes + entry.event.payload.len();
+        if *left == 0 {
+            kept.push(entry);
+        } else if taken.is_empty() || (taken.len() < BATCH_ENTRIES_MAX && bytes_after <= bytes_max)
+        {
+            *left -= 1;
+            bytes = bytes_after;
+            taken.push(entry);
+        } else {
+            kept.push(entry);
+            break;
+        }
+    }
+    for entry in kept.into_iter().rev() {
+        waiting.push_front(entry);
     }
     taken
 }

@@ -7,6 +7,7 @@
 //! if it is shared; an embedded one is tried again, with intake refused meanwhile and nothing that
 //! was acknowledged let go.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::crash::crash_point;
@@ -15,7 +16,7 @@ use super::queue::{AcceptEntry, Entries, PlanEntry};
 use super::{AcceptError, Acknowledged};
 use crate::automation::EventType;
 use crate::envelope::Envelope;
-use crate::model::{Clock, DeliveryState};
+use crate::model::{AccountId, Clock, DeliveryState};
 use crate::pipeline::attempt::{Made, Outgoing};
 use crate::pipeline::evaluate::EvaluatedEvent;
 use crate::store::{self, Accepted, Batch, BatchOutcome, SetAside};
@@ -26,7 +27,14 @@ const PAUSE_MS: i64 = 200;
 /// Writes until the incarnation ends.
 pub(super) async fn run(node: Arc<Node>) {
     loop {
-        let entries = node.queue.next().await;
+        let entries = node.queue.next(|account| node.room(account)).await;
+        let mut let_in: HashMap<AccountId, u32> = HashMap::new();
+        for accept in &entries.accepts {
+            *let_in.entry(accept.event.account).or_default() += 1;
+        }
+        for (account, events) in let_in {
+            node.lanes.let_come(account, events);
+        }
         if let Err(error) = write(&node, entries).await {
             node.end(&error);
             return;
@@ -219,7 +227,7 @@ fn recorded(node: &Arc<Node>, made: Made) {
         _ => "kept_back",
     };
     metrics::counter!("throwbar_deliveries_total", "outcome" => word).increment(1);
-    made.slot.release(made.feeling);
+    drop(made.slot);
 }
 
 fn planned(node: &Arc<Node>, plan: PlanEntry) {
@@ -266,12 +274,13 @@ pub(super) struct Fresh {
 fn accepted(entry: AcceptEntry, outcome: Accepted) -> Option<Fresh> {
     let AcceptEntry {
         event,
-        permit,
+        mut permit,
         reply,
     } = entry;
     let event = Arc::unwrap_or_clone(event);
     let (answer, fresh) = match outcome {
         Accepted::New { revision } => {
+            permit.accepted();
             let fresh = Fresh {
                 account: event.account,
                 revision,

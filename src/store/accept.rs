@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::Error;
 use super::backend::Tx;
-use super::values::{Columns, Kind, Rows, values};
+use super::values::{Columns, Kind, Rows, Shape, values};
 use crate::model::{AccountId, EventId, IncarnationId, Timestamp};
 
 /// An event to be accepted.
@@ -126,14 +126,18 @@ pub(super) async fn write(
     }
     tx.execute_rows(
         rows,
-        "INSERT INTO events (account_id, id, type, occurred_at_ms, client_id, payload)
-         SELECT * FROM v",
+        Shape::Insert {
+            into: "events",
+            tail: "",
+        },
     )
     .await?;
     tx.execute_rows(
         inbox,
-        "INSERT INTO inbox (account_id, event_id, revision, holder, takeovers)
-         SELECT v.*, 0 FROM v",
+        Shape::Insert {
+            into: "inbox",
+            tail: "",
+        },
     )
     .await?;
     Ok(outcomes)

@@ -18,7 +18,7 @@ use super::lock::Lock;
 use super::postgres::{self, Postgres};
 use super::row::Record;
 use super::sqlite::{self, Sqlite, SqliteTx};
-use super::values::{Rows, Value};
+use super::values::{Rows, Shape, Value};
 use super::written;
 
 /// Connections to one database.
@@ -113,21 +113,21 @@ impl Backend {
         }
     }
 
-    /// Runs `body` over `rows`, which it knows as the table `v`, outside any transaction; the rows
-    /// it returns.
+    /// Does it with the rows outside any transaction; the rows that come back.
     pub(super) async fn fetch_rows<T: Record>(
         &self,
         rows: Rows,
-        body: &str,
+        shape: Shape,
     ) -> Result<Vec<T>, Error> {
         match self {
             Self::Sqlite(sqlite) => {
-                let body = body.to_owned();
                 sqlite
-                    .read(move |connection| sqlite::fetch_rows(connection, &rows, &body))
+                    .read(move |connection| sqlite::fetch_rows(connection, &rows, shape))
                     .await
             }
-            Self::Postgres(postgres) => Ok(postgres::fetch_rows(&postgres.pool, rows, body).await?),
+            Self::Postgres(postgres) => {
+                Ok(postgres::fetch_rows(&postgres.pool, rows, shape).await?)
+            }
         }
     }
 
@@ -211,32 +211,30 @@ impl Tx {
         })
     }
 
-    /// Runs `body` over `rows`, which it knows as the table `v`.
-    pub(super) async fn execute_rows(&mut self, rows: Rows, body: &str) -> Result<(), Error> {
+    /// Does it with the rows.
+    pub(super) async fn execute_rows(&mut self, rows: Rows, shape: Shape) -> Result<(), Error> {
         match self {
             Self::Sqlite(tx) => {
-                let body = body.to_owned();
-                tx.on(move |connection| sqlite::execute_rows(connection, &rows, &body))
+                tx.on(move |connection| sqlite::execute_rows(connection, &rows, shape))
                     .await?;
             }
-            Self::Postgres(tx) => postgres::execute_rows(&mut **tx, rows, body).await?,
+            Self::Postgres(tx) => postgres::execute_rows(&mut **tx, rows, shape).await?,
         }
         Ok(())
     }
 
-    /// Runs `body` over `rows`; the rows it returns.
+    /// Does it with the rows; the rows that come back.
     pub(super) async fn fetch_rows<T: Record>(
         &mut self,
         rows: Rows,
-        body: &str,
+        shape: Shape,
     ) -> Result<Vec<T>, Error> {
         Ok(match self {
             Self::Sqlite(tx) => {
-                let body = body.to_owned();
-                tx.on(move |connection| sqlite::fetch_rows(connection, &rows, &body))
+                tx.on(move |connection| sqlite::fetch_rows(connection, &rows, shape))
                     .await?
             }
-            Self::Postgres(tx) => postgres::fetch_rows(&mut **tx, rows, body).await?,
+            Self::Postgres(tx) => postgres::fetch_rows(&mut **tx, rows, shape).await?,
         })
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 
 use super::row::record;
-use super::values::{Columns, Kind, Rows, values};
+use super::values::{Columns, Kind, Rows, Shape, values};
 use super::{ClaimedDelivery, Error, Store};
 use crate::model::{AccountId, AutomationId, EventId, Timestamp};
 
@@ -85,7 +85,7 @@ impl Store {
         }
         let mut found: HashMap<Key, StoredBody> = HashMap::with_capacity(deliveries.len());
         for (rows, sql) in [(payloads, PAYLOADS_SQL), (outputs, OUTPUTS_SQL)] {
-            let rows: Vec<BodyRow> = self.backend.fetch_rows(rows, sql).await?;
+            let rows: Vec<BodyRow> = self.backend.fetch_rows(rows, Shape::Query(sql)).await?;
             found.extend(rows.into_iter().map(BodyRow::into_entry));
         }
         Ok(deliveries

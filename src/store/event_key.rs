@@ -7,7 +7,7 @@ use super::Error;
 use super::accept::{Accepted, NewEvent, NewKey};
 use super::backend::Tx;
 use super::row::record;
-use super::values::{Columns, Kind, Rows, values};
+use super::values::{Columns, Kind, Rows, Shape, values};
 use crate::model::{AccountId, EventId};
 
 const KEY_COLUMNS: Columns = &[
@@ -96,9 +96,11 @@ async fn find_owners(tx: &mut Tx, keyed: &[&NewEvent]) -> Result<Owners, Error> 
     let found: Vec<Owner> = tx
         .fetch_rows(
             rows,
-            "SELECT k.account_id, k.kind, k.key, k.event_id, k.body_hash FROM v
-             JOIN event_keys k ON k.account_id = v.account_id AND k.kind = v.kind AND k.key = v.key
-             WHERE k.expires_at_ms IS NULL OR k.expires_at_ms > v.claimed_at_ms",
+            Shape::Query(
+                "SELECT k.account_id, k.kind, k.key, k.event_id, k.body_hash FROM v
+                 JOIN event_keys k ON k.account_id = v.account_id AND k.kind = v.kind AND k.key = v.key
+                 WHERE k.expires_at_ms IS NULL OR k.expires_at_ms > v.claimed_at_ms",
+            ),
         )
         .await?;
     Ok(found
@@ -122,14 +124,15 @@ async fn insert(tx: &mut Tx, mut fresh: Vec<(&NewEvent, &NewKey)>) -> Result<(),
     let taken: Vec<(EventId,)> = tx
         .fetch_rows(
             rows,
-            "INSERT INTO event_keys (account_id, kind, key, event_id, body_hash, expires_at_ms,
-               claimed_at_ms)
-             SELECT * FROM v WHERE TRUE
-             ON CONFLICT (account_id, kind, key) DO UPDATE SET event_id = excluded.event_id,
+            Shape::Insert {
+                into: "event_keys",
+                tail:
+                    "ON CONFLICT (account_id, kind, key) DO UPDATE SET event_id = excluded.event_id,
                body_hash = excluded.body_hash, expires_at_ms = excluded.expires_at_ms,
                claimed_at_ms = excluded.claimed_at_ms
              WHERE event_keys.expires_at_ms <= excluded.claimed_at_ms
              RETURNING event_id",
+            },
         )
         .await?;
     if taken.len() < wanted {

@@ -7,7 +7,7 @@ use super::Error;
 use super::account::raise_revision;
 use super::backend::Tx;
 use super::record::{EndpointMark, NewRecord};
-use super::values::{Columns, Kind, Rows, Value, args, values};
+use super::values::{Columns, Kind, Rows, Shape, Value, args, values};
 use crate::model::{AccountId, EndpointId, Timestamp};
 
 /// An endpoint that was disabled, and why.
@@ -80,9 +80,12 @@ async fn wipe(tx: &mut Tx, mut succeeded: Vec<Which>) -> Result<(), Error> {
     }
     tx.execute_rows(
         rows,
-        "UPDATE endpoints SET failing_since_ms = NULL FROM v
-         WHERE endpoints.account_id = v.account_id AND endpoints.id = v.id
-           AND endpoints.failing_since_ms IS NOT NULL",
+        Shape::Update {
+            table: "endpoints",
+            key: 2,
+            set: "failing_since_ms = NULL",
+            only_if: "failing_since_ms IS NOT NULL",
+        },
     )
     .await
 }

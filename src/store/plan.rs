@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::Error;
 use super::backend::Tx;
-use super::values::{Columns, Kind, Rows, Value, args, values};
+use super::values::{Columns, Kind, Rows, Shape, Value, args, values};
 use crate::model::{
     AccountId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, Timestamp,
 };
@@ -150,29 +150,17 @@ pub(super) async fn write(
             deliveries.push(delivery_row(plan, delivery, holder));
         }
     }
-    for (rows, body) in [
-        (
-            evaluations,
-            "INSERT INTO evaluations (account_id, event_id, revision, verdicts, evaluated_at_ms)
-             SELECT * FROM v WHERE TRUE ON CONFLICT DO NOTHING",
-        ),
-        (
-            bodies,
-            "INSERT INTO bodies (account_id, event_id, automation_id, output_no, type, headers, content)
-             SELECT * FROM v WHERE TRUE ON CONFLICT DO NOTHING",
-        ),
-        (
-            deliveries,
-            "INSERT INTO deliveries (account_id, id, event_id, automation_id, endpoint_id, output_no,
-               envelope, webhook_id, state, due_at_ms, holder, created_at_ms, attempts_made)
-             SELECT v.*, 0 FROM v WHERE TRUE ON CONFLICT DO NOTHING",
-        ),
-        (
-            done,
-            "DELETE FROM inbox WHERE (account_id, event_id) IN (SELECT account_id, event_id FROM v)",
-        ),
+    let insert = |into| Shape::Insert {
+        into,
+        tail: "ON CONFLICT DO NOTHING",
+    };
+    for (rows, shape) in [
+        (evaluations, insert("evaluations")),
+        (bodies, insert("bodies")),
+        (deliveries, insert("deliveries")),
+        (done, Shape::Delete { from: "inbox" }),
     ] {
-        tx.execute_rows(rows, body).await?;
+        tx.execute_rows(rows, shape).await?;
     }
     for aside in aside {
         tx.execute(

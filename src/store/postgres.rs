@@ -10,7 +10,7 @@ use sqlx::query::Query;
 use super::Error;
 use super::engine::EngineError;
 use super::row::{Record, Row};
-use super::values::{ColumnValues, Rows, Value};
+use super::values::{ColumnValues, Rows, Shape, Value};
 
 /// Connections of the pipeline's.
 const CONNECTIONS_MAX: u32 = 12;
@@ -119,28 +119,28 @@ pub(super) async fn fetch<'c, T: Record>(
     read(query(sql, args), on).await
 }
 
-/// Runs a statement over the rows, which it knows as the table `v`.
+/// Does it with the rows.
 pub(super) async fn execute_rows<'c>(
     on: impl Runs<'c>,
     rows: Rows,
-    body: &str,
+    shape: Shape,
 ) -> Result<(), EngineError> {
     if !rows.is_empty() {
-        over_rows(rows, body).execute(on).await?;
+        over_rows(rows, shape).execute(on).await?;
     }
     Ok(())
 }
 
-/// Runs a query over the rows, which it knows as the table `v`; the rows it returns.
+/// Does it with the rows; the rows that come back.
 pub(super) async fn fetch_rows<'c, T: Record>(
     on: impl Runs<'c>,
     rows: Rows,
-    body: &str,
+    shape: Shape,
 ) -> Result<Vec<T>, EngineError> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    read(over_rows(rows, body), on).await
+    read(over_rows(rows, shape), on).await
 }
 
 type Asked = Query<'static, sqlx::Postgres, PgArguments>;
@@ -166,8 +166,8 @@ fn query(sql: &str, args: Vec<Value>) -> Asked {
     query
 }
 
-fn over_rows(rows: Rows, body: &str) -> Asked {
-    let mut query = sqlx::query(AssertSqlSafe(rows.postgres(body)));
+fn over_rows(rows: Rows, shape: Shape) -> Asked {
+    let mut query = sqlx::query(AssertSqlSafe(rows.postgres(shape)));
     for column in rows.postgres_columns() {
         query = match column {
             ColumnValues::Uuid(values) => query.bind(values),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::Error;
 use super::backend::Tx;
 use super::mark;
-use super::values::{Columns, Kind, Rows, Value, values};
+use super::values::{Columns, Kind, Rows, Shape, Value, values};
 use crate::model::{
     AccountId, AttemptId, AttemptResult, DeliveryId, DeliveryState, EndpointId, Timestamp,
 };
@@ -128,10 +128,12 @@ pub(super) async fn write(
     insert_attempts(tx, attempts).await?;
     tx.execute_rows(
         states,
-        "UPDATE deliveries SET state = v.state, due_at_ms = v.due_at_ms, holder = NULL,
-           failure = v.failure, attempts_made = v.attempts_made, settled_at_ms = v.settled_at_ms
-         FROM v WHERE deliveries.account_id = v.account_id AND deliveries.id = v.id
-           AND deliveries.state = 'claimed'",
+        Shape::Update {
+            table: "deliveries",
+            key: 2,
+            set: "holder = NULL",
+            only_if: "deliveries.state = 'claimed'",
+        },
     )
     .await?;
     mark::write(tx, &records).await
@@ -170,9 +172,10 @@ pub(super) fn attempt_rows(capacity: usize) -> Rows {
 pub(super) async fn insert_attempts(tx: &mut Tx, attempts: Rows) -> Result<(), Error> {
     tx.execute_rows(
         attempts,
-        "INSERT INTO attempts (account_id, delivery_id, id, no, status_code, error_class, message,
-           response, started_at_ms, duration_ms)
-         SELECT * FROM v",
+        Shape::Insert {
+            into: "attempts",
+            tail: "",
+        },
     )
     .await
 }

@@ -19,7 +19,7 @@ use super::engine::EngineError;
 use super::lock::Lock;
 use super::readers::Readers;
 use super::row::{Record, Row};
-use super::values::{Rows, Value};
+use super::values::{Rows, Shape, Value};
 
 /// Readers of the pipeline's.
 const READERS_MAX: usize = 4;
@@ -201,16 +201,16 @@ pub(super) fn fetch<T: Record>(
     Ok(found)
 }
 
-/// Runs a statement over each row, which it knows as the table `v`.
+/// Does it with each row.
 pub(super) fn execute_rows(
     connection: &Connection,
     rows: &Rows,
-    body: &str,
+    shape: Shape,
 ) -> Result<(), EngineError> {
     if rows.is_empty() {
         return Ok(());
     }
-    let mut statement = connection.prepare_cached(&rows.sqlite(body))?;
+    let mut statement = connection.prepare_cached(&rows.sqlite(shape))?;
     for row in rows.iter() {
         bind(&mut statement, row)?;
         statement.raw_execute()?;
@@ -218,14 +218,14 @@ pub(super) fn execute_rows(
     Ok(())
 }
 
-/// Runs a query over each row, which it knows as the table `v`; the rows they return.
+/// Does it with each row; the rows that come back.
 pub(super) fn fetch_rows<T: Record>(
     connection: &Connection,
     rows: &Rows,
-    body: &str,
+    shape: Shape,
 ) -> Result<Vec<T>, EngineError> {
     let mut found = Vec::new();
-    let sql = rows.sqlite(body);
+    let sql = rows.sqlite(shape);
     for row in rows.iter() {
         fetch_into(connection, &sql, row, &mut found)?;
     }

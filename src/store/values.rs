@@ -1,17 +1,12 @@
 //! Arguments and rows that both engines understand: one [`Value`] to bind, one [`Rows`] to bind
 //! many at once.
 //!
-//! A many-row statement is written once, over a table expression `v` that holds the rows:
-//!
-//! ```sql
-//! WITH v (account_id, id) AS (…) INSERT INTO t SELECT * FROM v
-//! ```
-//!
-//! What stands in the parentheses is the only difference: `UNNEST` of one array a column in
-//! PostgreSQL, `VALUES` of one row in SQLite, where the statement is run once for each. (SQLite wants a
-//! `WHERE` before an `ON CONFLICT` that follows a `SELECT`: hence `WHERE TRUE`.)
+//! What is done with many rows is a [`Shape`], spelled for each engine: in PostgreSQL one statement over
+//! `UNNEST` of one array a column, in SQLite a statement for one row that is run once for each. Both
+//! are the plainest that the engine knows: SQLite makes a temporary table for most joins.
 
 use std::fmt::Write as _;
+use std::ops::RangeBounds;
 
 use bytes::Bytes;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
@@ -131,6 +126,28 @@ pub(super) use values;
 /// The name and type of each column of [`Rows`].
 pub(super) type Columns = &'static [(&'static str, Kind)];
 
+/// What is done with each of [`Rows`].
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Shape {
+    /// It becomes a row of the table `into`; `tail` ends the statement.
+    Insert {
+        into: &'static str,
+        tail: &'static str,
+    },
+    /// The row of `table` with the values of its first `key` columns gets those of the others, and what
+    /// `set` says, if `only_if` holds of it; both may be empty.
+    Update {
+        table: &'static str,
+        key: usize,
+        set: &'static str,
+        only_if: &'static str,
+    },
+    /// The row of `from` with its values goes.
+    Delete { from: &'static str },
+    /// A query over the rows, which it knows as the table `v`.
+    Query(&'static str),
+}
+
 /// Rows to be bound to one statement.
 #[derive(Debug)]
 pub(super) struct Rows {
@@ -161,38 +178,95 @@ impl Rows {
         self.values.chunks(self.columns.len())
     }
 
-    /// `WITH v (a, b) AS (SELECT * FROM UNNEST($1::uuid[], $2::text[])) ` before the body.
-    pub(super) fn postgres(&self, body: &str) -> String {
-        let mut sql = self.head();
-        sql.push_str("SELECT * FROM UNNEST(");
+    /// The statement that does it in PostgreSQL, over all rows.
+    pub(super) fn postgres(&self, shape: Shape) -> String {
+        let names = self.names();
+        let mut unnest = String::with_capacity(512);
+        unnest.push_str("UNNEST(");
         for (place, (_, kind)) in self.columns.iter().enumerate() {
             let comma = if place == 0 { "" } else { ", " };
-            let _ = write!(sql, "{comma}${}::{}", place + 1, kind.postgres_array());
+            let _ = write!(unnest, "{comma}${}::{}", place + 1, kind.postgres_array());
         }
-        sql.push_str(")) ");
-        sql + body
+        unnest.push(')');
+        match shape {
+            Shape::Insert { into, tail } => {
+                format!("INSERT INTO {into} ({names}) SELECT * FROM {unnest} {tail}")
+            }
+            Shape::Update {
+                table,
+                key,
+                set,
+                only_if,
+            } => {
+                let sets = self.each(key.., ", ", |_, name| format!("{name} = v.{name}"), set);
+                let same = |_, name| format!("{table}.{name} = v.{name}");
+                let found = self.each(..key, " AND ", same, only_if);
+                format!("UPDATE {table} SET {sets} FROM {unnest} AS v ({names}) WHERE {found}")
+            }
+            Shape::Delete { from } => {
+                let same = |_, name| format!("{from}.{name} = v.{name}");
+                let found = self.each(.., " AND ", same, "");
+                format!("DELETE FROM {from} USING {unnest} AS v ({names}) WHERE {found}")
+            }
+            Shape::Query(body) => format!("WITH v ({names}) AS (SELECT * FROM {unnest}) {body}"),
+        }
     }
 
-    /// `WITH v (a, b) AS (VALUES (?, ?)) ` before the body.
-    pub(super) fn sqlite(&self, body: &str) -> String {
-        let mut sql = self.head();
-        sql.push_str("VALUES (");
-        for place in 0..self.columns.len() {
-            sql.push_str(if place == 0 { "?" } else { ", ?" });
+    /// The statement that does it in SQLite, for one row.
+    pub(super) fn sqlite(&self, shape: Shape) -> String {
+        let equal = |place, name| format!("{name} = ?{}", place + 1);
+        match shape {
+            Shape::Insert { into, tail } => {
+                let values = self.each(.., ", ", |place, _| format!("?{}", place + 1), "");
+                format!(
+                    "INSERT INTO {into} ({}) VALUES ({values}) {tail}",
+                    self.names()
+                )
+            }
+            Shape::Update {
+                table,
+                key,
+                set,
+                only_if,
+            } => {
+                let sets = self.each(key.., ", ", equal, set);
+                let found = self.each(..key, " AND ", equal, only_if);
+                format!("UPDATE {table} SET {sets} WHERE {found}")
+            }
+            Shape::Delete { from } => {
+                format!(
+                    "DELETE FROM {from} WHERE {}",
+                    self.each(.., " AND ", equal, "")
+                )
+            }
+            Shape::Query(body) => {
+                let values = self.each(.., ", ", |place, _| format!("?{}", place + 1), "");
+                format!("WITH v ({}) AS (VALUES ({values})) {body}", self.names())
+            }
         }
-        sql.push_str(")) ");
-        sql + body
     }
 
-    fn head(&self) -> String {
-        let mut sql = String::with_capacity(512);
-        sql.push_str("WITH v (");
-        for (place, (name, _)) in self.columns.iter().enumerate() {
-            sql.push_str(if place == 0 { "" } else { ", " });
-            sql.push_str(name);
+    fn names(&self) -> String {
+        self.each(.., ", ", |_, name| name.to_owned(), "")
+    }
+
+    /// Something for each of these columns, and `last` if it is not empty, joined.
+    fn each(
+        &self,
+        columns: impl RangeBounds<usize>,
+        between: &str,
+        say: impl Fn(usize, &'static str) -> String,
+        last: &str,
+    ) -> String {
+        let named = self.columns.iter().enumerate();
+        let mut said: Vec<String> = named
+            .filter(|(place, _)| columns.contains(place))
+            .map(|(place, (name, _))| say(place, name))
+            .collect();
+        if !last.is_empty() {
+            said.push(last.to_owned());
         }
-        sql.push_str(") AS (");
-        sql
+        said.join(between)
     }
 
     /// The rows turned into one vector a column, in column order.
