@@ -87,6 +87,14 @@ async fn an_endpoint_is_made_with_its_secrets_and_its_subscription_in_one_step()
     .await;
 }
 
+/// Settings that are made from those of a new endpoint.
+fn settings(new: &NewEndpoint, to: &str) -> SettingsChange {
+    SettingsChange {
+        from: new.settings.clone(),
+        to: to.to_owned(),
+    }
+}
+
 #[tokio::test]
 async fn a_change_that_was_made_from_what_is_gone_changes_nothing() {
     on_both(async |engine| {
@@ -97,10 +105,7 @@ async fn a_change_that_was_made_from_what_is_gone_changes_nothing() {
         ok(store.create_endpoint(own, &new)).await;
         let change = |to: &str| EndpointChange {
             url: Some(format!("https://example.test/{to}")),
-            settings: Some(SettingsChange {
-                from: new.settings.clone(),
-                to: format!("{{\"{to}\":1}}"),
-            }),
+            settings: Some(settings(&new, &format!("{{\"{to}\":1}}"))),
             ..EndpointChange::default()
         };
         some(store.change_endpoint(own, new.id, &change("kept"), now())).await;
@@ -152,10 +157,7 @@ async fn a_change_changes_what_it_names_and_nothing_else() {
 
         let other_url = EndpointChange {
             url: Some("https://example.test/new".to_owned()),
-            settings: Some(SettingsChange {
-                from: new.settings.clone(),
-                to: "{\"a\":1}".to_owned(),
-            }),
+            settings: Some(settings(&new, "{\"a\":1}")),
             state: Some(EndpointState::Enabled),
             subscription: Some(SubscriptionChange::Begin(subscription(new.id, "second"))),
             ..EndpointChange::default()
