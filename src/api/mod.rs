@@ -9,6 +9,7 @@ mod answer;
 mod api_key;
 mod automation;
 mod body;
+mod connection;
 mod delivery;
 mod endpoint;
 mod event;
@@ -23,5 +24,6 @@ mod problem;
 mod query;
 mod router;
 
+pub use connection::{Bounds, serve};
 pub use openapi::{openapi, routes};
 pub use router::{Render, router};

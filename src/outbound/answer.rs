@@ -92,8 +92,11 @@ fn told_by_type(cause: &(dyn StdError + 'static)) -> Option<Problem> {
                 Problem::new(Refusal::Dns, format!("{error}: {source}"))
             }
             resolver::Error::NoAddress { .. } => Problem::new(Refusal::Dns, error.to_string()),
+            // Where the name leads is the operator's to know: told to whoever owns the endpoint, it
+            // would be a map of the house inside.
             resolver::Error::Forbidden { host, source } => {
-                Problem::new(Refusal::Egress, format!("'{host}' resolves to {source}"))
+                tracing::info!(endpoint.host = %host, error = source as &dyn StdError, "nothing is sent there");
+                Problem::new(Refusal::Egress, error.to_string())
             }
         });
     }

@@ -150,6 +150,23 @@ pub(super) async fn raise_revision(tx: &mut Tx, account: AccountId) -> Result<i6
     Ok(revision)
 }
 
+/// Sees that the account has not more of something than it may have: of the rows that `counted` selects
+/// (`FROM … WHERE account_id = $1 …`). After a raised revision, so that nobody adds to them meanwhile.
+pub(super) async fn check_count(
+    tx: &mut Tx,
+    account: AccountId,
+    counted: &str,
+    (what, count_max): (&'static str, usize),
+) -> Result<(), Error> {
+    let counts: Vec<(i64,)> = tx
+        .fetch(&format!("SELECT COUNT(*) {counted}"), args![account])
+        .await?;
+    if counts.iter().any(|count| count.0 > count_max as i64) {
+        return Err(Error::TooMany { what, count_max });
+    }
+    Ok(())
+}
+
 /// The revision of each account, read inside the transaction.
 pub(super) async fn revisions(
     tx: &mut Tx,

@@ -5,18 +5,22 @@
 //! | writers | one connection, `BEGIN IMMEDIATE` | a pool; the fence orders them |
 //! | many rows | one prepared statement, row by row | `UNNEST` |
 //! | taking turns on rows | nobody else is there | `FOR UPDATE SKIP LOCKED` |
+//! | who asks too much | interrupted | `statement_timeout` |
 //! | whose life | a lock on the file | a session's advisory lock |
 
-use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use sqlx::Transaction;
 
 use super::Error;
+use super::lock::Lock;
 use super::postgres::{self, Postgres};
 use super::revisions::Revisions;
 use super::row::Record;
 use super::sqlite::{self, Sqlite, SqliteTx};
 use super::values::{Rows, Shape, Value};
+use super::written;
 use crate::model::AccountId;
 
 /// Connections to one database.
@@ -40,18 +44,52 @@ pub(super) enum On {
     Postgres(Transaction<'static, sqlx::Postgres>),
 }
 
+/// Where a database is.
+enum Place<'a> {
+    File(PathBuf),
+    Server(&'a str),
+}
+
+impl<'a> Place<'a> {
+    fn of(url: &'a str) -> Result<Self, Error> {
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            return Ok(Self::File(path.strip_prefix("//").unwrap_or(path).into()));
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self::Server(url));
+        }
+        Err(Error::Scheme)
+    }
+}
+
 impl Backend {
     /// Opens `sqlite:PATH` (made if missing), `postgres://…` or `postgresql://…`, and brings the
     /// schema up to this program's version. A newer schema is refused.
     pub(super) async fn open(url: &str) -> Result<Self, Error> {
-        if let Some(path) = url.strip_prefix("sqlite:") {
-            let path = Path::new(path.strip_prefix("//").unwrap_or(path));
-            return Ok(Self::Sqlite(Sqlite::open(path.to_owned()).await?));
+        match Place::of(url)? {
+            Place::File(path) => Sqlite::open(path, Lock::default()).await.map(Self::Sqlite),
+            Place::Server(url) => Postgres::open(url).await.map(Self::Postgres),
         }
-        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            return Ok(Self::Postgres(Postgres::open(url).await?));
+    }
+
+    /// The same, and keeps other nodes away from a file before it is touched.
+    pub(super) async fn open_to_serve(url: &str) -> Result<Self, Error> {
+        match Place::of(url)? {
+            Place::File(path) => {
+                let lock = Lock::held(&path)?;
+                Sqlite::open(path, lock).await.map(Self::Sqlite)
+            }
+            Place::Server(_) => Self::open(url).await,
         }
-        Err(Error::Scheme)
+    }
+
+    /// The same database over connections of its own, which are kept busy no longer than `patience` at
+    /// a time.
+    pub(super) fn apart(&self, patience: Duration) -> Self {
+        match self {
+            Self::Sqlite(sqlite) => Self::Sqlite(sqlite.apart(patience)),
+            Self::Postgres(postgres) => Self::Postgres(postgres.apart(patience)),
+        }
     }
 
     /// Begins a writing transaction, without a fence.
@@ -182,10 +220,12 @@ impl Tx {
             On::Sqlite(tx) => tx.commit().await,
             On::Postgres(tx) => tx.commit().await.map_err(Into::into),
         };
-        committed.map_err(|error| match Error::from(error) {
+        let end = committed.map_err(|error| match Error::from(error) {
             Error::Unavailable(error) if !error.is_answer() => Error::OutcomeUnknown(error),
             other => other,
-        })?;
+        });
+        written::committed(&end);
+        end?;
         for (account, revision) in self.raised {
             self.revisions.reached(account, revision);
         }

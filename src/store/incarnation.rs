@@ -10,7 +10,6 @@
 //! The row stays until what it held has been taken over, so that a sweeper's own death loses nothing.
 
 use std::fs::File;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,7 +33,7 @@ pub struct Life {
 
 #[derive(Debug)]
 enum Proof {
-    File(#[expect(dead_code, reason = "held for its lock, which ends with it")] File),
+    File(#[expect(dead_code, reason = "held for its lock, which ends with it")] Arc<File>),
     Session(Box<PgConnection>),
 }
 
@@ -51,7 +50,7 @@ impl Store {
         let id = IncarnationId::mint(now);
         let lock_key = lock_key(id);
         let proof = match &self.backend {
-            Backend::Sqlite(sqlite) => Proof::File(lock_file(sqlite.path())?),
+            Backend::Sqlite(sqlite) => Proof::File(sqlite.lock()?),
             Backend::Postgres(postgres) => {
                 let session = answered(async {
                     let mut session = postgres.options.connect().await?;
@@ -190,17 +189,4 @@ fn lock_key(id: IncarnationId) -> i64 {
     let mut low = [0u8; 8];
     low.copy_from_slice(&id.uuid().as_bytes()[8..]);
     i64::from_be_bytes(low)
-}
-
-fn lock_file(database: &Path) -> Result<File, Error> {
-    let mut path = database.as_os_str().to_owned();
-    path.push(".lock");
-    let file = File::create(path).map_err(Error::Lock)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(Error::InUse {
-            path: database.display().to_string(),
-        }),
-        Err(std::fs::TryLockError::Error(error)) => Err(Error::Lock(error)),
-    }
 }

@@ -24,35 +24,45 @@ mod event_key;
 mod event_type;
 mod inbox;
 mod incarnation;
+mod lock;
 mod mark;
 mod page;
 mod plan;
 mod plugin;
 mod postgres;
+mod readers;
 mod record;
 mod reply;
 mod revisions;
 mod row;
+mod scan;
+mod seal;
 mod snapshot;
 mod sqlite;
 mod values;
+mod written;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
 pub use accept::{Accepted, NewEvent, NewKey};
 pub use account::{Account, NewAccount};
 pub use api_key::{ApiKey, NewApiKey};
-pub use automation::{Automation, AutomationVersion, NewAutomation, Publication};
+pub use automation::{
+    Automation, AutomationStanding, AutomationVersion, NewAutomation, Publication,
+};
 pub use batch::{Batch, BatchOutcome};
 pub use body::StoredBody;
 pub use claim::{Claim, ClaimRequest, ClaimedDelivery, DueEndpoint};
 pub use delivery::{Attempt, Delivery, DeliveryFilter};
-pub use endpoint::{Endpoint, EndpointChange, EndpointState, NewEndpoint, SubscriptionChange};
+pub use endpoint::{
+    Endpoint, EndpointChange, EndpointState, NewEndpoint, SettingsChange, SubscriptionChange,
+};
 pub use endpoint_secret::EndpointSecret;
 pub use engine::EngineError;
-pub use event::{Event, EventFilter};
+pub use event::{Event, EventFilter, EventHead};
 pub use event_type::EventTypeEntry;
 pub use inbox::InboxEvent;
 pub use incarnation::Life;
@@ -62,6 +72,7 @@ pub use plugin::{NewPluginVersion, Plugin, PluginVersion};
 pub use record::{EndpointMark, NewAttempt, NewRecord};
 pub use reply::StoredReply;
 pub use snapshot::{PublishedAutomation, SnapshotRows};
+pub use written::Written;
 
 use crate::model::{AccountId, IncarnationId};
 use backend::{Backend, On, Tx};
@@ -73,8 +84,14 @@ use values::Value;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database could not be opened.
-    #[error("the database can't be opened")]
-    Open(#[source] EngineError),
+    #[error("the database {name} can't be opened")]
+    Open {
+        /// Which: its file, or its server and its name there.
+        name: String,
+        /// Why.
+        #[source]
+        cause: EngineError,
+    },
     /// The URL is of no engine that is known.
     #[error("the database URL must begin with sqlite: or postgres://")]
     Scheme,
@@ -107,6 +124,17 @@ pub enum Error {
     /// The database does not answer, or has no room.
     #[error("the database is not available")]
     Unavailable(#[source] EngineError),
+    /// The account has as many of them as it may have.
+    #[error("the account has {count_max} {what}, as many as it may have")]
+    TooMany {
+        /// What.
+        what: &'static str,
+        /// How many there may be.
+        count_max: usize,
+    },
+    /// It took longer than whoever asked may keep the database busy; nothing was written.
+    #[error("the database was told to give up after a while")]
+    TooSlow(#[source] EngineError),
     /// The connection was lost in a commit: it may or may not have happened.
     #[error("the outcome of a commit is unknown")]
     OutcomeUnknown(#[source] EngineError),
@@ -153,6 +181,28 @@ impl Store {
             own: Arc::default(),
             revisions: Revisions::default(),
         })
+    }
+
+    /// The same for a node: on SQLite it holds the file, to which no other node then does anything, from
+    /// before anything in it is touched until the last clone of the store is dropped.
+    pub async fn open_to_serve(url: &str) -> Result<Self, Error> {
+        Ok(Self {
+            backend: Backend::open_to_serve(url).await?,
+            own: Arc::default(),
+            revisions: Revisions::default(),
+        })
+    }
+
+    /// The same database over connections of its own, for what users ask: however many ask, nobody else
+    /// waits for a connection, and what takes longer than `patience` is ended
+    /// ([`Error::TooSlow`]).
+    #[must_use]
+    pub fn for_doors(&self, patience: Duration) -> Self {
+        Self {
+            backend: self.backend.apart(patience),
+            own: self.own.clone(),
+            revisions: self.revisions.clone(),
+        }
     }
 
     /// Whether several nodes can share this database.

@@ -160,7 +160,7 @@ async fn events_come_newest_first_page_by_page_of_all_types_or_one() {
             accept(store, &event).await;
             ids.insert(0, event.id);
         }
-        let of = |page: &throwbar::store::Page<throwbar::store::Event>| {
+        let of = |page: &throwbar::store::Page<throwbar::store::EventHead>| {
             page.rows.iter().map(|row| row.id).collect::<Vec<_>>()
         };
         let all = EventFilter::default();

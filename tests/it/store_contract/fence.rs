@@ -5,7 +5,9 @@ use bytes::Bytes;
 use throwbar::model::{
     AccountId, AutomationId, DeliveryState, EndpointId, EventId, IncarnationId, SecretId,
 };
-use throwbar::store::{Batch, ClaimRequest, EndpointChange, Error, Publication, Store};
+use throwbar::store::{
+    AutomationStanding, Batch, ClaimRequest, EndpointChange, Error, Publication, Store,
+};
 
 use super::accounts::{api_key, entry};
 use super::lives::until_ended;
@@ -82,7 +84,8 @@ async fn users_are_refused(late: &Store, known: &Known) {
     refused(late.create_api_key(&key).await);
     refused(late.revoke_api_key(account, key.id, now()).await);
     refused(late.create_event_type(account, &entry("a")).await);
-    refused(late.change_event_type(account, &entry("a")).await);
+    let of_one = entry("a");
+    refused(late.change_event_type(account, &of_one, &of_one).await);
     refused(late.delete_event_type(account, "a").await);
     let hold = (account, "k", [0; 16]);
     refused(late.begin_reply(hold, [0; 32], lives).await);
@@ -104,7 +107,13 @@ async fn users_are_refused(late: &Store, known: &Known) {
         late.create_automation(account, &making::automation("x"))
             .await,
     );
-    refused(late.save_version(account, &making::automation("x")).await);
+    let from = AutomationStanding {
+        latest_version: 1,
+        published_version: None,
+        enabled: false,
+    };
+    let further = making::automation("x");
+    refused(late.save_version(account, &further, from).await);
     refused(late.switch_automation(account, automation, off).await);
     refused(late.delete_automation(account, automation, now()).await);
     refused(late.add_plugin_version(account, &plugin).await);
