@@ -73,12 +73,11 @@ impl Sqlite {
     pub(super) async fn reading_turn(&self) -> Result<Turn, EngineError> {
         let place = self.readers.place().await;
         let known = self.readers.idle().pop();
-        let connection = match known {
-            Some(connection) => connection,
-            None => {
-                let path = self.path.clone();
-                blocking(move || open_reader(&path)).await?
-            }
+        let connection = if let Some(connection) = known {
+            connection
+        } else {
+            let path = self.path.clone();
+            blocking(move || open_reader(&path)).await?
         };
         Ok(Turn::Read(Reader {
             connection: Some(connection),
