@@ -15,8 +15,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use super::crash::crash_point;
 use super::decide;
 use super::lane::Feeling;
-use super::lanes::Slot;
 use super::plan::Content;
+use super::slot::Slot;
 use super::standing::{Current, EndpointView, Standing};
 use crate::envelope::{self, Envelope, Occurrence};
 use crate::model::{

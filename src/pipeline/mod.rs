@@ -37,6 +37,7 @@ mod plan;
 mod queue;
 pub mod sealing;
 mod settings;
+mod slot;
 mod snapshot;
 mod standing;
 mod takeover;
