@@ -183,10 +183,11 @@ fn poisoned(node: &Arc<Node>, entries: Entries, error: &store::Error) -> bool {
             let _ = reply.send(None);
         });
     }
+    let mut helped = true;
     for entry in entries.aside {
-        let store::SetAside { account, event, .. } = entry.aside;
+        let SetAside { account, event, .. } = entry.aside;
         tracing::error!(account.id = %account, event.id = %event, "an event can't be set aside");
-        return false;
+        helped = false;
     }
     for plan in entries.plans {
         node.queue.set_aside(SetAside {
@@ -206,10 +207,10 @@ fn poisoned(node: &Arc<Node>, entries: Entries, error: &store::Error) -> bool {
                 account, delivery, ..
             } = &*made.record;
             tracing::error!(account.id = %account, delivery.id = %delivery, "an attempt can't be recorded");
-            return false;
+            helped = false;
         }
     }
-    true
+    helped
 }
 
 fn hand_on(node: &Arc<Node>, entries: Entries, outcome: BatchOutcome) {
