@@ -9,13 +9,13 @@ use throwbar::model::{EndpointId, EventId};
 use throwbar::pipeline::{EndpointSettings, Limits, Verdict};
 use throwbar::retry::RetryPolicy;
 use throwbar::signing::Scheme;
-use throwbar::store::EndpointChange;
+use throwbar::store::{EndpointChange, SettingsChange};
 use throwbar::vault::{MasterKey, Vault};
 
 use crate::support::answers::Answer;
 use crate::support::app::TestApp;
 use crate::support::publishing::{SECRET, automation, retrying, settings, transform};
-use crate::support::store::{ok, on_both};
+use crate::support::store::{ok, on_both, some};
 
 const A_MINUTE: Duration = Duration::from_mins(1);
 
@@ -27,8 +27,12 @@ async fn assert_waits(app: &TestApp, event: EventId, requests: usize) {
 }
 
 async fn change_settings(app: &TestApp, endpoint: EndpointId, settings: &EndpointSettings) {
+    let known = some(app.store.endpoint(app.account, endpoint)).await;
     let change = EndpointChange {
-        settings: Some(serde_json::to_string(settings).expect("plain")),
+        settings: Some(SettingsChange {
+            from: known.settings,
+            to: serde_json::to_string(settings).expect("plain"),
+        }),
         ..EndpointChange::default()
     };
     let now = app.clock.now();

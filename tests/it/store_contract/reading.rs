@@ -40,7 +40,7 @@ async fn what_is_rare_is_looked_for_over_several_pages() {
         let TestStore { store, .. } = &TestStore::open(engine).await;
         let own = making::account(store).await;
         let event = |event_type: &str| NewEvent {
-            event_type: event_type.to_owned(),
+            event_type: event_type.parse().expect("a name"),
             ..making::event(own, "1")
         };
         let first = event("a.rare");

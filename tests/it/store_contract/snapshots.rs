@@ -38,7 +38,8 @@ async fn every_revision_is_told_of_once_it_is_durable() {
             endpoints: Vec::new(),
             ..automation.clone()
         };
-        some(store.save_version(own, &again)).await;
+        let standing = async || some(store.automation(own, automation.id)).await.standing();
+        some(store.save_version(own, &again, standing().await)).await;
         ok(store.switch_automation(own, automation.id, Publication::Off)).await;
         ok(store.delete_automation(own, automation.id, now())).await;
         let secret = (SecretId::mint(now()), Bytes::from_static(b"sealed"), now());
