@@ -260,6 +260,8 @@ impl Service {
         account: AccountId,
         endpoint: EndpointId,
     ) -> Result<(), Error> {
+        // Whatever becomes of this call: the pipeline's gate cancels, too.
+        self.wake(account, endpoint);
         while self
             .inner
             .store
@@ -267,7 +269,6 @@ impl Service {
             .await?
             > 0
         {}
-        self.wake(account, endpoint);
         Ok(())
     }
 }

@@ -176,7 +176,7 @@ impl Service {
         Ok(store::NewEvent {
             account,
             id: EventId::mint(now),
-            event_type: event_type.as_str().to_owned(),
+            event_type,
             occurred_at,
             payload: body.slice_ref(data),
             keys,

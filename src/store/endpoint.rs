@@ -149,8 +149,9 @@ impl Store {
         Ok(revision)
     }
 
-    /// Changes an endpoint. The account's new revision; `None` if there is no such endpoint.
-    /// [`Error::Raced`] if its settings are not those any more that the new ones were made from.
+    /// Changes an endpoint. The account's new revision; `None` if there is no such endpoint. At another
+    /// URL, whatever it was failing at is over. [`Error::Raced`] if its settings are not those any more
+    /// that the new ones were made from.
     pub async fn change_endpoint(
         &self,
         account: AccountId,
@@ -175,7 +176,8 @@ impl Store {
         }
         tx.execute(
             "UPDATE endpoints SET name = COALESCE($3, name), url = COALESCE($4, url),
-               settings = COALESCE($5, settings), updated_at_ms = $6
+               settings = COALESCE($5, settings), updated_at_ms = $6,
+               failing_since_ms = CASE WHEN COALESCE($4, url) = url THEN failing_since_ms END
              WHERE account_id = $1 AND id = $2",
             args![
                 account,
@@ -283,16 +285,13 @@ impl Store {
             .await?;
         Ok(Page::of(rows, limit, |row: &Endpoint| row.id.uuid()))
     }
+}
 
-    pub(super) async fn live_endpoints(&self, account: AccountId) -> Result<Vec<Endpoint>, Error> {
-        self.fetch(
-            &format!(
-                "SELECT {COLUMNS} FROM endpoints WHERE account_id = $1 AND deleted_at_ms IS NULL"
-            ),
-            args![account],
-        )
-        .await
-    }
+/// The account's endpoints that were not removed, read inside the transaction.
+pub(super) async fn live(tx: &mut super::Tx, account: AccountId) -> Result<Vec<Endpoint>, Error> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM endpoints WHERE account_id = $1 AND deleted_at_ms IS NULL");
+    tx.fetch(&sql, args![account]).await
 }
 
 /// Sees that the account has no more endpoints than it may have.

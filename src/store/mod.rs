@@ -4,8 +4,8 @@
 //! network runs. Every method takes the account. What differs between the engines is in
 //! `backend.rs`; everything else is one body of SQL for both.
 //!
-//! Every writing transaction of a node begins by reading the node's own incarnation `FOR SHARE`
-//! (the fence): once somebody has declared the node dead, it writes nothing more.
+//! Every writing transaction of a node begins by reading the incarnation that it writes for
+//! `FOR SHARE` (the fence): once somebody has declared it dead, it writes nothing more.
 
 mod accept;
 mod account;
@@ -33,6 +33,7 @@ mod postgres;
 mod readers;
 mod record;
 mod reply;
+mod revisions;
 mod row;
 mod scan;
 mod seal;
@@ -73,8 +74,9 @@ pub use snapshot::{PublishedAutomation, SnapshotRows};
 pub use standing::AutomationStanding;
 pub use written::Written;
 
-use crate::model::IncarnationId;
-use backend::{Backend, Tx};
+use crate::model::{AccountId, IncarnationId};
+use backend::{Backend, On, Tx};
+use revisions::Revisions;
 use row::Record;
 use values::Value;
 
@@ -157,7 +159,18 @@ impl Error {
 #[derive(Debug, Clone)]
 pub struct Store {
     backend: Backend,
-    incarnation: Arc<ArcSwapOption<IncarnationId>>,
+    /// `None`: no life was ever begun here, and nothing is fenced.
+    own: Arc<ArcSwapOption<Own>>,
+    revisions: Revisions,
+}
+
+/// The life of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Own {
+    /// What the process writes belongs to it.
+    Life(IncarnationId),
+    /// It has ended in good order.
+    Ended,
 }
 
 impl Store {
@@ -165,7 +178,8 @@ impl Store {
     pub async fn open(url: &str) -> Result<Self, Error> {
         Ok(Self {
             backend: Backend::open(url).await?,
-            incarnation: Arc::default(),
+            own: Arc::default(),
+            revisions: Revisions::default(),
         })
     }
 
@@ -174,7 +188,8 @@ impl Store {
     pub async fn open_to_serve(url: &str) -> Result<Self, Error> {
         Ok(Self {
             backend: Backend::open_to_serve(url).await?,
-            incarnation: Arc::default(),
+            own: Arc::default(),
+            revisions: Revisions::default(),
         })
     }
 
@@ -185,7 +200,8 @@ impl Store {
     pub fn for_doors(&self, patience: Duration) -> Self {
         Self {
             backend: self.backend.apart(patience),
-            incarnation: self.incarnation.clone(),
+            own: self.own.clone(),
+            revisions: self.revisions.clone(),
         }
     }
 
@@ -201,22 +217,65 @@ impl Store {
             .map(drop)
     }
 
-    /// Begins a writing transaction behind the fence.
+    /// Has `listener` called with each account whose revision this process raises, and the revision,
+    /// as soon as that is durable and before whoever asked for the change has an answer. It replaces
+    /// the one before.
+    pub fn on_revision(&self, listener: impl Fn(AccountId, i64) + Send + Sync + 'static) {
+        self.revisions.tell(Box::new(listener));
+    }
+
+    /// Begins a writing transaction behind the fence of the process's own life.
     async fn begin(&self) -> Result<Tx, Error> {
-        let mut tx = self.backend.begin().await?;
-        let fenced = self.is_shared();
-        if let Some(incarnation) = self.incarnation.load_full().filter(|_| fenced) {
-            let alive: Vec<(bool,)> = tx
-                .fetch(
-                    "SELECT TRUE FROM incarnations WHERE id = $1 AND ended_at_ms IS NULL FOR SHARE",
-                    values::args![*incarnation],
-                )
-                .await?;
-            if alive.is_empty() {
-                return Err(Error::Fenced);
-            }
+        let mut tx = self.begin_unfenced().await?;
+        let own = self.own.load().as_deref().copied();
+        if let Some(Own::Life(id)) = own
+            && self.is_shared()
+        {
+            self.fence(&mut tx, id).await?;
         }
         Ok(tx)
+    }
+
+    /// Begins a writing transaction on `holder`'s behalf, which must live: one life of a process
+    /// never writes behind the fence of another.
+    async fn begin_as(&self, holder: IncarnationId) -> Result<Tx, Error> {
+        let mut tx = self.begin_unfenced().await?;
+        self.fence_holder(&mut tx, holder).await?;
+        Ok(tx)
+    }
+
+    /// Refuses a holder that does not live. Where no life was ever begun, nobody has one to lose.
+    async fn fence_holder(&self, tx: &mut Tx, holder: IncarnationId) -> Result<(), Error> {
+        if self.own.load().is_some() {
+            self.fence(tx, holder).await?;
+        }
+        Ok(())
+    }
+
+    async fn begin_unfenced(&self) -> Result<Tx, Error> {
+        Ok(self.tx(self.backend.begin().await?))
+    }
+
+    /// Begins a reading transaction: all that it reads was true at one moment.
+    async fn begin_reading(&self) -> Result<Tx, Error> {
+        Ok(self.tx(self.backend.begin_reading().await?))
+    }
+
+    fn tx(&self, on: On) -> Tx {
+        Tx::new(on, self.revisions.clone())
+    }
+
+    /// Whoever ends the life waits for this transaction; after that, it is refused.
+    async fn fence(&self, tx: &mut Tx, life: IncarnationId) -> Result<(), Error> {
+        let sql = format!(
+            "SELECT TRUE FROM incarnations WHERE id = $1 AND ended_at_ms IS NULL {}",
+            self.backend.for_share()
+        );
+        let alive: Vec<(bool,)> = tx.fetch(&sql, values::args![life]).await?;
+        if alive.is_empty() {
+            return Err(Error::Fenced);
+        }
+        Ok(())
     }
 
     async fn fetch<T: Record>(&self, sql: &str, args: Vec<Value>) -> Result<Vec<T>, Error> {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, InterruptHandle};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Error;
 use super::engine::EngineError;
@@ -33,12 +33,8 @@ impl Readers {
         }
     }
 
-    /// Reads from the file at `path`, as soon as there is a place.
-    pub(super) async fn read<T: Send + 'static>(
-        &self,
-        path: &Arc<Path>,
-        work: impl FnOnce(&Connection) -> Result<T, EngineError> + Send + 'static,
-    ) -> Result<T, Error> {
+    /// A connection to the file at `path`, as soon as there is a place.
+    pub(super) async fn reader(self: &Arc<Self>, path: &Arc<Path>) -> Result<Reader, EngineError> {
         let place = self.places.clone().acquire_owned().await;
         let place = place.expect("the semaphore is never closed");
         let known = self.idle().pop();
@@ -48,24 +44,57 @@ impl Readers {
             let path = path.clone();
             blocking(move || open(&path)).await?
         };
-        let interrupt = connection.get_interrupt_handle();
+        Ok(Reader {
+            connection: Some(connection),
+            readers: self.clone(),
+            _place: place,
+        })
+    }
+
+    /// Reads from the file at `path`, as soon as there is a place.
+    pub(super) async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        path: &Arc<Path>,
+        work: impl FnOnce(&Connection) -> Result<T, EngineError> + Send + 'static,
+    ) -> Result<T, Error> {
+        let reader = self.reader(path).await?;
+        let interrupt = reader.get_interrupt_handle();
         let reading = blocking(move || {
-            // Kept until the read is over, whoever waits for it.
-            let _place = place;
-            let found = work(&connection);
-            (connection, found)
+            let found = work(&reader);
+            // Given back by whoever waits, if anybody does: an interrupted connection must not be another's.
+            (reader, found)
         });
-        // An interrupted connection comes back here before others get it: none is interrupted for another.
-        let (connection, found) = match self.patience {
+        let (_reader, found) = match self.patience {
             None => reading.await,
             Some(patience) => detached(within(patience, interrupt, reading)).await,
         };
-        self.idle().push(connection);
         Ok(found?)
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection that reads, given back when it is dropped.
+pub(super) struct Reader {
+    /// There until then.
+    connection: Option<Connection>,
+    readers: Arc<Readers>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl std::ops::Deref for Reader {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.connection.as_ref().expect("it is there until the end")
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.readers.idle().extend(self.connection.take());
     }
 }
 
@@ -121,15 +150,11 @@ mod tests {
     async fn what_takes_too_long_is_ended_and_its_reader_reads_on() {
         let folder = tempfile::tempdir().expect("a folder");
         let path: Arc<Path> = folder.path().join("x.db").into();
-        let readers = Readers::new(1, Some(Duration::from_millis(1)));
+        let readers = Arc::new(Readers::new(1, Some(Duration::from_millis(1))));
         for _ in 0..3 {
             let endless = readers.read(&path, |db| number(db, ENDLESS)).await;
             assert!(matches!(endless, Err(Error::TooSlow(_))), "{endless:?}");
         }
-        let readers = Readers {
-            patience: None,
-            ..readers
-        };
         let one = readers.read(&path, |db| number(db, "SELECT 1")).await;
         assert_eq!(one.expect("it reads on"), 1);
         assert_eq!(readers.idle().len(), 1);
@@ -139,7 +164,7 @@ mod tests {
     async fn what_nobody_waits_for_is_ended() {
         let folder = tempfile::tempdir().expect("a folder");
         let path: Arc<Path> = folder.path().join("x.db").into();
-        let readers = Readers::new(1, Some(Duration::from_millis(1)));
+        let readers = Arc::new(Readers::new(1, Some(Duration::from_millis(1))));
         let (began, started) = tokio::sync::oneshot::channel();
         let endless = readers.read(&path, move |db| {
             began.send(()).ok();

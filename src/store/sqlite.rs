@@ -17,7 +17,7 @@ use tokio::sync::OwnedMutexGuard;
 use super::Error;
 use super::engine::EngineError;
 use super::lock::Lock;
-use super::readers::Readers;
+use super::readers::{Reader, Readers};
 use super::row::{Record, Row};
 use super::values::{Rows, Shape, Value};
 
@@ -64,8 +64,13 @@ impl Sqlite {
     }
 
     /// Waits for its turn to write.
-    pub(super) async fn turn(&self) -> WriteTurn {
-        WriteTurn(self.writer.clone().lock_owned().await)
+    pub(super) async fn turn(&self) -> Turn {
+        Turn::Write(self.writer.clone().lock_owned().await)
+    }
+
+    /// Waits for its turn to read several things as of one moment.
+    pub(super) async fn reading_turn(&self) -> Result<Turn, EngineError> {
+        self.readers.reader(&self.path).await.map(Turn::Read)
     }
 
     /// Reads outside any transaction.
@@ -85,14 +90,37 @@ impl Sqlite {
     }
 }
 
-/// The right to write, until it is dropped. A transaction that is open then is rolled back.
-pub(super) struct WriteTurn(OwnedMutexGuard<Connection>);
+/// The right to a connection, until it is dropped. A transaction that is open then is rolled back.
+pub(super) enum Turn {
+    Write(OwnedMutexGuard<Connection>),
+    Read(Reader),
+}
 
-impl Drop for WriteTurn {
+impl Turn {
+    fn opening(&self) -> &'static str {
+        match self {
+            Self::Write(_) => "BEGIN IMMEDIATE",
+            Self::Read(_) => "BEGIN",
+        }
+    }
+}
+
+impl std::ops::Deref for Turn {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        match self {
+            Self::Write(connection) => connection,
+            Self::Read(reader) => reader,
+        }
+    }
+}
+
+impl Drop for Turn {
     fn drop(&mut self) {
         // After a full disk SQLite has rolled back by itself.
-        if !self.0.is_autocommit()
-            && let Err(error) = self.0.execute_batch("ROLLBACK")
+        if !self.is_autocommit()
+            && let Err(error) = self.execute_batch("ROLLBACK")
         {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
@@ -102,27 +130,29 @@ impl Drop for WriteTurn {
     }
 }
 
-/// A writing transaction.
+/// A transaction.
 pub(super) struct SqliteTx {
     /// Empty while a statement runs elsewhere.
-    turn: Option<WriteTurn>,
+    turn: Option<Turn>,
     here: bool,
 }
 
 impl SqliteTx {
     /// Begins a transaction whose statements run on blocking threads.
-    pub(super) async fn begin(turn: WriteTurn) -> Result<Self, EngineError> {
+    pub(super) async fn begin(turn: Turn) -> Result<Self, EngineError> {
+        let opening = turn.opening();
         let mut tx = Self {
             turn: Some(turn),
             here: false,
         };
-        tx.on(begin).await?;
+        tx.on(move |connection| execute(connection, opening, &[]))
+            .await?;
         Ok(tx)
     }
 
     /// Begins a transaction that runs on this thread, which may block.
-    pub(super) fn begin_here(turn: WriteTurn) -> Result<Self, EngineError> {
-        begin(&turn.0)?;
+    pub(super) fn begin_here(turn: Turn) -> Result<Self, EngineError> {
+        execute(&turn, turn.opening(), &[])?;
         Ok(Self {
             turn: Some(turn),
             here: true,
@@ -136,12 +166,12 @@ impl SqliteTx {
     ) -> T {
         let turn = self.turn.take().expect("no statement runs elsewhere");
         let (turn, done) = if self.here {
-            let done = work(&turn.0);
+            let done = work(&turn);
             (turn, done)
         } else {
             // Whoever waits may go away: then the turn ends when the statement does.
             blocking(move || {
-                let done = work(&turn.0);
+                let done = work(&turn);
                 (turn, done)
             })
             .await
@@ -168,10 +198,6 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
             Err(_cancelled) => std::future::pending().await,
         },
     }
-}
-
-fn begin(connection: &Connection) -> Result<(), EngineError> {
-    execute(connection, "BEGIN IMMEDIATE", &[]).map(drop)
 }
 
 /// Arguments are numbered `$1` everywhere; SQLite takes that for a name and numbers them `?1`.

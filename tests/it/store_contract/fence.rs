@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use throwbar::model::{
-    AccountId, AutomationId, DeliveryState, EndpointId, IncarnationId, SecretId,
+    AccountId, AutomationId, DeliveryState, EndpointId, EventId, IncarnationId, SecretId,
 };
 use throwbar::store::{
     AutomationStanding, Batch, ClaimRequest, EndpointChange, Error, Publication, Store,
@@ -59,11 +59,12 @@ async fn pipeline_is_refused(late: &Store, known: &Known) {
         ..
     } = known;
     let accepts = batch::accepts(vec![making::event(account, "1")]);
-    let again = making::delivery(throwbar::model::EventId::mint(now()), endpoint, None).id;
+    let again = making::delivery(EventId::mint(now()), endpoint, None).id;
     refused(late.write(dead, &accepts).await);
     refused(late.write(dead, &Batch::default()).await);
     refused(late.take_over_inbox(somebody(), dead, 1).await);
-    refused(late.release_claims(somebody(), now(), 1).await);
+    refused(late.release_claims(somebody(), dead, now(), 1).await);
+    refused(late.begin_alone(account, EventId::mint(now()), dead).await);
     refused(late.forget_life(somebody()).await);
     refused(late.cancel_open(account, endpoint, 1).await);
     refused(late.resend(account, again, again, now()).await);
@@ -150,7 +151,10 @@ async fn what_a_dead_node_had_in_hand_is_refused_and_its_heir_s_record_stands() 
     // Somebody else takes over, and has claimed the delivery: it is just the state a record is for.
     let mut living = ok(heir.begin_life(now())).await;
     until_ended(heir, &mut living, dead).await;
-    assert_eq!(ok(heir.release_claims(dead, now(), 10)).await, [to]);
+    assert_eq!(
+        ok(heir.release_claims(dead, living.id(), now(), 10)).await,
+        [to]
+    );
     let request = ClaimRequest {
         account,
         endpoint: to.1,

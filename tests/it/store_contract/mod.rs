@@ -18,6 +18,7 @@ mod query_plans;
 mod reading;
 mod repeats;
 mod replies;
+mod snapshots;
 mod takeover;
 
 use throwbar::model::{AccountId, DeliveryId, EndpointId, IncarnationId, Timestamp};
