@@ -7,20 +7,19 @@
 //! else has ended: a request that never ends does not keep the process.
 
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::stall::Unstalled;
 use crate::model::Clock;
 
 /// Largest head of a request: its line and all its headers.
@@ -169,11 +168,7 @@ impl Doors {
     async fn converse(self, stream: TcpStream, _place: OwnedSemaphorePermit) {
         // Answers are small and complete: waiting for more to send only delays them.
         let _best_effort = stream.set_nodelay(true);
-        let stream = Unstalled {
-            stream,
-            stall_ms: self.stall_ms,
-            patience: None,
-        };
+        let stream = Unstalled::new(stream, self.stall_ms);
         let service = TowerToHyperService::new(self.router);
         let mut conversation = pin!(self.http.serve_connection(TokioIo::new(stream), service));
         // One of its own: the tree's are polled by every connection at each step.
@@ -188,74 +183,6 @@ impl Doors {
             _either_way = conversation => {}
             () = self.cut.cancelled() => {}
         }
-    }
-}
-
-/// A stream whose other end must take what is written to it.
-struct Unstalled {
-    stream: TcpStream,
-    stall_ms: i64,
-    /// Runs while nothing is taken.
-    patience: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-}
-
-impl Unstalled {
-    fn step<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        write: impl FnOnce(Pin<&mut TcpStream>, &mut Context<'_>) -> Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if let Poll::Ready(written) = write(Pin::new(&mut self.stream), cx) {
-            self.patience = None;
-            return Poll::Ready(written);
-        }
-        let patience = self.patience.get_or_insert_with(|| {
-            let clock = Clock::System;
-            let until = clock.now().plus_ms(self.stall_ms);
-            Box::pin(async move { clock.sleep_until(until).await })
-        });
-        ready!(patience.as_mut().poll(cx));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl AsyncRead for Unstalled {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Unstalled {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.step(cx, |stream, cx| stream.poll_write(cx, bytes))
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.step(cx, |stream, cx| stream.poll_write_vectored(cx, parts))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 

@@ -23,6 +23,7 @@ mod principal;
 mod problem;
 mod query;
 mod router;
+mod stall;
 
 pub use connection::{Bounds, serve};
 pub use openapi::{openapi, routes};

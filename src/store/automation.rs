@@ -3,6 +3,7 @@
 use super::endpoint::{check_endpoints, insert_endpoint};
 use super::page::{Cursor, Page, start};
 use super::row::record;
+use super::standing::AutomationStanding;
 use super::values::args;
 use super::{Error, NewEndpoint, Store, Tx, account};
 use crate::model::limits::AUTOMATIONS_PER_ACCOUNT_MAX;
@@ -39,29 +40,6 @@ record!(Automation {
     created_at: "created_at_ms",
     updated_at: "updated_at_ms",
 });
-
-/// What a further version of an automation is made from: two that don't know of each other must not
-/// both be saved, or one would undo the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AutomationStanding {
-    /// The newest version's number.
-    pub latest_version: i64,
-    /// Which version is published.
-    pub published_version: Option<i64>,
-    /// Whether it is live.
-    pub enabled: bool,
-}
-
-impl Automation {
-    /// How it stands.
-    pub fn standing(&self) -> AutomationStanding {
-        AutomationStanding {
-            latest_version: self.latest_version,
-            published_version: self.published_version,
-            enabled: self.enabled,
-        }
-    }
-}
 
 /// One immutable version.
 #[derive(Debug, Clone)]

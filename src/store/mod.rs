@@ -39,6 +39,7 @@ mod scan;
 mod seal;
 mod snapshot;
 mod sqlite;
+mod standing;
 mod values;
 mod written;
 
@@ -50,9 +51,7 @@ use arc_swap::ArcSwapOption;
 pub use accept::{Accepted, NewEvent, NewKey};
 pub use account::{Account, NewAccount};
 pub use api_key::{ApiKey, NewApiKey};
-pub use automation::{
-    Automation, AutomationStanding, AutomationVersion, NewAutomation, Publication,
-};
+pub use automation::{Automation, AutomationVersion, NewAutomation, Publication};
 pub use batch::{Batch, BatchOutcome};
 pub use body::StoredBody;
 pub use claim::{Claim, ClaimRequest, ClaimedDelivery, DueEndpoint};
@@ -72,6 +71,7 @@ pub use plugin::{NewPluginVersion, Plugin, PluginVersion};
 pub use record::{EndpointMark, NewAttempt, NewRecord};
 pub use reply::StoredReply;
 pub use snapshot::{PublishedAutomation, SnapshotRows};
+pub use standing::AutomationStanding;
 pub use written::Written;
 
 use crate::model::{AccountId, IncarnationId};

@@ -70,7 +70,7 @@ impl Sqlite {
 
     /// Waits for its turn to read several things as of one moment.
     pub(super) async fn reading_turn(&self) -> Result<Turn, EngineError> {
-        Ok(Turn::Read(self.readers.turn(&self.path).await?))
+        self.readers.reader(&self.path).await.map(Turn::Read)
     }
 
     /// Reads outside any transaction.
