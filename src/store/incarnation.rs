@@ -99,7 +99,9 @@ impl Store {
         )
         .await?;
         self.own.store(Some(Arc::new(Own::Ended)));
-        if let Proof::Session(session) = life.proof {
+        if let Proof::Session(mut session) = life.proof {
+            // What it has handed back is the others' now.
+            hint::tell(&mut *session, Hint::Look).await;
             answered(session.close()).await?;
         }
         Ok(())
