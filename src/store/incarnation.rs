@@ -17,6 +17,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{ConnectOptions, Connection};
 
 use super::backend::Backend;
+use super::hint::{self, Hint};
 use super::values::args;
 use super::{EngineError, Error, Own, Store};
 use crate::model::{IncarnationId, Timestamp};

@@ -78,8 +78,8 @@ pub use written::Written;
 
 use crate::model::{AccountId, IncarnationId};
 use backend::{Backend, On, Tx};
-use revisions::Revisions;
 use hint::Others;
+use revisions::Revisions;
 use row::Record;
 use values::Value;
 
