@@ -125,10 +125,7 @@ fn raw_output(output: types::Output) -> RawOutput {
 }
 
 /// An error means that a vector expects an output that no plugin may return.
-fn description(
-    raw: types::Description,
-    payload_bytes_max: usize,
-) -> Result<Description, RunError> {
+fn description(raw: types::Description, payload_bytes_max: usize) -> Result<Description, RunError> {
     let vectors = raw
         .vectors
         .into_iter()

@@ -169,7 +169,7 @@ impl Service {
         if let Some(enabled) = patch.enabled {
             self.inner
                 .store
-                .switch_account(who.account(), enabled)
+                .switch_account(who.account(), enabled.into())
                 .await?;
             tracing::info!(account.id = %who.account(), key.id = %who.key(), enabled, "the account's integration was switched");
         }

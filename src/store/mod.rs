@@ -41,7 +41,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 
 pub use accept::{Accepted, NewEvent, NewKey};
-pub use account::{Account, NewAccount};
+pub use account::{Account, NewAccount, Switch};
 pub use api_key::{ApiKey, NewApiKey};
 pub use automation::{Automation, AutomationVersion, NewAutomation, Publication};
 pub use batch::{Batch, BatchOutcome};
