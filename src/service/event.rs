@@ -65,7 +65,8 @@ pub enum EventState {
     InInbox,
     /// Every automation has looked at it, and its deliveries are made.
     Planned,
-    /// Its evaluation could not be stored; the operator must look at it.
+    /// It will not be evaluated: its evaluation could not be stored or ended a node three times, or its
+    /// payload or account is missing. The operator must look at it.
     SetAside,
 }
 
