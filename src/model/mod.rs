@@ -6,6 +6,7 @@ mod clock;
 mod delivery;
 mod id;
 pub mod limits;
+mod words;
 
 pub use clock::{Clock, ManualClock, Timestamp};
 pub use delivery::{AttemptResult, DeliveryState, Failure, Refusal};
@@ -13,3 +14,4 @@ pub use id::{
     AccountId, ApiKeyId, AttemptId, AutomationId, DeliveryId, DeliveryOrigin, EndpointId, EventId,
     IdError, IncarnationId, PluginId, SecretId,
 };
+pub(crate) use words::words;

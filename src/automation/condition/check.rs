@@ -177,10 +177,7 @@ impl Checker<'_> {
     fn select(&mut self, node: &IdedExpr, select: &SelectExpr) -> Result<Expression> {
         let shadowed = self.variable.as_deref() == Some("event");
         if !shadowed && matches!(&select.operand.expr, Expr::Ident(name) if name == "event") {
-            let root = Root::ALL
-                .into_iter()
-                .find(|root| root.as_str() == select.field);
-            return root
+            return Root::from_word(&select.field)
                 .map(Expression::Root)
                 .ok_or_else(|| ConditionError::UnknownName {
                     at: self.at(node),
@@ -367,9 +364,10 @@ impl Checker<'_> {
 
 /// What may be asked of an event, for messages.
 pub(super) fn roots() -> String {
-    Root::ALL
-        .map(|root| format!("event.{}", root.as_str()))
-        .join(", ")
+    let named = Root::ALL
+        .iter()
+        .map(|root| format!("event.{}", root.as_str()));
+    named.collect::<Vec<_>>().join(", ")
 }
 
 fn comparison(name: &str) -> Option<Comparison> {
