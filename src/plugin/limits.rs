@@ -4,6 +4,7 @@ use std::fmt;
 
 use wasmtime::ResourceLimiter;
 
+use crate::model::counted;
 use crate::model::limits::OUTPUTS_MAX;
 
 /// Fuel of one run unless the settings say otherwise; about one unit is burnt for each instruction.
@@ -179,21 +180,11 @@ impl fmt::Display for Limit {
             Self::Headers { no, count, bytes } => write!(
                 f,
                 "returned an output (number {no}, from 0) with {} of {}, and may return {HEADERS_MAX} of {}",
-                Headers(count),
+                counted(count, "header"),
                 Bytes(bytes),
                 Bytes(HEADER_BYTES_MAX)
             ),
         }
-    }
-}
-
-/// A number of headers for people.
-struct Headers(usize);
-
-impl fmt::Display for Headers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let noun = if self.0 == 1 { "header" } else { "headers" };
-        write!(f, "{} {noun}", self.0)
     }
 }
 

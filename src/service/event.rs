@@ -14,7 +14,7 @@ use crate::store::{self, EventFilter};
 /// An event in a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EventSummary {
-    /// Its id.
+    /// The event's id.
     #[schema(value_type = String, example = "evt_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: EventId,
     /// Its type.
@@ -33,7 +33,7 @@ pub struct EventSummary {
 /// An event.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EventView {
-    /// Its id.
+    /// The event's id.
     #[schema(value_type = String, example = "evt_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: EventId,
     /// Its type.

@@ -18,6 +18,7 @@ use super::fault::Steps;
 use super::function::Function;
 use super::nesting;
 use super::value::Value;
+use crate::model::counted;
 use crate::model::limits::CONDITION_BYTES_MAX;
 
 /// Most entries of a list that is written out.
@@ -324,7 +325,10 @@ impl Checker<'_> {
         if arguments.len() < fewest || arguments.len() > most {
             return self.unsupported(
                 node,
-                format!("{name}() has {} arguments, needs {fewest}", arguments.len()),
+                format!(
+                    "{name}() has {}, needs {fewest}",
+                    counted(arguments.len(), "argument")
+                ),
             );
         }
         let arguments: Vec<_> = arguments
