@@ -3,11 +3,15 @@
 //! An incarnation that ends (its database was lost, or another node took over) is followed by a
 //! new one in the same process; the doors answer 503 meanwhile.
 
+mod master_key;
+
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::serve::ListenerExt;
+use futures_util::FutureExt as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -21,7 +25,7 @@ use crate::plugin::{self, Engine};
 use crate::service::{self, FirstStart, Rules, Service};
 use crate::store::{self, Store};
 use crate::telemetry;
-use crate::vault::{self, MasterKey, Vault, random};
+use crate::vault;
 
 /// Why the server does not run.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +45,27 @@ pub enum Error {
     /// The master key can't be read.
     #[error("the master key can't be used")]
     MasterKey(#[source] vault::Error),
+    /// There is no master key, and the database was made with one.
+    #[error(
+        "the database holds secrets, and there is no master key to open them: put back {path}, or set \
+         master_key (THROWBAR_MASTER_KEY) to the key that it was made with"
+    )]
+    NoMasterKey {
+        /// Where it would be.
+        path: String,
+    },
+    /// The master keys are not all of those that the database was made with.
+    #[error(
+        "the master key does not open this database's secrets: start with the key it was made with, and keep \
+         older keys in the list (one a line, the newest first): nothing is sealed anew under a new one"
+    )]
+    WrongMasterKey(#[source] vault::Error),
+    /// Accounts, and nothing that says under which key their secrets are sealed.
+    #[error(
+        "the database has accounts, and nothing in it says which master key opens their secrets: restore it \
+         whole from a backup"
+    )]
+    NoSeals,
     /// The database can't be used.
     #[error("the database can't be used")]
     Store(#[source] store::Error),
@@ -67,6 +92,12 @@ pub enum Error {
     Telemetry(#[source] telemetry::Error),
 }
 
+/// How long one statement for a user may keep the database busy.
+const DOORS_PATIENCE: Duration = Duration::from_secs(5);
+/// How often figures are condensed, so that what is measured between two looks at them does not pile up.
+const UPKEEP_MS: i64 = 5_000;
+/// Open files where the system does not say.
+const FILES_MAX_USUAL: u64 = 1024;
 /// How long until a lost database is tried again.
 const RESTART_MS: i64 = 250;
 
@@ -78,16 +109,19 @@ pub struct App {
     listener: TcpListener,
     address: SocketAddr,
     first_start: FirstStart,
+    files_max: u64,
 }
 
 impl App {
     /// Opens the database, brings it up to date, takes over what is left there, and listens.
     pub async fn start(config: &Config) -> Result<Self, Error> {
-        make_folder(config)?;
-        let store = Store::open(&config.database_url())
+        let files_max = files_max();
+        make_folder(&config.data)?;
+        // Before anything is touched: another process may be at work here.
+        let store = Store::open_to_serve(&config.database_url())
             .await
             .map_err(Error::Store)?;
-        let vault = Arc::new(open_vault(config)?);
+        let vault = Arc::new(master_key::open_vault(config, &store).await?);
         let engine = Engine::new(&plugin::Settings {
             payload_bytes_max: config.payload_bytes_max,
             ..plugin::Settings::default()
@@ -109,7 +143,8 @@ impl App {
             limits: limits(config),
         };
         let service = Service::new(service::Parts {
-            store,
+            // Connections of their own: whatever is asked there, the pipeline has its.
+            store: store.for_doors(DOORS_PATIENCE),
             vault,
             components,
             clock: Clock::System,
@@ -134,6 +169,7 @@ impl App {
             listener,
             address,
             first_start,
+            files_max,
         })
     }
 
@@ -156,35 +192,50 @@ impl App {
     /// back, and ends.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
         let figures = telemetry::metrics().map_err(Error::Telemetry)?;
-        let upkeep = figures.clone();
-        let render: Arc<dyn Fn() -> String + Send + Sync> = Arc::new(move || {
-            upkeep.run_upkeep();
-            figures.render()
-        });
-        let router = api::router(self.service.clone(), render);
+        let (shown, upkeep) = (figures.clone(), figures);
+        let router = api::router(self.service.clone(), Arc::new(move || shown.render()));
         let (stopping, stopped) = tokio::sync::watch::channel(false);
         tokio::spawn(async move {
             stop.await;
             stopping.send_replace(true);
         });
-        let lives = tokio::spawn(live(
-            self.service.clone(),
-            self.parts,
-            self.pipeline,
-            stopped.clone(),
-        ));
-        let listener = self.listener.tap_io(|stream| {
-            // Answers are small and complete: waiting for more to send only delays them.
-            let _best_effort = stream.set_nodelay(true);
-        });
-        let served = axum::serve(listener, router)
-            .with_graceful_shutdown(wait(stopped))
-            .await;
-        let address = self.address.to_string();
-        served.map_err(|cause| Error::Listen { address, cause })?;
+        let lives = live(self.service, self.parts, self.pipeline, stopped.clone());
         // A panic there has been logged; what was in hand is taken over by the next start.
-        let _ = lives.await;
+        let lives = tokio::spawn(lives).map(drop).shared();
+        let bounds = api::Bounds::within(self.files_max);
+        tokio::select! {
+            () = api::serve(self.listener, router, bounds, wait(stopped), lives.clone()) => {}
+            never = every(&Clock::System, UPKEEP_MS, || upkeep.run_upkeep()) => match never {},
+        }
+        lives.await;
         Ok(())
+    }
+}
+
+/// How many files, connections among them, this process may open: raised as far as the system lets it.
+fn files_max() -> u64 {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(files_max) => {
+            tracing::debug!(files_max, "the limit of open files");
+            files_max
+        }
+        Err(error) => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the limit of open files can't be raised: raise it with ulimit -n"
+            );
+            rlimit::Resource::NOFILE
+                .get_soft()
+                .unwrap_or(FILES_MAX_USUAL)
+        }
+    }
+}
+
+/// Does something again and again.
+async fn every(clock: &Clock, ms: i64, mut act: impl FnMut()) -> Infallible {
+    loop {
+        clock.sleep_until(clock.now().plus_ms(ms)).await;
+        act();
     }
 }
 
@@ -249,45 +300,15 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
-fn make_folder(config: &Config) -> Result<(), Error> {
-    std::fs::create_dir_all(&config.data).map_err(|cause| Error::Data {
-        path: config.data.display().to_string(),
-        cause,
-    })
-}
-
-/// The configured master key; else the one in the data directory, made on the first start.
-fn open_vault(config: &Config) -> Result<Vault, Error> {
-    if let Some(text) = &config.master_key {
-        return Vault::from_text(text).map_err(Error::MasterKey);
-    }
-    let path = config.data.join("master.key");
-    let failed = |cause| Error::Data {
+/// Makes the data directory, if there is none, for its owner alone.
+pub(crate) fn make_folder(path: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    builder.create(path).map_err(|cause| Error::Data {
         path: path.display().to_string(),
         cause,
-    };
-    if !path.exists() {
-        let key = MasterKey::from_random(random::bytes().map_err(Error::MasterKey)?);
-        write_private(&path, &key.text()).map_err(failed)?;
-        if config.database_url().starts_with("postgres") {
-            tracing::warn!(path = %path.display(), "made a master key; other nodes on this database need the same one");
-        }
-    }
-    Vault::from_file_content(&std::fs::read(&path).map_err(failed)?).map_err(Error::MasterKey)
-}
-
-/// Writes a new file that only its owner can read.
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.write_all(b"\n")?;
-    file.sync_all()
+    })
 }
 
 /// Returns, once awaited, when the process is asked to stop (SIGINT, SIGTERM). It listens from the call
@@ -308,5 +329,34 @@ async fn received(listening: std::io::Result<Signal>) {
     match listening {
         Ok(mut signal) => drop(signal.recv().await),
         Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ManualClock, Timestamp};
+
+    #[tokio::test]
+    async fn figures_are_condensed_though_nobody_looks() {
+        let hand = ManualClock::new(Timestamp::from_ms(0));
+        let clock = Clock::Manual(hand.clone());
+        let (condensed, mut times) = tokio::sync::mpsc::unbounded_channel();
+        let upkeep = every(&clock, UPKEEP_MS, move || {
+            let _nobody_listens = condensed.send(hand.now());
+        });
+        let look = async {
+            let Clock::Manual(hand) = &clock else { return };
+            for round in 1..=3 {
+                hand.advance(Duration::from_millis(UPKEEP_MS as u64));
+                let at = times.recv().await;
+                assert_eq!(at, Some(Timestamp::from_ms(round * UPKEEP_MS)));
+            }
+        };
+        tokio::select! {
+            biased;
+            never = upkeep => match never {},
+            () = look => {}
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! What the operator chose: a file, then the environment (`THROWBAR_…`), then flags; each beats
 //! the one before. A key that nobody knows is an error: a misspelt limit must not be a default.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
@@ -11,6 +10,8 @@ use crate::telemetry::LogFormat;
 
 /// The prefix of the environment's keys.
 const PREFIX: &str = "THROWBAR_";
+/// The setting that is a list, with commas in the environment.
+const LIST: &str = "egress_allow";
 /// Keys under the prefix that are not settings of the server.
 const NOT_SETTINGS: [&str; 5] = [
     "THROWBAR_URL",
@@ -30,6 +31,11 @@ pub enum Error {
     /// A value or a key is wrong.
     #[error("the configuration can't be used")]
     Wrong(#[source] config::ConfigError),
+    /// A variable that nobody knows.
+    #[error(
+        "{0} is no setting: check its spelling, or take it out; the settings are in the README"
+    )]
+    Unknown(String),
     /// The bootstrap key is too short.
     #[error(
         "bootstrap_key (THROWBAR_BOOTSTRAP_KEY) must have at least {BOOTSTRAP_KEY_CHARS_MIN} characters"
@@ -107,22 +113,23 @@ impl Config {
         environment: impl IntoIterator<Item = (String, String)>,
         flags: Vec<(&str, String)>,
     ) -> Result<Self, Error> {
-        let environment: HashMap<String, String> = environment
-            .into_iter()
-            .filter(|(key, _)| is_setting(key))
-            .map(|(key, value)| (key[PREFIX.len()..].to_owned(), value))
-            .collect();
         let mut builder = config::Config::builder();
         if let Some(path) = file {
             builder = builder.add_source(config::File::from(path));
         }
-        let environment = config::Environment::default()
-            .source(Some(environment))
-            .try_parsing(true)
-            .list_separator(",")
-            .with_list_parse_key("egress_allow")
-            .ignore_empty(true);
-        builder = builder.add_source(environment);
+        for (key, value) in environment {
+            if !is_setting(&key) || value.is_empty() {
+                continue;
+            }
+            // As text: a key of digits is not a number. What shall be one is read as one below.
+            let name = known_name(&key)?;
+            let value = if name == LIST {
+                config::Value::from(value.split(',').map(str::to_owned).collect::<Vec<_>>())
+            } else {
+                config::Value::from(value)
+            };
+            builder = builder.set_override(name, value).map_err(Error::Wrong)?;
+        }
         for (name, value) in flags {
             builder = builder.set_override(name, value).map_err(Error::Wrong)?;
         }
@@ -169,6 +176,17 @@ impl Config {
             database_url: self.database_url.as_deref().map(without_password),
             ..self.clone()
         }
+    }
+}
+
+/// The setting that a variable sets.
+fn known_name(key: &str) -> Result<String, Error> {
+    let name = key[PREFIX.len()..].to_ascii_lowercase();
+    let known = serde_json::to_value(Config::default()).expect("settings are plain");
+    if known.get(&name).is_some() {
+        Ok(name)
+    } else {
+        Err(Error::Unknown(key.to_owned()))
     }
 }
 
@@ -226,12 +244,43 @@ mod tests {
 
     #[test]
     fn what_nobody_knows_is_refused_by_name() {
-        let error = Config::load(None, environment(&[("THROWBAR_LISTNE", "x")]), Vec::new())
-            .expect_err("unknown");
-        let text = std::error::Error::source(&error)
-            .expect("a cause")
-            .to_string();
-        assert!(text.contains("listne"), "{text}");
+        for name in ["THROWBAR_LISTNE", "THROWBAR_listne", "THROWBAR_"] {
+            let error = Config::load(None, environment(&[(name, "x")]), Vec::new())
+                .expect_err("unknown")
+                .to_string();
+            assert!(
+                error.starts_with(&format!("{name} is no setting")),
+                "{error}"
+            );
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("throwbar.toml");
+        std::fs::write(&file, "listne = 1\n").expect("written");
+        assert!(Config::load(Some(&file), Vec::new(), Vec::new()).is_err());
+    }
+
+    #[test]
+    fn text_stays_text_and_numbers_are_read() {
+        let digits = "000123456789012345678901234567890";
+        let env = environment(&[
+            ("THROWBAR_BOOTSTRAP_KEY", digits),
+            ("THROWBAR_LOG", "1e3"),
+            ("THROWBAR_DATA", "0007"),
+            ("THROWBAR_PAYLOAD_BYTES_MAX", "1000"),
+            ("THROWBAR_HTTPS_ONLY", "true"),
+            ("THROWBAR_LOG_FORMAT", "json"),
+            ("THROWBAR_MASTER_KEY", ""),
+        ]);
+        let config = Config::load(None, env, Vec::new()).expect("fine");
+        assert_eq!(config.bootstrap_key.as_deref(), Some(digits));
+        assert_eq!(
+            (config.log.as_str(), config.data),
+            ("1e3", PathBuf::from("0007"))
+        );
+        assert_eq!((config.payload_bytes_max, config.https_only), (1000, true));
+        assert_eq!(config.master_key, None, "empty is not there");
+        let wrong = environment(&[("THROWBAR_PAYLOAD_BYTES_MAX", "many")]);
+        assert!(Config::load(None, wrong, Vec::new()).is_err());
     }
 
     #[test]

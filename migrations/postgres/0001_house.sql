@@ -22,6 +22,12 @@ CREATE TABLE api_keys (
 );
 CREATE INDEX api_keys_by_account ON api_keys (account_id, id);
 
+-- A word sealed under each master key that ever sealed something here: whoever opens them all has them all.
+CREATE TABLE seals (
+    key_id          BYTEA   NOT NULL PRIMARY KEY,
+    sealed          BYTEA   NOT NULL
+);
+
 CREATE TABLE incarnations (
     id              UUID    NOT NULL PRIMARY KEY,
     lock_key        BIGINT  NOT NULL UNIQUE,

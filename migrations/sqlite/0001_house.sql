@@ -22,6 +22,12 @@ CREATE TABLE api_keys (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX api_keys_by_account ON api_keys (account_id, id);
 
+-- A word sealed under each master key that ever sealed something here: whoever opens them all has them all.
+CREATE TABLE seals (
+    key_id          BLOB    NOT NULL PRIMARY KEY,
+    sealed          BLOB    NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE incarnations (
     id              BLOB    NOT NULL PRIMARY KEY,
     lock_key        INTEGER NOT NULL UNIQUE,

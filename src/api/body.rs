@@ -4,13 +4,13 @@ use axum::body::Body;
 use axum::extract::{FromRequest, MatchedPath, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Extensions, HeaderMap};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
 use crate::model::limits::COMPONENT_BYTES_MAX;
-use crate::service::{self, Error, Service};
+use crate::service::{self, BodyRoom, Error, Service, UploadTurn};
 
 /// How much of a body that is too long is still read, so that its sender gets to read the answer:
 /// many only listen once they have sent everything.
@@ -30,43 +30,80 @@ pub(super) struct Read<T>(pub(super) T);
 /// JSON, read; without a body: what there is when nothing is said.
 pub(super) struct ReadOr<T>(pub(super) T);
 
-/// A WebAssembly component as it came.
-pub(super) struct Component(pub(super) Bytes);
+/// A WebAssembly component as it came, and the turn to upload it.
+pub(super) struct Component(pub(super) Bytes, pub(super) UploadTurn);
 
-/// How long a body may be on this route.
-fn bytes_max(service: &Service, extensions: &Extensions) -> usize {
-    match extensions.get::<MatchedPath>().map(MatchedPath::as_str) {
-        Some("/v1/events/batch") => service.rules().batch_bytes_max,
-        Some("/v1/plugins") => COMPONENT_BYTES_MAX,
+const BATCH: &str = "/v1/events/batch";
+const UPLOAD: &str = "/v1/plugins";
+
+/// The route that was asked for.
+fn route(extensions: &Extensions) -> &str {
+    extensions
+        .get::<MatchedPath>()
+        .map_or("", MatchedPath::as_str)
+}
+
+/// How long a body may be on a route.
+fn bytes_max(service: &Service, route: &str) -> usize {
+    match route {
+        BATCH => service.rules().batch_bytes_max,
+        UPLOAD => COMPONENT_BYTES_MAX,
         _ => service.rules().payload_bytes_max + ENVELOPE_BYTES_MAX,
     }
 }
 
-/// Reads a body to its end, or up to its bound.
+/// Reads a body to its end, or up to its bound, or until its time is over. A component's waits for the
+/// turn to upload first, which is kept in the request.
 pub(super) async fn whole(
     service: &Service,
-    extensions: &Extensions,
+    extensions: &mut Extensions,
     body: Body,
 ) -> Result<Bytes, Error> {
-    let bytes_max = bytes_max(service, extensions);
-    let mut body = body;
-    let mut chunks: Vec<Bytes> = Vec::new();
-    let mut seen = 0_usize;
+    let is_upload = route(extensions) == UPLOAD;
+    let bytes_max = bytes_max(service, route(extensions));
+    if is_upload && extensions.get::<UploadTurn>().is_none() {
+        extensions.insert(service.upload_turn().await?);
+    }
+    // Uploads are few: their turns are their room.
+    let room = (!is_upload).then(|| service.body_room());
+    tokio::select! {
+        biased;
+        whole = gather(body, bytes_max, room) => whole,
+        overdue = service.body_overdue(bytes_max) => Err(overdue),
+    }
+}
+
+/// The bytes of a body. One that came in one piece is not copied. Of one that is too long nothing is kept.
+async fn gather(
+    mut body: Body,
+    bytes_max: usize,
+    mut room: Option<BodyRoom<'_>>,
+) -> Result<Bytes, Error> {
+    let (mut first, mut all, mut seen) = (Bytes::new(), BytesMut::new(), 0_usize);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Error::Malformed {
             why: "the body broke off: send it again".to_owned(),
         })?;
-        let Ok(chunk) = frame.into_data() else {
+        // What is no data is trailers, which nobody asked for.
+        let Ok(piece) = frame.into_data() else {
             continue;
         };
-        seen = seen.saturating_add(chunk.len());
-        if seen <= bytes_max {
-            chunks.push(chunk);
-        } else {
-            chunks.clear();
+        seen = seen.saturating_add(piece.len());
+        if seen > bytes_max {
+            (first, all, room) = (Bytes::new(), BytesMut::new(), None);
+            if seen > bytes_max.saturating_add(DISCARDED_BYTES_MAX) {
+                break;
+            }
+            continue;
         }
-        if seen > bytes_max.saturating_add(DISCARDED_BYTES_MAX) {
-            break;
+        if let Some(room) = &mut room {
+            room.take(piece.len())?;
+        }
+        if first.is_empty() && all.is_empty() {
+            first = piece;
+        } else {
+            all.extend_from_slice(&std::mem::take(&mut first));
+            all.extend_from_slice(&piece);
         }
     }
     if seen > bytes_max {
@@ -75,23 +112,15 @@ pub(super) async fn whole(
             bytes_max,
         });
     }
-    // Most bodies come in one piece, which is not copied.
-    Ok(match chunks.pop() {
-        None => Bytes::new(),
-        Some(only) if chunks.is_empty() => only,
-        Some(last) => {
-            chunks.push(last);
-            chunks.concat().into()
-        }
-    })
+    Ok(if all.is_empty() { first } else { all.freeze() })
 }
 
 impl FromRequest<Service> for Whole {
     type Rejection = Problem;
 
     async fn from_request(request: Request, service: &Service) -> Result<Self, Problem> {
-        let (parts, body) = request.into_parts();
-        Ok(Self(whole(service, &parts.extensions, body).await?))
+        let (mut parts, body) = request.into_parts();
+        Ok(Self(whole(service, &mut parts.extensions, body).await?))
     }
 }
 
@@ -160,13 +189,42 @@ impl FromRequest<Service> for Component {
                 expected: "application/wasm",
             });
         }
-        Ok(Self(Whole::from_request(request, service).await?.0))
+        let (mut parts, body) = request.into_parts();
+        let component = whole(service, &mut parts.extensions, body).await?;
+        let turn = parts.extensions.remove::<UploadTurn>();
+        Ok(Self(component, turn.ok_or(Error::Unavailable)?))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_body_in_pieces_is_put_together_and_bounded() {
+        let pieces = |lengths: &[usize]| {
+            let pieces: Vec<_> = lengths
+                .iter()
+                .map(|length| Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; *length])))
+                .collect();
+            Body::from_stream(futures_util::stream::iter(pieces))
+        };
+        for (lengths, expected) in [
+            (&[][..], Some(0)),
+            (&[0, 3], Some(3)),
+            (&[3, 0, 4], Some(7)),
+            (&[5, 5], Some(10)),
+            (&[5, 6], None),
+            (&[11], None),
+        ] {
+            let gathered = gather(pieces(lengths), 10, None).await;
+            assert_eq!(
+                gathered.ok().map(|bytes| bytes.len()),
+                expected,
+                "{lengths:?}"
+            );
+        }
+    }
 
     #[test]
     fn a_body_of_another_kind_is_told_apart() {

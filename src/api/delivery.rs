@@ -19,6 +19,9 @@ pub(super) struct Resent {
 }
 
 /// List deliveries
+///
+/// With `state`, a page may be short, or empty, and have a `next_cursor`: at most 10,000 deliveries are
+/// looked at for one page.
 #[utoipa::path(get, path = "/v1/deliveries", tag = "deliveries", operation_id = "list_deliveries",
     params(DeliveriesQuery), responses((status = 200, description = "A page", body = Listed<DeliveryView>)))]
 pub(super) async fn list(

@@ -1,7 +1,7 @@
 //! `/v1/events`.
 
 use axum::Json;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -62,37 +62,42 @@ pub(super) async fn send(
     headers: HeaderMap,
     Text(body): Text,
 ) -> Answer<Accepted<Taken>> {
-    let key = headers
-        .get(KEY)
-        .map(|value| {
-            value.to_str().map_err(|_| Error::Invalid {
-                code: "invalid_header",
-                at: Place::Header("Idempotency-Key"),
-                why: "an idempotency key in a header is visible ASCII: send others in the body"
-                    .to_owned(),
-            })
-        })
-        .transpose()?;
+    let key = key(&headers)?;
     let taken = service.send_event(&who, &body, key).await?;
     Ok(Accepted(Taken { id: taken.event }))
 }
 
+/// The idempotency key in the header.
+fn key(headers: &HeaderMap) -> Result<Option<&str>, Error> {
+    let text = headers.get(KEY).map(HeaderValue::to_str).transpose();
+    text.map_err(|_| Error::Invalid {
+        code: "invalid_header",
+        at: Place::Header("Idempotency-Key"),
+        why: "an idempotency key in a header is visible ASCII: send others in the body".to_owned(),
+    })
+}
+
 /// Send up to 1000 events
 ///
-/// Each is answered by itself, in order: one that is wrong never fails its neighbours.
+/// Each is answered by itself, in order: one that is wrong never fails its neighbours. With a key in the
+/// header, the event at place n, from 0, has the idempotency key `key#n` unless it has one of its own: the
+/// same batch sent again repeats nothing, and those that were refused the first time get in.
 #[utoipa::path(post, path = "/v1/events/batch", tag = "events", operation_id = "send_events",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Each event's idempotency key is made from it")),
     request_body = Vec<NewEvent<'_>>, responses((status = 202, description = "One answer for each", body = Outcomes)))]
 pub(super) async fn send_batch(
     By(who, service): By<MaySend>,
+    headers: HeaderMap,
     Text(body): Text,
 ) -> Answer<Accepted<Outcomes>> {
+    let key = key(&headers)?;
     let outcome = |answer: Result<crate::pipeline::Acknowledged, Error>| match answer {
         Ok(taken) => Outcome::Taken { id: taken.event },
         Err(error) => Outcome::Refused {
             error: ProblemView::of(&error),
         },
     };
-    let answers = service.send_batch(&who, &body).await?;
+    let answers = service.send_batch(&who, &body, key).await?;
     Ok(Accepted(Outcomes {
         data: answers.into_iter().map(outcome).collect(),
     }))
@@ -100,7 +105,8 @@ pub(super) async fn send_batch(
 
 /// List events
 ///
-/// Payloads are left out: get one event for its own.
+/// Payloads are left out: get one event for its own. With `type`, a page may be short, or empty, and have
+/// a `next_cursor`: at most 10,000 events are looked at for one page.
 #[utoipa::path(get, path = "/v1/events", tag = "events", operation_id = "list_events",
     params(EventsQuery), responses((status = 200, description = "A page", body = Listed<EventSummary>)))]
 pub(super) async fn list(

@@ -1,5 +1,5 @@
 //! `Idempotency-Key` on writes: the same request twice is done once and answered twice. Events
-//! have their own way for it, in the same commit as the event.
+//! have their own way for it, in the same commit as the event; in a batch, each by itself.
 
 use std::sync::Arc;
 
@@ -13,10 +13,12 @@ use sha2::{Digest, Sha256};
 use super::body::whole;
 use super::principal::identify;
 use super::problem::Problem;
-use crate::service::{Error, ReplySlot, Service, Started};
+use crate::service::{Error, Identity, ReplySlot, Service, Started};
 
 /// The header's name.
 pub(super) const KEY: &str = "idempotency-key";
+/// Routes of events.
+const OWN_WAY: [&str; 2] = ["/v1/events", "/v1/events/batch"];
 /// Longest answer that is kept: those to writes are far shorter.
 const REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -26,14 +28,23 @@ pub(super) async fn once(service: &Service, request: Request, next: Next) -> Res
         .extensions()
         .get::<MatchedPath>()
         .map(MatchedPath::as_str);
-    let wanted = request.method() == Method::POST
-        && path.is_some_and(|path| path != "/v1/events")
+    let writes = [Method::POST, Method::PATCH, Method::DELETE].contains(request.method());
+    let wanted = writes
+        && path.is_some_and(|path| !OWN_WAY.contains(&path))
         && request.headers().contains_key(KEY);
     if !wanted {
         return next.run(request).await;
     }
+    let who = match identify(service, request.headers()).await {
+        Ok(who) => who,
+        Err(error) => return Problem::from(error).into_response(),
+    };
+    // Who may write nothing is told so by the route, before a body is read.
+    if !who.may_write() {
+        return next.run(request).await;
+    }
     // On a thread of its own, so that a client that hangs up can't leave the key taken.
-    match tokio::spawn(answer(service.clone(), request, next)).await {
+    match tokio::spawn(answer(service.clone(), who, request, next)).await {
         Ok(Ok(response)) => response,
         Ok(Err(problem)) => problem.into_response(),
         Err(failed) => match failed.try_into_panic() {
@@ -43,17 +54,22 @@ pub(super) async fn once(service: &Service, request: Request, next: Next) -> Res
     }
 }
 
-async fn answer(service: Service, request: Request, next: Next) -> Result<Response, Problem> {
-    let who = identify(&service, request.headers()).await?;
-    let (parts, body) = request.into_parts();
-    let body = whole(&service, &parts.extensions, body).await?;
+async fn answer(
+    service: Service,
+    who: Identity,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let (mut parts, body) = request.into_parts();
+    let body = whole(&service, &mut parts.extensions, body).await?;
     let key = parts
         .headers
         .get(KEY)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     let mut hash = Sha256::new();
-    for part in [parts.uri.path(), parts.uri.query().unwrap_or_default()] {
+    let (path, query) = (parts.uri.path(), parts.uri.query());
+    for part in [parts.method.as_str(), path, query.unwrap_or_default()] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
@@ -76,7 +92,7 @@ async fn answer(service: Service, request: Request, next: Next) -> Result<Respon
     }
 }
 
-/// Gives the key back if the request broke off.
+/// Gives the key back if the request broke off, unless something was done by then.
 struct Abandon<'a> {
     service: &'a Service,
     slot: Arc<ReplySlot>,
@@ -92,7 +108,7 @@ impl Drop for Abandon<'_> {
     }
 }
 
-/// Keeps the answer of a write that was done; gives the key back for one that was refused.
+/// Keeps the answer of a write that was done; gives the key back for one that did nothing.
 async fn keep(mut guard: Abandon<'_>, response: Response) -> Result<Response, Problem> {
     guard.answered = true;
     if !response.status().is_success() {

@@ -9,6 +9,7 @@ mod answer;
 mod api_key;
 mod automation;
 mod body;
+mod connection;
 mod delivery;
 mod endpoint;
 mod event;
@@ -22,6 +23,8 @@ mod principal;
 mod problem;
 mod query;
 mod router;
+mod stall;
 
+pub use connection::{Bounds, serve};
 pub use openapi::{openapi, routes};
 pub use router::{Render, router};

@@ -1,16 +1,18 @@
 //! The description of the API, OpenAPI 3.1, made from the code.
 
 use utoipa::PartialSchema;
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
-    Content, InfoBuilder, LicenseBuilder, OpenApi, PathItem, Ref, RefOr, Response, ResponseBuilder,
+    Content, InfoBuilder, LicenseBuilder, OpenApi, PathItem, Ref, RefOr, Required, Response,
+    ResponseBuilder,
 };
 
 use super::problem::ProblemView;
 use super::router::described;
 
 const KEY: &str = "key";
+const HEADER: &str = "Idempotency-Key";
 const PROBLEM: &str = "Problem";
 
 /// The description of every route.
@@ -23,9 +25,9 @@ pub fn openapi() -> OpenApi {
         .description(Some(
             "Events come in, automations decide what follows, WebAssembly plugins reshape the payload, \
              signed deliveries leave, and every attempt is on record. Errors are problems (RFC 9457) with a \
-             stable code. Lists are newest first, but for event types, which are by name, and attempts and secrets, which are \
-             oldest first; those that can be long have cursors. Writes take Idempotency-Key. Operator \
-             keys act for the account that the header Throwbar-Account names.",
+             stable code. Lists are newest first, but for event types, which are by name, and attempts and \
+             secrets, which are oldest first; those that can be long have cursors. Writes take \
+             Idempotency-Key. Operator keys act for the account that the header Throwbar-Account names.",
         ))
         .license(Some(licence))
         .build();
@@ -44,8 +46,11 @@ pub fn openapi() -> OpenApi {
         .responses
         .insert(PROBLEM.to_owned(), problem().into());
     for item in description.paths.paths.values_mut() {
-        for (_, operation) in operations(item) {
+        for (method, operation) in operations(item) {
             complete(operation);
+            if method != "GET" {
+                take_key(operation);
+            }
         }
     }
     description
@@ -82,6 +87,26 @@ fn complete(operation: &mut Operation) {
     if operation.security.is_none() {
         let none: [&str; 0] = [];
         operation.security = Some(vec![SecurityRequirement::new(KEY, none)]);
+    }
+}
+
+/// What every write has: the header for its repeats, unless it says more of it itself.
+fn take_key(operation: &mut Operation) {
+    let parameters = operation.parameters.get_or_insert_default();
+    let is_key =
+        |known: &RefOr<Parameter>| matches!(known, RefOr::T(known) if known.name == HEADER);
+    if !parameters.iter().any(is_key) {
+        let key = ParameterBuilder::new()
+            .name(HEADER)
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(
+                "Sent again with the same key within 24 hours, the same request gets the same answer and is not \
+                 done again; another one with that key is a conflict (409)",
+            ))
+            .schema(Some(String::schema()))
+            .build();
+        parameters.push(key.into());
     }
 }
 

@@ -18,7 +18,7 @@ use crate::service::{Listed, MayRead, MayWrite, PluginVersionView, PluginView};
 pub(super) async fn upload(
     By(who, service): By<MayWrite>,
     Asked(query): Asked<UploadQuery>,
-    Component(wasm): Component,
+    Component(wasm, _turn): Component,
 ) -> Answer<Created<PluginView>> {
     Ok(Created(
         service

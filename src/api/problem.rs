@@ -67,9 +67,10 @@ fn status(error: &Error) -> StatusCode {
         Error::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Conflict { .. } | Error::EventConflict { .. } => StatusCode::CONFLICT,
-        Error::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
+        Error::Busy(_) | Error::Crowded => StatusCode::TOO_MANY_REQUESTS,
         error if error.is_passing() => StatusCode::SERVICE_UNAVAILABLE,
-        Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Error::BodyOverdue { .. } => StatusCode::REQUEST_TIMEOUT,
+        Error::Unavailable | Error::NoRoom | Error::TooSlow(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Store(_) | Error::Vault(_) | Error::Unreadable { .. } => {
             StatusCode::INTERNAL_SERVER_ERROR
         }
@@ -204,6 +205,9 @@ mod tests {
                 413,
             ),
             (Error::Busy(Full::Account), 429),
+            (Error::Crowded, 429),
+            (Error::NoRoom, 503),
+            (Error::BodyOverdue { s: 1 }, 408),
             (Error::Unavailable, 503),
         ] {
             let view = ProblemView::of(&error);

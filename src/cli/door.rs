@@ -322,7 +322,7 @@ mod tests {
             account: Some(account.to_owned()),
             ..options("http://127.0.0.1:1", Some("tb_k"))
         };
-        for wrong in ["a\nb", "Köln", "\0"] {
+        for wrong in ["a\nb", "\0"] {
             assert!(
                 matches!(Door::open(&of(wrong)), Err(Error::Account(named)) if named == wrong),
                 "{wrong:?}"

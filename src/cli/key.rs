@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use super::door::{Body, Door, DoorOptions};
 use super::{ServerOptions, paint};
 use crate::model::{ApiKeyId, Clock};
-use crate::store::{NewApiKey, Store};
-use crate::vault::{ApiKey, MasterKey, random};
+use crate::service;
+use crate::store::Store;
+use crate::vault::{MasterKey, random};
 
 /// Master keys, operator keys, and an account's API keys.
 #[derive(Debug, clap::Subcommand)]
@@ -18,13 +19,15 @@ pub(super) enum KeyCommand {
     /// Make a master key, for THROWBAR_MASTER_KEY.
     #[command(
         after_help = "Secrets in the database are sealed under it: without it they are lost. Put a new key on the\n\
-        first line and keep the older ones below it."
+        first line and keep every older one below it, for good: nothing is sealed anew, and the server does\n\
+        not start without a key that was ever in use."
     )]
     Master,
-    /// Make another operator key, directly in the database.
+    /// Make another operator key, or list or revoke them, directly in the database.
     #[command(
-        after_help = "For when no operator key is known any more. It needs the database, not a running server;\n\
-        the key works at once."
+        args_conflicts_with_subcommands = true,
+        after_help = "For when no operator key is known any more, or one too many. It needs the database, not a running\n\
+        server; a new key works at once, a revoked one may work for another 10 seconds."
     )]
     Operator(OperatorOptions),
     /// Make an API key for an account.
@@ -42,6 +45,26 @@ pub(super) struct OperatorOptions {
     /// What it is for.
     #[arg(long, value_name = "NAME", default_value = "made on the command line")]
     name: String,
+    #[command(subcommand)]
+    other: Option<OperatorCommand>,
+}
+
+/// What else can be done with operator keys.
+#[derive(Debug, clap::Subcommand)]
+enum OperatorCommand {
+    /// List the operator keys that work.
+    List(ServerOptions),
+    /// Make an operator key stop working.
+    Revoke(RevokeOperatorOptions),
+}
+
+#[derive(Debug, clap::Args)]
+struct RevokeOperatorOptions {
+    #[command(flatten)]
+    server: ServerOptions,
+    /// Which: key_…
+    #[arg(value_name = "ID")]
+    id: ApiKeyId,
 }
 
 #[derive(Debug, clap::Args)]
@@ -101,27 +124,39 @@ async fn operator(
     options: &OperatorOptions,
     environment: Vec<(String, String)>,
 ) -> anyhow::Result<()> {
-    let config = options.server.load(environment)?;
-    let url = config.database_url();
-    let store = Store::open(&url)
-        .await
-        .context("the database can't be opened")?;
-    let key = ApiKey::from_random(random::bytes()?);
     let now = Clock::System.now();
-    let new = NewApiKey {
-        id: ApiKeyId::mint(now),
-        account: None,
-        name: options.name.clone(),
-        hash: *key.hash().as_bytes(),
-        // An operator's key needs none: it may do everything.
-        scopes: String::new(),
-        created_at: now,
-    };
-    store
-        .create_api_key(&new)
+    let mut out = std::io::stdout();
+    match &options.other {
+        None => {
+            let store = database(&options.server, environment).await?;
+            let key = service::make_operator_key(&store, &options.name, now)
+                .await
+                .context("no operator key was made")?;
+            writeln!(out, "{}", *key)?;
+        }
+        Some(OperatorCommand::List(server)) => {
+            let store = database(server, environment).await?;
+            for key in service::operator_keys(&store).await? {
+                writeln!(out, "{}", line(&serde_json::to_value(key)?))?;
+            }
+        }
+        Some(OperatorCommand::Revoke(revoke)) => {
+            let store = database(&revoke.server, environment).await?;
+            service::revoke_operator_key(&store, revoke.id, now).await?;
+            writeln!(out, "{}", revoked(revoke.id))?;
+        }
+    }
+    Ok(())
+}
+
+async fn database(
+    server: &ServerOptions,
+    environment: Vec<(String, String)>,
+) -> anyhow::Result<Store> {
+    let config = server.load(environment)?;
+    Store::open(&config.database_url())
         .await
-        .context("the key can't be kept")?;
-    Ok(writeln!(std::io::stdout(), "{}", key.text())?)
+        .context("the operator keys can't be reached")
 }
 
 async fn create(options: &CreateOptions) -> anyhow::Result<()> {
@@ -175,12 +210,11 @@ fn line(key: &Value) -> String {
 async fn revoke(options: &RevokeOptions) -> anyhow::Result<()> {
     let door = Door::open(&options.door)?;
     door.delete(&format!("/v1/api-keys/{}", options.id)).await?;
-    Ok(writeln!(
-        std::io::stdout(),
-        "{} {} works no more",
-        paint::good("✓"),
-        options.id
-    )?)
+    Ok(writeln!(std::io::stdout(), "{}", revoked(options.id))?)
+}
+
+fn revoked(id: ApiKeyId) -> String {
+    format!("{} {id} works no more", paint::good("✓"))
 }
 
 fn word<'a>(value: &'a Value, field: &str) -> &'a str {

@@ -209,6 +209,10 @@ mod tests {
             ("key create --name x --scope send --scope read", true),
             ("key create --name x --scope everything", false),
             ("key revoke nonsense", false),
+            ("key operator --name x --data y", true),
+            ("key operator list --data y", true),
+            ("key operator --name x list", false),
+            ("key operator revoke nonsense", false),
         ] {
             let parsed =
                 Arguments::try_parse_from(std::iter::once("throwbar").chain(line.split(' ')));

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use crate::app::{App, asked_to_stop};
+use crate::app::{App, asked_to_stop, make_folder};
 use crate::config::Config;
 use crate::store::Store;
 use crate::telemetry;
@@ -26,7 +26,7 @@ pub(super) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
 
 /// Brings the schema up to date.
 pub(super) async fn migrate(config: &Config) -> anyhow::Result<ExitCode> {
-    std::fs::create_dir_all(&config.data)?;
+    make_folder(&config.data)?;
     Store::open(&config.database_url()).await?;
     writeln!(std::io::stdout(), "the schema is up to date")?;
     Ok(ExitCode::SUCCESS)

@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn envelopes_by_name_and_no_others() {
-        for name in [RAW, COMPACT, EVENT] {
+        for name in ["raw", "compact", "event"] {
             let text = format!("\"{name}\"");
             let envelope: Envelope = serde_json::from_str(&text).expect(name);
             assert_eq!(serde_json::to_string(&envelope).expect("plain"), text);
@@ -195,6 +195,9 @@ mod tests {
             assert!(error.contains(wanted), "{text}: {error}");
         }
         let schema = serde_json::to_value(Envelope::schema()).expect("plain");
-        assert_eq!(schema["enum"], serde_json::json!([RAW, COMPACT, EVENT]));
+        assert_eq!(
+            schema["enum"],
+            serde_json::json!(["raw", "compact", "event"])
+        );
     }
 }

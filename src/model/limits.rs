@@ -40,3 +40,9 @@ pub const RETRY_DELAYS_MAX: usize = 50;
 pub const PAGE_ITEMS_MAX: usize = 250;
 /// Items of a page when none is asked for.
 pub const PAGE_ITEMS_DEFAULT: usize = 50;
+/// Most rows that are looked at for one page of a list that is asked for one value only.
+pub const SCANNED_ROWS_MAX: usize = 10_000;
+/// Most endpoints of one account.
+pub const ENDPOINTS_PER_ACCOUNT_MAX: usize = 10_000;
+/// Most automations of one account, endpoints' own subscriptions left out.
+pub const AUTOMATIONS_PER_ACCOUNT_MAX: usize = 1_000;

@@ -31,6 +31,15 @@ pub struct Answer {
     pub duration_ms: u32,
 }
 
+/// How far an exchange had come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// There was no connection yet.
+    Connecting,
+    /// There was one.
+    Exchanging,
+}
+
 /// No usable answer, and the sentence for it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Problem {
@@ -48,11 +57,15 @@ impl Problem {
 
     /// The class of a failed exchange. The cause lies deep in the chain that the client hands
     /// up; the innermost error that says something of its own decides.
-    pub(super) fn of(error: &reqwest::Error, target: &Target) -> Self {
+    pub(super) fn of(error: &(dyn StdError + 'static), phase: Phase, target: &Target) -> Self {
+        let connecting = phase == Phase::Connecting;
         if let Some(problem) = causes(error).find_map(told_by_type) {
             return problem;
         }
-        if error.is_timeout() {
+        let late = causes(error)
+            .filter_map(|cause| cause.downcast_ref::<io::Error>())
+            .any(|cause| cause.kind() == io::ErrorKind::TimedOut);
+        if connecting && late {
             return Self::new(
                 Refusal::Timeout,
                 "no connection within the connect time-out",
@@ -62,7 +75,7 @@ impl Problem {
             .filter_map(|cause| cause.downcast_ref::<io::Error>())
             .last();
         match io.map(io::Error::kind) {
-            Some(io::ErrorKind::UnexpectedEof) if error.is_connect() && target.is_https() => {
+            Some(io::ErrorKind::UnexpectedEof) if connecting && target.is_https() => {
                 let message = "the receiver closed the connection during the TLS handshake";
                 Self::new(Refusal::Tls, message)
             }
@@ -79,8 +92,11 @@ fn told_by_type(cause: &(dyn StdError + 'static)) -> Option<Problem> {
                 Problem::new(Refusal::Dns, format!("{error}: {source}"))
             }
             resolver::Error::NoAddress { .. } => Problem::new(Refusal::Dns, error.to_string()),
+            // Where the name leads is the operator's to know: told to whoever owns the endpoint, it
+            // would be a map of the house inside.
             resolver::Error::Forbidden { host, source } => {
-                Problem::new(Refusal::Egress, format!("'{host}' resolves to {source}"))
+                tracing::info!(endpoint.host = %host, error = source as &dyn StdError, "nothing is sent there");
+                Problem::new(Refusal::Egress, error.to_string())
             }
         });
     }

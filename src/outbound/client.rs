@@ -4,8 +4,8 @@
 //! covers everything from the lookup to the answer's last byte. It follows no redirect, knows no
 //! proxy, keeps no cookie, unpacks nothing.
 //!
-//! One [`Client::send`] is at most one request that a receiver sees. reqwest's own repetition is
-//! switched off. Below it, hyper-util takes another connection in exactly one case: a kept-alive
+//! One [`Client::send`] is at most one request that a receiver sees. The pool underneath takes another
+//! connection in exactly one case: a kept-alive
 //! connection turned out closed before a byte of the request was handed to it. If the receiver
 //! closes while the request is on its way, nobody can know what it saw: that is a refusal of
 //! class `connect`, and the retry policy decides.
@@ -19,9 +19,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http_body_util::{BodyExt as _, Full};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::Error;
-use super::answer::{Answer, Problem};
+use super::answer::{Answer, Phase, Problem};
+use super::deadline::Deadline;
 use super::guard::EgressGuard;
 use super::resolver::{Resolver, VettedResolver};
 use super::retry_after::RetryAfter;
@@ -118,7 +124,7 @@ pub struct Request<'a> {
 /// Sends requests to vetted addresses. Cheap to clone; clones share connections.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: reqwest::Client,
+    http: legacy::Client<Deadline<HttpsConnector<HttpConnector<VettedResolver>>>, Full<Bytes>>,
     guard: EgressGuard,
     response_bytes_max: usize,
 }
@@ -138,23 +144,18 @@ impl Client {
             resolver: settings.resolver,
             guard: settings.guard.clone(),
         };
-        // `max_retries_per_request(0)` also spares the copy of every request that
-        // `retry::never()` alone would still make.
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::client_config(&settings.extra_roots_pem)?)
-            .dns_resolver(resolver)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never().max_retries_per_request(0))
-            .referer(false)
-            .no_proxy()
-            .http1_only()
-            .tcp_nodelay(true)
-            .user_agent(USER_AGENT)
-            .pool_max_idle_per_host(settings.pool_idle_per_host_max)
+        let connect_timeout = Duration::from_millis(settings.connect_timeout_ms);
+        let mut tcp = HttpConnector::new_with_resolver(resolver);
+        // It sees https URLs, too: TLS is laid over it.
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(connect_timeout));
+        let connector = HttpsConnector::from((tcp, tls::client_config(&settings.extra_roots_pem)?));
+        let http = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_millis(settings.pool_idle_ms))
-            .connect_timeout(Duration::from_millis(settings.connect_timeout_ms))
-            .build()
-            .map_err(Error::Build)?;
+            .pool_max_idle_per_host(settings.pool_idle_per_host_max)
+            .build(Deadline::new(connector, connect_timeout));
         Ok(Self {
             http,
             guard: settings.guard,
@@ -182,26 +183,30 @@ impl Client {
     async fn exchange(&self, request: Request<'_>, seen: &mut Seen) -> Result<u16, Problem> {
         let target = request.target;
         let outgoing = self.outgoing(request)?;
-        let mut response = self
-            .http
-            .execute(outgoing)
-            .await
-            .map_err(|error| Problem::of(&error, target))?;
-        let status = response.status().as_u16();
+        let response = self.http.request(outgoing).await.map_err(|error| {
+            let phase = if error.is_connect() {
+                Phase::Connecting
+            } else {
+                Phase::Exchanging
+            };
+            Problem::of(&error, phase, target)
+        })?;
+        let (parts, mut body) = response.into_parts();
+        let status = parts.status.as_u16();
         seen.status = Some(status);
-        seen.take_headers(response.headers_mut())?;
-        // The body counts as read only when it is whole; dropping `response` before that closes
-        // the connection, so nothing beyond the limit is ever read.
-        let announced = response.content_length().unwrap_or(0);
+        seen.take_headers(parts.headers)?;
+        // The body counts as read only when it is whole; dropping it before that closes the
+        // connection, so nothing beyond the limit is ever read.
+        let announced = hyper::body::Body::size_hint(&body).lower();
         let mut body_bytes = 0_usize;
         if announced > self.response_bytes_max as u64 {
             return Err(self.too_large());
         }
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|e| Problem::of(&e, target))?
-        {
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| Problem::of(&error, Phase::Exchanging, target))?;
+            let Ok(chunk) = frame.into_data() else {
+                continue;
+            };
             let room = EXCERPT_BYTES_MAX.saturating_sub(seen.excerpt.len());
             seen.excerpt
                 .extend_from_slice(&chunk[..chunk.len().min(room)]);
@@ -215,22 +220,29 @@ impl Client {
 
     /// The request as the client underneath wants it. It dials a literal address without asking
     /// its resolver, so such a host must pass the guard here.
-    fn outgoing(&self, request: Request<'_>) -> Result<reqwest::Request, Problem> {
+    fn outgoing(&self, request: Request<'_>) -> Result<http::Request<Full<Bytes>>, Problem> {
         if let Some(address) = request.target.literal() {
             self.guard
                 .vet(address)
                 .map_err(|refused| Problem::new(Refusal::Egress, refused.to_string()))?;
         }
-        let method = match request.method {
-            Method::Post => reqwest::Method::POST,
-            Method::Put => reqwest::Method::PUT,
-        };
-        let mut outgoing = reqwest::Request::new(method, request.target.url().clone());
-        *outgoing.headers_mut() = request.headers;
+        let mut headers = request.headers;
         for name in &RESERVED_HEADERS {
-            outgoing.headers_mut().remove(name);
+            headers.remove(name);
         }
-        *outgoing.body_mut() = Some(request.body.into());
+        headers
+            .entry(header::USER_AGENT)
+            .or_insert_with(|| USER_AGENT.clone());
+        headers
+            .entry(header::ACCEPT)
+            .or_insert(HeaderValue::from_static("*/*"));
+        let mut outgoing = http::Request::new(Full::new(request.body));
+        *outgoing.method_mut() = match request.method {
+            Method::Post => http::Method::POST,
+            Method::Put => http::Method::PUT,
+        };
+        *outgoing.uri_mut() = request.target.uri().clone();
+        *outgoing.headers_mut() = headers;
         Ok(outgoing)
     }
 
@@ -244,7 +256,7 @@ impl Client {
 }
 
 impl Seen {
-    fn take_headers(&mut self, headers: &mut HeaderMap) -> Result<(), Problem> {
+    fn take_headers(&mut self, headers: HeaderMap) -> Result<(), Problem> {
         let bytes: usize = headers
             .iter()
             .map(|(name, value)| name.as_str().len() + value.len())
@@ -255,7 +267,7 @@ impl Seen {
                 "the answer's headers are too large",
             ));
         }
-        self.headers = std::mem::take(headers);
+        self.headers = headers;
         Ok(())
     }
 

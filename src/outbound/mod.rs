@@ -13,6 +13,7 @@
 
 mod answer;
 mod client;
+mod deadline;
 mod guard;
 mod resolver;
 mod retry_after;
@@ -50,7 +51,4 @@ pub enum Error {
     /// The TLS library and its provider don't fit.
     #[error("setting up TLS")]
     Tls(#[source] rustls::Error),
-    /// The HTTP library refused.
-    #[error("setting up the HTTP client")]
-    Build(#[source] reqwest::Error),
 }

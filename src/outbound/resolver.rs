@@ -15,10 +15,11 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
 use futures_util::FutureExt;
 use futures_util::future::Shared;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use hyper_util::client::legacy::connect::dns::Name;
 use tokio::sync::Semaphore;
 
 use super::guard::{EgressGuard, Refused, Vetted};
@@ -233,16 +234,25 @@ impl VettedResolver {
     }
 }
 
-impl Resolve for VettedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
+impl tower::Service<Name> for VettedResolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
         let resolver = self.clone();
         Box::pin(async move {
             let vetted = resolver.vetted(name.as_str()).await?;
             // Port 0 stands for the URL's.
-            let dialled = vetted
+            let dialled: Vec<SocketAddr> = vetted
                 .into_iter()
-                .map(|vetted| SocketAddr::new(vetted.address(), 0));
-            Ok(Box::new(dialled) as Addrs)
+                .map(|vetted| SocketAddr::new(vetted.address(), 0))
+                .collect();
+            Ok(dialled.into_iter())
         })
     }
 }

@@ -19,6 +19,7 @@ use crate::model::limits::URL_BYTES_MAX;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     url: Url,
+    uri: http::Uri,
 }
 
 /// Why a text can't be the URL of an endpoint, and what to do about it.
@@ -83,10 +84,8 @@ impl Target {
         if url.port() == Some(0) {
             return Err(TargetError::PortZero);
         }
-        if http::Uri::from_str(url.as_str()).is_err() {
-            return Err(TargetError::Unsendable);
-        }
-        Ok(Self { url })
+        let uri = http::Uri::from_str(url.as_str()).map_err(|_invalid| TargetError::Unsendable)?;
+        Ok(Self { url, uri })
     }
 
     /// Parses a URL that someone wants to save. A host that is an address, or that means this
@@ -127,8 +126,9 @@ impl Target {
         }
     }
 
-    pub(super) fn url(&self) -> &Url {
-        &self.url
+    /// The URL as it is written into a request.
+    pub(super) fn uri(&self) -> &http::Uri {
+        &self.uri
     }
 
     fn is_localhost(&self) -> bool {

@@ -2,8 +2,8 @@
 //!
 //! Roots: the machine's own store where there is one (so an operator's company root counts, and a
 //! root that the distribution withdrew does not), else Mozilla's list as compiled in, because a
-//! minimal Debian has no `ca-certificates` and deliveries must work there. reqwest's platform
-//! verifier would refuse to start on such a machine. Extra roots are added to either.
+//! minimal Debian has no `ca-certificates` and deliveries must work there. The platform's
+//! own verifier would refuse to start on such a machine. Extra roots are added to either.
 //!
 //! The provider is handed over, not installed for the process: a library that installs another
 //! one first changes nothing here. TLS 1.2 and 1.3; no early data, which could be replayed.

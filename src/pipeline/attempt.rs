@@ -1,29 +1,36 @@
 //! One attempt: sign, dial a vetted address, send, read a bounded answer, classify. Only for a
-//! delivery that is on disk and claimed by this node.
+//! delivery that is on disk and claimed by this node, and as its endpoint stands now.
+//!
+//! What can't be sent because something stored can't be read, or because a key is missing, waits and
+//! is looked at again, with an error in the log each time: it is lost to nobody, it needs no hand but the
+//! one that mends the cause, and no attempt of its policy is used up.
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::crash::crash_point;
 use super::decide;
 use super::lane::Feeling;
-use super::lanes::Slot;
 use super::plan::Content;
-use super::snapshot::{EndpointView, Snapshot};
-use crate::envelope::{Envelope, Occurrence};
-use crate::failure::FailurePolicy;
+use super::slot::Slot;
+use super::standing::{Current, EndpointView, Standing};
+use crate::envelope::{self, Envelope, Occurrence};
 use crate::model::{
     AccountId, AttemptId, AttemptResult, Clock, DeliveryId, DeliveryState, EndpointId, Failure,
     Timestamp,
 };
 use crate::outbound::{Answer, Client, Method, Request};
-use crate::retry::{Advice, RetryPolicy};
+use crate::retry::Advice;
 use crate::signing::{self, Message, MessageId};
 use crate::store::{EndpointMark, NewAttempt, NewRecord};
 use crate::vault::random;
+
+/// How long a delivery waits until it is seen whether somebody has mended what it can't be sent for.
+const MENDED_MS: i64 = 60_000;
 
 /// A delivery that this node has claimed.
 #[derive(Debug)]
@@ -32,13 +39,13 @@ pub(super) struct Outgoing {
     pub(super) delivery: DeliveryId,
     pub(super) endpoint: EndpointId,
     pub(super) webhook_id: String,
-    pub(super) envelope: Envelope,
+    pub(super) envelope: Result<Envelope, envelope::Error>,
     /// How many attempts were counted before this one.
     pub(super) attempts_made: u16,
     /// `None`: the payload's retention has ended.
     pub(super) content: Option<Content>,
-    /// The account's newest settings.
-    pub(super) snapshot: Arc<Snapshot>,
+    /// How the account stands when it leaves.
+    pub(super) standing: Arc<Standing>,
     pub(super) slot: Slot,
 }
 
@@ -68,27 +75,14 @@ pub(super) fn hand_back(outgoing: Outgoing, now: Timestamp) -> Made {
 pub(super) async fn attempt(outgoing: Outgoing, client: &Client, clock: &Clock) -> Made {
     crash_point("planned-not-sent");
     let now = clock.now();
-    let (Some(view), Some(content)) = (
-        outgoing.snapshot.endpoint(outgoing.endpoint),
-        &outgoing.content,
-    ) else {
-        let next = if outgoing.content.is_none() {
-            DeliveryState::Failed {
-                at: now,
-                why: Failure::Expired,
-            }
-        } else {
-            DeliveryState::Cancelled
-        };
-        return without_request(outgoing, next);
-    };
-    let (headers, body) = match request_parts(&outgoing, view, content, now) {
-        Ok(parts) => parts,
-        Err(why) => {
-            // A key that can't be used is for the operator to mend; the delivery waits for it.
-            tracing::error!(delivery.id = %outgoing.delivery, endpoint.id = %outgoing.endpoint, why, "can't sign");
-            return without_request(outgoing, DeliveryState::Held);
-        }
+    let current = outgoing.standing.current();
+    let Ready {
+        view,
+        headers,
+        body,
+    } = match ready(&outgoing, current.as_deref(), now) {
+        Ok(ready) => ready,
+        Err(next) => return without_request(outgoing, next),
     };
     let answer = client
         .send(Request {
@@ -100,8 +94,7 @@ pub(super) async fn attempt(outgoing: Outgoing, client: &Client, clock: &Clock) 
         })
         .await;
     crash_point("sent-not-recorded");
-    let policies = (&view.settings.retry_policy, view.settings.failure_policy);
-    let record = record(&outgoing, policies, answer, (now, clock.now()));
+    let record = record(&outgoing, view, answer, (now, clock.now()));
     log_failure(&record, view.target.host());
     Made {
         record: Arc::new(record),
@@ -109,10 +102,58 @@ pub(super) async fn attempt(outgoing: Outgoing, client: &Client, clock: &Clock) 
     }
 }
 
+/// A request that may leave.
+struct Ready<'a> {
+    view: &'a EndpointView,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+/// The request to the endpoint as it stands now; or what becomes of the delivery without one.
+fn ready<'a>(
+    outgoing: &Outgoing,
+    current: Option<&'a Current>,
+    now: Timestamp,
+) -> Result<Ready<'a>, DeliveryState> {
+    let Some(content) = &outgoing.content else {
+        return Err(DeliveryState::Failed {
+            at: now,
+            why: Failure::Expired,
+        });
+    };
+    // The claimer loads what is new, and its gate says what becomes of it.
+    let to_the_gate = DeliveryState::Pending { due_at: now };
+    let Some(current) = current else {
+        return Err(to_the_gate);
+    };
+    let unready = |why: &str| {
+        tracing::error!(delivery.id = %outgoing.delivery, endpoint.id = %outgoing.endpoint, why, "a delivery can't be sent and waits");
+        DeliveryState::Pending {
+            due_at: now.plus_ms(MENDED_MS),
+        }
+    };
+    let view = match current.endpoint(outgoing.endpoint) {
+        None => return Err(DeliveryState::Cancelled),
+        Some(Err(unreadable)) => return Err(unready(&unreadable.why)),
+        Some(Ok(view)) => view,
+    };
+    if !current.is_open(outgoing.endpoint) {
+        return Err(to_the_gate);
+    }
+    match request_parts(outgoing, view, content, now) {
+        Ok((headers, body)) => Ok(Ready {
+            view,
+            headers,
+            body,
+        }),
+        Err(why) => Err(unready(&why)),
+    }
+}
+
 /// What is written of an attempt that began and ended at `times`.
 fn record(
     outgoing: &Outgoing,
-    policies: (&RetryPolicy, FailurePolicy),
+    view: &EndpointView,
     answer: Answer,
     times: (Timestamp, Timestamp),
 ) -> NewRecord {
@@ -144,8 +185,13 @@ fn record(
             duration_ms: i64::from(answer.duration_ms),
         }),
         attempts_made: no.get(),
-        next: decide::after_attempt(no, result, policies.0, ended_at, advice),
-        mark: decide::mark(result, policies.1, ended_at),
+        next: decide::after_attempt(no, result, &view.settings.retry_policy, ended_at, advice),
+        mark: decide::mark(
+            result,
+            view.settings.failure_policy,
+            ended_at,
+            view.updated_at,
+        ),
     }
 }
 
@@ -169,16 +215,20 @@ fn request_parts(
     view: &EndpointView,
     content: &Content,
     now: Timestamp,
-) -> Result<(HeaderMap, bytes::Bytes), &'static str> {
-    let body = outgoing.envelope.wrap(&Occurrence {
+) -> Result<(HeaderMap, Bytes), String> {
+    let envelope = outgoing
+        .envelope
+        .clone()
+        .map_err(|error| error.to_string())?;
+    let extra = content.headers.as_ref().map_err(Clone::clone)?;
+    let body = envelope.wrap(&Occurrence {
         event_type: &content.event_type,
         at: content.occurred_at,
         payload: &content.payload,
     });
-    let id =
-        MessageId::parse(&outgoing.webhook_id).map_err(|_| "the webhook id can't be a header")?;
+    let id = MessageId::parse(&outgoing.webhook_id).map_err(|error| error.to_string())?;
     let mut headers = HeaderMap::with_capacity(16);
-    for (name, value) in &content.headers {
+    for (name, value) in extra {
         // The sandbox has let only allowed names through.
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             headers.insert(name, value);
@@ -189,9 +239,7 @@ fn request_parts(
         HeaderValue::from_static("application/json"),
     );
     for scheme in &view.settings.signatures {
-        let keys = view
-            .keys(scheme, now)
-            .ok_or("the endpoint has no key for one of its signature schemes")?;
+        let keys = view.keys(scheme, now)?;
         let message = Message {
             id: &id,
             at: now,

@@ -10,7 +10,7 @@ use super::node::Node;
 use super::plan::Content;
 use super::queue::ClaimEntry;
 use super::snapshot;
-use crate::envelope::Envelope;
+use super::standing::Standing;
 use crate::model::Timestamp;
 use crate::store::{self, Claim, ClaimRequest, StoredBody};
 
@@ -104,7 +104,7 @@ async fn bring(node: &Arc<Node>, mut turn: Turn, claim: Claim) {
         return;
     }
     let loaded = load(node, account, &claim).await;
-    let (snapshot, bodies) = match loaded {
+    let (standing, bodies) = match loaded {
         Ok(loaded) => loaded,
         Err(error) => {
             // Claimed and not to be sent: only another incarnation can bring them back.
@@ -123,10 +123,10 @@ async fn bring(node: &Arc<Node>, mut turn: Turn, claim: Claim) {
             delivery: delivery.id,
             endpoint,
             webhook_id: delivery.webhook_id,
-            envelope: delivery.envelope.parse().unwrap_or(Envelope::Raw),
+            envelope: delivery.envelope,
             attempts_made: u16::try_from(delivery.attempts_made).unwrap_or(u16::MAX),
             content: body.map(content),
-            snapshot: snapshot.clone(),
+            standing: standing.clone(),
             slot,
         });
     }
@@ -141,16 +141,16 @@ enum LoadError {
     Bodies(#[from] store::Error),
 }
 
-type Loaded = (Arc<snapshot::Snapshot>, Vec<Option<StoredBody>>);
+type Loaded = (Arc<Standing>, Vec<Option<StoredBody>>);
 
 async fn load(
     node: &Node,
     account: crate::model::AccountId,
     claim: &Claim,
 ) -> Result<Loaded, LoadError> {
-    let snapshot = node.snapshots.newest(account, claim.revision).await?;
+    let standing = node.snapshots.standing(account, claim.revision).await?;
     let bodies = node.store.bodies(account, &claim.deliveries).await?;
-    Ok((snapshot, bodies))
+    Ok((standing, bodies))
 }
 
 fn content(body: StoredBody) -> Content {
@@ -158,9 +158,6 @@ fn content(body: StoredBody) -> Content {
         event_type: body.event_type,
         occurred_at: body.occurred_at,
         payload: body.content,
-        headers: body
-            .headers
-            .and_then(|headers| serde_json::from_str(&headers).ok())
-            .unwrap_or_default(),
+        headers: body.headers,
     }
 }

@@ -29,6 +29,18 @@ pub enum Error {
     BrokeOff,
 }
 
+impl Error {
+    /// Whether the same will be said the next time, too: then it is a verdict about the plugin. All else is
+    /// of the moment.
+    pub(super) fn is_lasting(&self) -> bool {
+        match self {
+            Self::Missing(_) => true,
+            Self::Refused(error) => !error.is_of_the_server(),
+            Self::Store(_) | Self::BrokeOff => false,
+        }
+    }
+}
+
 /// The engine and what it has loaded.
 #[derive(Clone)]
 pub struct Components {

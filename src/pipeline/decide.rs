@@ -37,19 +37,24 @@ pub(super) fn after_attempt(
     }
 }
 
-/// What the attempt means for its endpoint.
+/// What the attempt means for its endpoint, which was `asked` as it stood when it had last changed.
 pub(super) fn mark(
     result: AttemptResult,
     policy: FailurePolicy,
     ended_at: Timestamp,
+    asked: Timestamp,
 ) -> EndpointMark {
     match result {
         AttemptResult::Http { status: 200..=299 } => EndpointMark::Succeeded,
-        AttemptResult::Http { status: GONE } => EndpointMark::Gone,
+        AttemptResult::Http { status: GONE } => EndpointMark::Gone {
+            at: ended_at,
+            asked,
+        },
         AttemptResult::Interrupted => EndpointMark::Untouched,
         AttemptResult::Http { .. } | AttemptResult::Refused(_) => EndpointMark::Failed {
             at: ended_at,
             disable_if_since: policy.patience_ms().map(|ms| ended_at.plus_ms(-ms)),
+            asked,
         },
     }
 }

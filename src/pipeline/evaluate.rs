@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::snapshot::Compiled;
 use crate::automation::{self, Condition, EventType, EventView};
 use crate::model::{AutomationId, EventId, Timestamp, limits};
-use crate::plugin::{Context, Engine, Event, Outcome, Request};
+use crate::plugin::{Context, Engine, Event, Outcome, Request, RunError};
 
 /// What became of an automation for an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,26 +123,40 @@ impl EvaluatedEvent {
     }
 }
 
+/// Why an evaluation has no answer this time: the server failed, not the automation.
+#[derive(Debug, thiserror::Error)]
+#[error("the automation {automation} can't be evaluated at the moment: {why}")]
+pub(super) struct NotNow {
+    automation: AutomationId,
+    why: String,
+}
+
 /// Looks at one automation for one event.
 pub(super) fn evaluate(
     automation: &Compiled,
     event: &EvaluatedEvent,
     view: &EventView<'_>,
     engine: &Engine,
-) -> Evaluation {
+) -> Result<Evaluation, NotNow> {
     // Nothing that is shared is changed inside, so nothing can be left half-done by a panic.
     let run = AssertUnwindSafe(|| look(automation, event, view, engine));
     catch_unwind(run).unwrap_or_else(|_| {
         tracing::error!(automation.id = %automation.id, event.id = %event.id, "an evaluation broke off");
-        Evaluation {
-            automation: automation.id,
-            version: automation.version,
-            verdict: Verdict::EvaluationError,
-            summary: "the evaluation broke off: this is a defect of the server, which its log describes".to_owned(),
-            steps: Vec::new(),
-            outputs: Outputs::None,
-        }
+        let summary = "the evaluation broke off: this is a defect of the server, which its log describes";
+        Ok(no_evaluation(automation, summary.to_owned()))
     })
+}
+
+/// The evaluation of an automation that can't be evaluated, ever.
+fn no_evaluation(automation: &Compiled, summary: String) -> Evaluation {
+    Evaluation {
+        automation: automation.id,
+        version: automation.version,
+        verdict: Verdict::EvaluationError,
+        summary,
+        steps: Vec::new(),
+        outputs: Outputs::None,
+    }
 }
 
 fn look(
@@ -150,7 +164,11 @@ fn look(
     event: &EvaluatedEvent,
     view: &EventView<'_>,
     engine: &Engine,
-) -> Evaluation {
+) -> Result<Evaluation, NotNow> {
+    if let Some(why) = &automation.unreadable {
+        let summary = format!("the automation's stored definition can't be read: {why}");
+        return Ok(no_evaluation(automation, summary));
+    }
     let mut evaluation = Evaluation {
         automation: automation.id,
         version: automation.version,
@@ -163,12 +181,12 @@ fn look(
         ask(condition, view, &mut evaluation);
     }
     if evaluation.verdict == Verdict::Fired && !automation.transforms.is_empty() {
-        transform(automation, event, engine, &mut evaluation);
+        transform(automation, event, engine, &mut evaluation)?;
     }
     if evaluation.verdict != Verdict::Fired {
         evaluation.outputs = Outputs::None;
     }
-    evaluation
+    Ok(evaluation)
 }
 
 fn ask(condition: &Result<Condition, String>, view: &EventView<'_>, evaluation: &mut Evaluation) {
@@ -205,7 +223,7 @@ fn transform(
     event: &EvaluatedEvent,
     engine: &Engine,
     evaluation: &mut Evaluation,
-) {
+) -> Result<(), NotNow> {
     let first = Made {
         content: event.payload.clone(),
         event_type: None,
@@ -223,17 +241,21 @@ fn transform(
                     next.extend(made.into_iter().map(|output| carry(input, output)));
                 }
                 Ok(Outcome::Drop(reason)) => dropped = reason,
-                Err(why) => {
+                Err(Failed::Here(why)) => {
                     evaluation.verdict = Verdict::PluginError;
                     evaluation.summary = format!("{}: {why}", step.plugin);
-                    return;
+                    return Ok(());
+                }
+                Err(Failed::Now(why)) => {
+                    let automation = automation.id;
+                    return Err(NotNow { automation, why });
                 }
             }
         }
         if next.is_empty() {
             evaluation.verdict = Verdict::PluginDropped;
             evaluation.summary = format!("{} dropped it: {dropped}", step.plugin);
-            return;
+            return Ok(());
         }
         if next.len() > limits::OUTPUTS_MAX {
             evaluation.verdict = Verdict::PluginError;
@@ -243,7 +265,7 @@ fn transform(
                 next.len(),
                 limits::OUTPUTS_MAX
             );
-            return;
+            return Ok(());
         }
         outputs = next;
     }
@@ -253,6 +275,15 @@ fn transform(
     } else {
         Outputs::Made(outputs)
     };
+    Ok(())
+}
+
+/// Why a run has no outcome.
+enum Failed {
+    /// With this plugin and this event it never will.
+    Here(String),
+    /// The server could not run it this time.
+    Now(String),
 }
 
 /// What a later transform does not say stays as an earlier one said it.
@@ -278,7 +309,7 @@ fn run_step(
     event: &EvaluatedEvent,
     input: &Made,
     engine: &Engine,
-) -> (Result<Outcome, String>, Trace) {
+) -> (Result<Outcome, Failed>, Trace) {
     let step = &automation.transforms[place];
     let mut trace = Trace {
         kind: "transform".to_owned(),
@@ -293,7 +324,7 @@ fn run_step(
         Ok(ready) => ready,
         Err(why) => {
             trace.why.clone_from(&why);
-            return (Err(why), trace);
+            return (Err(Failed::Here(why)), trace);
         }
     };
     let own_type = event.event_type.as_str();
@@ -323,5 +354,9 @@ fn run_step(
     outcome.clone_into(&mut trace.outcome);
     trace.why = why;
     trace.detail = serde_json::json!({ "usage": run.usage, "log": run.log });
-    (run.result.map_err(|error| error.to_string()), trace)
+    let result = run.result.map_err(|error| match error {
+        RunError::Host(why) => Failed::Now(why),
+        error => Failed::Here(error.to_string()),
+    });
+    (result, trace)
 }

@@ -10,20 +10,22 @@ use tokio::sync::Notify;
 
 use super::attempt::Outgoing;
 use super::busy::{Busy, Held};
-use super::lane::{Feeling, Lane};
-use super::permit::{Permit, PermitLimits, Permits};
+use super::lane::Lane;
+use super::permit::{PermitLimits, Permits};
+use super::slot::Slot;
 use crate::model::{AccountId, Clock, EndpointId, Timestamp, limits};
 
 /// Most deliveries taken from the store for one endpoint at a time: its turn, then the others'.
 const CLAIM_MAX: u32 = 64;
 /// Turns of one account before another's come first.
 const TURNS_PER_ACCOUNT: usize = 8;
-/// What a claimed delivery counts until its body is read.
-const CLAIMED_BYTES: usize = limits::PAYLOAD_BYTES_MAX;
+/// What a claimed delivery counts until its body is read. Most are smaller; the largest possible would
+/// let an account claim for two endpoints at a time.
+const CLAIMED_BYTES: usize = limits::PAYLOAD_BYTES_MAX / 8;
 
 #[derive(Debug, Default)]
-struct State {
-    lanes: HashMap<EndpointId, Lane<Outgoing>>,
+pub(super) struct State {
+    pub(super) lanes: HashMap<EndpointId, Lane<Outgoing>>,
     accounts: HashMap<AccountId, HashSet<EndpointId>>,
     /// Lanes with something due that no claim is at, by due time.
     order: BTreeSet<(Timestamp, EndpointId)>,
@@ -33,22 +35,11 @@ struct State {
 /// All lanes of this node. Clones are the same.
 #[derive(Debug, Clone)]
 pub(super) struct Lanes {
-    window_max: u32,
-    memory: Permits,
+    pub(super) window_max: u32,
+    pub(super) memory: Permits,
     state: Arc<Mutex<State>>,
-    wake: Arc<Notify>,
+    pub(super) wake: Arc<Notify>,
     busy: Busy,
-}
-
-/// A delivery's place in memory. Dropping it frees the place.
-#[derive(Debug)]
-pub(super) struct Slot {
-    lanes: Lanes,
-    account: AccountId,
-    endpoint: EndpointId,
-    open: bool,
-    /// Its part of what may be in memory.
-    memory: Permit,
 }
 
 /// What becomes of a delivery that is to be sent.
@@ -97,17 +88,7 @@ impl Lanes {
         }
         let memory = self.memory.take(account, bytes).ok()?;
         lane.take_slots(1);
-        Some(self.slot(account, endpoint, memory))
-    }
-
-    fn slot(&self, account: AccountId, endpoint: EndpointId, memory: Permit) -> Slot {
-        Slot {
-            lanes: self.clone(),
-            account,
-            endpoint,
-            open: false,
-            memory,
-        }
+        Some(Slot::new(self, (account, endpoint), memory))
     }
 
     /// Something waits in the store for this endpoint, due at `due`. Call it after the commit.
@@ -160,7 +141,7 @@ impl Lanes {
         let account = lane.account;
         let slots: Vec<Slot> = (0..lane.free().min(CLAIM_MAX))
             .map_while(|_| self.memory.take(account, CLAIMED_BYTES).ok())
-            .map(|memory| self.slot(account, endpoint, memory))
+            .map(|memory| Slot::new(self, (account, endpoint), memory))
             .collect();
         if slots.is_empty() {
             return None;
@@ -257,12 +238,12 @@ impl Lanes {
         if state.closed {
             return Entry::Closed(outgoing);
         }
-        let endpoint = outgoing.slot.endpoint;
+        let endpoint = outgoing.slot.endpoint();
         // Its slot keeps the lane.
         let Some(lane) = state.lanes.get_mut(&endpoint) else {
             return Entry::Closed(outgoing);
         };
-        outgoing.slot.open = true;
+        outgoing.slot.opens();
         match lane.enter(outgoing) {
             Some(outgoing) => Entry::Open(outgoing),
             None => Entry::Waits,
@@ -278,7 +259,7 @@ impl Lanes {
             waiting.extend(lane.close());
         }
         for outgoing in &mut waiting {
-            outgoing.slot.open = false;
+            outgoing.slot.stays_shut();
         }
         waiting
     }
@@ -288,7 +269,7 @@ impl Lanes {
         self.wake.notified().await;
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -306,7 +287,7 @@ impl State {
         })
     }
 
-    fn forget(&mut self, endpoint: EndpointId, window_max: u32) {
+    pub(super) fn forget(&mut self, endpoint: EndpointId, window_max: u32) {
         let Some(lane) = self.lanes.get(&endpoint) else {
             return;
         };
@@ -320,45 +301,6 @@ impl State {
             if lanes.is_empty() {
                 self.accounts.remove(&account);
             }
-        }
-    }
-}
-
-impl Slot {
-    /// Its request has ended. What comes back may now open one each.
-    pub(super) fn leave(&mut self, feeling: Feeling, answer_ms: i64) -> Vec<Outgoing> {
-        if !std::mem::take(&mut self.open) {
-            return Vec::new();
-        }
-        let real_now = Clock::System.now();
-        let mut state = self.lanes.lock();
-        let Some(lane) = state.lanes.get_mut(&self.endpoint) else {
-            return Vec::new();
-        };
-        lane.leave(feeling, answer_ms, real_now, self.lanes.window_max)
-    }
-
-    /// Its delivery turned out to have `bytes`.
-    pub(super) fn weigh(&mut self, bytes: usize) {
-        self.memory = self.lanes.memory.take_over(self.account, bytes);
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        // Whoever opened a request and could not say how it ended was stopped with the whole node: who
-        // waited goes down with it.
-        drop(self.leave(Feeling::Indifferent, 0));
-        let mut state = self.lanes.lock();
-        let Some(lane) = state.lanes.get_mut(&self.endpoint) else {
-            return;
-        };
-        lane.give_slot_back();
-        let waiting = lane.due.is_some();
-        state.forget(self.endpoint, self.lanes.window_max);
-        drop(state);
-        if waiting {
-            self.lanes.wake.notify_one();
         }
     }
 }

@@ -14,7 +14,10 @@
 //! - A request leaves only for a delivery that is on disk. Every attempt of a delivery carries the
 //!   same id and byte-identical body: both are fixed when it is planned.
 //! - Planning twice writes nothing twice: ids are derived.
-//! - A node that lost its life writes nothing more: the store's fence refuses it.
+//! - What leaves, leaves as its account and endpoint stand now: what a user was told is switched off,
+//!   moved or rotated, no later request of this node contradicts.
+//! - A node that lost its life writes nothing more: the store's fence refuses it. A node that lost a
+//!   part of itself ends its life.
 //! - Memory is bounded: by permits until the plan, by slots after it. What has no slot waits in the
 //!   store.
 //! - Nothing on the way polls. The writer awaits only the database.
@@ -34,8 +37,12 @@ mod plan;
 mod queue;
 pub mod sealing;
 mod settings;
+mod slot;
 mod snapshot;
+mod standing;
 mod takeover;
+#[cfg(test)]
+mod tests;
 mod workers;
 mod writer;
 
@@ -43,7 +50,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 pub use evaluate::{EvaluatedEvent, Evaluation, Trace, Verdict};
@@ -147,46 +155,20 @@ pub enum AcceptError {
 #[derive(Clone)]
 pub struct Pipeline {
     node: Arc<Node>,
-    life: Arc<tokio::sync::Mutex<Option<Life>>>,
+    life: Held,
     shutdown_ms: u64,
 }
 
 impl Pipeline {
     /// Begins a life: takes over what ended lives have left, then works.
     pub async fn start(parts: Parts) -> Result<Self, store::Error> {
-        let mut life = parts.store.begin_life(parts.clock.now()).await?;
-        let busy = Busy::default();
-        let node = Arc::new(Node {
-            snapshots: Snapshots::new(parts.store.clone(), parts.vault, parts.components.clone()),
-            components: parts.components,
-            store: parts.store,
-            client: parts.client,
-            clock: parts.clock,
-            holder: life.id(),
-            permits: Permits::new(parts.limits.permits, busy.clone()),
-            lanes: Lanes::new(
-                parts.limits.endpoint_window_max,
-                parts.limits.slots,
-                busy.clone(),
-            ),
-            queue: Queue::new(busy.clone()),
-            workers: Workers::start(parts.limits.plugin_threads).map_err(store::Error::Lock)?,
-            busy,
-            tracker: TaskTracker::new(),
-            closing: AtomicBool::new(false),
-            ended: watch::Sender::new(false),
-        });
-        node.spawn(writer::run(node.clone()));
-        takeover::sweep(&node, &mut life).await?;
-        claimer::look(&node).await?;
-        node.spawn(claimer::run(node.clone()));
-        let life = Arc::new(tokio::sync::Mutex::new(Some(life)));
-        node.spawn(watch_lives(node.clone(), life.clone()));
-        tracing::info!(incarnation.id = %node.holder, "the pipeline is at work");
-        Ok(Self {
+        let life = parts.store.begin_life(parts.clock.now()).await?;
+        let shutdown_ms = parts.limits.shutdown_ms;
+        let node = node_of(parts, life.id())?;
+        work(&node, life).await.map(|life| Self {
             node,
             life,
-            shutdown_ms: parts.limits.shutdown_ms,
+            shutdown_ms,
         })
     }
 
@@ -286,7 +268,7 @@ impl Pipeline {
             tracing::warn!("not everything was finished in time; it is handed back");
         }
         let life = self.life.lock().await.take();
-        node.ended.send_replace(true);
+        node.stop();
         if let Some(life) = life {
             node.store.end_life(life, node.clock.now()).await?;
         }
@@ -294,8 +276,57 @@ impl Pipeline {
     }
 }
 
+/// A life's parts, none of them at work yet.
+fn node_of(parts: Parts, holder: IncarnationId) -> Result<Arc<Node>, store::Error> {
+    let busy = Busy::default();
+    Ok(Arc::new(Node {
+        snapshots: Snapshots::new(parts.store.clone(), parts.vault, parts.components.clone()),
+        components: parts.components,
+        store: parts.store,
+        client: parts.client,
+        clock: parts.clock,
+        holder,
+        permits: Permits::new(parts.limits.permits, busy.clone()),
+        lanes: Lanes::new(
+            parts.limits.endpoint_window_max,
+            parts.limits.slots,
+            busy.clone(),
+        ),
+        queue: Queue::new(busy.clone()),
+        workers: Workers::start(parts.limits.plugin_threads).map_err(store::Error::Lock)?,
+        suspects: Arc::new(Semaphore::new(1)),
+        runtime: Handle::current(),
+        busy,
+        tracker: TaskTracker::new(),
+        closing: AtomicBool::new(false),
+        ended: watch::Sender::new(false),
+    }))
+}
+
+/// A life, until it is ended.
+type Held = Arc<tokio::sync::Mutex<Option<Life>>>;
+
+/// Sets the parts to work: first on what others have left, and what is due.
+async fn work(node: &Arc<Node>, mut life: Life) -> Result<Held, store::Error> {
+    node.spawn(writer::run(node.clone()));
+    let taken_up = async {
+        takeover::begin(node, &mut life).await?;
+        claimer::look(node).await
+    };
+    if let Err(error) = taken_up.await {
+        // Nothing of it may go on beside the next life.
+        node.end(&error);
+        return Err(error);
+    }
+    node.spawn(claimer::run(node.clone()));
+    let life = Arc::new(tokio::sync::Mutex::new(Some(life)));
+    node.spawn(watch_lives(node.clone(), life.clone()));
+    tracing::info!(incarnation.id = %node.holder, "the pipeline is at work");
+    Ok(life)
+}
+
 /// Ends with the incarnation: nothing that it started goes on.
-async fn watch_lives(node: Arc<Node>, life: Arc<tokio::sync::Mutex<Option<Life>>>) {
+async fn watch_lives(node: Arc<Node>, life: Held) {
     loop {
         // The database says who is dead, in real time.
         let real = Clock::System;

@@ -1,14 +1,21 @@
 //! What one incarnation works with, and how one stage hands on to the next.
+//!
+//! A panic in anything that it runs ends it: an incarnation that has lost a part of itself can't be
+//! trusted with the rest, and what it held is taken over.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::watch;
+use futures_util::FutureExt;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
 
 use super::attempt::{self, Outgoing};
 use super::busy::Busy;
 use super::components::Components;
+use super::evaluate::{EvaluatedEvent, Evaluation, NotNow};
 use super::lanes::{Entry, Lanes};
 use super::permit::Permits;
 use super::queue::{PlanEntry, Queue};
@@ -19,6 +26,16 @@ use super::{SnapshotError, evaluate, plan};
 use crate::model::{AccountId, Clock, IncarnationId};
 use crate::outbound::Client;
 use crate::store::{self, Store};
+
+/// How long an event waits whose evaluation was not possible at the moment.
+const AGAIN_MS: i64 = 500;
+
+/// Something that the incarnation ran has panicked.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "a part of the incarnation broke off: this is a defect of the server, which its log describes"
+)]
+struct BrokeOff;
 
 /// One incarnation's parts.
 pub(super) struct Node {
@@ -32,6 +49,10 @@ pub(super) struct Node {
     pub(super) lanes: Lanes,
     pub(super) queue: Queue,
     pub(super) workers: Workers,
+    /// One place: suspects are evaluated alone.
+    pub(super) suspects: Arc<Semaphore>,
+    /// What it runs on, from whichever thread it is asked.
+    pub(super) runtime: Handle,
     pub(super) busy: Busy,
     pub(super) tracker: TaskTracker,
     pub(super) closing: AtomicBool,
@@ -55,22 +76,40 @@ impl Node {
     /// Ends the incarnation because of `error`. What it holds is taken over, by its next one or
     /// by another node.
     pub(super) fn end(&self, error: &(dyn std::error::Error + 'static)) {
-        self.closing.store(true, Ordering::SeqCst);
-        drop(self.lanes.close());
-        if !self.ended.send_replace(true) {
+        if !self.stop() {
             tracing::error!(error, incarnation.id = %self.holder, "the incarnation ends");
         }
+    }
+
+    /// Stops everything that it runs. Whether it had stopped before.
+    pub(super) fn stop(&self) -> bool {
+        self.closing.store(true, Ordering::SeqCst);
+        drop(self.lanes.close());
+        let before = self.ended.send_replace(true);
+        self.workers.close();
+        before
     }
 
     /// Runs `work` until it is done or the incarnation ends.
     pub(super) fn spawn(self: &Arc<Self>, work: impl Future<Output = ()> + Send + 'static) {
         let mut ended = self.ended.subscribe();
-        self.tracker.spawn(async move {
+        let node = self.clone();
+        let run = async move {
             tokio::select! {
-                () = work => {}
+                // Nothing of what it leaves behind is used again.
+                done = AssertUnwindSafe(work).catch_unwind() => if done.is_err() {
+                    node.end(&BrokeOff);
+                },
                 _ = ended.wait_for(|ended| *ended) => {}
             }
-        });
+        };
+        self.tracker.spawn_on(run, &self.runtime);
+    }
+
+    /// Leaves the database, or the machine, a moment: their time, not the product's.
+    pub(super) async fn pause(&self) {
+        let real = Clock::System;
+        real.sleep_until(real.now().plus_ms(AGAIN_MS)).await;
     }
 
     /// Sends a claimed delivery as soon as its endpoint's window allows it, and has the outcome
@@ -121,19 +160,25 @@ impl Node {
         });
     }
 
-    /// Loads the account first; others don't wait for it.
+    /// Loads the account first; others don't wait for it. While it can't be loaded the event keeps its
+    /// permit, so that no more of them come than there is room for. Whether the database is lost for good
+    /// is the writer's to say, and the life's.
     pub(super) fn evaluate_later(self: &Arc<Self>, fresh: Fresh) {
         let node = self.clone();
         self.spawn(async move {
-            match node.snapshots.at(fresh.account, fresh.revision).await {
-                Ok(snapshot) => node.evaluate_one(fresh, snapshot),
-                Err(SnapshotError::NoAccount(_)) => node.queue.set_aside(store::SetAside {
-                    account: fresh.account,
-                    event: fresh.event.id,
-                    why: "its account does not exist".to_owned(),
-                }),
-                // Its inbox row stays; the next incarnation evaluates it.
-                Err(error) => node.end(&error),
+            loop {
+                match node.snapshots.at(fresh.account, fresh.revision).await {
+                    Ok(snapshot) => return node.evaluate_one(fresh, snapshot),
+                    Err(SnapshotError::NoAccount(_)) => {
+                        return node.queue.set_aside(store::SetAside {
+                            account: fresh.account,
+                            event: fresh.event.id,
+                            why: "its account does not exist".to_owned(),
+                        });
+                    }
+                    // The load has said why, once for all that wait for it.
+                    Err(_not_now) => node.pause().await,
+                }
             }
         });
     }
@@ -146,48 +191,72 @@ impl Node {
         {
             let node = self.clone();
             let account = fresh.account;
-            let run = move || node.plan(fresh, snapshot, candidates);
+            let run = move || {
+                let plan = AssertUnwindSafe(|| node.plan(fresh, snapshot, candidates));
+                if catch_unwind(plan).is_err() {
+                    node.end(&BrokeOff);
+                }
+            };
             self.workers.submit(account, Box::new(run));
         } else {
             self.plan(fresh, snapshot, candidates);
         }
     }
 
+    /// Looks at each candidate for one event.
+    fn look(
+        &self,
+        event: &EvaluatedEvent,
+        candidates: Vec<Arc<Compiled>>,
+    ) -> Result<Vec<(Arc<Compiled>, Evaluation)>, NotNow> {
+        let view = event.view();
+        let engine = self.components.engine();
+        let mut evaluated = Vec::with_capacity(candidates.len());
+        for automation in candidates {
+            let evaluation = evaluate::evaluate(&automation, event, &view, engine)?;
+            evaluated.push((automation, evaluation));
+        }
+        for (_, evaluation) in &evaluated {
+            metrics::counter!("throwbar_evaluations_total", "verdict" => evaluation.verdict.as_str())
+                .increment(1);
+        }
+        Ok(evaluated)
+    }
+
     /// Evaluates, plans, takes the places that are free, and queues the plan.
     pub(super) fn plan(
-        &self,
+        self: &Arc<Self>,
         fresh: Fresh,
         snapshot: Arc<Snapshot>,
         candidates: Vec<Arc<Compiled>>,
     ) {
+        let evaluated = match self.look(&fresh.event, candidates) {
+            Ok(evaluated) => evaluated,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, event.id = %fresh.event.id, "an event is evaluated later");
+                let node = self.clone();
+                self.spawn(async move {
+                    node.pause().await;
+                    node.evaluate_one(fresh, snapshot);
+                });
+                return;
+            }
+        };
         let Fresh {
             account,
             revision,
             event,
             permit,
+            alone,
         } = fresh;
-        let evaluated: Vec<_> = {
-            let view = event.view();
-            candidates
-                .into_iter()
-                .map(|automation| {
-                    let evaluation = evaluate::evaluate(&automation, &event, &view, self.components.engine());
-                    metrics::counter!("throwbar_evaluations_total", "verdict" => evaluation.verdict.as_str())
-                        .increment(1);
-                    (automation, evaluation)
-                })
-                .collect()
-        };
         let now = self.clock.now();
+        let current = snapshot.standing().last_loaded();
         let plan::Plan { mut rows, contents } =
-            plan::plan((account, revision), &event, &snapshot, &evaluated, now);
+            plan::plan((account, revision), &event, &current, &evaluated, now);
         let mut slots = Vec::with_capacity(rows.deliveries.len());
         for (delivery, content) in rows.deliveries.iter_mut().zip(&contents) {
-            let open = snapshot.enabled
-                && snapshot
-                    .endpoint(delivery.endpoint)
-                    .is_some_and(|view| view.enabled);
-            let slot = if open {
+            let slot = if snapshot.is_open(delivery.endpoint) {
                 self.lanes
                     .take(account, delivery.endpoint, content.payload.len(), now)
             } else {
@@ -205,5 +274,6 @@ impl Node {
             snapshot,
             permit,
         });
+        drop(alone);
     }
 }

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::evaluate::{EvaluatedEvent, Evaluation, Made, Outputs};
-use super::snapshot::{Compiled, Snapshot};
-use crate::envelope::Envelope;
+use super::snapshot::Compiled;
+use super::standing::Current;
 use crate::model::{AccountId, DeliveryId, DeliveryOrigin, EndpointId, Timestamp};
 use crate::store::{NewBody, NewDelivery, NewPlan};
 
@@ -22,14 +22,16 @@ pub(super) struct Content {
     pub(super) event_type: String,
     pub(super) occurred_at: Timestamp,
     pub(super) payload: Bytes,
-    pub(super) headers: Vec<(String, String)>,
+    /// Or why they can't be read.
+    pub(super) headers: Result<Vec<(String, String)>, String>,
 }
 
-/// Plans what follows from one event. Every delivery is planned as waiting, due at `now`.
+/// Plans what follows from one event, with bodies as the endpoints of `current` want them. Every
+/// delivery is planned as waiting, due at `now`.
 pub(super) fn plan(
     whose: (AccountId, i64),
     event: &EvaluatedEvent,
-    snapshot: &Snapshot,
+    current: &Current,
     evaluated: &[(std::sync::Arc<Compiled>, Evaluation)],
     now: Timestamp,
 ) -> Plan {
@@ -41,7 +43,7 @@ pub(super) fn plan(
             event: event.id,
             revision,
             verdicts: serde_json::to_vec(&verdicts)
-                .unwrap_or_else(|_| b"[]".to_vec())
+                .expect("texts and numbers are JSON")
                 .into(),
             evaluated_at: now,
             bodies: Vec::new(),
@@ -52,11 +54,11 @@ pub(super) fn plan(
     for (automation, evaluation) in evaluated {
         match &evaluation.outputs {
             Outputs::None => {}
-            Outputs::Payload => plan.deliver(automation, event, snapshot, None),
+            Outputs::Payload => plan.deliver(automation, event, current, None),
             Outputs::Made(outputs) => {
                 for (place, made) in outputs.iter().enumerate() {
                     plan.keep_body(automation, event, (place, made));
-                    plan.deliver(automation, event, snapshot, Some((place, made)));
+                    plan.deliver(automation, event, current, Some((place, made)));
                 }
             }
         }
@@ -74,7 +76,7 @@ impl Plan {
             headers: if made.headers.is_empty() {
                 None
             } else {
-                serde_json::to_string(&made.headers).ok()
+                Some(serde_json::to_string(&made.headers).expect("texts are JSON"))
             },
             content: made.content.clone(),
         });
@@ -84,7 +86,7 @@ impl Plan {
         &mut self,
         automation: &Compiled,
         event: &EvaluatedEvent,
-        snapshot: &Snapshot,
+        current: &Current,
         output: Option<(usize, &Made)>,
     ) {
         for (action_no, endpoint) in automation.endpoints.iter().enumerate() {
@@ -95,15 +97,12 @@ impl Plan {
                 endpoint: *endpoint,
                 output_no: output.map_or(0, |(place, _)| place as u16),
             });
-            let envelope = snapshot
-                .endpoint(*endpoint)
-                .map_or(Envelope::Raw, |view| view.settings.envelope);
             self.rows.deliveries.push(NewDelivery {
                 id,
                 automation: automation.id,
                 endpoint: *endpoint,
                 output_no: output.map(|(place, _)| place as u16),
-                envelope: envelope.as_str(),
+                envelope: current.envelope(*endpoint),
                 webhook_id: webhook_id(automation, event, *endpoint, id),
                 due_at: Some(self.rows.evaluated_at),
             });
@@ -112,7 +111,7 @@ impl Plan {
                 event_type: sent_type(event, made),
                 occurred_at: event.occurred_at,
                 payload: made.map_or_else(|| event.payload.clone(), |made| made.content.clone()),
-                headers: made.map(|made| made.headers.clone()).unwrap_or_default(),
+                headers: Ok(made.map(|made| made.headers.clone()).unwrap_or_default()),
             });
         }
     }

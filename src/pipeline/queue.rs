@@ -8,9 +8,9 @@ use tokio::sync::{Notify, oneshot};
 
 use super::attempt::Made;
 use super::busy::{Busy, Held};
-use super::lanes::Slot;
 use super::permit::Permit;
 use super::plan::Content;
+use super::slot::Slot;
 use super::snapshot::Snapshot;
 use super::{AcceptError, Acknowledged};
 use crate::model::{AccountId, Clock};

@@ -1,19 +1,20 @@
-//! An account as of one of its revisions, ready to be evaluated and delivered with. A snapshot
-//! never changes; a new revision is a new snapshot.
+//! An account's automations as of one of its revisions, ready to be evaluated. A snapshot never
+//! changes; a new revision is a new snapshot. Beside it goes how the account stands now, which is
+//! of no event's revision (see [`standing`](super::standing)).
+//!
+//! What can't be read at the moment fails the load: nothing of it is kept, and whoever needs it tries
+//! again. Only what will never be there, or is refused, becomes part of a snapshot, as a verdict.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use moka::future::Cache;
+use serde::Deserialize;
 
-use super::components::Components;
-use super::settings::EndpointSettings;
-use crate::automation::{Action, Condition, Definition, EventType, PatternIndex};
-use crate::model::{AccountId, AutomationId, EndpointId, Timestamp};
-use crate::outbound::Target;
+use super::components::{self, Components};
+use super::standing::{Current, Standing, Standings};
+use crate::automation::{Action, Condition, Definition, EventType, Pattern, PatternIndex, Trigger};
+use crate::model::{AccountId, AutomationId, EndpointId};
 use crate::plugin::{Component, Digest};
-use crate::signing::{AccountKey, EndpointSecret, Scheme, SigningKey, SigningKeys};
 use crate::store::{self, PublishedAutomation, SnapshotRows, Store};
 use crate::vault::Vault;
 
@@ -31,15 +32,16 @@ pub enum Error {
     /// The store did not answer.
     #[error("the account can't be read")]
     Store(#[source] Arc<store::Error>),
+    /// One of its plugins is there and could not be loaded this time.
+    #[error("a plugin of the account can't be loaded at the moment")]
+    Plugin(#[source] components::Error),
 }
 
 /// An account as of a revision.
 #[derive(Debug)]
 pub(super) struct Snapshot {
-    /// The integration switch.
-    pub(super) enabled: bool,
     index: PatternIndex<Arc<Compiled>>,
-    endpoints: HashMap<EndpointId, EndpointView>,
+    standing: Arc<Standing>,
 }
 
 /// A live automation version, ready to run.
@@ -49,28 +51,20 @@ pub(super) struct Compiled {
     pub(super) version: i64,
     /// Set if it is an endpoint's own subscription.
     pub(super) owner_endpoint: Option<EndpointId>,
+    /// Why its stored definition can't be read, if it can't.
+    pub(super) unreadable: Option<String>,
     pub(super) condition: Option<Result<Condition, String>>,
     pub(super) transforms: Vec<Step>,
     pub(super) endpoints: Vec<EndpointId>,
-    patterns: Vec<crate::automation::Pattern>,
+    patterns: Vec<Pattern>,
 }
 
-/// One transform, ready to run; or why it can't be.
+/// One transform, ready to run; or why it never will be.
 #[derive(Debug)]
 pub(super) struct Step {
     pub(super) plugin: String,
     pub(super) config: String,
     pub(super) component: Result<Component, String>,
-}
-
-/// What an attempt needs to know of an endpoint.
-#[derive(Debug)]
-pub(super) struct EndpointView {
-    pub(super) enabled: bool,
-    pub(super) settings: EndpointSettings,
-    pub(super) target: Target,
-    secrets: Vec<(SigningKey, Option<Timestamp>)>,
-    account_key: SigningKeys,
 }
 
 impl Snapshot {
@@ -84,9 +78,15 @@ impl Snapshot {
         found
     }
 
-    /// The endpoint, if it was not removed and can be used.
-    pub(super) fn endpoint(&self, id: EndpointId) -> Option<&EndpointView> {
-        self.endpoints.get(&id)
+    /// How the account stands now, not as of the snapshot's revision.
+    pub(super) fn standing(&self) -> Arc<Standing> {
+        self.standing.clone()
+    }
+
+    /// Whether a delivery to the endpoint may leave at once, as far as this node knows.
+    pub(super) fn is_open(&self, endpoint: EndpointId) -> bool {
+        let current = self.standing.current();
+        current.is_some_and(|current| current.is_open(endpoint))
     }
 }
 
@@ -94,22 +94,47 @@ impl Compiled {
     pub(super) fn runs_plugins(&self) -> bool {
         !self.transforms.is_empty()
     }
-}
 
-impl EndpointView {
-    /// The keys that sign for this scheme now.
-    pub(super) fn keys(&self, scheme: &Scheme, now: Timestamp) -> Option<SigningKeys> {
-        match scheme {
-            Scheme::Standard => {
-                let live = self
-                    .secrets
-                    .iter()
-                    .filter(|(_, expires_at)| expires_at.is_none_or(|at| at > now))
-                    .map(|(key, _)| key.clone())
-                    .collect();
-                SigningKeys::new(live).ok()
-            }
-            Scheme::BodyHmac { .. } => Some(self.account_key.clone()),
+    fn of(row: &PublishedAutomation, definition: Definition, transforms: Vec<Step>) -> Self {
+        Self {
+            id: row.id,
+            version: row.version,
+            owner_endpoint: row.owner_endpoint,
+            unreadable: None,
+            condition: definition
+                .condition
+                .map(|source| Condition::parse(&source).map_err(|error| error.to_string())),
+            transforms,
+            endpoints: definition
+                .actions
+                .iter()
+                .map(|Action::Webhook { endpoint, .. }| *endpoint)
+                .collect(),
+            patterns: definition.trigger.events,
+        }
+    }
+
+    /// An automation whose definition can't be read: a candidate for what its trigger names, or, if that
+    /// can't be read either, for everything. It fires for nothing and says why.
+    fn unreadable(row: &PublishedAutomation, why: String) -> Self {
+        /// What can be read of a definition that a newer version has written.
+        #[derive(Deserialize)]
+        struct Triggered {
+            trigger: Trigger,
+        }
+        let patterns = match serde_json::from_str(&row.definition) {
+            Ok(Triggered { trigger }) => trigger.events,
+            Err(_) => vec![Pattern::All],
+        };
+        Self {
+            id: row.id,
+            version: row.version,
+            owner_endpoint: row.owner_endpoint,
+            unreadable: Some(why),
+            condition: None,
+            transforms: Vec::new(),
+            endpoints: Vec::new(),
+            patterns,
         }
     }
 }
@@ -120,20 +145,24 @@ pub(super) struct Snapshots {
     store: Store,
     vault: Arc<Vault>,
     components: Components,
+    standings: Standings,
+    recent: Cache<AccountId, Arc<Standing>>,
     kept: Cache<(AccountId, i64), Arc<Snapshot>>,
     compiled: Cache<(AutomationId, i64), Arc<Compiled>>,
-    newest: Cache<AccountId, Arc<AtomicI64>>,
 }
 
 impl Snapshots {
     pub(super) fn new(store: Store, vault: Arc<Vault>, components: Components) -> Self {
+        let standings = Standings::default();
+        standings.follow(&store);
         Self {
             store,
             vault,
             components,
+            standings,
+            recent: Cache::new(SNAPSHOTS_MAX),
             kept: Cache::new(SNAPSHOTS_MAX),
             compiled: Cache::new(COMPILED_MAX),
-            newest: Cache::new(SNAPSHOTS_MAX),
         }
     }
 
@@ -148,182 +177,110 @@ impl Snapshots {
         account: AccountId,
         revision: i64,
     ) -> Result<Arc<Snapshot>, Error> {
-        self.saw(account, revision).await;
+        // Followed from before it is read, so that nothing is missed meanwhile.
+        let standing = self.standings.of(account);
+        standing.saw(revision);
+        let load = async {
+            let loaded = self.load(account, revision).await;
+            if let Err(error) = &loaded {
+                let error = error as &dyn std::error::Error;
+                tracing::warn!(error, account.id = %account, revision, "an account can't be loaded");
+            }
+            loaded
+        };
         self.kept
-            .try_get_with((account, revision), self.load(account, revision))
+            .try_get_with((account, revision), load)
             .await
             .map_err(|error| (*error).clone())
     }
 
-    /// The account as of the newest revision that this node has seen, at least `revision`.
-    pub(super) async fn newest(
+    /// How the account stands, as of the newest revision that this node has seen, at least `revision`.
+    pub(super) async fn standing(
         &self,
         account: AccountId,
         revision: i64,
-    ) -> Result<Arc<Snapshot>, Error> {
-        let newest = self.saw(account, revision).await;
-        self.at(account, newest).await
+    ) -> Result<Arc<Standing>, Error> {
+        let standing = self.standings.of(account);
+        standing.saw(revision);
+        let turn = standing.loading().await;
+        if standing.current().is_none() {
+            let rows = self.rows(account, revision).await?;
+            standing.take(Current::of(rows, &self.vault));
+            self.recent.insert(account, standing.clone()).await;
+        }
+        drop(turn);
+        Ok(standing)
     }
 
-    /// Remembers that the account has reached `revision`; the newest seen.
-    pub(super) async fn saw(&self, account: AccountId, revision: i64) -> i64 {
-        let newest = self
-            .newest
-            .get_with(account, async { Arc::default() })
-            .await;
-        newest.fetch_max(revision, Ordering::SeqCst).max(revision)
+    async fn rows(&self, account: AccountId, revision: i64) -> Result<SnapshotRows, Error> {
+        let rows = self.store.snapshot(account, revision).await;
+        rows.map_err(|error| Error::Store(Arc::new(error)))?
+            .ok_or(Error::NoAccount(account))
     }
 
     async fn load(&self, account: AccountId, revision: i64) -> Result<Arc<Snapshot>, Error> {
-        let rows = self
-            .store
-            .snapshot(account, revision)
-            .await
-            .map_err(|error| Error::Store(Arc::new(error)))?
-            .ok_or(Error::NoAccount(account))?;
+        let standing = self.standings.of(account);
+        let rows = self.rows(account, revision).await?;
         let mut index = PatternIndex::new();
         for automation in &rows.automations {
-            if let Some(compiled) = self.compile(account, automation).await {
-                for pattern in &compiled.patterns {
-                    index.insert(pattern, compiled.clone());
-                }
+            let compiled = self.compile(account, automation).await?;
+            for pattern in &compiled.patterns {
+                index.insert(pattern, compiled.clone());
             }
         }
-        let enabled = rows.account.enabled;
-        Ok(Arc::new(Snapshot {
-            enabled,
-            index,
-            endpoints: self.endpoints(rows),
-        }))
+        standing.take(Current::of(rows, &self.vault));
+        Ok(Arc::new(Snapshot { index, standing }))
     }
 
     async fn compile(
         &self,
         account: AccountId,
         row: &PublishedAutomation,
-    ) -> Option<Arc<Compiled>> {
+    ) -> Result<Arc<Compiled>, Error> {
         let key = (row.id, row.version);
         if let Some(known) = self.compiled.get(&key).await {
-            return Some(known);
+            return Ok(known);
         }
         let definition: Definition = match serde_json::from_str(&row.definition) {
             Ok(definition) => definition,
             Err(error) => {
-                tracing::error!(automation.id = %row.id, %error, "a stored automation can't be read");
-                return None;
+                tracing::error!(account.id = %account, automation.id = %row.id, %error, "a stored automation can't be read");
+                return Ok(Arc::new(Compiled::unreadable(row, error.to_string())));
             }
         };
         let mut transforms = Vec::with_capacity(definition.transforms.len());
         let mut complete = true;
-        for transform in definition.transforms {
-            let component = self.component(account, &transform.digest).await;
+        for transform in &definition.transforms {
+            let component = self.component(account, &transform.digest).await?;
             complete &= component.is_ok();
             transforms.push(Step {
-                plugin: transform.plugin,
+                plugin: transform.plugin.clone(),
                 config: transform.config.get().to_owned(),
                 component,
             });
         }
-        let compiled = Arc::new(Compiled {
-            id: row.id,
-            version: row.version,
-            owner_endpoint: row.owner_endpoint,
-            condition: definition
-                .condition
-                .map(|source| Condition::parse(&source).map_err(|error| error.to_string())),
-            transforms,
-            endpoints: definition
-                .actions
-                .iter()
-                .map(|Action::Webhook { endpoint, .. }| *endpoint)
-                .collect(),
-            patterns: definition.trigger.events,
-        });
-        // What could not be loaded is tried again with the next snapshot.
+        let compiled = Arc::new(Compiled::of(row, definition, transforms));
+        // What is missing or refused is looked at again with the next snapshot.
         if complete {
             self.compiled.insert(key, compiled.clone()).await;
         }
-        Some(compiled)
+        Ok(compiled)
     }
 
-    async fn component(&self, account: AccountId, digest: &str) -> Result<Component, String> {
-        let digest: Digest = digest
-            .parse()
-            .map_err(|error: crate::plugin::DigestError| error.to_string())?;
-        self.components
-            .load(account, digest)
-            .await
-            .map_err(|error| error.to_string())
-    }
-
-    fn endpoints(&self, rows: SnapshotRows) -> HashMap<EndpointId, EndpointView> {
-        let account = rows.account.id;
-        let account_key = match self.account_key(&rows) {
-            Ok(key) => key,
-            Err(why) => {
-                tracing::error!(account.id = %account, %why, "the account's signing key can't be opened");
-                return HashMap::new();
-            }
-        };
-        let mut secrets: HashMap<EndpointId, Vec<(SigningKey, Option<Timestamp>)>> = HashMap::new();
-        for row in &rows.secrets {
-            match self.open_secret(account, row) {
-                Ok(key) => secrets
-                    .entry(row.endpoint)
-                    .or_default()
-                    .push((key, row.expires_at)),
-                Err(why) => {
-                    tracing::error!(endpoint.id = %row.endpoint, %why, "a signing secret can't be opened");
-                }
-            }
-        }
-        let mut views = HashMap::with_capacity(rows.endpoints.len());
-        for row in rows.endpoints {
-            let settings = serde_json::from_str(&row.settings).map_err(|error| error.to_string());
-            let target = Target::parse(&row.url).map_err(|error| error.to_string());
-            match settings.and_then(|settings| Ok((settings, target?))) {
-                Ok((settings, target)) => {
-                    let view = EndpointView {
-                        enabled: row.state == "enabled",
-                        settings,
-                        target,
-                        secrets: secrets.remove(&row.id).unwrap_or_default(),
-                        account_key: account_key.clone(),
-                    };
-                    views.insert(row.id, view);
-                }
-                Err(why) => {
-                    tracing::error!(endpoint.id = %row.id, %why, "a stored endpoint can't be read");
-                }
-            }
-        }
-        views
-    }
-
-    fn account_key(&self, rows: &SnapshotRows) -> Result<SigningKeys, String> {
-        let context = super::sealing::account_key(rows.account.id);
-        let plain = self
-            .vault
-            .open(&rows.account.signing_key, &context)
-            .map_err(|error| error.to_string())?;
-        let text = std::str::from_utf8(&plain).map_err(|error| error.to_string())?;
-        let key = AccountKey::parse(text).map_err(|error| error.to_string())?;
-        Ok(SigningKeys::from(key.signing_key()))
-    }
-
-    fn open_secret(
+    /// The component; or why it never will be one. The outer error is of the moment.
+    async fn component(
         &self,
         account: AccountId,
-        row: &store::EndpointSecret,
-    ) -> Result<SigningKey, String> {
-        let context = super::sealing::endpoint_secret(account, row.id);
-        let plain = self
-            .vault
-            .open(&row.sealed, &context)
-            .map_err(|error| error.to_string())?;
-        let text = std::str::from_utf8(&plain).map_err(|error| error.to_string())?;
-        Ok(EndpointSecret::parse(text)
-            .map_err(|error| error.to_string())?
-            .signing_key())
+        digest: &str,
+    ) -> Result<Result<Component, String>, Error> {
+        let digest: Digest = match digest.parse() {
+            Ok(digest) => digest,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        match self.components.load(account, digest).await {
+            Ok(component) => Ok(Ok(component)),
+            Err(error) if error.is_lasting() => Ok(Err(error.to_string())),
+            Err(error) => Err(Error::Plugin(error)),
+        }
     }
 }

@@ -45,9 +45,13 @@ impl Workers {
         Ok(Self(shared))
     }
 
-    /// Has `run` run when the account's turn comes.
+    /// Has `run` run when the account's turn comes; never, once they are closed.
     pub(super) fn submit(&self, account: AccountId, run: Run) {
         let mut state = self.0.lock();
+        if state.closed {
+            drop(state);
+            return;
+        }
         let queue = state.waiting.entry(account).or_default();
         queue.push_back(run);
         if queue.len() == 1 {
@@ -57,10 +61,23 @@ impl Workers {
     }
 }
 
+impl Workers {
+    /// Lets the threads end after what they run now; what waits is let go.
+    pub(super) fn close(&self) {
+        let mut state = self.0.lock();
+        state.closed = true;
+        let waiting = std::mem::take(&mut state.waiting);
+        state.turns.clear();
+        drop(state);
+        self.0.changed.notify_all();
+        // Without the lock: what is let go may hold the last of a node, and with it these threads.
+        drop(waiting);
+    }
+}
+
 impl Drop for Workers {
     fn drop(&mut self) {
-        self.0.lock().closed = true;
-        self.0.changed.notify_all();
+        self.close();
     }
 }
 
@@ -131,6 +148,23 @@ mod tests {
 
     use super::*;
     use crate::model::Timestamp;
+
+    #[test]
+    fn what_waits_is_let_go_when_they_are_closed() {
+        let workers = Workers::start(2).expect("threads");
+        let account = AccountId::mint(Timestamp::from_ms(1));
+        let (open, gate) = mpsc::channel::<()>();
+        workers.submit(account, Box::new(move || assert!(gate.recv().is_err())));
+        let (said, heard) = mpsc::channel::<()>();
+        for _ in 0..2 {
+            let said = said.clone();
+            workers.submit(account, Box::new(move || said.send(()).expect("heard")));
+        }
+        workers.close();
+        workers.submit(account, Box::new(move || said.send(()).expect("heard")));
+        assert_eq!(heard.recv(), Err(mpsc::RecvError), "nobody can say it");
+        drop(open);
+    }
 
     #[test]
     fn one_account_never_has_all_threads() {

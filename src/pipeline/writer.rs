@@ -3,9 +3,11 @@
 //! changes nothing.
 //!
 //! A batch that the database refuses is cut in halves until the row is found that it refuses: one
-//! poisoned row never fails its neighbours. A database that does not answer ends the incarnation
-//! if it is shared; an embedded one is tried again, with intake refused meanwhile and nothing that
-//! was acknowledged let go.
+//! poisoned row never fails its neighbours. Who asked for it is told, or the event is set aside; what
+//! nobody could be told of ends the incarnation, and is taken over.
+//!
+//! A database that does not answer ends the incarnation if it is shared; an embedded one is tried
+//! again, with intake refused meanwhile and nothing that was acknowledged let go.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,12 +16,10 @@ use super::crash::crash_point;
 use super::node::Node;
 use super::queue::{AcceptEntry, Entries, PlanEntry};
 use super::{AcceptError, Acknowledged};
-use crate::automation::EventType;
-use crate::envelope::Envelope;
 use crate::model::{AccountId, Clock, DeliveryState};
 use crate::pipeline::attempt::{Made, Outgoing};
 use crate::pipeline::evaluate::EvaluatedEvent;
-use crate::store::{self, Accepted, Batch, BatchOutcome, SetAside};
+use crate::store::{self, Accepted, Batch, BatchOutcome, NewRecord, SetAside};
 
 /// How long an embedded database that has no room is left alone.
 const PAUSE_MS: i64 = 200;
@@ -61,16 +61,13 @@ async fn write(node: &Arc<Node>, entries: Entries) -> Result<(), store::Error> {
                     let rest = entries.split_off();
                     stack.push(rest);
                     stack.push(entries);
-                } else {
-                    poisoned(node, entries, &error);
+                } else if !poisoned(node, entries, &error) {
+                    return Err(give_up(stack, error));
                 }
             }
             Err(error) if node.store.is_shared() => {
                 stack.push(entries);
-                for entries in stack {
-                    refuse(entries);
-                }
-                return Err(error);
+                return Err(give_up(stack, error));
             }
             Err(error) => {
                 tracing::error!(
@@ -160,8 +157,17 @@ fn refuse(entries: Entries) -> Entries {
     }
 }
 
-/// What is done with the one entry that the database refuses.
-fn poisoned(node: &Arc<Node>, entries: Entries, error: &store::Error) {
+/// Refuses what was not written; the incarnation ends because of `error`.
+fn give_up(stack: Vec<Entries>, error: store::Error) -> store::Error {
+    for entries in stack {
+        refuse(entries);
+    }
+    error
+}
+
+/// Does what can be done with the one entry that the database refuses. Whether that was anything: if
+/// not, it is still in the store as it was, and only another incarnation can come back to it.
+fn poisoned(node: &Arc<Node>, entries: Entries, error: &store::Error) -> bool {
     tracing::error!(
         error = error as &dyn std::error::Error,
         "the database refuses a row; its neighbours are written"
@@ -170,7 +176,18 @@ fn poisoned(node: &Arc<Node>, entries: Entries, error: &store::Error) {
         let _ = accept.reply.send(Err(AcceptError::Refused));
     }
     for claim in entries.claims {
-        let _ = claim.reply.send(None);
+        let (node, reply) = (node.clone(), claim.reply);
+        // Not at once: it would be asked again as quickly as it is refused.
+        node.clone().spawn(async move {
+            node.pause().await;
+            let _ = reply.send(None);
+        });
+    }
+    let mut helped = true;
+    for entry in entries.aside {
+        let SetAside { account, event, .. } = entry.aside;
+        tracing::error!(account.id = %account, event.id = %event, "an event can't be set aside");
+        helped = false;
     }
     for plan in entries.plans {
         node.queue.set_aside(SetAside {
@@ -185,8 +202,15 @@ fn poisoned(node: &Arc<Node>, entries: Entries, error: &store::Error) {
             && (attempt.response.take().is_some() | attempt.message.take().is_some())
         {
             node.queue.record(made);
+        } else {
+            let NewRecord {
+                account, delivery, ..
+            } = &*made.record;
+            tracing::error!(account.id = %account, delivery.id = %delivery, "an attempt can't be recorded");
+            helped = false;
         }
     }
+    helped
 }
 
 fn hand_on(node: &Arc<Node>, entries: Entries, outcome: BatchOutcome) {
@@ -247,10 +271,10 @@ fn planned(node: &Arc<Node>, plan: PlanEntry) {
                 delivery: delivery.id,
                 endpoint: delivery.endpoint,
                 webhook_id: delivery.webhook_id,
-                envelope: delivery.envelope.parse().unwrap_or(Envelope::Raw),
+                envelope: Ok(delivery.envelope),
                 attempts_made: 0,
                 content: Some(content),
-                snapshot: snapshot.clone(),
+                standing: snapshot.standing(),
                 slot,
             }),
             (None, due_at) => {
@@ -269,6 +293,8 @@ pub(super) struct Fresh {
     pub(super) revision: i64,
     pub(super) event: EvaluatedEvent,
     pub(super) permit: super::permit::Permit,
+    /// The place of a suspect, until it is evaluated.
+    pub(super) alone: Option<tokio::sync::OwnedSemaphorePermit>,
 }
 
 fn accepted(entry: AcceptEntry, outcome: Accepted) -> Option<Fresh> {
@@ -286,11 +312,12 @@ fn accepted(entry: AcceptEntry, outcome: Accepted) -> Option<Fresh> {
                 revision,
                 event: EvaluatedEvent {
                     id: event.id,
-                    event_type: event.event_type.parse::<EventType>().ok()?,
+                    event_type: event.event_type,
                     occurred_at: event.occurred_at,
                     payload: event.payload,
                 },
                 permit,
+                alone: None,
             };
             metrics::counter!("throwbar_events_accepted_total").increment(1);
             (

@@ -217,7 +217,9 @@ impl Engine {
                 context: &context,
             },
         );
-        if vector.is_kept_by(&run.result) {
+        if let Err(error @ RunError::Host(_)) = run.result {
+            Err(Error::Trial(error))
+        } else if vector.is_kept_by(&run.result) {
             Ok(())
         } else {
             Err(broken(shown(&run.result)))

@@ -77,6 +77,9 @@ pub enum Error {
     /// Asked what it is, it did not answer.
     #[error("the component's 'describe' did not answer")]
     Describe(#[source] RunError),
+    /// The server could not make room to try its test vectors; the component is not to blame.
+    #[error("the server could not try the component out")]
+    Trial(#[source] RunError),
     /// What it says of itself cannot be used.
     #[error("the component's description has an unusable '{field}': {why}")]
     Description {
@@ -95,4 +98,14 @@ pub enum Error {
         /// What came out.
         got: String,
     },
+}
+
+impl Error {
+    /// Whether the server failed and not the component, which may well be taken another time.
+    pub fn is_of_the_server(&self) -> bool {
+        matches!(
+            self,
+            Self::Engine(_) | Self::Trial(_) | Self::Describe(RunError::Host(_))
+        )
+    }
 }

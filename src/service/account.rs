@@ -118,9 +118,10 @@ impl Service {
     /// A page of all accounts.
     pub async fn accounts(
         &self,
-        _who: &Principal<MayOperate>,
+        who: &Principal<MayOperate>,
         page: &PageRequest,
     ) -> Result<Listed<AccountView>, Error> {
+        let _turn = self.list_turn(who.account()).await?;
         let limit = page.limit()?;
         let before = page.after()?.map(AccountId::from_uuid);
         let mut rows = self.inner.store.accounts(before, limit + 1).await?;

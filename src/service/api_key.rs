@@ -34,6 +34,17 @@ pub struct ApiKeyView {
     pub created_at: Timestamp,
 }
 
+impl From<store::ApiKey> for ApiKeyView {
+    fn from(row: store::ApiKey) -> Self {
+        Self {
+            id: row.id,
+            name: row.name,
+            scopes: Scope::from_words(&row.scopes),
+            created_at: row.created_at,
+        }
+    }
+}
+
 /// A key that was just made.
 #[derive(Serialize, ToSchema)]
 pub struct NewApiKeyView {
@@ -96,13 +107,9 @@ impl Service {
         who: &Principal<MayAdminister>,
     ) -> Result<Listed<ApiKeyView>, Error> {
         let rows = self.inner.store.api_keys(who.account()).await?;
-        let view = |row: store::ApiKey| ApiKeyView {
-            id: row.id,
-            name: row.name,
-            scopes: Scope::from_words(&row.scopes),
-            created_at: row.created_at,
-        };
-        Ok(Listed::whole(rows.into_iter().map(view).collect()))
+        Ok(Listed::whole(
+            rows.into_iter().map(ApiKeyView::from).collect(),
+        ))
     }
 
     /// Revokes a key: on this node at once, on others within seconds.

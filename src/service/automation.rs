@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::definition::{self, ActionRequest, TransformRequest, TriggerRequest};
 use super::json::nullable;
 use super::principal::{MayRead, MayWrite, Principal};
-use super::{Error, Listed, PageRequest, Service, check};
+use super::{Error, Listed, Merges, PageRequest, Service, check};
 use crate::automation::{Action, Definition, Transform, Trigger};
 use crate::model::{AccountId, AutomationId, Timestamp};
 use crate::store::{self, Publication};
@@ -34,7 +34,7 @@ pub struct NewAutomation {
 
 /// What is changed of an automation; what is left out stays. Anything but `enabled` alone saves a
 /// new version, published at once unless `draft` is true.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AutomationPatch {
     /// For people.
@@ -179,6 +179,7 @@ impl Service {
         who: &Principal<MayRead>,
         page: &PageRequest,
     ) -> Result<Listed<AutomationView>, Error> {
+        let _turn = self.list_turn(who.account()).await?;
         let rows = self
             .inner
             .store
@@ -212,11 +213,25 @@ impl Service {
         id: &str,
         patch: AutomationPatch,
     ) -> Result<AutomationView, Error> {
+        let id = check::id(id, "automation")?;
+        let mut merges = Merges::default();
+        loop {
+            let done = self.merge_automation(who, id, patch.clone()).await;
+            if !merges.go_on(&done) {
+                return done;
+            }
+        }
+    }
+
+    /// Lays the changes over the automation as it is now, unless somebody else changes it meanwhile.
+    async fn merge_automation(
+        &self,
+        who: &Principal<MayWrite>,
+        id: AutomationId,
+        patch: AutomationPatch,
+    ) -> Result<AutomationView, Error> {
         let account = who.account();
-        let row = self
-            .automation_row(account, check::id(id, "automation")?)
-            .await?;
-        let id = row.id;
+        let row = self.automation_row(account, id).await?;
         let enabled = patch.enabled;
         if patch.changes_version() {
             let draft_stays = patch.draft == Some(true)
@@ -255,6 +270,7 @@ impl Service {
         patch: AutomationPatch,
         publication: Publication,
     ) -> Result<(), Error> {
+        let from = row.standing();
         let mut next = self.newest_definition(account, &row).await?;
         let name = patch.name.unwrap_or(row.name);
         check::name(&name, "/name")?;
@@ -285,7 +301,7 @@ impl Service {
             endpoints,
             created_at: now,
         };
-        let saved = self.inner.store.save_version(account, &new).await?;
+        let saved = self.inner.store.save_version(account, &new, from).await?;
         saved.map(drop).ok_or(Error::NotFound("automation"))
     }
 

@@ -182,6 +182,7 @@ impl Service {
         query: &DeliveryQuery,
         page: &PageRequest,
     ) -> Result<Listed<DeliveryView>, Error> {
+        let _turn = self.list_turn(who.account()).await?;
         let filter = query.filter()?;
         let rows = self
             .inner
@@ -215,6 +216,7 @@ impl Service {
         who: &Principal<MayRead>,
         id: &str,
     ) -> Result<Listed<AttemptView>, Error> {
+        let _turn = self.list_turn(who.account()).await?;
         let id: DeliveryId = check::id(id, "delivery")?;
         if self
             .inner

@@ -7,13 +7,15 @@ use super::endpoint_shape::{
 };
 use super::principal::{MayRead, MayWrite, Principal};
 use super::profile;
-use super::{Error, Listed, PageRequest, Schemes, Service, check, subscribe};
+use super::{Error, Listed, Merges, PageRequest, Schemes, Service, check, subscribe};
 use crate::automation::{Action, Definition, Trigger};
 use crate::model::{AccountId, AutomationId, EndpointId, SecretId, Timestamp};
 use crate::outbound::Target;
 use crate::pipeline::EndpointSettings;
 use crate::signing::EndpointSecret;
-use crate::store::{self, EndpointChange, EndpointState, Publication, SubscriptionChange};
+use crate::store::{
+    self, EndpointChange, EndpointState, Publication, SettingsChange, SubscriptionChange,
+};
 use crate::vault::random;
 
 /// Deliveries cancelled in one transaction when an endpoint goes.
@@ -87,6 +89,7 @@ impl Service {
         who: &Principal<MayRead>,
         page: &PageRequest,
     ) -> Result<Listed<EndpointView>, Error> {
+        let _turn = self.list_turn(who.account()).await?;
         let rows = self
             .inner
             .store
@@ -125,9 +128,24 @@ impl Service {
         id: &str,
         patch: EndpointPatch,
     ) -> Result<EndpointView, Error> {
-        let row = self
-            .endpoint_row(who.account(), check::id(id, "endpoint")?)
-            .await?;
+        let id = check::id(id, "endpoint")?;
+        let mut merges = Merges::default();
+        loop {
+            let done = self.merge_endpoint(who, id, &patch).await;
+            if !merges.go_on(&done) {
+                return done;
+            }
+        }
+    }
+
+    /// Lays the changes over the endpoint as it is now, unless somebody else changes it meanwhile.
+    async fn merge_endpoint(
+        &self,
+        who: &Principal<MayWrite>,
+        id: EndpointId,
+        patch: &EndpointPatch,
+    ) -> Result<EndpointView, Error> {
+        let row = self.endpoint_row(who.account(), id).await?;
         if row.owner_automation.is_some() && (patch.url.is_some() || patch.subscribe.is_some()) {
             return Err(owned());
         }
@@ -159,10 +177,13 @@ impl Service {
         };
         let change = EndpointChange {
             url: given.map(|target| target.as_str().to_owned()),
-            settings: Some(settings_text(&settings)?),
+            settings: Some(SettingsChange {
+                from: row.settings,
+                to: settings_text(&settings)?,
+            }),
             state: None,
             subscription,
-            name: patch.name,
+            name: patch.name.clone(),
         };
         self.apply_change(who.account(), row.id, &change).await
     }
@@ -239,6 +260,8 @@ impl Service {
         account: AccountId,
         endpoint: EndpointId,
     ) -> Result<(), Error> {
+        // Whatever becomes of this call: the pipeline's gate cancels, too.
+        self.wake(account, endpoint);
         while self
             .inner
             .store
@@ -246,7 +269,6 @@ impl Service {
             .await?
             > 0
         {}
-        self.wake(account, endpoint);
         Ok(())
     }
 }

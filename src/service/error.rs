@@ -102,6 +102,26 @@ pub enum Error {
     /// Too many events wait to be evaluated.
     #[error("too many events of {} are waiting to be evaluated: send them again in a moment", whose(*.0))]
     Busy(Full),
+    /// Too many bodies are being read.
+    #[error("the server has its hands full and can't take this body: send it again in a moment")]
+    NoRoom,
+    /// A body that comes too slowly.
+    #[error("the body was not there after {s} seconds: send it faster, or less of it")]
+    BodyOverdue {
+        /// How long was waited.
+        s: i64,
+    },
+    /// Too many lists of the account are being read.
+    #[error(
+        "too many lists of this account are being read: ask again in a moment, for one after the other"
+    )]
+    Crowded,
+    /// The database would be kept busy for too long.
+    #[error(
+        "the database gave this up, it took too long: ask for less, such as fewer rows, or those of one event or \
+         endpoint, or try again in a moment"
+    )]
+    TooSlow(#[source] store::Error),
     /// The database does not answer, or the node starts or stops.
     #[error("this can't be stored at the moment: try again in a moment")]
     Unavailable,
@@ -173,6 +193,10 @@ impl Error {
             Self::EventConflict { .. } => "event_conflict",
             Self::Busy(Full::Account) => "account_busy",
             Self::Busy(Full::Server) => "server_busy",
+            Self::NoRoom => "server_full",
+            Self::BodyOverdue { .. } => "body_overdue",
+            Self::Crowded => "account_reading",
+            Self::TooSlow(_) => "too_slow",
             Self::Unavailable => "unavailable",
             Self::Store(error) if is_passing(error) => "unavailable",
             Self::Store(_) | Self::Vault(_) | Self::Unreadable { .. } => "internal",
@@ -190,7 +214,9 @@ impl Error {
     /// Whether the same request may succeed in a moment.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Unavailable | Self::Busy(_) => true,
+            Self::Unavailable | Self::Busy(_) | Self::NoRoom | Self::Crowded | Self::TooSlow(_) => {
+                true
+            }
             Self::Store(error) => is_passing(error),
             _ => false,
         }
@@ -207,7 +233,14 @@ fn is_passing(error: &store::Error) -> bool {
 
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
-        Self::Store(error)
+        match error {
+            store::Error::TooSlow(_) => Self::TooSlow(error),
+            store::Error::TooMany { what, .. } => Self::Conflict {
+                code: "too_many",
+                why: format!("{error}: remove {what} that are not needed, or use another account"),
+            },
+            error => Self::Store(error),
+        }
     }
 }
 

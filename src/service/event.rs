@@ -100,8 +100,8 @@ pub struct Evaluations {
     pub why: Option<String>,
 }
 
-impl From<store::Event> for EventSummary {
-    fn from(row: store::Event) -> Self {
+impl From<store::EventHead> for EventSummary {
+    fn from(row: store::EventHead) -> Self {
         Self {
             id: row.id,
             event_type: row.r#type,
@@ -158,6 +158,7 @@ impl Service {
         event_type: Option<&str>,
         page: &PageRequest,
     ) -> Result<Listed<EventSummary>, Error> {
+        let _turn = self.list_turn(who.account()).await?;
         if let Some(name) = event_type {
             name.parse::<EventType>().map_err(|error| Error::Invalid {
                 code: "invalid_parameter",

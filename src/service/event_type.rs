@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::json::nullable;
 use super::page::cursor_text;
 use super::principal::{MayReadCatalogue, MayWriteCatalogue, NO_ACCOUNT, Principal};
-use super::{Error, Listed, PageRequest, Service, check, payload};
+use super::{Error, Listed, Merges, PageRequest, Service, check, payload};
 use crate::automation::EventType;
 use crate::model::{AccountId, Timestamp};
 use crate::store::EventTypeEntry;
@@ -143,6 +143,7 @@ impl Service {
         who: &Principal<MayReadCatalogue>,
         page: &PageRequest,
     ) -> Result<Listed<EventTypeView>, Error> {
+        let _turn = self.list_turn(who.account()).await?;
         let (limit, after) = (page.limit()?, page.after_name()?);
         let mut rows: Vec<(AccountId, EventTypeEntry)> = Vec::new();
         // One's own first: a stable sort and a dedup leave those where both have the name.
@@ -198,28 +199,46 @@ impl Service {
         patch: EventTypePatch,
     ) -> Result<EventTypeView, Error> {
         let name: EventType = check::id(name, "event type")?;
-        let found = self
-            .inner
-            .store
-            .event_type(who.account(), name.as_str())
-            .await?;
-        let mut row = found.ok_or(Error::NotFound("event type"))?;
-        row.description = patch.description.unwrap_or(row.description);
-        row.group = patch.group.unwrap_or(row.group);
-        if let Some(example) = patch.example {
-            row.example = example.map(|example| example.get().to_owned());
+        let mut merges = Merges::default();
+        loop {
+            let done = self.merge_event_type(who.account(), &name, &patch).await;
+            if !merges.go_on(&done) {
+                return done;
+            }
         }
-        row.updated_at = self.inner.clock.now();
-        self.check_event_type(&row)?;
-        if !self
+    }
+
+    /// Lays the changes over the event type as it is now, unless somebody else changes it meanwhile.
+    async fn merge_event_type(
+        &self,
+        owner: AccountId,
+        name: &EventType,
+        patch: &EventTypePatch,
+    ) -> Result<EventTypeView, Error> {
+        let found = self.inner.store.event_type(owner, name.as_str()).await?;
+        let from = found.ok_or(Error::NotFound("event type"))?;
+        let mut to = from.clone();
+        if let Some(description) = &patch.description {
+            to.description.clone_from(description);
+        }
+        if let Some(group) = &patch.group {
+            to.group.clone_from(group);
+        }
+        if let Some(example) = &patch.example {
+            to.example = example.as_ref().map(|example| example.get().to_owned());
+        }
+        to.updated_at = self.inner.clock.now();
+        self.check_event_type(&to)?;
+        if self
             .inner
             .store
-            .change_event_type(who.account(), &row)
+            .change_event_type(owner, &from, &to)
             .await?
         {
-            return Err(Error::NotFound("event type"));
+            Ok(EventTypeView::of(owner, to))
+        } else {
+            Err(Error::NotFound("event type"))
         }
-        Ok(EventTypeView::of(who.account(), row))
     }
 
     /// Removes one of the principal's own event types from the catalogue.

@@ -3,11 +3,10 @@
 use zeroize::Zeroizing;
 
 use super::account::NewAccount;
-use super::principal::{BOOTSTRAP, DEFAULT_ACCOUNT};
+use super::operator_key::{keep_bootstrap_key, make_operator_key};
+use super::principal::DEFAULT_ACCOUNT;
 use super::{Error, Service};
-use crate::model::{AccountId, ApiKeyId};
-use crate::store;
-use crate::vault::{ApiKey, ApiKeyHash, random};
+use crate::model::AccountId;
 
 /// What a start has made.
 #[derive(Default)]
@@ -38,21 +37,21 @@ impl std::fmt::Debug for FirstStart {
 
 impl Service {
     /// Sees that there is an operator key: the bootstrap key if one is given, else one that is made
-    /// when there is none. With a bootstrap key and no account, the account `default` is made.
+    /// when there is none. Another bootstrap key than before ends the one before. With a bootstrap key
+    /// and no account, the account `default` is made.
     pub async fn set_up(&self, bootstrap_key: Option<&str>) -> Result<FirstStart, Error> {
+        let now = self.inner.clock.now();
         let Some(text) = bootstrap_key else {
             if self.inner.store.has_operator_key().await? {
                 return Ok(FirstStart::default());
             }
-            let key = ApiKey::from_random(random::bytes()?);
-            self.insert_operator_key("first", key.hash()).await?;
+            let key = make_operator_key(&self.inner.store, "first", now).await?;
             return Ok(FirstStart {
-                operator_key: Some(Zeroizing::new(key.text().to_owned())),
+                operator_key: Some(key),
                 account: None,
             });
         };
-        self.insert_operator_key(BOOTSTRAP, ApiKeyHash::of(text))
-            .await?;
+        keep_bootstrap_key(&self.inner.store, text, now).await?;
         if !self.inner.store.accounts(None, 1).await?.is_empty() {
             return Ok(FirstStart::default());
         }
@@ -69,18 +68,5 @@ impl Service {
             Err(Error::Conflict { .. }) => Ok(FirstStart::default()),
             Err(error) => Err(error),
         }
-    }
-
-    async fn insert_operator_key(&self, name: &str, hash: ApiKeyHash) -> Result<(), Error> {
-        let now = self.inner.clock.now();
-        let row = store::NewApiKey {
-            id: ApiKeyId::mint(now),
-            account: None,
-            name: name.to_owned(),
-            hash: *hash.as_bytes(),
-            scopes: String::new(),
-            created_at: now,
-        };
-        Ok(self.inner.store.create_api_key(&row).await?)
     }
 }

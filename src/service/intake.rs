@@ -4,7 +4,8 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
@@ -44,6 +45,41 @@ pub struct NewEvent<'a> {
     idempotency_key: Option<String>,
 }
 
+/// The events of a batch, as many as there may be. Those beyond are counted, and nothing is kept of them.
+struct Envelopes<'a> {
+    first: Vec<&'a RawValue>,
+    count: usize,
+}
+
+impl<'de> Deserialize<'de> for Envelopes<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Envelopes<'de>;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("a list of events")
+            }
+
+            fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<Self::Value, S::Error> {
+                let mut first = Vec::new();
+                while first.len() < BATCH_EVENTS_MAX {
+                    match list.next_element()? {
+                        Some(envelope) => first.push(envelope),
+                        None => break,
+                    }
+                }
+                let mut count = first.len();
+                while list.next_element::<IgnoredAny>()?.is_some() {
+                    count += 1;
+                }
+                Ok(Envelopes { first, count })
+            }
+        }
+        deserializer.deserialize_seq(Reader)
+    }
+}
+
 impl Service {
     /// Takes one event from a body of JSON; returns when it is durable. `key`: the idempotency key
     /// from the header.
@@ -53,6 +89,9 @@ impl Service {
         body: &Bytes,
         key: Option<&str>,
     ) -> Result<Acknowledged, Error> {
+        if let Some(key) = key {
+            check::client_key(key, Place::Header(KEY_HEADER))?;
+        }
         let event = self.incoming(who.account(), body, read(body)?, key)?;
         let pipeline = self.pipeline().ok_or(Error::Unavailable)?;
         match pipeline.accept(vec![event]).await.pop() {
@@ -62,27 +101,35 @@ impl Service {
     }
 
     /// Takes a JSON array of events; returns when all that could be taken are durable. One that is
-    /// wrong never fails its neighbours: there is one answer for each, in their order.
+    /// wrong never fails its neighbours: there is one answer for each, in their order. `key`: the
+    /// idempotency key from the header, of which each event without one of its own gets a part.
     pub async fn send_batch(
         &self,
         who: &Principal<MaySend>,
         body: &Bytes,
+        key: Option<&str>,
     ) -> Result<Vec<Result<Acknowledged, Error>>, Error> {
+        if let Some(key) = key {
+            check::client_key(key, Place::Header(KEY_HEADER))?;
+        }
         text(body)?;
-        let envelopes: Vec<&RawValue> = read(body)?;
-        if envelopes.len() > BATCH_EVENTS_MAX {
-            let why = format!(
-                "the batch has {} events: {BATCH_EVENTS_MAX} at most",
-                envelopes.len()
-            );
+        let Envelopes {
+            first: envelopes,
+            count,
+        } = read(body)?;
+        if count > BATCH_EVENTS_MAX {
+            let why = format!("the batch has {count} events: {BATCH_EVENTS_MAX} at most");
             return Err(Error::field("", why));
         }
         let pipeline = self.pipeline().ok_or(Error::Unavailable)?;
         let mut answers = Vec::with_capacity(envelopes.len());
         let mut events = Vec::with_capacity(envelopes.len());
-        for envelope in envelopes {
-            let event = read(envelope.get().as_bytes())
-                .and_then(|envelope| self.incoming(who.account(), body, envelope, None));
+        for (place, envelope) in envelopes.into_iter().enumerate() {
+            let event = read(envelope.get().as_bytes()).and_then(|envelope: NewEvent<'_>| {
+                let derived = key.filter(|_| envelope.idempotency_key.is_none());
+                let derived = derived.map(|key| format!("{key}#{place}"));
+                self.incoming(who.account(), body, envelope, derived.as_deref())
+            });
             answers.push(event.map(|event| events.push(event)));
         }
         let mut outcomes = pipeline.accept(events).await.into_iter();
@@ -129,7 +176,7 @@ impl Service {
         Ok(store::NewEvent {
             account,
             id: EventId::mint(now),
-            event_type: event_type.as_str().to_owned(),
+            event_type,
             occurred_at,
             payload: body.slice_ref(data),
             keys,
@@ -156,9 +203,6 @@ fn keys(
     }
     if let Some(key) = &in_body {
         check::client_key(key, Place::body("/idempotency_key"))?;
-    }
-    if let Some(key) = in_header {
-        check::client_key(key, Place::Header(KEY_HEADER))?;
     }
     let key = match (in_body, in_header) {
         (Some(body), Some(header)) if body != header => {
@@ -209,6 +253,23 @@ fn refused(error: AcceptError) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_batch_too_long_the_rest_is_only_counted() {
+        for (count, kept) in [
+            (0, 0),
+            (3, 3),
+            (BATCH_EVENTS_MAX, BATCH_EVENTS_MAX),
+            (BATCH_EVENTS_MAX + 1, BATCH_EVENTS_MAX),
+            (1_000_000, BATCH_EVENTS_MAX),
+        ] {
+            let body = format!("[{}]", vec!["1"; count].join(","));
+            let envelopes: Envelopes<'_> = read(body.as_bytes()).expect("a list");
+            assert_eq!((envelopes.first.len(), envelopes.count), (kept, count));
+        }
+        assert!(read::<Envelopes<'_>>(b"{}").is_err());
+        assert!(read::<Envelopes<'_>>(b"[1,").is_err());
+    }
 
     #[test]
     fn payloads_stay_as_they_came() {

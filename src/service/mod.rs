@@ -24,14 +24,18 @@ mod event_type;
 mod first_start;
 mod intake;
 mod json;
+mod merge;
+mod operator_key;
 mod page;
 mod payload;
 mod plugin;
 mod principal;
 mod profile;
 mod reply;
+mod room;
 mod secret;
 mod subscribe;
+mod turns;
 
 use std::sync::Arc;
 
@@ -50,6 +54,7 @@ pub use event_type::{EventTypePatch, EventTypeView, NewEventType};
 pub use first_start::FirstStart;
 pub use intake::NewEvent;
 pub use json::read_kept;
+pub use operator_key::{make_operator_key, operator_keys, revoke_operator_key};
 pub use page::{Listed, PageRequest};
 pub use plugin::{PluginVersionView, PluginView};
 pub use principal::{
@@ -58,6 +63,7 @@ pub use principal::{
 };
 pub use profile::SignatureRequest;
 pub use reply::{ReplySlot, Started};
+pub use room::{BodyRoom, UploadTurn};
 pub use secret::{Rotation, SecretView, WholeSecretView};
 pub use subscribe::Subscribe;
 
@@ -67,7 +73,10 @@ use crate::pipeline::Pipeline;
 use crate::pipeline::components::Components;
 use crate::store::Store;
 use crate::vault::Vault;
+use merge::Merges;
 use principal::Known;
+use room::Rooms;
+use turns::Turns;
 
 /// Components that are compiled at a time, so that uploads leave processors to deliveries.
 const UPLOADS_MAX: usize = 1;
@@ -147,6 +156,8 @@ struct Inner {
     pipeline: ArcSwapOption<Pipeline>,
     known: Known,
     uploads: Semaphore,
+    turns: Turns,
+    rooms: Rooms,
 }
 
 /// Everything that can be asked of a node. Clones are the same one.
@@ -169,6 +180,8 @@ impl Service {
                 pipeline: ArcSwapOption::empty(),
                 known: Known::default(),
                 uploads: Semaphore::new(UPLOADS_MAX),
+                turns: Turns::default(),
+                rooms: Rooms::default(),
             }),
         }
     }

@@ -23,7 +23,7 @@ pub struct PageRequest {
 pub struct Listed<T> {
     /// The rows.
     pub data: Vec<T>,
-    /// What to send as `cursor` for the next page; null on the last one.
+    /// What to send as `cursor` for the next page; null on the last one, and only there.
     pub next_cursor: Option<String>,
 }
 

@@ -207,6 +207,7 @@ impl Service {
         who: &Principal<MayRead>,
         page: &PageRequest,
     ) -> Result<Listed<PluginView>, Error> {
+        let _turn = self.list_turn(who.account()).await?;
         let rows = self
             .inner
             .store
@@ -235,6 +236,7 @@ impl Service {
         who: &Principal<MayRead>,
         id: &str,
     ) -> Result<Listed<PluginVersionView>, Error> {
+        let _turn = self.list_turn(who.account()).await?;
         let plugin = self.plugin_row(who.account(), id).await?;
         let rows = self
             .inner

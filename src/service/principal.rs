@@ -144,6 +144,11 @@ impl Identity {
         })
     }
 
+    /// Whether it may change anything at all. What exactly, each right says.
+    pub fn may_write(&self) -> bool {
+        self.grant::<MayWrite>().is_ok() || matches!(self.standing, Standing::Operator(_))
+    }
+
     fn with_scope(&self, wanted: &[Scope], needs: &'static str) -> Result<AccountId, Error> {
         match &self.standing {
             Standing::Operator(account) => account.ok_or(Error::AccountNotNamed),

@@ -12,7 +12,7 @@ use std::convert::Infallible;
 use super::principal::Identity;
 use super::{Error, Place, Service, check};
 use crate::model::AccountId;
-use crate::store::StoredReply;
+use crate::store::{StoredReply, Written};
 use crate::vault::random;
 
 /// How long an answer is kept.
@@ -22,12 +22,16 @@ const HOLD_MS: i64 = 60_000;
 /// How often it says so.
 const HOLD_AGAIN_MS: i64 = 20_000;
 
+/// Stands for an answer where there was none, and it is not known how much was done.
+const BROKE_OFF: u16 = 0;
+
 /// The right to answer the first request with a key.
 #[derive(Debug)]
 pub struct ReplySlot {
     account: AccountId,
     key: String,
     holder: [u8; 16],
+    written: Written,
 }
 
 /// What there is of a request with an idempotency key.
@@ -67,15 +71,15 @@ impl Service {
             account: who.account(),
             key: format!("{}:{key}", who.key()),
             holder: random::bytes()?,
+            written: Written::default(),
         };
         let now = self.inner.clock.now();
         let lives = (now, now.plus_ms(HOLD_MS));
         let known = self.inner.store.begin_reply(slot.hold(), hash, lives);
         match known.await? {
             None => Ok(Started::First(slot)),
-            Some(known) if known.request_hash != hash => Err(Error::Invalid {
+            Some(known) if known.request_hash != hash => Err(Error::Conflict {
                 code: "idempotency_key_reused",
-                at: Place::Header("Idempotency-Key"),
                 why: "this idempotency key was used for another request: use a new one".to_owned(),
             }),
             Some(known) => self.known_reply(&slot, known),
@@ -90,6 +94,14 @@ impl Service {
                 why: "the first request with this idempotency key is still at work: ask again in a moment".to_owned(),
             });
         };
+        if status == BROKE_OFF {
+            return Err(Error::Conflict {
+                code: "outcome_unknown",
+                why: "the first request with this idempotency key broke off when it may have been done: see whether it was, \
+                      and if not, send it with a new key"
+                    .to_owned(),
+            });
+        }
         let body = self.inner.vault.open(&body, &slot.context())?.to_vec();
         Ok(Started::Known { status, body })
     }
@@ -97,7 +109,7 @@ impl Service {
     /// Does the work of a request, and keeps its key from repeats meanwhile, however long it takes.
     pub async fn hold_reply<T>(&self, slot: &ReplySlot, work: impl Future<Output = T>) -> T {
         tokio::select! {
-            done = work => done,
+            done = slot.written.note(work) => done,
             never = self.keep_holding(slot) => match never {},
         }
     }
@@ -143,8 +155,12 @@ impl Service {
         })
     }
 
-    /// Gives the key back: nothing was done.
+    /// Gives the key back, if nothing was done. If something may have been, a repeat is told so instead of
+    /// doing it again.
     pub async fn abandon_reply(&self, slot: &ReplySlot) -> Result<(), Error> {
+        if slot.written.is_possible() {
+            return self.finish_reply(slot, BROKE_OFF, b"").await;
+        }
         Ok(self.inner.store.abandon_reply(slot.hold()).await?)
     }
 }

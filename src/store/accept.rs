@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::Error;
 use super::backend::Tx;
 use super::values::{Columns, Kind, Rows, Shape, values};
+use crate::automation::EventType;
 use crate::model::{AccountId, EventId, IncarnationId, Timestamp};
 
 /// An event to be accepted.
@@ -18,7 +19,7 @@ pub struct NewEvent {
     /// Minted by the caller.
     pub id: EventId,
     /// The event type's name.
-    pub event_type: String,
+    pub event_type: EventType,
     /// The event's own time.
     pub occurred_at: Timestamp,
     /// JSON text, exactly as it came.

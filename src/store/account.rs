@@ -93,11 +93,7 @@ impl Store {
 
     /// The account with this id.
     pub async fn account(&self, id: AccountId) -> Result<Option<Account>, Error> {
-        self.fetch_optional(
-            &format!("SELECT {COLUMNS} FROM accounts WHERE id = $1"),
-            args![id],
-        )
-        .await
+        self.fetch_optional(&by_id(), args![id]).await
     }
 
     /// The account with this uid.
@@ -125,14 +121,29 @@ impl Store {
 
     /// Switches the account's deliveries on or off. Whether the account exists.
     pub async fn switch_account(&self, id: AccountId, to: Switch) -> Result<bool, Error> {
-        let changed = self
-            .execute(
-                "UPDATE accounts SET enabled = $2, revision = revision + 1 WHERE id = $1",
+        let mut tx = self.begin().await?;
+        let raised: Vec<(i64,)> = tx
+            .fetch(
+                "UPDATE accounts SET enabled = $2, revision = revision + 1 WHERE id = $1
+                 RETURNING revision",
                 args![id, to == Switch::On],
             )
             .await?;
-        Ok(changed > 0)
+        for (revision,) in &raised {
+            tx.raises(id, *revision);
+        }
+        tx.commit().await?;
+        Ok(!raised.is_empty())
     }
+}
+
+fn by_id() -> String {
+    format!("SELECT {COLUMNS} FROM accounts WHERE id = $1")
+}
+
+/// The account with this id, read inside the transaction.
+pub(super) async fn read(tx: &mut Tx, id: AccountId) -> Result<Option<Account>, Error> {
+    Ok(tx.fetch(&by_id(), args![id]).await?.into_iter().next())
 }
 
 /// Raises the account's revision; the new one. The row stays locked until the transaction ends, so
@@ -144,13 +155,32 @@ pub(super) async fn raise_revision(tx: &mut Tx, account: AccountId) -> Result<i6
             args![account],
         )
         .await?;
-    raised
+    let revision = raised
         .first()
         .map(|row| row.0)
         .ok_or_else(|| Error::Corrupt {
             what: "an account",
             why: format!("{account} does not exist"),
-        })
+        })?;
+    tx.raises(account, revision);
+    Ok(revision)
+}
+
+/// Sees that the account has not more of something than it may have: of the rows that `counted` selects
+/// (`FROM … WHERE account_id = $1 …`). After a raised revision, so that nobody adds to them meanwhile.
+pub(super) async fn check_count(
+    tx: &mut Tx,
+    account: AccountId,
+    counted: &str,
+    (what, count_max): (&'static str, usize),
+) -> Result<(), Error> {
+    let counts: Vec<(i64,)> = tx
+        .fetch(&format!("SELECT COUNT(*) {counted}"), args![account])
+        .await?;
+    if counts.iter().any(|count| count.0 > count_max as i64) {
+        return Err(Error::TooMany { what, count_max });
+    }
+    Ok(())
 }
 
 /// The revision of each account, read inside the transaction.

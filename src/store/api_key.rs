@@ -69,6 +69,32 @@ impl Store {
         .map(drop)
     }
 
+    /// Keeps the bootstrap key: it works, and those that had its name before don't any more.
+    pub async fn keep_bootstrap_key(&self, new: &NewApiKey) -> Result<(), Error> {
+        let mut tx = self.begin().await?;
+        tx.execute(
+            "UPDATE api_keys SET revoked_at_ms = $3
+             WHERE account_id IS NULL AND name = $1 AND hash <> $2 AND revoked_at_ms IS NULL",
+            args![new.name.as_str(), new.hash, new.created_at],
+        )
+        .await?;
+        tx.execute(
+            "INSERT INTO api_keys (id, account_id, name, hash, scopes, created_at_ms)
+             VALUES ($1, NULL, $2, $3, $4, $5)
+             ON CONFLICT (hash) DO UPDATE SET revoked_at_ms = NULL
+             WHERE api_keys.account_id IS NULL AND api_keys.name = excluded.name",
+            args![
+                new.id,
+                new.name.as_str(),
+                new.hash,
+                new.scopes.as_str(),
+                new.created_at
+            ],
+        )
+        .await?;
+        tx.commit().await
+    }
+
     /// The key with this hash, revoked or not. No account bounds it: it finds out which one is asking.
     pub async fn api_key_by_hash(&self, hash: [u8; 32]) -> Result<Option<ApiKey>, Error> {
         self.fetch_optional(
@@ -87,6 +113,26 @@ impl Store {
             )
             .await?;
         Ok(found.is_some_and(|row| row.0 > 0))
+    }
+
+    /// The operator keys that work, newest first.
+    pub async fn operator_keys(&self) -> Result<Vec<ApiKey>, Error> {
+        self.fetch(
+            &format!("SELECT {COLUMNS} FROM api_keys WHERE account_id IS NULL AND revoked_at_ms IS NULL ORDER BY id DESC"),
+            Vec::new(),
+        )
+        .await
+    }
+
+    /// Makes an operator key stop working. Whether it did until now.
+    pub async fn revoke_operator_key(&self, id: ApiKeyId, now: Timestamp) -> Result<bool, Error> {
+        let changed = self
+            .execute(
+                "UPDATE api_keys SET revoked_at_ms = $2 WHERE account_id IS NULL AND id = $1 AND revoked_at_ms IS NULL",
+                args![id, now],
+            )
+            .await?;
+        Ok(changed > 0)
     }
 
     /// The account's keys that work, newest first.

@@ -1,10 +1,12 @@
 //! Automations, their immutable versions, and which version was live from which revision to which.
 
-use super::endpoint::insert_endpoint;
+use super::endpoint::{check_endpoints, insert_endpoint};
 use super::page::{Cursor, Page, start};
 use super::row::record;
+use super::standing::AutomationStanding;
 use super::values::args;
 use super::{Error, NewEndpoint, Store, Tx, account};
+use crate::model::limits::AUTOMATIONS_PER_ACCOUNT_MAX;
 use crate::model::{AccountId, AutomationId, EndpointId, Timestamp};
 
 /// An automation, without its versions.
@@ -99,30 +101,47 @@ impl Store {
         let mut tx = self.begin().await?;
         let revision = account::raise_revision(&mut tx, account).await?;
         insert_automation(&mut tx, account, revision, new).await?;
+        let counted = "FROM automations
+             WHERE account_id = $1 AND deleted_at_ms IS NULL AND owner_endpoint_id IS NULL";
+        let limit = ("automations", AUTOMATIONS_PER_ACCOUNT_MAX);
+        account::check_count(&mut tx, account, counted, limit).await?;
         tx.commit().await?;
         Ok(revision)
     }
 
-    /// Saves a further version of an automation, with its name and endpoints. The version's number;
-    /// `None` if there is no such automation.
+    /// Saves a further version of an automation, with its name and endpoints; `from`: how the automation
+    /// stood when the version was made from it. The version's number; `None` if there is no such
+    /// automation. [`Error::Raced`] if it does not stand like that any more.
     pub async fn save_version(
         &self,
         account: AccountId,
         new: &NewAutomation,
+        from: AutomationStanding,
     ) -> Result<Option<i64>, Error> {
         let mut tx = self.begin().await?;
         let revision = account::raise_revision(&mut tx, account).await?;
-        let saved: Vec<(i64,)> = tx
+        let known: Vec<Automation> = tx
             .fetch(
-                "UPDATE automations SET latest_version = latest_version + 1, name = $3, updated_at_ms = $4
-                 WHERE account_id = $1 AND id = $2 AND deleted_at_ms IS NULL AND owner_endpoint_id IS NULL
-                 RETURNING latest_version",
-                args![account, new.id, new.name.as_str(), new.created_at],
+                &format!(
+                    "SELECT {COLUMNS} FROM automations
+                     WHERE account_id = $1 AND id = $2 AND deleted_at_ms IS NULL AND owner_endpoint_id IS NULL"
+                ),
+                args![account, new.id],
             )
             .await?;
-        let Some((version,)) = saved.first().copied() else {
+        let Some(known) = known.first() else {
             return Ok(None);
         };
+        if known.standing() != from {
+            return Err(Error::Raced);
+        }
+        let version = known.latest_version + 1;
+        tx.execute(
+            "UPDATE automations SET latest_version = $5, name = $3, updated_at_ms = $4
+             WHERE account_id = $1 AND id = $2",
+            args![account, new.id, new.name.as_str(), new.created_at, version],
+        )
+        .await?;
         insert_version(&mut tx, account, new, version).await?;
         publish(
             &mut tx,
@@ -303,6 +322,9 @@ async fn insert_version(
 ) -> Result<(), Error> {
     for endpoint in &new.endpoints {
         insert_endpoint(tx, account, endpoint).await?;
+    }
+    if !new.endpoints.is_empty() {
+        check_endpoints(tx, account).await?;
     }
     tx.execute(
         "INSERT INTO automation_versions (account_id, automation_id, version, definition, created_at_ms)

@@ -5,17 +5,23 @@
 //! | writers | one connection, `BEGIN IMMEDIATE` | a pool; the fence orders them |
 //! | many rows | one prepared statement, row by row | `UNNEST` |
 //! | taking turns on rows | nobody else is there | `FOR UPDATE SKIP LOCKED` |
+//! | who asks too much | interrupted | `statement_timeout` |
 //! | whose life | a lock on the file | a session's advisory lock |
 
-use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use sqlx::Transaction;
 
 use super::Error;
+use super::lock::Lock;
 use super::postgres::{self, Postgres};
+use super::revisions::Revisions;
 use super::row::Record;
 use super::sqlite::{self, Sqlite, SqliteTx};
 use super::values::{Rows, Shape, Value};
+use super::written;
+use crate::model::AccountId;
 
 /// Connections to one database.
 #[derive(Debug, Clone)]
@@ -25,37 +31,89 @@ pub(super) enum Backend {
 }
 
 /// A transaction on either engine. Dropped without a commit, it is rolled back.
-pub(super) enum Tx {
+pub(super) struct Tx {
+    on: On,
+    /// The revisions that it raises: told once they are durable.
+    raised: Vec<(AccountId, i64)>,
+    revisions: Revisions,
+}
+
+/// What a transaction runs on.
+pub(super) enum On {
     Sqlite(SqliteTx),
     Postgres(Transaction<'static, sqlx::Postgres>),
+}
+
+/// Where a database is.
+enum Place<'a> {
+    File(PathBuf),
+    Server(&'a str),
+}
+
+impl<'a> Place<'a> {
+    fn of(url: &'a str) -> Result<Self, Error> {
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            return Ok(Self::File(path.strip_prefix("//").unwrap_or(path).into()));
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self::Server(url));
+        }
+        Err(Error::Scheme)
+    }
 }
 
 impl Backend {
     /// Opens `sqlite:PATH` (made if missing), `postgres://…` or `postgresql://…`, and brings the
     /// schema up to this program's version. A newer schema is refused.
     pub(super) async fn open(url: &str) -> Result<Self, Error> {
-        if let Some(path) = url.strip_prefix("sqlite:") {
-            let path = Path::new(path.strip_prefix("//").unwrap_or(path));
-            return Ok(Self::Sqlite(Sqlite::open(path.to_owned()).await?));
+        match Place::of(url)? {
+            Place::File(path) => Sqlite::open(path, Lock::default()).await.map(Self::Sqlite),
+            Place::Server(url) => Postgres::open(url).await.map(Self::Postgres),
         }
-        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            return Ok(Self::Postgres(Postgres::open(url).await?));
+    }
+
+    /// The same, and keeps other nodes away from a file before it is touched.
+    pub(super) async fn open_to_serve(url: &str) -> Result<Self, Error> {
+        match Place::of(url)? {
+            Place::File(path) => {
+                let lock = Lock::held(&path)?;
+                Sqlite::open(path, lock).await.map(Self::Sqlite)
+            }
+            Place::Server(_) => Self::open(url).await,
         }
-        Err(Error::Scheme)
+    }
+
+    /// The same database over connections of its own, which are kept busy no longer than `patience` at
+    /// a time.
+    pub(super) fn apart(&self, patience: Duration) -> Self {
+        match self {
+            Self::Sqlite(sqlite) => Self::Sqlite(sqlite.apart(patience)),
+            Self::Postgres(postgres) => Self::Postgres(postgres.apart(patience)),
+        }
     }
 
     /// Begins a writing transaction, without a fence.
-    pub(super) async fn begin(&self) -> Result<Tx, Error> {
+    pub(super) async fn begin(&self) -> Result<On, Error> {
         match self {
-            Self::Sqlite(sqlite) => SqliteTx::begin(sqlite.turn().await).await.map(Tx::Sqlite),
+            Self::Sqlite(sqlite) => SqliteTx::begin(sqlite.turn().await).await.map(On::Sqlite),
             Self::Postgres(postgres) => postgres
                 .pool
                 .begin()
                 .await
-                .map(Tx::Postgres)
+                .map(On::Postgres)
                 .map_err(Into::into),
         }
         .map_err(Error::Unavailable)
+    }
+
+    /// Begins a reading transaction: all that it reads was true at one moment.
+    pub(super) async fn begin_reading(&self) -> Result<On, Error> {
+        Ok(match self {
+            Self::Sqlite(sqlite) => {
+                On::Sqlite(SqliteTx::begin(sqlite.reading_turn().await?).await?)
+            }
+            Self::Postgres(postgres) => On::Postgres(postgres.pool.begin_with(READING).await?),
+        })
     }
 
     /// Reads all rows of `sql` outside any transaction.
@@ -110,6 +168,14 @@ impl Backend {
         Ok(lines.join("\n"))
     }
 
+    /// What a statement ends with that keeps others from changing what it reads.
+    pub(super) fn for_share(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(_) => "FOR SHARE",
+        }
+    }
+
     /// What a statement that takes rows to itself ends with, so that nodes don't wait for each other.
     pub(super) fn skip_locked(&self) -> &'static str {
         match self {
@@ -130,28 +196,51 @@ impl Backend {
     }
 }
 
+/// One moment for the whole of a transaction.
+const READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+
 impl Tx {
-    /// Makes it durable.
+    /// A transaction that was begun; `revisions` is told of what it raises.
+    pub(super) fn new(on: On, revisions: Revisions) -> Self {
+        Self {
+            on,
+            raised: Vec::new(),
+            revisions,
+        }
+    }
+
+    /// Remembers that the transaction raises the account's revision.
+    pub(super) fn raises(&mut self, account: AccountId, revision: i64) {
+        self.raised.push((account, revision));
+    }
+
+    /// Makes it durable, and tells of the revisions that it has raised.
     pub(super) async fn commit(self) -> Result<(), Error> {
-        let committed = match self {
-            Self::Sqlite(tx) => tx.commit().await,
-            Self::Postgres(tx) => tx.commit().await.map_err(Into::into),
+        let committed = match self.on {
+            On::Sqlite(tx) => tx.commit().await,
+            On::Postgres(tx) => tx.commit().await.map_err(Into::into),
         };
-        committed.map_err(|error| match Error::from(error) {
+        let end = committed.map_err(|error| match Error::from(error) {
             Error::Unavailable(error) if !error.is_answer() => Error::OutcomeUnknown(error),
             other => other,
-        })
+        });
+        written::committed(&end);
+        end?;
+        for (account, revision) in self.raised {
+            self.revisions.reached(account, revision);
+        }
+        Ok(())
     }
 
     /// Runs `sql`; the count of rows it changed.
     pub(super) async fn execute(&mut self, sql: &str, args: Vec<Value>) -> Result<u64, Error> {
-        Ok(match self {
-            Self::Sqlite(tx) => {
+        Ok(match &mut self.on {
+            On::Sqlite(tx) => {
                 let sql = sqlite::dialect(sql);
                 tx.on(move |connection| sqlite::execute(connection, &sql, &args))
                     .await?
             }
-            Self::Postgres(tx) => postgres::execute(&mut **tx, sql, args).await?,
+            On::Postgres(tx) => postgres::execute(&mut **tx, sql, args).await?,
         })
     }
 
@@ -161,24 +250,24 @@ impl Tx {
         sql: &str,
         args: Vec<Value>,
     ) -> Result<Vec<T>, Error> {
-        Ok(match self {
-            Self::Sqlite(tx) => {
+        Ok(match &mut self.on {
+            On::Sqlite(tx) => {
                 let sql = sqlite::dialect(sql);
                 tx.on(move |connection| sqlite::fetch(connection, &sql, &args))
                     .await?
             }
-            Self::Postgres(tx) => postgres::fetch(&mut **tx, sql, args).await?,
+            On::Postgres(tx) => postgres::fetch(&mut **tx, sql, args).await?,
         })
     }
 
     /// Does it with the rows.
     pub(super) async fn execute_rows(&mut self, rows: Rows, shape: Shape) -> Result<(), Error> {
-        match self {
-            Self::Sqlite(tx) => {
+        match &mut self.on {
+            On::Sqlite(tx) => {
                 tx.on(move |connection| sqlite::execute_rows(connection, &rows, shape))
                     .await?;
             }
-            Self::Postgres(tx) => postgres::execute_rows(&mut **tx, rows, shape).await?,
+            On::Postgres(tx) => postgres::execute_rows(&mut **tx, rows, shape).await?,
         }
         Ok(())
     }
@@ -189,12 +278,12 @@ impl Tx {
         rows: Rows,
         shape: Shape,
     ) -> Result<Vec<T>, Error> {
-        Ok(match self {
-            Self::Sqlite(tx) => {
+        Ok(match &mut self.on {
+            On::Sqlite(tx) => {
                 tx.on(move |connection| sqlite::fetch_rows(connection, &rows, shape))
                     .await?
             }
-            Self::Postgres(tx) => postgres::fetch_rows(&mut **tx, rows, shape).await?,
+            On::Postgres(tx) => postgres::fetch_rows(&mut **tx, rows, shape).await?,
         })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::accept::{self, Accepted, NewEvent};
-use super::backend::{Backend, Tx};
+use super::backend::{Backend, On, Tx};
 use super::claim::{Claim, ClaimRequest};
 use super::plan::{self, NewPlan, SetAside};
 use super::record::{self, NewRecord};
@@ -54,7 +54,7 @@ impl Batch {
 }
 
 impl Store {
-    /// Writes the batch in one transaction: all of it or nothing.
+    /// Writes the batch in one transaction: all of it or nothing. `holder` must live.
     pub async fn write(&self, holder: IncarnationId, batch: &Batch) -> Result<BatchOutcome, Error> {
         match &self.backend {
             Backend::Sqlite(sqlite) => {
@@ -63,12 +63,16 @@ impl Store {
                 let batch = batch.clone();
                 blocking(move || {
                     let tx = SqliteTx::begin_here(turn).map_err(Error::Unavailable)?;
-                    runtime.block_on(store.write_all(Tx::Sqlite(tx), holder, &batch))
+                    let tx = store.tx(On::Sqlite(tx));
+                    runtime.block_on(store.write_all(tx, holder, &batch))
                 })
                 .await
             }
             Backend::Postgres(_) => {
-                let written = async { self.write_all(self.begin().await?, holder, batch).await };
+                let written = async {
+                    self.write_all(self.begin_unfenced().await?, holder, batch)
+                        .await
+                };
                 // A line to the database that has gone silent must not keep who waits for an answer.
                 tokio::time::timeout(COMMIT_PATIENCE, written)
                     .await
@@ -83,6 +87,7 @@ impl Store {
         holder: IncarnationId,
         batch: &Batch,
     ) -> Result<BatchOutcome, Error> {
+        self.fence_holder(&mut tx, holder).await?;
         let disabled = record::write(&mut tx, &batch.records).await?;
         plan::write(&mut tx, holder, &batch.plans, &batch.aside).await?;
         let accepted = accept::write(&mut tx, holder, &batch.accepts).await?;

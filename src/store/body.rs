@@ -18,8 +18,8 @@ pub struct StoredBody {
     pub occurred_at: Timestamp,
     /// JSON text.
     pub content: Bytes,
-    /// Extra headers, a JSON array of pairs.
-    pub headers: Option<String>,
+    /// Extra headers; or why they can't be read, which must not stop its neighbours.
+    pub headers: Result<Vec<(String, String)>, String>,
 }
 
 struct BodyRow {
@@ -109,7 +109,9 @@ impl BodyRow {
             event_type: self.r#type,
             occurred_at: self.occurred_at_ms,
             content: self.content.into(),
-            headers: self.headers,
+            headers: self.headers.map_or(Ok(Vec::new()), |text| {
+                serde_json::from_str(&text).map_err(|error| error.to_string())
+            }),
         };
         ((self.event_id, output), body)
     }

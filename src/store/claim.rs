@@ -1,10 +1,13 @@
 //! Claiming what is due. A claim is the one gate that a waiting delivery passes: to an enabled
-//! endpoint it goes on, at a disabled one it is held, for a removed one it is cancelled.
+//! endpoint it goes on, at a disabled one it is held, for a removed one it is cancelled, and so is
+//! what was held there.
 
 use super::backend::Tx;
-use super::row::record;
+use super::engine::EngineError;
+use super::row::{Record, Row, record};
 use super::values::args;
 use super::{Error, Store};
+use crate::envelope::{self, Envelope};
 use crate::model::{
     AccountId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, Timestamp,
 };
@@ -46,23 +49,28 @@ pub struct ClaimedDelivery {
     pub automation: AutomationId,
     /// Which output; `None`: the event's payload.
     pub output_no: Option<i64>,
-    /// How the body is wrapped.
-    pub envelope: String,
+    /// How the body is wrapped; or why that can't be read, which must not stop its neighbours.
+    pub envelope: Result<Envelope, envelope::Error>,
     /// What the receiver knows it by.
     pub webhook_id: String,
     /// How many attempts were counted.
     pub attempts_made: i64,
 }
 
-record!(ClaimedDelivery {
-    id: "id",
-    event: "event_id",
-    automation: "automation_id",
-    output_no: "output_no",
-    envelope: "envelope",
-    webhook_id: "webhook_id",
-    attempts_made: "attempts_made",
-});
+impl Record for ClaimedDelivery {
+    fn read(row: &Row<'_>) -> Result<Self, EngineError> {
+        let envelope: String = row.get("envelope")?;
+        Ok(Self {
+            id: row.get("id")?,
+            event: row.get("event_id")?,
+            automation: row.get("automation_id")?,
+            output_no: row.get("output_no")?,
+            envelope: envelope.parse(),
+            webhook_id: row.get("webhook_id")?,
+            attempts_made: row.get("attempts_made")?,
+        })
+    }
+}
 
 /// An endpoint at which something is or will be due.
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +98,19 @@ const DUE_SQL: &str = "
     WHERE account_id = $1 AND endpoint_id = $2 AND state = 'pending' AND due_at_ms <= $3
     ORDER BY due_at_ms LIMIT $4";
 
+/// What is held at one endpoint.
+const HELD_SQL: &str = "
+    SELECT id FROM deliveries
+    WHERE account_id = $1 AND endpoint_id = $2 AND state = 'held' ORDER BY id LIMIT $3";
+
+/// Removed endpoints at which something is held, in the order of their ids.
+const HELD_AT_REMOVED_SQL: &str = "
+    SELECT e.account_id, e.id FROM endpoints e
+    WHERE e.deleted_at_ms IS NOT NULL AND (e.account_id, e.id) > ($1, $2)
+      AND EXISTS (SELECT 1 FROM deliveries d
+        WHERE d.account_id = e.account_id AND d.endpoint_id = e.id AND d.state = 'held')
+    ORDER BY e.account_id, e.id LIMIT $3";
+
 enum Gate {
     Open,
     Hold,
@@ -104,6 +125,7 @@ impl Store {
         request: &ClaimRequest,
     ) -> Result<Claim, Error> {
         let (gate, revision) = gate(tx, request).await?;
+        let mut more_held = false;
         let (deliveries, kept_back) = match gate {
             Gate::Open => {
                 let mut taken: Vec<ClaimedDelivery> = tx
@@ -135,7 +157,10 @@ impl Store {
                     limit: KEPT_BACK_MAX,
                     ..*request
                 };
-                (Vec::new(), self.keep_back(tx, &all, "cancelled").await?)
+                let held = self.cancel_held(tx, request).await?;
+                more_held = held == KEPT_BACK_MAX as u64;
+                let due = self.keep_back(tx, &all, "cancelled").await?;
+                (Vec::new(), held + due)
             }
         };
         let next: Vec<(Option<Timestamp>,)> = tx
@@ -145,7 +170,11 @@ impl Store {
                 args![request.account, request.endpoint],
             )
             .await?;
-        let next_due = next.first().and_then(|row| row.0);
+        let next_due = if more_held {
+            Some(request.now)
+        } else {
+            next.first().and_then(|row| row.0)
+        };
         Ok(Claim {
             deliveries,
             next_due,
@@ -186,6 +215,27 @@ impl Store {
         .await
     }
 
+    async fn cancel_held(&self, tx: &mut Tx, request: &ClaimRequest) -> Result<u64, Error> {
+        let sql = format!(
+            "UPDATE deliveries SET state = 'cancelled' WHERE account_id = $1 AND id {}",
+            self.backend.one_of(HELD_SQL)
+        );
+        let which = args![request.account, request.endpoint, KEPT_BACK_MAX];
+        tx.execute(&sql, which).await
+    }
+
+    /// Up to `limit` removed endpoints at which something is still held, in the order of their ids after
+    /// `after`: whoever removed them did not come to cancel it. A claim does.
+    pub async fn held_at_removed(
+        &self,
+        after: Option<(AccountId, EndpointId)>,
+        limit: usize,
+    ) -> Result<Vec<(AccountId, EndpointId)>, Error> {
+        let (account, endpoint) = after.unwrap_or_else(first_endpoint);
+        self.fetch(HELD_AT_REMOVED_SQL, args![account, endpoint, limit])
+            .await
+    }
+
     /// Up to `limit` endpoints with something pending, each with its first due time, in the order
     /// of their ids after `after`. One index seek an endpoint, however long their backlogs are.
     pub async fn due_endpoints(
@@ -193,10 +243,7 @@ impl Store {
         after: Option<(AccountId, EndpointId)>,
         limit: usize,
     ) -> Result<Vec<DueEndpoint>, Error> {
-        let (account, endpoint) = after.unwrap_or((
-            AccountId::from_uuid(uuid::Uuid::nil()),
-            EndpointId::from_uuid(uuid::Uuid::nil()),
-        ));
+        let (account, endpoint) = after.unwrap_or_else(first_endpoint);
         self.fetch(DUE_ENDPOINTS_SQL, args![account, endpoint, limit])
             .await
     }
@@ -217,6 +264,12 @@ impl Store {
             )
             .await
     }
+}
+
+/// What every endpoint comes after.
+fn first_endpoint() -> (AccountId, EndpointId) {
+    let nil = uuid::Uuid::nil();
+    (AccountId::from_uuid(nil), EndpointId::from_uuid(nil))
 }
 
 async fn gate(tx: &mut Tx, request: &ClaimRequest) -> Result<(Gate, i64), Error> {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::page::{Cursor, Page, start};
 use super::row::record;
+use super::scan::Scan;
 use super::values::args;
 use super::{Error, Store};
 use crate::model::{
@@ -117,7 +118,8 @@ impl Store {
         .await
     }
 
-    /// A page of the account's deliveries, newest first.
+    /// A page of the account's deliveries, newest first. Of those in one state at most
+    /// [`SCANNED_ROWS_MAX`](crate::model::limits::SCANNED_ROWS_MAX) are looked at, so a page may be short, or empty, and have a next one.
     pub async fn deliveries(
         &self,
         account: AccountId,
@@ -125,21 +127,24 @@ impl Store {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page<Delivery>, Error> {
-        let mut sql = format!("SELECT {COLUMNS} FROM deliveries WHERE account_id = $1 AND id < $2");
-        let mut arguments = args![account, start(after), limit + 1];
+        let mut within = "FROM deliveries WHERE account_id = $1 AND id < $2".to_owned();
+        let mut arguments = args![account, start(after)];
         for (column, value) in [
             ("event_id", filter.event.map(super::Value::from)),
             ("endpoint_id", filter.endpoint.map(super::Value::from)),
-            ("state", filter.state.as_deref().map(super::Value::from)),
         ] {
             if let Some(value) = value {
                 arguments.push(value);
-                let _ = write!(sql, " AND {column} = ${}", arguments.len());
+                let _ = write!(within, " AND {column} = ${}", arguments.len());
             }
         }
-        sql += " ORDER BY id DESC LIMIT $3";
-        let rows = self.fetch(&sql, arguments).await?;
-        Ok(Page::of(rows, limit, |row: &Delivery| row.id.uuid()))
+        let scan = Scan {
+            columns: COLUMNS,
+            within,
+            arguments,
+            keep: filter.state.as_deref().map(|state| ("state", state)),
+        };
+        self.scan(scan, limit, |row: &Delivery| row.id.uuid()).await
     }
 
     /// The attempts of a delivery, oldest first.

@@ -9,6 +9,7 @@ use super::page::{Cursor, Page, start};
 use super::row::record;
 use super::values::args;
 use super::{Error, NewAutomation, Store, account};
+use crate::model::limits::ENDPOINTS_PER_ACCOUNT_MAX;
 use crate::model::{AccountId, AutomationId, EndpointId, SecretId, Timestamp};
 
 /// Where deliveries go.
@@ -101,11 +102,21 @@ pub struct EndpointChange {
     /// Where requests are sent.
     pub url: Option<String>,
     /// The profile's parts as JSON.
-    pub settings: Option<String>,
+    pub settings: Option<SettingsChange>,
     /// Whether deliveries go out.
     pub state: Option<EndpointState>,
     /// The definition of its own subscription from now on.
     pub subscription: Option<SubscriptionChange>,
+}
+
+/// New settings, and those that they were made from: two changes that don't know of each other must
+/// not both be kept, or one would undo a part of the other.
+#[derive(Debug, Clone)]
+pub struct SettingsChange {
+    /// What was read.
+    pub from: String,
+    /// What it shall be.
+    pub to: String,
 }
 
 /// What becomes of an endpoint's own subscription.
@@ -130,6 +141,7 @@ impl Store {
         let mut tx = self.begin().await?;
         let revision = account::raise_revision(&mut tx, account).await?;
         insert_endpoint(&mut tx, account, new).await?;
+        check_endpoints(&mut tx, account).await?;
         if let Some(subscription) = &new.subscription {
             insert_automation(&mut tx, account, revision, subscription).await?;
         }
@@ -137,7 +149,9 @@ impl Store {
         Ok(revision)
     }
 
-    /// Changes an endpoint. The account's new revision; `None` if there is no such endpoint.
+    /// Changes an endpoint. The account's new revision; `None` if there is no such endpoint. At another
+    /// URL, whatever it was failing at is over. [`Error::Raced`] if its settings are not those any more
+    /// that the new ones were made from.
     pub async fn change_endpoint(
         &self,
         account: AccountId,
@@ -147,24 +161,34 @@ impl Store {
     ) -> Result<Option<i64>, Error> {
         let mut tx = self.begin().await?;
         let revision = account::raise_revision(&mut tx, account).await?;
-        let changed = tx
-            .execute(
-                "UPDATE endpoints SET name = COALESCE($3, name), url = COALESCE($4, url),
-                   settings = COALESCE($5, settings), updated_at_ms = $6
-                 WHERE account_id = $1 AND id = $2 AND deleted_at_ms IS NULL",
-                args![
-                    account,
-                    id,
-                    change.name.clone(),
-                    change.url.clone(),
-                    change.settings.clone(),
-                    now
-                ],
+        let known: Vec<(String,)> = tx
+            .fetch(
+                "SELECT settings FROM endpoints WHERE account_id = $1 AND id = $2 AND deleted_at_ms IS NULL",
+                args![account, id],
             )
             .await?;
-        if changed == 0 {
+        let Some((known,)) = known.first() else {
             return Ok(None);
+        };
+        let settings = change.settings.as_ref();
+        if settings.is_some_and(|settings| settings.from != *known) {
+            return Err(Error::Raced);
         }
+        tx.execute(
+            "UPDATE endpoints SET name = COALESCE($3, name), url = COALESCE($4, url),
+               settings = COALESCE($5, settings), updated_at_ms = $6,
+               failing_since_ms = CASE WHEN COALESCE($4, url) = url THEN failing_since_ms END
+             WHERE account_id = $1 AND id = $2",
+            args![
+                account,
+                id,
+                change.name.clone(),
+                change.url.clone(),
+                settings.map(|settings| settings.to.clone()),
+                now
+            ],
+        )
+        .await?;
         if let Some(state) = change.state {
             let (state, why) = state.words();
             tx.execute(
@@ -261,16 +285,20 @@ impl Store {
             .await?;
         Ok(Page::of(rows, limit, |row: &Endpoint| row.id.uuid()))
     }
+}
 
-    pub(super) async fn live_endpoints(&self, account: AccountId) -> Result<Vec<Endpoint>, Error> {
-        self.fetch(
-            &format!(
-                "SELECT {COLUMNS} FROM endpoints WHERE account_id = $1 AND deleted_at_ms IS NULL"
-            ),
-            args![account],
-        )
-        .await
-    }
+/// The account's endpoints that were not removed, read inside the transaction.
+pub(super) async fn live(tx: &mut super::Tx, account: AccountId) -> Result<Vec<Endpoint>, Error> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM endpoints WHERE account_id = $1 AND deleted_at_ms IS NULL");
+    tx.fetch(&sql, args![account]).await
+}
+
+/// Sees that the account has no more endpoints than it may have.
+pub(super) async fn check_endpoints(tx: &mut super::Tx, account: AccountId) -> Result<(), Error> {
+    let counted = "FROM endpoints WHERE account_id = $1 AND deleted_at_ms IS NULL";
+    let limit = ("endpoints", ENDPOINTS_PER_ACCOUNT_MAX);
+    account::check_count(tx, account, counted, limit).await
 }
 
 /// Inserts the endpoint and its secrets; the subscription is the caller's.

@@ -71,16 +71,13 @@ impl Store {
         tx.commit().await?;
         Ok(revision)
     }
+}
 
-    pub(super) async fn live_secrets(
-        &self,
-        account: AccountId,
-    ) -> Result<Vec<EndpointSecret>, Error> {
-        let sql = format!(
-            "SELECT {SECRET_COLUMNS} FROM endpoint_secrets WHERE account_id = $1 ORDER BY id"
-        );
-        self.fetch(&sql, args![account]).await
-    }
+/// The secrets of all endpoints of the account, read inside the transaction.
+pub(super) async fn live(tx: &mut Tx, account: AccountId) -> Result<Vec<EndpointSecret>, Error> {
+    let sql =
+        format!("SELECT {SECRET_COLUMNS} FROM endpoint_secrets WHERE account_id = $1 ORDER BY id");
+    tx.fetch(&sql, args![account]).await
 }
 
 /// Adds a secret to those that sign.

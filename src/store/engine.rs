@@ -10,6 +10,8 @@ pub enum EngineError {
     Sqlite(#[from] rusqlite::Error),
     /// PostgreSQL's, or its client's.
     Postgres(#[from] sqlx::Error),
+    /// The machine's, about the database's file.
+    File(#[from] std::io::Error),
 }
 
 impl EngineError {
@@ -29,7 +31,7 @@ impl EngineError {
                 )
             }),
             Self::Postgres(sqlx::Error::Database(error)) => error.is_unique_violation(),
-            Self::Postgres(_) => false,
+            Self::Postgres(_) | Self::File(_) => false,
         }
     }
 
@@ -48,6 +50,8 @@ enum Remedy {
     Again,
     /// Leave the row out.
     LeaveOut,
+    /// Ask for less.
+    Less,
     /// Wait.
     Wait,
 }
@@ -59,18 +63,21 @@ impl<E: Into<EngineError>> From<E> for Error {
         let remedy = match &error {
             EngineError::Sqlite(error) => of_sqlite(error),
             EngineError::Postgres(error) => of_postgres(error),
+            EngineError::File(_) => Remedy::Wait,
         };
         match remedy {
             Remedy::Again => Self::Raced,
             Remedy::LeaveOut => Self::Refused(error),
+            Remedy::Less => Self::TooSlow(error),
             Remedy::Wait => Self::Unavailable(error),
         }
     }
 }
 
 fn of_sqlite(error: &rusqlite::Error) -> Remedy {
-    use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
+    use rusqlite::ErrorCode::{ConstraintViolation, OperationInterrupted, TooBig, TypeMismatch};
     match error.sqlite_error_code() {
+        Some(OperationInterrupted) => Remedy::Less,
         // None: not the engine's own, but a value that can't be bound or read back.
         Some(ConstraintViolation | TooBig | TypeMismatch) | None => Remedy::LeaveOut,
         Some(_) => Remedy::Wait,
@@ -82,6 +89,8 @@ fn of_postgres(error: &sqlx::Error) -> Remedy {
         sqlx::Error::Database(error) => match error.code().as_deref() {
             // It was rolled back for another transaction's sake: deadlock, serialisation.
             Some(code) if code.starts_with("40") => Remedy::Again,
+            // The statement was cancelled: its time was over.
+            Some("57014") => Remedy::Less,
             // Data exceptions and integrity violations.
             Some(code) if code.starts_with("22") || code.starts_with("23") => Remedy::LeaveOut,
             _ => Remedy::Wait,

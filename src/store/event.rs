@@ -2,6 +2,7 @@
 
 use super::page::{Cursor, Page, start};
 use super::row::record;
+use super::scan::Scan;
 use super::values::args;
 use super::{Error, Store};
 use crate::model::{AccountId, EventId, Timestamp};
@@ -29,6 +30,26 @@ record!(Event {
     payload: "payload",
 });
 
+/// An event without its payload.
+#[derive(Debug, Clone)]
+pub struct EventHead {
+    /// Its id.
+    pub id: EventId,
+    /// Its event type's name.
+    pub r#type: String,
+    /// Its own time.
+    pub occurred_at: Timestamp,
+    /// What the client calls it.
+    pub client_id: Option<String>,
+}
+
+record!(EventHead {
+    id: "id",
+    r#type: "type",
+    occurred_at: "occurred_at_ms",
+    client_id: "client_id",
+});
+
 /// Which events are wanted.
 #[derive(Debug, Clone, Default)]
 pub struct EventFilter {
@@ -46,23 +67,24 @@ impl Store {
         .await
     }
 
-    /// A page of the account's events, newest first.
+    /// A page of the account's events, newest first. Of those of one type at most
+    /// [`SCANNED_ROWS_MAX`](crate::model::limits::SCANNED_ROWS_MAX) are looked at, so a page may be short, or
+    /// empty, and have a next one.
     pub async fn events(
         &self,
         account: AccountId,
         filter: &EventFilter,
         after: Option<Cursor>,
         limit: usize,
-    ) -> Result<Page<Event>, Error> {
-        let rows = self
-            .fetch(
-                "SELECT id, type, occurred_at_ms, client_id, payload FROM events
-                 WHERE account_id = $1 AND id < $2 AND type = COALESCE($3, type)
-                 ORDER BY id DESC LIMIT $4",
-                args![account, start(after), filter.event_type.clone(), limit + 1],
-            )
-            .await?;
-        Ok(Page::of(rows, limit, |row: &Event| row.id.uuid()))
+    ) -> Result<Page<EventHead>, Error> {
+        let scan = Scan {
+            columns: "id, type, occurred_at_ms, client_id",
+            within: "FROM events WHERE account_id = $1 AND id < $2".to_owned(),
+            arguments: args![account, start(after)],
+            keep: filter.event_type.as_deref().map(|name| ("type", name)),
+        };
+        self.scan(scan, limit, |row: &EventHead| row.id.uuid())
+            .await
     }
 
     /// The packed evaluations of an event, a JSON array, which is empty if no automation was a

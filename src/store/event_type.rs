@@ -58,27 +58,48 @@ impl Store {
         .map(drop)
     }
 
-    /// Replaces what is said of an event type. Whether there is one of this name.
+    /// Replaces what is said of an event type, made from what was read (`from`). Whether there is one of
+    /// this name. [`Error::Raced`] if something else is said of it by now.
     pub async fn change_event_type(
         &self,
         account: AccountId,
-        new: &EventTypeEntry,
+        from: &EventTypeEntry,
+        to: &EventTypeEntry,
     ) -> Result<bool, Error> {
-        let changed = self
+        let mut tx = self.begin().await?;
+        let changed = tx
             .execute(
                 "UPDATE event_types SET description = $3, group_name = $4, example = $5, updated_at_ms = $6
-                 WHERE account_id = $1 AND name = $2",
+                 WHERE account_id = $1 AND name = $2 AND description = $7
+                   AND group_name IS NOT DISTINCT FROM $8 AND example IS NOT DISTINCT FROM $9",
                 args![
                     account,
-                    new.name.as_str(),
-                    new.description.as_str(),
-                    new.group.clone(),
-                    new.example.clone(),
-                    new.updated_at
+                    from.name.as_str(),
+                    to.description.as_str(),
+                    to.group.clone(),
+                    to.example.clone(),
+                    to.updated_at,
+                    from.description.as_str(),
+                    from.group.clone(),
+                    from.example.clone()
                 ],
             )
             .await?;
-        Ok(changed > 0)
+        if changed == 0 {
+            let known: Vec<(String,)> = tx
+                .fetch(
+                    "SELECT name FROM event_types WHERE account_id = $1 AND name = $2",
+                    args![account, from.name.as_str()],
+                )
+                .await?;
+            return if known.is_empty() {
+                Ok(false)
+            } else {
+                Err(Error::Raced)
+            };
+        }
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Removes an event type from the catalogue. Whether there was one of this name.

@@ -16,8 +16,19 @@ pub struct InboxEvent {
     pub event: EventId,
     /// As of which revision it is to be evaluated.
     pub revision: i64,
-    /// How many lives have ended over it.
-    pub takeovers: i64,
+    /// 0: never taken over; 1: once; 2: again, which makes it suspect; one more for each time that its
+    /// evaluation alone was begun.
+    takeovers: i64,
+}
+
+/// From so many takeovers on an event is suspect.
+const SUSPECT: i64 = 2;
+
+impl InboxEvent {
+    /// How many lives have ended while it was evaluated alone; `None`: it is not suspect.
+    pub fn deaths(&self) -> Option<i64> {
+        (self.takeovers >= SUSPECT).then(|| self.takeovers - SUSPECT)
+    }
 }
 
 record!(InboxEvent {
@@ -44,19 +55,21 @@ record!(Interrupted {
 });
 
 impl Store {
-    /// Takes up to `limit` inbox rows of an ended life into `holder`'s.
+    /// Takes up to `limit` inbox rows of an ended life into `holder`'s, which must live. Being taken over
+    /// is noted twice: it says little about an event, and nothing more the third time.
     pub async fn take_over_inbox(
         &self,
         ended: IncarnationId,
         holder: IncarnationId,
         limit: usize,
     ) -> Result<Vec<InboxEvent>, Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_as(holder).await?;
         let sql = format!(
             "WITH picked AS (
                SELECT account_id, event_id FROM inbox WHERE holder = $1 AND set_aside IS NULL
                ORDER BY account_id, event_id LIMIT $3 {})
-             UPDATE inbox SET holder = $2, takeovers = takeovers + 1
+             UPDATE inbox SET holder = $2,
+               takeovers = CASE WHEN takeovers < {SUSPECT} THEN takeovers + 1 ELSE takeovers END
              WHERE (account_id, event_id) IN (SELECT account_id, event_id FROM picked)
              RETURNING account_id, event_id, revision, takeovers",
             self.backend.skip_locked()
@@ -66,15 +79,36 @@ impl Store {
         Ok(taken)
     }
 
+    /// Counts that `holder` begins to evaluate an event alone: if it dies of it, the next one knows.
+    /// Whether the event still waits for it.
+    pub async fn begin_alone(
+        &self,
+        account: AccountId,
+        event: EventId,
+        holder: IncarnationId,
+    ) -> Result<bool, Error> {
+        let mut tx = self.begin_as(holder).await?;
+        let begun = tx
+            .execute(
+                "UPDATE inbox SET takeovers = takeovers + 1
+                 WHERE account_id = $1 AND event_id = $2 AND holder = $3 AND set_aside IS NULL",
+                args![account, event, holder],
+            )
+            .await?;
+        tx.commit().await?;
+        Ok(begun > 0)
+    }
+
     /// Makes up to `limit` deliveries claimed by an ended life due now, each with an attempt that
-    /// says so. The endpoints they go to.
+    /// says so, on behalf of `heir`, which must live. The endpoints they go to.
     pub async fn release_claims(
         &self,
         ended: IncarnationId,
+        heir: IncarnationId,
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<(AccountId, EndpointId)>, Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_as(heir).await?;
         let sql = format!(
             "WITH picked AS (
                SELECT account_id, id FROM deliveries WHERE holder = $1 AND state = 'claimed'

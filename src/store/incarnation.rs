@@ -3,13 +3,14 @@
 //! In PostgreSQL an incarnation is a row, and its life is a session-level advisory lock on a
 //! connection of its own: the database, not a clock, says who is dead. Whoever gets a dead one's
 //! lock marks the row ended; the update waits for a commit under way, and every later one of the
-//! dead node finds its row ended (see [`Store::begin`](super::Store)). In SQLite one process
-//! holds a lock beside the file, so that every earlier incarnation is dead at the start.
+//! dead node finds its row ended (see [`Store::begin_as`](super::Store)). In SQLite one process
+//! holds a lock beside the file, so that every earlier incarnation is dead at the start. A holder
+//! without a row is dead on both: whoever lives has had one since before it held anything.
 //!
 //! The row stays until what it held has been taken over, so that a sweeper's own death loses nothing.
 
 use std::fs::File;
-use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::PgConnection;
@@ -17,7 +18,7 @@ use sqlx::{ConnectOptions, Connection};
 
 use super::backend::Backend;
 use super::values::args;
-use super::{EngineError, Error, Store};
+use super::{EngineError, Error, Own, Store};
 use crate::model::{IncarnationId, Timestamp};
 
 /// About as long as PostgreSQL waits before it gives up a session whose node does not answer.
@@ -32,7 +33,7 @@ pub struct Life {
 
 #[derive(Debug)]
 enum Proof {
-    File(#[expect(dead_code, reason = "held for its lock, which ends with it")] File),
+    File(#[expect(dead_code, reason = "held for its lock, which ends with it")] Arc<File>),
     Session(Box<PgConnection>),
 }
 
@@ -49,7 +50,7 @@ impl Store {
         let id = IncarnationId::mint(now);
         let lock_key = lock_key(id);
         let proof = match &self.backend {
-            Backend::Sqlite(sqlite) => Proof::File(lock_file(sqlite.path())?),
+            Backend::Sqlite(sqlite) => Proof::File(sqlite.lock()?),
             Backend::Postgres(postgres) => {
                 let session = answered(async {
                     let mut session = postgres.options.connect().await?;
@@ -63,20 +64,22 @@ impl Store {
                 Proof::Session(Box::new(session.await?))
             }
         };
-        self.incarnation.store(None);
+        // Not behind the fence of the process's life before, which may have been declared dead.
+        let mut tx = self.begin_unfenced().await?;
         if !self.is_shared() {
-            self.execute(
+            tx.execute(
                 "UPDATE incarnations SET ended_at_ms = $1 WHERE ended_at_ms IS NULL",
                 args![now],
             )
             .await?;
         }
-        self.execute(
+        tx.execute(
             "INSERT INTO incarnations (id, lock_key, started_at_ms) VALUES ($1, $2, $3)",
             args![id, lock_key, now],
         )
         .await?;
-        self.incarnation.store(Some(std::sync::Arc::new(id)));
+        tx.commit().await?;
+        self.own.store(Some(Arc::new(Own::Life(id))));
         Ok(Life { id, proof })
     }
 
@@ -95,7 +98,7 @@ impl Store {
             args![life.id, now],
         )
         .await?;
-        self.incarnation.store(None);
+        self.own.store(Some(Arc::new(Own::Ended)));
         if let Proof::Session(session) = life.proof {
             answered(session.close()).await?;
         }
@@ -142,6 +145,21 @@ impl Store {
         Ok(ended.into_iter().map(|(id,)| id).collect())
     }
 
+    /// Holders of events or deliveries that have no incarnation at all, as after a restored backup. They
+    /// are dead, and what they hold is to be taken over.
+    pub async fn find_ownerless(&self) -> Result<Vec<IncarnationId>, Error> {
+        let found: Vec<(IncarnationId,)> = self
+            .fetch(
+                "SELECT holder FROM inbox WHERE set_aside IS NULL
+                   AND NOT EXISTS (SELECT 1 FROM incarnations i WHERE i.id = inbox.holder)
+                 UNION SELECT holder FROM deliveries WHERE state = 'claimed'
+                   AND NOT EXISTS (SELECT 1 FROM incarnations i WHERE i.id = deliveries.holder)",
+                Vec::new(),
+            )
+            .await?;
+        Ok(found.into_iter().map(|(id,)| id).collect())
+    }
+
     /// Forgets an ended life of which nothing is left to take over. Whether it was forgotten.
     pub async fn forget_life(&self, ended: IncarnationId) -> Result<bool, Error> {
         let gone = self
@@ -171,17 +189,4 @@ fn lock_key(id: IncarnationId) -> i64 {
     let mut low = [0u8; 8];
     low.copy_from_slice(&id.uuid().as_bytes()[8..]);
     i64::from_be_bytes(low)
-}
-
-fn lock_file(database: &Path) -> Result<File, Error> {
-    let mut path = database.as_os_str().to_owned();
-    path.push(".lock");
-    let file = File::create(path).map_err(Error::Lock)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(Error::InUse {
-            path: database.display().to_string(),
-        }),
-        Err(std::fs::TryLockError::Error(error)) => Err(Error::Lock(error)),
-    }
 }

@@ -1,5 +1,6 @@
 //! What attempts mean for their endpoints: a success wipes the mark of failing, a failure sets it,
-//! patience that has run out or a 410 disables.
+//! patience that has run out or a 410 disables. Of an endpoint that has changed since it was asked
+//! (another URL, switched on again) a failure says nothing.
 
 use std::collections::BTreeMap;
 
@@ -29,19 +30,22 @@ struct Failing {
 /// mark, which the next success wipes. The endpoints that were disabled.
 pub(super) async fn write(tx: &mut Tx, records: &[&NewRecord]) -> Result<Vec<Disabled>, Error> {
     let mut succeeded: Vec<Which> = Vec::new();
-    let mut failed: BTreeMap<Which, Failing> = BTreeMap::new();
-    let mut gone: Vec<Which> = Vec::new();
+    let mut failed: BTreeMap<(Which, Timestamp), Failing> = BTreeMap::new();
+    let mut gone: BTreeMap<(Which, Timestamp), Timestamp> = BTreeMap::new();
     for record in records {
         let which = (record.account, record.endpoint);
         match record.mark {
             EndpointMark::Succeeded => succeeded.push(which),
-            EndpointMark::Gone => gone.push(which),
+            EndpointMark::Gone { at, asked } => {
+                gone.entry((which, asked)).or_insert(at);
+            }
             EndpointMark::Untouched => {}
             EndpointMark::Failed {
                 at,
                 disable_if_since,
+                asked,
             } => {
-                let known = failed.entry(which).or_insert(Failing {
+                let known = failed.entry((which, asked)).or_insert(Failing {
                     at,
                     disable_if_since,
                 });
@@ -52,18 +56,16 @@ pub(super) async fn write(tx: &mut Tx, records: &[&NewRecord]) -> Result<Vec<Dis
     }
     wipe(tx, succeeded).await?;
     let mut disabled = Vec::new();
-    for (which, failing) in failed {
-        fail(tx, which, failing, &mut disabled).await?;
+    for (asked, failing) in failed {
+        fail(tx, asked, failing, &mut disabled).await?;
     }
-    gone.sort_unstable();
-    gone.dedup();
-    for which in gone {
+    for (((account, endpoint), asked), at) in gone {
         disable(
             tx,
-            "UPDATE endpoints SET state = 'disabled', disabled_why = 'gone'
-             WHERE account_id = $1 AND id = $2 AND state = 'enabled'",
-            args![which.0, which.1],
-            (which.0, which.1, "gone"),
+            "UPDATE endpoints SET state = 'disabled', disabled_why = 'gone', updated_at_ms = $4
+             WHERE account_id = $1 AND id = $2 AND state = 'enabled' AND updated_at_ms = $3",
+            args![account, endpoint, asked, at],
+            (account, endpoint, "gone"),
             &mut disabled,
         )
         .await?;
@@ -92,15 +94,14 @@ async fn wipe(tx: &mut Tx, mut succeeded: Vec<Which>) -> Result<(), Error> {
 
 async fn fail(
     tx: &mut Tx,
-    which: Which,
+    ((account, endpoint), asked): (Which, Timestamp),
     failing: Failing,
     disabled: &mut Vec<Disabled>,
 ) -> Result<(), Error> {
-    let (account, endpoint) = which;
     tx.execute(
         "UPDATE endpoints SET failing_since_ms = $3
-         WHERE account_id = $1 AND id = $2 AND failing_since_ms IS NULL",
-        args![account, endpoint, failing.at],
+         WHERE account_id = $1 AND id = $2 AND failing_since_ms IS NULL AND updated_at_ms = $4",
+        args![account, endpoint, failing.at, asked],
     )
     .await?;
     let Some(since) = failing.disable_if_since else {
@@ -109,8 +110,9 @@ async fn fail(
     disable(
         tx,
         "UPDATE endpoints SET state = 'disabled', disabled_why = 'failing', updated_at_ms = $3
-         WHERE account_id = $1 AND id = $2 AND state = 'enabled' AND failing_since_ms <= $4",
-        args![account, endpoint, failing.at, since],
+         WHERE account_id = $1 AND id = $2 AND state = 'enabled' AND failing_since_ms <= $4
+           AND updated_at_ms = $5",
+        args![account, endpoint, failing.at, since, asked],
         (account, endpoint, "failing"),
         disabled,
     )

@@ -7,14 +7,14 @@
 //!
 //! - who is asking: [`Store::api_key_by_hash`] finds out which account a key is for, and
 //!   [`Store::has_operator_key`] whether there is a key of none;
-//! - the operator's: accounts themselves, by id, by uid, and as a list;
+//! - the operator's: accounts themselves, operator keys, and the seals that prove the master key;
 //! - a node's own: its life and those of others, the batches it writes, and what it takes over from
 //!   the inbox and the due deliveries of everybody.
 //!
 //! What differs between the engines is in `backend.rs`; everything else is one body of SQL for both.
 //!
-//! Every writing transaction of a node begins by reading the node's own incarnation `FOR SHARE`
-//! (the fence): once somebody has declared the node dead, it writes nothing more.
+//! Every writing transaction of a node begins by reading the incarnation that it writes for
+//! `FOR SHARE` (the fence): once somebody has declared it dead, it writes nothing more.
 
 mod accept;
 mod account;
@@ -33,19 +33,27 @@ mod event_key;
 mod event_type;
 mod inbox;
 mod incarnation;
+mod lock;
 mod mark;
 mod page;
 mod plan;
 mod plugin;
 mod postgres;
+mod readers;
 mod record;
 mod reply;
+mod revisions;
 mod row;
+mod scan;
+mod seal;
 mod snapshot;
 mod sqlite;
+mod standing;
 mod values;
+mod written;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
@@ -57,10 +65,12 @@ pub use batch::{Batch, BatchOutcome};
 pub use body::StoredBody;
 pub use claim::{Claim, ClaimRequest, ClaimedDelivery, DueEndpoint};
 pub use delivery::{Attempt, Delivery, DeliveryFilter};
-pub use endpoint::{Endpoint, EndpointChange, EndpointState, NewEndpoint, SubscriptionChange};
+pub use endpoint::{
+    Endpoint, EndpointChange, EndpointState, NewEndpoint, SettingsChange, SubscriptionChange,
+};
 pub use endpoint_secret::EndpointSecret;
 pub use engine::EngineError;
-pub use event::{Event, EventFilter};
+pub use event::{Event, EventFilter, EventHead};
 pub use event_type::EventTypeEntry;
 pub use inbox::InboxEvent;
 pub use incarnation::Life;
@@ -70,9 +80,12 @@ pub use plugin::{NewPluginVersion, Plugin, PluginVersion};
 pub use record::{EndpointMark, NewAttempt, NewRecord};
 pub use reply::StoredReply;
 pub use snapshot::{PublishedAutomation, SnapshotRows};
+pub use standing::AutomationStanding;
+pub use written::Written;
 
-use crate::model::IncarnationId;
-use backend::{Backend, Tx};
+use crate::model::{AccountId, IncarnationId};
+use backend::{Backend, On, Tx};
+use revisions::Revisions;
 use row::Record;
 use values::Value;
 
@@ -80,8 +93,14 @@ use values::Value;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database could not be opened.
-    #[error("the database can't be opened")]
-    Open(#[source] EngineError),
+    #[error("the database {name} can't be opened")]
+    Open {
+        /// Which: its file, or its server and its name there.
+        name: String,
+        /// Why.
+        #[source]
+        cause: EngineError,
+    },
     /// The URL is of no engine that is known.
     #[error("the database URL must begin with sqlite: or postgres://")]
     Scheme,
@@ -114,6 +133,17 @@ pub enum Error {
     /// The database does not answer, or has no room.
     #[error("the database is not available")]
     Unavailable(#[source] EngineError),
+    /// The account has as many of them as it may have.
+    #[error("the account has {count_max} {what}, as many as it may have")]
+    TooMany {
+        /// What.
+        what: &'static str,
+        /// How many there may be.
+        count_max: usize,
+    },
+    /// It took longer than whoever asked may keep the database busy; nothing was written.
+    #[error("the database was told to give up after a while")]
+    TooSlow(#[source] EngineError),
     /// The connection was lost in a commit: it may or may not have happened.
     #[error("the outcome of a commit is unknown")]
     OutcomeUnknown(#[source] EngineError),
@@ -138,7 +168,18 @@ impl Error {
 #[derive(Debug, Clone)]
 pub struct Store {
     backend: Backend,
-    incarnation: Arc<ArcSwapOption<IncarnationId>>,
+    /// `None`: no life was ever begun here, and nothing is fenced.
+    own: Arc<ArcSwapOption<Own>>,
+    revisions: Revisions,
+}
+
+/// The life of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Own {
+    /// What the process writes belongs to it.
+    Life(IncarnationId),
+    /// It has ended in good order.
+    Ended,
 }
 
 impl Store {
@@ -146,8 +187,31 @@ impl Store {
     pub async fn open(url: &str) -> Result<Self, Error> {
         Ok(Self {
             backend: Backend::open(url).await?,
-            incarnation: Arc::default(),
+            own: Arc::default(),
+            revisions: Revisions::default(),
         })
+    }
+
+    /// The same for a node: on SQLite it holds the file, to which no other node then does anything, from
+    /// before anything in it is touched until the last clone of the store is dropped.
+    pub async fn open_to_serve(url: &str) -> Result<Self, Error> {
+        Ok(Self {
+            backend: Backend::open_to_serve(url).await?,
+            own: Arc::default(),
+            revisions: Revisions::default(),
+        })
+    }
+
+    /// The same database over connections of its own, for what users ask: however many ask, nobody else
+    /// waits for a connection, and what takes longer than `patience` is ended
+    /// ([`Error::TooSlow`]).
+    #[must_use]
+    pub fn for_doors(&self, patience: Duration) -> Self {
+        Self {
+            backend: self.backend.apart(patience),
+            own: self.own.clone(),
+            revisions: self.revisions.clone(),
+        }
     }
 
     /// Whether several nodes can share this database.
@@ -162,22 +226,65 @@ impl Store {
             .map(drop)
     }
 
-    /// Begins a writing transaction behind the fence.
+    /// Has `listener` called with each account whose revision this process raises, and the revision,
+    /// as soon as that is durable and before whoever asked for the change has an answer. It replaces
+    /// the one before.
+    pub fn on_revision(&self, listener: impl Fn(AccountId, i64) + Send + Sync + 'static) {
+        self.revisions.tell(Box::new(listener));
+    }
+
+    /// Begins a writing transaction behind the fence of the process's own life.
     async fn begin(&self) -> Result<Tx, Error> {
-        let mut tx = self.backend.begin().await?;
-        let fenced = self.is_shared();
-        if let Some(incarnation) = self.incarnation.load_full().filter(|_| fenced) {
-            let alive: Vec<(bool,)> = tx
-                .fetch(
-                    "SELECT TRUE FROM incarnations WHERE id = $1 AND ended_at_ms IS NULL FOR SHARE",
-                    values::args![*incarnation],
-                )
-                .await?;
-            if alive.is_empty() {
-                return Err(Error::Fenced);
-            }
+        let mut tx = self.begin_unfenced().await?;
+        let own = self.own.load().as_deref().copied();
+        if let Some(Own::Life(id)) = own
+            && self.is_shared()
+        {
+            self.fence(&mut tx, id).await?;
         }
         Ok(tx)
+    }
+
+    /// Begins a writing transaction on `holder`'s behalf, which must live: one life of a process
+    /// never writes behind the fence of another.
+    async fn begin_as(&self, holder: IncarnationId) -> Result<Tx, Error> {
+        let mut tx = self.begin_unfenced().await?;
+        self.fence_holder(&mut tx, holder).await?;
+        Ok(tx)
+    }
+
+    /// Refuses a holder that does not live. Where no life was ever begun, nobody has one to lose.
+    async fn fence_holder(&self, tx: &mut Tx, holder: IncarnationId) -> Result<(), Error> {
+        if self.own.load().is_some() {
+            self.fence(tx, holder).await?;
+        }
+        Ok(())
+    }
+
+    async fn begin_unfenced(&self) -> Result<Tx, Error> {
+        Ok(self.tx(self.backend.begin().await?))
+    }
+
+    /// Begins a reading transaction: all that it reads was true at one moment.
+    async fn begin_reading(&self) -> Result<Tx, Error> {
+        Ok(self.tx(self.backend.begin_reading().await?))
+    }
+
+    fn tx(&self, on: On) -> Tx {
+        Tx::new(on, self.revisions.clone())
+    }
+
+    /// Whoever ends the life waits for this transaction; after that, it is refused.
+    async fn fence(&self, tx: &mut Tx, life: IncarnationId) -> Result<(), Error> {
+        let sql = format!(
+            "SELECT TRUE FROM incarnations WHERE id = $1 AND ended_at_ms IS NULL {}",
+            self.backend.for_share()
+        );
+        let alive: Vec<(bool,)> = tx.fetch(&sql, values::args![life]).await?;
+        if alive.is_empty() {
+            return Err(Error::Fenced);
+        }
+        Ok(())
     }
 
     async fn fetch<T: Record>(&self, sql: &str, args: Vec<Value>) -> Result<Vec<T>, Error> {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::Error;
 use super::backend::Tx;
 use super::values::{Columns, Kind, Rows, Shape, Value, args, values};
+use crate::envelope::Envelope;
 use crate::model::{
     AccountId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, Timestamp,
 };
@@ -40,7 +41,7 @@ pub struct NewBody {
     pub output_no: u16,
     /// The event type it is sent under.
     pub event_type: String,
-    /// Extra headers, a JSON array of pairs.
+    /// Extra headers, a JSON array of pairs. [`StoredBody`](super::StoredBody) has them as pairs again.
     pub headers: Option<String>,
     /// JSON text.
     pub content: Bytes,
@@ -57,8 +58,8 @@ pub struct NewDelivery {
     pub endpoint: EndpointId,
     /// Which output; `None`: the event's own payload.
     pub output_no: Option<u16>,
-    /// How the body is wrapped, in one word.
-    pub envelope: &'static str,
+    /// How the body is wrapped.
+    pub envelope: Envelope,
     /// What the receiver knows it by.
     pub webhook_id: String,
     /// `None`: the endpoint has a free slot, and it is claimed at once.
@@ -184,7 +185,7 @@ fn delivery_row(plan: &NewPlan, delivery: &NewDelivery, holder: IncarnationId) -
         delivery.automation,
         delivery.endpoint,
         delivery.output_no.map(i64::from),
-        delivery.envelope,
+        delivery.envelope.as_str(),
         delivery.webhook_id.clone(),
         state,
         delivery.due_at,

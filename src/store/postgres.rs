@@ -1,4 +1,4 @@
-//! The shared engine: a pool of connections to one server.
+//! The shared engine: pools of connections to one server.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,7 +12,10 @@ use super::engine::EngineError;
 use super::row::{Record, Row};
 use super::values::{ColumnValues, Rows, Shape, Value};
 
-const CONNECTIONS_MAX: u32 = 16;
+/// Connections of the pipeline's.
+const CONNECTIONS_MAX: u32 = 12;
+/// Connections of the doors'.
+const DOOR_CONNECTIONS_MAX: u32 = 8;
 const STATEMENTS_CACHED_MAX: usize = 256;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -37,18 +40,15 @@ pub(super) struct Postgres {
 impl Postgres {
     /// Connects, and brings the schema up to this program's.
     pub(super) async fn open(url: &str) -> Result<Self, Error> {
-        let failed = |error: sqlx::Error| Error::Open(error.into());
         let options = PgConnectOptions::from_str(url)
-            .map_err(failed)?
+            .map_err(|error| failed("at this URL", error))?
             .application_name("throwbar")
             .statement_cache_capacity(STATEMENTS_CACHED_MAX)
             .options(SESSION);
-        let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS_MAX)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
+        let pool = pool(CONNECTIONS_MAX)
             .connect_with(options.clone())
             .await
-            .map_err(failed)?;
+            .map_err(|error| failed(&name_of(&options), error))?;
         sqlx::migrate!("migrations/postgres")
             .run(&pool)
             .await
@@ -61,6 +61,40 @@ impl Postgres {
             options: Box::new(options),
         })
     }
+
+    /// The same database over a pool of its own, made as it is needed.
+    pub(super) fn apart(&self, patience: Duration) -> Self {
+        let patience_ms = patience.as_millis().to_string();
+        let options = self.options.clone();
+        let options = options.options([("statement_timeout", patience_ms)]);
+        Self {
+            pool: pool(DOOR_CONNECTIONS_MAX).connect_lazy_with(options),
+            options: self.options.clone(),
+        }
+    }
+}
+
+fn pool(connections_max: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(connections_max)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+}
+
+fn failed(name: &str, error: sqlx::Error) -> Error {
+    Error::Open {
+        name: name.to_owned(),
+        cause: error.into(),
+    }
+}
+
+/// The database as the operator knows it, without anything secret.
+fn name_of(options: &PgConnectOptions) -> String {
+    let database = options.get_database().unwrap_or("of the user's name");
+    format!(
+        "{database} at {}:{}",
+        options.get_host(),
+        options.get_port()
+    )
 }
 
 /// A connection or a pool, to run statements on.

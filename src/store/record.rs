@@ -61,9 +61,16 @@ pub enum EndpointMark {
         at: Timestamp,
         /// The failure policy's patience, as a time.
         disable_if_since: Option<Timestamp>,
+        /// The `updated_at` of the endpoint that was asked: changed since, it is another one.
+        asked: Timestamp,
     },
     /// It answered 410.
-    Gone,
+    Gone {
+        /// When.
+        at: Timestamp,
+        /// The `updated_at` of the endpoint that was asked: changed since, it is another one.
+        asked: Timestamp,
+    },
     /// No request was made.
     Untouched,
 }

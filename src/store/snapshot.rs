@@ -2,7 +2,7 @@
 
 use super::row::record;
 use super::values::args;
-use super::{Account, Endpoint, EndpointSecret, Error, Store};
+use super::{Account, Endpoint, EndpointSecret, Error, Store, account, endpoint, endpoint_secret};
 use crate::model::{AccountId, AutomationId, EndpointId};
 
 /// What an account's users had published at a revision.
@@ -43,17 +43,19 @@ record!(PublishedAutomation {
 
 impl Store {
     /// Reads an account as of `revision`; `None` if there is no such account. Automations have
-    /// validity ranges and are read as they were; endpoints are read as they are, because an
-    /// attempt must use the newest settings.
+    /// validity ranges and are read as they were; the account and its endpoints are read as they are,
+    /// because an attempt must use the newest settings. All is read as of one moment, so that the
+    /// account's revision is the one that its endpoints are of.
     pub async fn snapshot(
         &self,
         account: AccountId,
         revision: i64,
     ) -> Result<Option<SnapshotRows>, Error> {
-        let Some(row) = self.account(account).await? else {
+        let mut tx = self.begin_reading().await?;
+        let Some(row) = account::read(&mut tx, account).await? else {
             return Ok(None);
         };
-        let automations = self
+        let automations = tx
             .fetch(
                 "SELECT a.id, a.name, a.owner_endpoint_id, p.version, v.definition FROM publications p
                  JOIN automations a ON a.account_id = p.account_id AND a.id = p.automation_id
@@ -65,11 +67,13 @@ impl Store {
                 args![account, revision],
             )
             .await?;
-        Ok(Some(SnapshotRows {
+        let rows = SnapshotRows {
             account: row,
             automations,
-            endpoints: self.live_endpoints(account).await?,
-            secrets: self.live_secrets(account).await?,
-        }))
+            endpoints: endpoint::live(&mut tx, account).await?,
+            secrets: endpoint_secret::live(&mut tx, account).await?,
+        };
+        tx.commit().await?;
+        Ok(Some(rows))
     }
 }

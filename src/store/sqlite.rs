@@ -5,23 +5,29 @@
 //! write never holds up who else is served; or *here*, on a thread that may block, where a whole batch of
 //! statements needs no trip at all (a trip costs about 50 µs, a row about 3).
 
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tokio::sync::{OwnedMutexGuard, Semaphore};
+use tokio::sync::OwnedMutexGuard;
 
 use super::Error;
 use super::engine::EngineError;
+use super::lock::Lock;
+use super::readers::{Reader, Readers};
 use super::row::{Record, Row};
 use super::values::{Rows, Shape, Value};
 
+/// Readers of the pipeline's.
 const READERS_MAX: usize = 4;
-const STATEMENTS_CACHED_MAX: usize = 128;
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Readers of the doors'.
+const DOOR_READERS_MAX: usize = 6;
+pub(super) const STATEMENTS_CACHED_MAX: usize = 128;
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const WRITER_CACHE_KIB: i64 = 8_000;
-const READER_CACHE_KIB: i64 = 1_000;
 /// Pages in the log before it is worked into the file.
 const CHECKPOINT_PAGES: i64 = 4_000;
 const LOG_BYTES_KEPT: i64 = 64 * 1024 * 1024;
@@ -33,40 +39,38 @@ const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0001_house.
 #[derive(Debug, Clone)]
 pub(super) struct Sqlite {
     path: Arc<Path>,
+    lock: Lock,
     writer: Arc<tokio::sync::Mutex<Connection>>,
     readers: Arc<Readers>,
 }
 
-#[derive(Debug)]
-struct Readers {
-    places: Arc<Semaphore>,
-    idle: Mutex<Vec<Connection>>,
-}
-
 impl Sqlite {
     /// Opens the file, made if it is missing, and brings its schema up to this program's.
-    pub(super) async fn open(path: PathBuf) -> Result<Self, Error> {
+    pub(super) async fn open(path: PathBuf, lock: Lock) -> Result<Self, Error> {
         let path: Arc<Path> = path.into();
         let opened = path.clone();
         let writer = blocking(move || open_writer(&opened)).await?;
         Ok(Self {
             path,
+            lock,
             writer: Arc::new(tokio::sync::Mutex::new(writer)),
-            readers: Arc::new(Readers {
-                places: Arc::new(Semaphore::new(READERS_MAX)),
-                idle: Mutex::default(),
-            }),
+            readers: Arc::new(Readers::new(READERS_MAX, None)),
         })
     }
 
-    /// Where the file is.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// The right to be the only node at the file.
+    pub(super) fn lock(&self) -> Result<Arc<File>, Error> {
+        self.lock.of_life(&self.path)
     }
 
     /// Waits for its turn to write.
-    pub(super) async fn turn(&self) -> WriteTurn {
-        WriteTurn(self.writer.clone().lock_owned().await)
+    pub(super) async fn turn(&self) -> Turn {
+        Turn::Write(self.writer.clone().lock_owned().await)
+    }
+
+    /// Waits for its turn to read several things as of one moment.
+    pub(super) async fn reading_turn(&self) -> Result<Turn, EngineError> {
+        self.readers.reader(&self.path).await.map(Turn::Read)
     }
 
     /// Reads outside any transaction.
@@ -74,39 +78,49 @@ impl Sqlite {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, EngineError> + Send + 'static,
     ) -> Result<T, Error> {
-        let path = self.path.clone();
-        let readers = self.readers.clone();
-        let place = readers
-            .places
-            .clone()
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed");
-        Ok(blocking(move || {
-            // Kept until the read is over, also when nobody waits for it any more.
-            let _place = place;
-            let idle = || readers.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            let known = idle().pop();
-            let connection = match known {
-                Some(connection) => connection,
-                None => open_reader(&path)?,
-            };
-            let found = work(&connection);
-            idle().push(connection);
-            found
-        })
-        .await?)
+        self.readers.read(&self.path, work).await
+    }
+
+    /// The same file over readers of its own, none of which reads for longer than `patience`.
+    pub(super) fn apart(&self, patience: Duration) -> Self {
+        Self {
+            readers: Arc::new(Readers::new(DOOR_READERS_MAX, Some(patience))),
+            ..self.clone()
+        }
     }
 }
 
-/// The right to write, until it is dropped. A transaction that is open then is rolled back.
-pub(super) struct WriteTurn(OwnedMutexGuard<Connection>);
+/// The right to a connection, until it is dropped. A transaction that is open then is rolled back.
+pub(super) enum Turn {
+    Write(OwnedMutexGuard<Connection>),
+    Read(Reader),
+}
 
-impl Drop for WriteTurn {
+impl Turn {
+    fn opening(&self) -> &'static str {
+        match self {
+            Self::Write(_) => "BEGIN IMMEDIATE",
+            Self::Read(_) => "BEGIN",
+        }
+    }
+}
+
+impl std::ops::Deref for Turn {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        match self {
+            Self::Write(connection) => connection,
+            Self::Read(reader) => reader,
+        }
+    }
+}
+
+impl Drop for Turn {
     fn drop(&mut self) {
         // After a full disk SQLite has rolled back by itself.
-        if !self.0.is_autocommit()
-            && let Err(error) = self.0.execute_batch("ROLLBACK")
+        if !self.is_autocommit()
+            && let Err(error) = self.execute_batch("ROLLBACK")
         {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
@@ -116,27 +130,29 @@ impl Drop for WriteTurn {
     }
 }
 
-/// A writing transaction.
+/// A transaction.
 pub(super) struct SqliteTx {
     /// Empty while a statement runs elsewhere.
-    turn: Option<WriteTurn>,
+    turn: Option<Turn>,
     here: bool,
 }
 
 impl SqliteTx {
     /// Begins a transaction whose statements run on blocking threads.
-    pub(super) async fn begin(turn: WriteTurn) -> Result<Self, EngineError> {
+    pub(super) async fn begin(turn: Turn) -> Result<Self, EngineError> {
+        let opening = turn.opening();
         let mut tx = Self {
             turn: Some(turn),
             here: false,
         };
-        tx.on(begin).await?;
+        tx.on(move |connection| execute(connection, opening, &[]))
+            .await?;
         Ok(tx)
     }
 
     /// Begins a transaction that runs on this thread, which may block.
-    pub(super) fn begin_here(turn: WriteTurn) -> Result<Self, EngineError> {
-        begin(&turn.0)?;
+    pub(super) fn begin_here(turn: Turn) -> Result<Self, EngineError> {
+        execute(&turn, turn.opening(), &[])?;
         Ok(Self {
             turn: Some(turn),
             here: true,
@@ -150,12 +166,12 @@ impl SqliteTx {
     ) -> T {
         let turn = self.turn.take().expect("no statement runs elsewhere");
         let (turn, done) = if self.here {
-            let done = work(&turn.0);
+            let done = work(&turn);
             (turn, done)
         } else {
             // Whoever waits may go away: then the turn ends when the statement does.
             blocking(move || {
-                let done = work(&turn.0);
+                let done = work(&turn);
                 (turn, done)
             })
             .await
@@ -182,10 +198,6 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
             Err(_cancelled) => std::future::pending().await,
         },
     }
-}
-
-fn begin(connection: &Connection) -> Result<(), EngineError> {
-    execute(connection, "BEGIN IMMEDIATE", &[]).map(drop)
 }
 
 /// Arguments are numbered `$1` everywhere; SQLite takes that for a name and numbers them `?1`.
@@ -269,8 +281,13 @@ fn bind(statement: &mut rusqlite::CachedStatement<'_>, args: &[Value]) -> Result
 }
 
 fn open_writer(path: &Path) -> Result<Connection, Error> {
+    let failed = |cause: EngineError| Error::Open {
+        name: path.display().to_string(),
+        cause,
+    };
+    make_private(path).map_err(|error| failed(error.into()))?;
     let connection = (|| {
-        let connection = Connection::open(path)?;
+        let connection = Connection::open(path).map_err(without_path)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
         connection.pragma_update(None, "journal_mode", "wal")?;
@@ -282,18 +299,31 @@ fn open_writer(path: &Path) -> Result<Connection, Error> {
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         Ok::<_, rusqlite::Error>(connection)
     })()
-    .map_err(|error| Error::Open(error.into()))?;
+    .map_err(|error: rusqlite::Error| failed(error.into()))?;
     migrate(&connection)?;
     Ok(connection)
 }
 
-fn open_reader(path: &Path) -> Result<Connection, EngineError> {
-    let connection = Connection::open(path)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
-    connection.pragma_update(None, "query_only", true)?;
-    connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
-    Ok(connection)
+/// The same error without its message, which names the file once more.
+fn without_path(error: rusqlite::Error) -> rusqlite::Error {
+    match error {
+        rusqlite::Error::SqliteFailure(code, _) => rusqlite::Error::SqliteFailure(code, None),
+        other => other,
+    }
+}
+
+/// Makes the file, if there is none, so that only its owner can read it; what SQLite puts beside it
+/// gets the same rights.
+fn make_private(path: &Path) -> Result<(), std::io::Error> {
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    match made {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Takes the steps that the file has not taken yet, each whole or not at all.

@@ -23,13 +23,15 @@ const KEY_ID_DOMAIN: &[u8] = b"throwbar master key id\0";
 pub struct KeyId([u8; KeyId::BYTES]);
 
 impl KeyId {
-    pub(super) const BYTES: usize = 8;
+    /// How long it is.
+    pub const BYTES: usize = 8;
 
     pub(super) const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
         Self(bytes)
     }
 
-    pub(super) const fn as_bytes(&self) -> &[u8; Self::BYTES] {
+    /// The id itself.
+    pub const fn as_bytes(&self) -> &[u8; Self::BYTES] {
         &self.0
     }
 }

@@ -100,8 +100,8 @@ async fn a_write_with_an_idempotency_key_is_done_once() {
             r#"{"url":"https://example.org/"}"#,
         )
         .await
-        .is(422);
-        other.refuses("idempotency_key_reused", "Idempotency-Key");
+        .is(409);
+        other.refuses("idempotency_key_reused", "nowhere");
         assert_eq!(
             doors.get("/v1/endpoints").await.body["data"]
                 .as_array()

@@ -2,10 +2,12 @@
 //! pipeline.
 
 mod automation;
+mod bodies;
 mod boundary;
 mod endpoint;
 mod event;
 mod manners;
+mod merges;
 mod plugin;
 mod replies;
 mod texts;

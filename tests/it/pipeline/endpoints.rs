@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use throwbar::failure::FailurePolicy;
 use throwbar::model::{EndpointId, EventId};
-use throwbar::pipeline::EndpointSettings;
+use throwbar::pipeline::{EndpointSettings, Limits};
 use throwbar::retry::RetryPolicy;
 use throwbar::store::{EndpointChange, EndpointState, Switch};
 
-use crate::support::answers::Answer;
+use crate::support::answers::{Answer, Gate};
 use crate::support::app::TestApp;
 use crate::support::publishing::{retrying, settings};
-use crate::support::store::{ok, some};
+use crate::support::store::{ok, on_both, some};
 
 /// An endpoint with one delivery that failed and waits for its retry in ten seconds.
 async fn one_waiting(app: &TestApp) -> (EndpointId, EventId) {
@@ -195,6 +195,51 @@ async fn a_retry_goes_where_the_endpoint_is_now() {
             .map(|request| request.target)
             .collect();
         assert_eq!(targets, ["/hook", "/moved"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_late_410_of_the_old_url_leaves_the_new_one_alone() {
+    TestApp::on_both(async |app| {
+        let gate = Gate::shut();
+        app.receiver.next("/old", Answer::status(410).behind(&gate));
+        let endpoint = app.subscriber("/old", &["*"], settings()).await;
+        let late = app.send("a.b", "1").await;
+        app.receiver.wait_for(1).await;
+        app.clock.advance(Duration::from_millis(1));
+        let change = EndpointChange {
+            url: Some(app.receiver.url("/new")),
+            ..EndpointChange::default()
+        };
+        change_endpoint(app, endpoint, change).await;
+        gate.open();
+        app.settle().await;
+        assert_eq!(app.delivery(late).await.failure.as_deref(), Some("gone"));
+        let row = some(app.store.endpoint(app.account, endpoint)).await;
+        assert_eq!(row.state, "enabled");
+        let fresh = app.send_and_settle("a.b", "2").await;
+        assert_eq!(app.outcome(fresh).await.0, "delivered");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_removal_that_nobody_lived_to_finish_is_finished_at_the_next_start() {
+    on_both(async |engine| {
+        let mut app = TestApp::prepare(engine, Limits::default()).await;
+        let endpoint = app.subscriber("/hook", &["*"], settings()).await;
+        switch(&app, endpoint, EndpointState::Disabled { why: "by_user" }).await;
+        app.wake().await;
+        let held = app.send_and_settle("a.b", "{}").await;
+        assert_eq!(app.outcome(held).await.0, "held");
+        let now = app.clock.now();
+        assert!(ok(app.store.delete_endpoint(app.account, endpoint, now)).await);
+        app.stop().await;
+        app.wake().await;
+        app.settle().await;
+        assert_eq!(app.outcome(held).await.0, "cancelled");
+        app.finish().await;
     })
     .await;
 }

@@ -10,3 +10,4 @@ mod receivers;
 mod retries;
 mod stopping;
 mod two_nodes;
+mod unreadable;

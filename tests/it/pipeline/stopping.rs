@@ -5,7 +5,7 @@ use throwbar::pipeline::{AcceptError, Limits};
 use crate::support::answers::{Answer, Gate};
 use crate::support::app::TestApp;
 use crate::support::publishing::settings;
-use crate::support::store::on_both;
+use crate::support::store::{Engine, on_both};
 
 #[tokio::test]
 async fn an_orderly_stop_finishes_what_is_under_way() {
@@ -94,6 +94,41 @@ async fn what_waits_for_its_time_waits_over_a_restart() {
         assert_eq!(app.outcome(event).await.0, "pending");
         app.advance(std::time::Duration::from_millis(1)).await;
         assert_eq!(app.outcome(event).await.0, "delivered");
+        app.finish().await;
+    })
+    .await;
+}
+
+/// Has the database refuse to record a 418, whatever is in the row besides.
+async fn refuse_teapots(app: &TestApp, engine: Engine) {
+    let sql = match engine {
+        Engine::Sqlite => {
+            "CREATE TRIGGER no_teapots BEFORE INSERT ON attempts WHEN NEW.status_code = 418
+             BEGIN SELECT RAISE(ABORT, 'no'); END"
+        }
+        Engine::Postgres => {
+            "ALTER TABLE attempts ADD CONSTRAINT no_teapots CHECK (status_code <> 418)"
+        }
+    };
+    app.place.execute(sql).await;
+}
+
+#[tokio::test]
+async fn an_attempt_that_can_not_be_recorded_ends_the_incarnation_and_is_made_again() {
+    on_both(async |engine| {
+        let mut app = TestApp::start(engine).await;
+        refuse_teapots(&app, engine).await;
+        let teapot = Answer::status(418).body("short and stout");
+        app.receiver.next("/hook", teapot);
+        app.subscriber("/hook", &["*"], settings()).await;
+        let event = app.send("a.b", "{}").await;
+        crate::support::before_hanging("the incarnation's end", app.pipeline().ended()).await;
+        assert_eq!(app.delivery(event).await.state, "claimed");
+        app.stop().await;
+        app.wake().await;
+        app.settle().await;
+        let words = ["interrupted", "204"].map(str::to_owned).to_vec();
+        assert_eq!(app.outcome(event).await, ("delivered".to_owned(), words));
         app.finish().await;
     })
     .await;

@@ -7,6 +7,7 @@ mod bad_input;
 mod crash_points;
 mod disasters;
 mod github;
+mod house;
 mod kills;
 mod load;
 mod shutdown;

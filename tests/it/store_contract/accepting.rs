@@ -154,13 +154,13 @@ async fn events_come_newest_first_page_by_page_of_all_types_or_one() {
         let mut ids: Vec<EventId> = Vec::new();
         for event_type in ["a.one", "a.two", "a.one", "a.one"] {
             let event = NewEvent {
-                event_type: event_type.to_owned(),
+                event_type: event_type.parse().expect("a name"),
                 ..making::event(own, "1")
             };
             accept(store, &event).await;
             ids.insert(0, event.id);
         }
-        let of = |page: &throwbar::store::Page<throwbar::store::Event>| {
+        let of = |page: &throwbar::store::Page<throwbar::store::EventHead>| {
             page.rows.iter().map(|row| row.id).collect::<Vec<_>>()
         };
         let all = EventFilter::default();

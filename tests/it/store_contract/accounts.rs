@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use throwbar::model::{AccountId, ApiKeyId};
-use throwbar::store::{EventTypeEntry, NewAccount, NewApiKey, Switch};
+use throwbar::store::{Error, EventTypeEntry, NewAccount, NewApiKey, Switch};
 
 use crate::support::making::{self, now};
 use crate::support::store::{TestStore, ok, on_both, some};
@@ -186,8 +186,11 @@ async fn event_types_are_catalogued_by_name_in_each_account() {
             example: None,
             ..entry("deal.won")
         };
-        assert!(ok(store.change_event_type(own, &changed)).await);
-        assert!(!ok(store.change_event_type(own, &entry("deal.none"))).await);
+        assert!(ok(store.change_event_type(own, &found, &changed)).await);
+        let late = store.change_event_type(own, &found, &found).await;
+        assert!(matches!(late, Err(Error::Raced)), "{late:?}");
+        let none = entry("deal.none");
+        assert!(!ok(store.change_event_type(own, &none, &none)).await);
         let found = some(store.event_type(own, "deal.won")).await;
         assert_eq!((found.group, found.example), (None, None));
 

@@ -1,7 +1,7 @@
 //! Automations, their versions, and an account as of any of its revisions.
 
 use throwbar::model::{AccountId, AutomationId};
-use throwbar::store::{Error, NewAutomation, Publication, Store};
+use throwbar::store::{AutomationStanding, Error, NewAutomation, Publication, Store};
 
 use crate::support::making::{self, now};
 use crate::support::store::{TestStore, ok, on_both, some};
@@ -23,6 +23,12 @@ fn version(of: &NewAutomation, definition: &str, publication: Publication) -> Ne
     }
 }
 
+/// Saves a version that is made from how the automation stands now.
+async fn save(store: &Store, own: AccountId, version: &NewAutomation) -> Option<i64> {
+    let standing = some(store.automation(own, version.id)).await.standing();
+    ok(store.save_version(own, version, standing)).await
+}
+
 #[tokio::test]
 async fn every_revision_can_be_read_as_it_was() {
     on_both(async |engine| {
@@ -30,18 +36,14 @@ async fn every_revision_can_be_read_as_it_was() {
         let own = making::account(store).await;
         let first = making::automation("one");
         assert_eq!(ok(store.create_automation(own, &first)).await, 2);
-        let saved = store
-            .save_version(own, &version(&first, "two", Publication::Draft))
-            .await;
+        let draft = version(&first, "two", Publication::Draft);
         assert_eq!(
-            saved.expect("written"),
+            save(store, own, &draft).await,
             Some(2),
             "revision 3: a draft changes nothing that is live"
         );
-        let saved = store
-            .save_version(own, &version(&first, "three", Publication::Live))
-            .await;
-        assert_eq!(saved.expect("written"), Some(3), "revision 4");
+        let live = version(&first, "three", Publication::Live);
+        assert_eq!(save(store, own, &live).await, Some(3), "revision 4");
         assert!(ok(store.switch_automation(own, first.id, Publication::Off)).await);
         assert!(ok(store.switch_automation(own, first.id, Publication::Live)).await);
         ok(store.create_automation(own, &making::automation("other"))).await;
@@ -92,7 +94,20 @@ async fn an_automation_knows_its_versions() {
             name: "renamed".to_owned(),
             ..version(&draft, "two", Publication::Off)
         };
-        assert_eq!(ok(store.save_version(own, &renamed)).await, Some(2));
+        let before = some(store.automation(own, draft.id)).await.standing();
+        assert_eq!(ok(store.save_version(own, &renamed, before)).await, Some(2));
+        // Made from the same as the version that was saved.
+        let late = store.save_version(own, &renamed, before).await;
+        assert!(matches!(late, Err(Error::Raced)), "{late:?}");
+        assert!(ok(store.switch_automation(own, draft.id, Publication::Live)).await);
+        let switched = AutomationStanding {
+            latest_version: 2,
+            published_version: Some(2),
+            ..before
+        };
+        let late = store.save_version(own, &renamed, switched).await;
+        assert!(matches!(late, Err(Error::Raced)), "{late:?}");
+        assert!(ok(store.switch_automation(own, draft.id, Publication::Off)).await);
         let found = some(store.automation(own, draft.id)).await;
         assert_eq!(
             (found.enabled, found.latest_version, found.published_version),
@@ -113,7 +128,7 @@ async fn an_automation_knows_its_versions() {
                 .await
                 .is_none()
         );
-        assert_eq!(ok(store.save_version(other, &renamed)).await, None);
+        assert_eq!(ok(store.save_version(other, &renamed, before)).await, None);
         assert!(!ok(store.switch_automation(other, draft.id, Publication::Live)).await);
         assert_eq!(
             ok(store.delete_automation(other, draft.id, now())).await,
@@ -156,10 +171,13 @@ async fn an_automations_own_endpoints_come_and_go_with_it() {
         assert!(ok(store.endpoint(own, bare.id)).await.is_none());
         assert!(ok(store.automation(own, new.id)).await.is_none());
         assert_eq!(ok(store.delete_automation(own, new.id, now())).await, None);
-        assert_eq!(
-            ok(store.save_version(own, &version(&new, "two", Publication::Live))).await,
-            None
-        );
+        let next = version(&new, "two", Publication::Live);
+        let standing = AutomationStanding {
+            latest_version: 1,
+            published_version: Some(1),
+            enabled: true,
+        };
+        assert_eq!(ok(store.save_version(own, &next, standing)).await, None);
         assert!(some(store.snapshot(own, 3)).await.endpoints.is_empty());
         assert!(
             ok(store.snapshot(AccountId::mint(now()), 1))

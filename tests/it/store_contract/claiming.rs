@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use throwbar::envelope::Envelope;
 use throwbar::model::{AccountId, DeliveryId, EndpointId, Timestamp};
 use throwbar::store::{ClaimRequest, EndpointChange, EndpointState, Store, Switch};
 
@@ -77,11 +78,8 @@ async fn a_claim_takes_what_is_due_the_longest_due_first() {
         );
         assert_eq!(first.deliveries[0].attempts_made, 0);
         assert_eq!(
-            (
-                first.deliveries[0].envelope.as_str(),
-                first.deliveries[0].output_no
-            ),
-            ("raw", None)
+            (&first.deliveries[0].envelope, first.deliveries[0].output_no),
+            (&Ok(Envelope::Raw), None)
         );
         assert_eq!(state(store, to.0, ids[3]).await, "pending", "not due yet");
         assert_eq!(
@@ -270,4 +268,32 @@ async fn a_claim_passes_by_what_another_node_is_taking() {
         "what the other one gives back is not forgotten"
     );
     tx.rollback().await.expect("given back");
+}
+
+#[tokio::test]
+async fn what_is_held_for_a_removed_endpoint_is_found_and_cancelled() {
+    on_both(async |engine| {
+        let TestStore { store, .. } = &TestStore::open(engine).await;
+        let (kept, removed) = (an_endpoint(store).await, an_endpoint(store).await);
+        let mut held = Vec::new();
+        for to in [kept, removed] {
+            prepare(store, to, Before::Disabled).await;
+            held.push(waiting(store, to.0, to.1, now()).await);
+            let claim = claim(store, somebody(), request(to, now(), 10)).await;
+            assert_eq!(claim.kept_back, 1);
+        }
+        let left = async || ok(store.held_at_removed(None, 10)).await;
+        assert_eq!(left().await, []);
+        prepare(store, removed, Before::Removed).await;
+        assert_eq!(left().await, [removed]);
+        assert_eq!(ok(store.held_at_removed(Some(removed), 10)).await, []);
+        for kept_back in [1, 0] {
+            let claim = claim(store, somebody(), request(removed, now(), 10)).await;
+            assert_eq!((claim.kept_back, claim.next_due), (kept_back, None));
+        }
+        assert_eq!(left().await, []);
+        assert_eq!(state(store, kept.0, held[0]).await, "held");
+        assert_eq!(state(store, removed.0, held[1]).await, "cancelled");
+    })
+    .await;
 }

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use throwbar::model::{AccountId, EndpointId, SecretId};
 use throwbar::store::{
-    EndpointChange, EndpointState, NewAutomation, NewEndpoint, Store, SubscriptionChange,
+    EndpointChange, EndpointState, Error, NewAutomation, NewEndpoint, SettingsChange, Store,
+    SubscriptionChange,
 };
 
 use super::{state, waiting};
@@ -86,6 +87,44 @@ async fn an_endpoint_is_made_with_its_secrets_and_its_subscription_in_one_step()
     .await;
 }
 
+/// Settings that are made from those of a new endpoint.
+fn settings(new: &NewEndpoint, to: &str) -> SettingsChange {
+    SettingsChange {
+        from: new.settings.clone(),
+        to: to.to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_was_made_from_what_is_gone_changes_nothing() {
+    on_both(async |engine| {
+        let TestStore { store, .. } = &TestStore::open(engine).await;
+        let own = making::account(store).await;
+        let mut new = making::endpoint();
+        new.subscription = Some(subscription(new.id, "first"));
+        ok(store.create_endpoint(own, &new)).await;
+        let change = |to: &str| EndpointChange {
+            url: Some(format!("https://example.test/{to}")),
+            settings: Some(settings(&new, &format!("{{\"{to}\":1}}"))),
+            ..EndpointChange::default()
+        };
+        some(store.change_endpoint(own, new.id, &change("kept"), now())).await;
+        let late = EndpointChange {
+            subscription: Some(SubscriptionChange::End),
+            ..change("late")
+        };
+        let overtaken = store.change_endpoint(own, new.id, &late, now()).await;
+        assert!(matches!(overtaken, Err(Error::Raced)), "{overtaken:?}");
+        let found = some(store.endpoint(own, new.id)).await;
+        assert_eq!(
+            (found.url.as_str(), found.settings.as_str()),
+            ("https://example.test/kept", "{\"kept\":1}")
+        );
+        assert!(ok(store.subscription(own, new.id)).await.is_some());
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_change_changes_what_it_names_and_nothing_else() {
     on_both(async |engine| {
@@ -118,7 +157,7 @@ async fn a_change_changes_what_it_names_and_nothing_else() {
 
         let other_url = EndpointChange {
             url: Some("https://example.test/new".to_owned()),
-            settings: Some("{\"a\":1}".to_owned()),
+            settings: Some(settings(&new, "{\"a\":1}")),
             state: Some(EndpointState::Enabled),
             subscription: Some(SubscriptionChange::Begin(subscription(new.id, "second"))),
             ..EndpointChange::default()

@@ -3,9 +3,11 @@
 
 use bytes::Bytes;
 use throwbar::model::{
-    AccountId, AutomationId, DeliveryState, EndpointId, IncarnationId, SecretId,
+    AccountId, AutomationId, DeliveryState, EndpointId, EventId, IncarnationId, SecretId,
 };
-use throwbar::store::{Batch, ClaimRequest, EndpointChange, Error, Publication, Store, Switch};
+use throwbar::store::{
+    AutomationStanding, Batch, ClaimRequest, EndpointChange, Error, Publication, Store, Switch,
+};
 
 use super::accounts::{api_key, entry};
 use super::lives::until_ended;
@@ -57,11 +59,12 @@ async fn pipeline_is_refused(late: &Store, known: &Known) {
         ..
     } = known;
     let accepts = batch::accepts(vec![making::event(account, "1")]);
-    let again = making::delivery(throwbar::model::EventId::mint(now()), endpoint, None).id;
+    let again = making::delivery(EventId::mint(now()), endpoint, None).id;
     refused(late.write(dead, &accepts).await);
     refused(late.write(dead, &Batch::default()).await);
     refused(late.take_over_inbox(somebody(), dead, 1).await);
-    refused(late.release_claims(somebody(), now(), 1).await);
+    refused(late.release_claims(somebody(), dead, now(), 1).await);
+    refused(late.begin_alone(account, EventId::mint(now()), dead).await);
     refused(late.forget_life(somebody()).await);
     refused(late.cancel_open(account, endpoint, 1).await);
     refused(late.resend(account, again, again, now()).await);
@@ -81,7 +84,8 @@ async fn users_are_refused(late: &Store, known: &Known) {
     refused(late.create_api_key(&key).await);
     refused(late.revoke_api_key(account, key.id, now()).await);
     refused(late.create_event_type(account, &entry("a")).await);
-    refused(late.change_event_type(account, &entry("a")).await);
+    let of_one = entry("a");
+    refused(late.change_event_type(account, &of_one, &of_one).await);
     refused(late.delete_event_type(account, "a").await);
     let hold = (account, "k", [0; 16]);
     refused(late.begin_reply(hold, [0; 32], lives).await);
@@ -103,7 +107,13 @@ async fn users_are_refused(late: &Store, known: &Known) {
         late.create_automation(account, &making::automation("x"))
             .await,
     );
-    refused(late.save_version(account, &making::automation("x")).await);
+    let from = AutomationStanding {
+        latest_version: 1,
+        published_version: None,
+        enabled: false,
+    };
+    let further = making::automation("x");
+    refused(late.save_version(account, &further, from).await);
     refused(late.switch_automation(account, automation, off).await);
     refused(late.delete_automation(account, automation, now()).await);
     refused(late.add_plugin_version(account, &plugin).await);
@@ -141,7 +151,10 @@ async fn what_a_dead_node_had_in_hand_is_refused_and_its_heir_s_record_stands() 
     // Somebody else takes over, and has claimed the delivery: it is just the state a record is for.
     let mut living = ok(heir.begin_life(now())).await;
     until_ended(heir, &mut living, dead).await;
-    assert_eq!(ok(heir.release_claims(dead, now(), 10)).await, [to]);
+    assert_eq!(
+        ok(heir.release_claims(dead, living.id(), now(), 10)).await,
+        [to]
+    );
     let request = ClaimRequest {
         account,
         endpoint: to.1,

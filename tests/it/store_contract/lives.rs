@@ -55,7 +55,10 @@ async fn a_life_that_left_something_is_remembered() {
         let taken = ok(store.take_over_inbox(id, life.id(), 10)).await;
         assert_eq!(taken.len(), 1);
         assert!(!ok(store.forget_life(id)).await, "a delivery is claimed");
-        assert_eq!(ok(store.release_claims(id, now(), 10)).await, [to]);
+        assert_eq!(
+            ok(store.release_claims(id, life.id(), now(), 10)).await,
+            [to]
+        );
         assert!(ok(store.forget_life(id)).await);
     })
     .await;
@@ -93,7 +96,7 @@ async fn nodes_on_one_server_live_side_by_side_until_one_is_dead() {
 }
 
 /// Whether some session waits for a lock.
-async fn somebody_waits(connection: &mut PgConnection) -> bool {
+pub(super) async fn somebody_waits(connection: &mut PgConnection) -> bool {
     let waiting = "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
         WHERE NOT l.granted AND a.datname = current_database()";
     let row = connection.fetch_one(waiting).await.expect("it answers");
@@ -147,4 +150,52 @@ async fn a_takeover_waits_for_a_commit_under_way_and_finds_what_it_wrote() {
     );
     let refused = late.switch_account(own, Switch::Off).await;
     assert!(matches!(refused, Err(Error::Fenced)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_life_never_writes_behind_the_fence_of_a_later_one_in_the_same_process() {
+    on_both(async |engine| {
+        let TestStore { store, .. } = &TestStore::open(engine).await;
+        let own = making::account(store).await;
+        let ghost = ok(store.begin_life(now())).await;
+        let dead = ghost.id();
+        drop(ghost);
+        let mut life = ok(store.begin_life(now())).await;
+        until_ended(store, &mut life, dead).await;
+
+        let accepts = batch::accepts(vec![making::event(own, "1")]);
+        let refused = [
+            store.write(dead, &accepts).await.err(),
+            store.take_over_inbox(life.id(), dead, 1).await.err(),
+            store.release_claims(life.id(), dead, now(), 1).await.err(),
+        ];
+        for error in refused {
+            assert!(matches!(error, Some(Error::Fenced)), "{error:?}");
+        }
+        ok(store.write(life.id(), &accepts)).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_nobody_known_holds_is_found() {
+    on_both(async |engine| {
+        let TestStore { store, .. } = &TestStore::open(engine).await;
+        let own = making::account(store).await;
+        let to = (own, making::stored_endpoint(store, own).await);
+        let (first, second) = (super::somebody(), super::somebody());
+        let accepts = batch::accepts(vec![making::event(own, "1")]);
+        ok(store.write(first, &accepts)).await;
+        super::planned(store, second, to, None).await;
+
+        let life = ok(store.begin_life(now())).await;
+        ok(store.write(life.id(), &batch::accepts(vec![making::event(own, "2")]))).await;
+        let mut found = ok(store.find_ownerless()).await;
+        found.sort_unstable();
+        assert_eq!(found, [first.min(second), first.max(second)]);
+        ok(store.take_over_inbox(first, life.id(), 10)).await;
+        ok(store.release_claims(second, life.id(), now(), 10)).await;
+        assert_eq!(ok(store.find_ownerless()).await, []);
+    })
+    .await;
 }

@@ -1,7 +1,7 @@
 //! What attempts say about their endpoint, and when it is disabled for it.
 
 use throwbar::model::{AccountId, DeliveryState, EndpointId, Timestamp};
-use throwbar::store::{EndpointMark, NewRecord, Store};
+use throwbar::store::{EndpointChange, EndpointMark, NewRecord, Store};
 
 use super::{planned, somebody, write};
 use crate::support::batch;
@@ -33,12 +33,23 @@ async fn mark(
     write(store, &batch::records(records)).await.disabled
 }
 
-/// A failure under the policy of five days.
-fn failed(at: Timestamp) -> EndpointMark {
+/// A failure under the policy of five days, of the endpoint as it was when it had last changed.
+fn failed(at: Timestamp, asked: Timestamp) -> EndpointMark {
     EndpointMark::Failed {
         at,
         disable_if_since: Some(at.plus_ms(-FIVE_DAYS_MS)),
+        asked,
     }
+}
+
+/// A 410 of the endpoint as it was when it had last changed.
+fn gone(asked: Timestamp) -> EndpointMark {
+    EndpointMark::Gone { at: now(), asked }
+}
+
+/// When the endpoint last changed.
+async fn updated_at(store: &Store, to: To) -> Timestamp {
+    some(store.endpoint(to.0, to.1)).await.updated_at
 }
 
 async fn endpoint(store: &Store, to: To) -> (String, Option<String>, Option<Timestamp>) {
@@ -57,6 +68,8 @@ async fn five_days_of_failing_disable_and_one_success_begins_anew() {
         let own = making::account(store).await;
         let to = (own, making::stored_endpoint(store, own).await);
         let start = now();
+        let asked = updated_at(store, to).await;
+        let failed = |at| failed(at, asked);
         assert!(mark(store, to, &[failed(start)]).await.is_empty());
         assert!(
             mark(store, to, &[failed(start.plus_ms(FIVE_DAYS_MS - 1))])
@@ -78,6 +91,7 @@ async fn five_days_of_failing_disable_and_one_success_begins_anew() {
         let never = EndpointMark::Failed {
             at: again.plus_ms(10 * FIVE_DAYS_MS),
             disable_if_since: None,
+            asked,
         };
         assert!(
             mark(store, to, &[never]).await.is_empty(),
@@ -112,19 +126,17 @@ async fn a_410_disables_at_once_and_once() {
             (own, making::stored_endpoint(store, own).await),
         );
         let before = revision(store, own).await;
-        let gone = [
-            EndpointMark::Gone,
-            EndpointMark::Succeeded,
-            EndpointMark::Gone,
-        ];
-        assert_eq!(mark(store, to, &gone).await, [(own, to.1, "gone")]);
+        let asked = updated_at(store, to).await;
+        let both = [gone(asked), EndpointMark::Succeeded, gone(asked)];
+        assert_eq!(mark(store, to, &both).await, [(own, to.1, "gone")]);
         assert_eq!(
             endpoint(store, to).await,
             ("disabled".to_owned(), Some("gone".to_owned()), None)
         );
         assert_eq!(endpoint(store, beside).await.0, "enabled");
         assert_eq!(revision(store, own).await, before + 1);
-        assert!(mark(store, to, &[EndpointMark::Gone]).await.is_empty());
+        let again = gone(updated_at(store, to).await);
+        assert!(mark(store, to, &[again]).await.is_empty());
     })
     .await;
 }
@@ -136,10 +148,11 @@ async fn a_failure_beside_a_success_stays_on_the_record() {
         let own = making::account(store).await;
         let to = (own, making::stored_endpoint(store, own).await);
         let start = now();
+        let asked = updated_at(store, to).await;
         let both = [
-            failed(start.plus_ms(2)),
+            failed(start.plus_ms(2), asked),
             EndpointMark::Succeeded,
-            failed(start),
+            failed(start, asked),
             EndpointMark::Untouched,
         ];
         assert!(mark(store, to, &both).await.is_empty());
@@ -148,6 +161,35 @@ async fn a_failure_beside_a_success_stays_on_the_record() {
             Some(start),
             "the earlier of the two"
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_late_failure_says_nothing_of_an_endpoint_that_has_changed_since() {
+    on_both(async |engine| {
+        let TestStore { store, .. } = &TestStore::open(engine).await;
+        let own = making::account(store).await;
+        let to = (own, making::stored_endpoint(store, own).await);
+        let asked = updated_at(store, to).await;
+        let start = now();
+        assert!(mark(store, to, &[failed(start, asked)]).await.is_empty());
+        let moved = EndpointChange {
+            url: Some("https://example.test/moved".to_owned()),
+            ..EndpointChange::default()
+        };
+        some(store.change_endpoint(own, to.1, &moved, asked.plus_ms(1))).await;
+        assert_eq!(endpoint(store, to).await.2, None, "a new URL begins anew");
+
+        let late = start.plus_ms(FIVE_DAYS_MS);
+        let stale = [failed(start, asked), failed(late, asked), gone(asked)];
+        assert!(mark(store, to, &stale).await.is_empty());
+        assert_eq!(
+            endpoint(store, to).await,
+            ("enabled".to_owned(), None, None)
+        );
+        let current = gone(asked.plus_ms(1));
+        assert_eq!(mark(store, to, &[current]).await, [(own, to.1, "gone")]);
     })
     .await;
 }

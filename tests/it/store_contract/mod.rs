@@ -7,6 +7,7 @@ mod accepting;
 mod accounts;
 mod automations;
 mod claiming;
+mod counts;
 mod endpoints;
 mod fence;
 mod lives;
@@ -14,8 +15,10 @@ mod marks;
 mod planning;
 mod plugins;
 mod query_plans;
+mod reading;
 mod repeats;
 mod replies;
+mod snapshots;
 mod takeover;
 
 use throwbar::model::{AccountId, DeliveryId, EndpointId, IncarnationId, Timestamp};

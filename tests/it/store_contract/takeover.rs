@@ -38,7 +38,7 @@ async fn an_inbox_is_taken_over_in_pieces_with_its_revisions() {
             let rows = ok(store.take_over_inbox(dead, heir, 2)).await;
             assert_eq!(rows.len(), wanted);
             for row in rows {
-                assert_eq!((row.account, row.takeovers), (own, 1));
+                assert_eq!((row.account, row.deaths()), (own, None));
                 assert!(
                     [1, 2].contains(&row.revision),
                     "stamped when it was accepted"
@@ -47,11 +47,31 @@ async fn an_inbox_is_taken_over_in_pieces_with_its_revisions() {
             }
         }
         assert_eq!(taken, left);
-        let again = ok(store.take_over_inbox(heir, next, 10)).await;
-        assert_eq!(
-            again.iter().map(|row| row.takeovers).collect::<Vec<_>>(),
-            [2; 5]
+        let (mut holder, mut heir) = (heir, next);
+        for takeover in 2..6 {
+            let again = ok(store.take_over_inbox(holder, heir, 10)).await;
+            let deaths: Vec<_> = again
+                .iter()
+                .map(throwbar::store::InboxEvent::deaths)
+                .collect();
+            assert_eq!(
+                deaths,
+                [Some(0); 5],
+                "suspect, and no more for {takeover} takeovers"
+            );
+            (holder, heir) = (heir, somebody());
+        }
+        let one = *left.first().expect("there are five");
+        assert!(ok(store.begin_alone(own, one, holder)).await);
+        assert!(!ok(store.begin_alone(own, one, heir)).await, "another's");
+        assert!(
+            !ok(store.begin_alone(own, aside.id, dead)).await,
+            "set aside"
         );
+        for row in ok(store.take_over_inbox(holder, heir, 10)).await {
+            let deaths = i64::from(row.event == one);
+            assert_eq!(row.deaths(), Some(deaths), "it alone was begun");
+        }
     })
     .await;
 }
@@ -69,7 +89,7 @@ async fn claims_are_released_in_pieces_each_with_an_attempt_that_says_so() {
         }
         let kept = planned(store, living, to, None).await;
         for wanted in [2, 2, 1, 0] {
-            let released = ok(store.release_claims(dead, at, 2)).await;
+            let released = ok(store.release_claims(dead, living, at, 2)).await;
             assert_eq!(released, vec![to; wanted]);
         }
         for id in left {

@@ -138,7 +138,7 @@ impl TestApp {
         NewEvent {
             account: self.account,
             id: EventId::mint(now),
-            event_type: event_type.to_owned(),
+            event_type: event_type.parse().expect("a name"),
             occurred_at: now,
             payload: payload.into(),
             keys: Vec::new(),

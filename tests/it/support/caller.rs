@@ -73,6 +73,14 @@ impl Caller {
         }
     }
 
+    /// A client of the same node with another key.
+    pub fn with_key(&self, key: &str) -> Self {
+        Self {
+            key: key.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// `GET`.
     pub async fn get(&self, path: &str) -> Reply {
         let request = self.request(reqwest::Method::GET, path);

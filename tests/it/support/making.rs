@@ -1,6 +1,7 @@
 //! Rows for the store, with everything filled in that a test does not care for.
 
 use bytes::Bytes;
+use throwbar::envelope::Envelope;
 use throwbar::model::{
     AccountId, AutomationId, Clock, DeliveryId, DeliveryOrigin, EndpointId, EventId, SecretId,
     Timestamp,
@@ -76,7 +77,7 @@ pub fn event(account: AccountId, payload: impl Into<Bytes>) -> NewEvent {
     NewEvent {
         account,
         id: EventId::mint(now()),
-        event_type: "deal.updated".to_owned(),
+        event_type: "deal.updated".parse().expect("a name"),
         occurred_at: now(),
         payload: payload.into(),
         keys: Vec::new(),
@@ -111,7 +112,7 @@ pub fn delivery(event: EventId, endpoint: EndpointId, due_at: Option<Timestamp>)
         automation,
         endpoint,
         output_no: None,
-        envelope: "raw",
+        envelope: Envelope::Raw,
         webhook_id: event.to_string(),
         due_at,
     }

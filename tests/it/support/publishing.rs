@@ -208,9 +208,11 @@ impl TestApp {
             id,
             ..self.new_automation(definition)
         };
+        let known = self.store.automation(self.account, id).await;
+        let standing = known.expect("read").expect("it is there").standing();
         let version = self
             .store
-            .save_version(self.account, &new)
+            .save_version(self.account, &new, standing)
             .await
             .expect("written");
         assert!(version.is_some(), "there is such an automation");

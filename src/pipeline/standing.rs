@@ -1,0 +1,276 @@
+//! How accounts stand now: their switches, their endpoints, the keys that sign. Not as of an event's
+//! revision, but of the newest that this node has seen, for everything that leaves: what a user was told
+//! is changed, no request contradicts.
+//!
+//! A node sees a revision when it commits one itself, accepts an event at one, or claims. What stands
+//! is loaded with the account's snapshots. While a revision is known that is not loaded, nothing stands:
+//! deliveries wait in the store, and the claimer, which loads it, brings them back.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use arc_swap::ArcSwap;
+use serde::Deserialize;
+
+use super::settings::EndpointSettings;
+use crate::envelope::Envelope;
+use crate::model::{AccountId, EndpointId, Timestamp};
+use crate::outbound::Target;
+use crate::signing::{AccountKey, EndpointSecret, Scheme, SigningKey, SigningKeys};
+use crate::store::{self, SnapshotRows, Store};
+use crate::vault::Vault;
+
+/// One account, followed as its revision rises.
+#[derive(Debug)]
+pub(super) struct Standing {
+    seen: AtomicI64,
+    loaded: ArcSwap<Current>,
+    loading: tokio::sync::Mutex<()>,
+}
+
+/// What stands as of one revision. Never changes.
+#[derive(Debug)]
+pub(super) struct Current {
+    revision: i64,
+    /// The integration switch.
+    pub(super) enabled: bool,
+    endpoints: HashMap<EndpointId, Result<EndpointView, Unreadable>>,
+}
+
+/// What an attempt needs to know of an endpoint.
+#[derive(Debug)]
+pub(super) struct EndpointView {
+    pub(super) enabled: bool,
+    pub(super) settings: EndpointSettings,
+    pub(super) target: Target,
+    /// When it last changed: what tells an endpoint from itself at another URL.
+    pub(super) updated_at: Timestamp,
+    secrets: Vec<(Key<SigningKey>, Option<Timestamp>)>,
+    account_key: Key<SigningKeys>,
+}
+
+/// A key, or why it can't be opened.
+type Key<K> = Result<K, String>;
+
+/// An endpoint that is there and can't be read.
+#[derive(Debug)]
+pub(super) struct Unreadable {
+    pub(super) why: String,
+    /// The one of its settings that a plan needs.
+    envelope: Envelope,
+}
+
+impl Default for Standing {
+    fn default() -> Self {
+        let nothing = Current {
+            revision: -1,
+            enabled: false,
+            endpoints: HashMap::new(),
+        };
+        Self {
+            seen: AtomicI64::new(0),
+            loaded: ArcSwap::from_pointee(nothing),
+            loading: tokio::sync::Mutex::default(),
+        }
+    }
+}
+
+impl Standing {
+    /// Remembers that the account has reached `revision`; the newest seen.
+    pub(super) fn saw(&self, revision: i64) -> i64 {
+        self.seen
+            .fetch_max(revision, Ordering::SeqCst)
+            .max(revision)
+    }
+
+    /// What stands; `None` while a newer revision is known than is loaded.
+    pub(super) fn current(&self) -> Option<Arc<Current>> {
+        let loaded = self.loaded.load_full();
+        (loaded.revision >= self.seen.load(Ordering::SeqCst)).then_some(loaded)
+    }
+
+    /// The turn to load it: many may want to at the same moment.
+    pub(super) async fn loading(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.loading.lock().await
+    }
+
+    /// What stood when it was last loaded.
+    pub(super) fn last_loaded(&self) -> Arc<Current> {
+        self.loaded.load_full()
+    }
+
+    /// Takes what was loaded, unless something newer was.
+    pub(super) fn take(&self, loaded: Current) {
+        self.saw(loaded.revision);
+        let loaded = Arc::new(loaded);
+        self.loaded.rcu(|known| {
+            if known.revision > loaded.revision {
+                known.clone()
+            } else {
+                loaded.clone()
+            }
+        });
+    }
+}
+
+impl Current {
+    /// What stands according to these rows.
+    pub(super) fn of(rows: SnapshotRows, vault: &Vault) -> Self {
+        let account = rows.account.id;
+        let account_key = open_account_key(&rows.account, vault);
+        if let Err(why) = &account_key {
+            tracing::error!(account.id = %account, why, "the account's signing key can't be opened");
+        }
+        let mut secrets: HashMap<EndpointId, Vec<_>> = HashMap::new();
+        for row in &rows.secrets {
+            let key = open_secret(account, row, vault);
+            if let Err(why) = &key {
+                tracing::error!(endpoint.id = %row.endpoint, why, "a signing secret can't be opened");
+            }
+            let known = secrets.entry(row.endpoint).or_default();
+            known.push((key, row.expires_at));
+        }
+        let mut endpoints = HashMap::with_capacity(rows.endpoints.len());
+        for row in rows.endpoints {
+            let read = read(&row).map(|(settings, target)| EndpointView {
+                enabled: row.state == "enabled",
+                settings,
+                target,
+                updated_at: row.updated_at,
+                secrets: secrets.remove(&row.id).unwrap_or_default(),
+                account_key: account_key.clone(),
+            });
+            if let Err(Unreadable { why, .. }) = &read {
+                tracing::error!(account.id = %account, endpoint.id = %row.id, why, "a stored endpoint can't be read");
+            }
+            endpoints.insert(row.id, read);
+        }
+        Self {
+            revision: rows.account.revision,
+            enabled: rows.account.enabled,
+            endpoints,
+        }
+    }
+
+    /// The endpoint, unless it was removed.
+    pub(super) fn endpoint(&self, id: EndpointId) -> Option<&Result<EndpointView, Unreadable>> {
+        self.endpoints.get(&id)
+    }
+
+    /// Whether a delivery to the endpoint may leave at once.
+    pub(super) fn is_open(&self, id: EndpointId) -> bool {
+        let endpoint = self.endpoint(id).map(Result::as_ref);
+        self.enabled && matches!(endpoint, Some(Ok(view)) if view.enabled)
+    }
+
+    /// How bodies are wrapped for the endpoint. A removed one gets none, so that any word will do.
+    pub(super) fn envelope(&self, id: EndpointId) -> Envelope {
+        match self.endpoint(id) {
+            Some(Ok(view)) => view.settings.envelope,
+            Some(Err(unreadable)) => unreadable.envelope,
+            None => Envelope::default(),
+        }
+    }
+}
+
+impl EndpointView {
+    /// The keys that sign for this scheme now; or why there are none. A key that can't be opened is
+    /// not passed over: the receiver may know no other.
+    pub(super) fn keys(&self, scheme: &Scheme, now: Timestamp) -> Result<SigningKeys, String> {
+        match scheme {
+            Scheme::Standard => {
+                let live = self
+                    .secrets
+                    .iter()
+                    .filter(|(_, expires_at)| expires_at.is_none_or(|at| at > now))
+                    .map(|(key, _)| key.clone())
+                    .collect::<Result<Vec<_>, _>>()?;
+                SigningKeys::new(live).map_err(|error| error.to_string())
+            }
+            Scheme::BodyHmac { .. } => self.account_key.clone(),
+        }
+    }
+}
+
+fn read(row: &store::Endpoint) -> Result<(EndpointSettings, Target), Unreadable> {
+    /// What can be read of settings that a newer version has written.
+    #[derive(Deserialize)]
+    struct Wrapping {
+        envelope: Envelope,
+    }
+    let read: Result<EndpointSettings, _> = serde_json::from_str(&row.settings);
+    let settings = read.map_err(|error| {
+        let wrapping = serde_json::from_str(&row.settings);
+        Unreadable {
+            why: error.to_string(),
+            envelope: wrapping.map_or(Envelope::default(), |found: Wrapping| found.envelope),
+        }
+    })?;
+    match Target::parse(&row.url) {
+        Ok(target) => Ok((settings, target)),
+        Err(error) => Err(Unreadable {
+            why: error.to_string(),
+            envelope: settings.envelope,
+        }),
+    }
+}
+
+fn open_account_key(account: &store::Account, vault: &Vault) -> Key<SigningKeys> {
+    let context = super::sealing::account_key(account.id);
+    let plain = vault
+        .open(&account.signing_key, &context)
+        .map_err(|error| error.to_string())?;
+    let text = std::str::from_utf8(&plain).map_err(|error| error.to_string())?;
+    let key = AccountKey::parse(text).map_err(|error| error.to_string())?;
+    Ok(SigningKeys::from(key.signing_key()))
+}
+
+fn open_secret(account: AccountId, row: &store::EndpointSecret, vault: &Vault) -> Key<SigningKey> {
+    let context = super::sealing::endpoint_secret(account, row.id);
+    let plain = vault
+        .open(&row.sealed, &context)
+        .map_err(|error| error.to_string())?;
+    let text = std::str::from_utf8(&plain).map_err(|error| error.to_string())?;
+    let secret = EndpointSecret::parse(text).map_err(|error| error.to_string())?;
+    Ok(secret.signing_key())
+}
+
+type Known = Mutex<HashMap<AccountId, Weak<Standing>>>;
+
+/// The accounts that are followed: those of which a snapshot is in memory. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Standings(Arc<Known>);
+
+impl Standings {
+    /// The account, followed from now on for as long as somebody holds it.
+    pub(super) fn of(&self, account: AccountId) -> Arc<Standing> {
+        let mut known = lock(&self.0);
+        if let Some(standing) = known.get(&account).and_then(Weak::upgrade) {
+            return standing;
+        }
+        if known.len() == known.capacity() {
+            known.retain(|_, standing| standing.strong_count() > 0);
+        }
+        let standing = Arc::<Standing>::default();
+        known.insert(account, Arc::downgrade(&standing));
+        standing
+    }
+
+    /// Has the store tell of each revision that this process commits.
+    pub(super) fn follow(&self, store: &Store) {
+        // Weak: the store outlives the incarnation.
+        let known = Arc::downgrade(&self.0);
+        store.on_revision(move |account, revision| {
+            let Some(known) = known.upgrade() else { return };
+            let standing = lock(&known).get(&account).and_then(Weak::upgrade);
+            if let Some(standing) = standing {
+                standing.saw(revision);
+            }
+        });
+    }
+}
+
+fn lock(known: &Known) -> MutexGuard<'_, HashMap<AccountId, Weak<Standing>>> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,35 @@
+//! Who is told of the revisions that this process commits: whatever way a change comes, the pipeline
+//! of the same process knows of it before whoever asked for it has an answer.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+
+use crate::model::AccountId;
+
+/// What is called with an account and the revision that it has reached.
+type Listener = Box<dyn Fn(AccountId, i64) + Send + Sync>;
+
+/// The one who is told. Clones are the same.
+#[derive(Clone, Default)]
+pub(super) struct Revisions(Arc<ArcSwapOption<Listener>>);
+
+impl Revisions {
+    /// From now on `listener` is told, and nobody else.
+    pub(super) fn tell(&self, listener: Listener) {
+        self.0.store(Some(Arc::new(listener)));
+    }
+
+    /// The account has reached this revision, durably.
+    pub(super) fn reached(&self, account: AccountId, revision: i64) {
+        if let Some(listener) = &*self.0.load() {
+            listener(account, revision);
+        }
+    }
+}
+
+impl std::fmt::Debug for Revisions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Revisions").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,58 @@
+//! Lists of what has one value in a column that no index leads to. Each look at them walks a bounded way
+//! down the list; the next page goes on from there.
+
+use super::page::{Cursor, Page};
+use super::row::Record;
+use super::values::Value;
+use super::{Error, Store};
+use crate::model::limits::SCANNED_ROWS_MAX;
+
+/// What is walked, and what is kept of it. The rows have an `id`, and go down by it.
+pub(super) struct Scan<'a> {
+    pub(super) columns: &'a str,
+    /// `FROM … WHERE …`.
+    pub(super) within: String,
+    /// What the text above refers to.
+    pub(super) arguments: Vec<Value>,
+    /// The column, and the value it must have.
+    pub(super) keep: Option<(&'a str, &'a str)>,
+}
+
+impl Store {
+    /// A page of up to `limit` rows. It may be short and have a next one all the same.
+    pub(super) async fn scan<T: Record>(
+        &self,
+        scan: Scan<'_>,
+        limit: usize,
+        id: impl Fn(&T) -> Cursor,
+    ) -> Result<Page<T>, Error> {
+        let Scan {
+            columns,
+            within,
+            mut arguments,
+            keep,
+        } = scan;
+        let walk = |rows: usize| format!("SELECT {columns} {within} ORDER BY id DESC LIMIT {rows}");
+        let Some((column, value)) = keep else {
+            let rows = self.fetch(&walk(limit + 1), arguments).await?;
+            return Ok(Page::of(rows, limit, id));
+        };
+        let known = arguments.len();
+        arguments.push(value.into());
+        let sql = format!(
+            "SELECT {columns} FROM ({}) AS walked WHERE {column} = ${} ORDER BY id DESC LIMIT {}",
+            walk(SCANNED_ROWS_MAX),
+            known + 1,
+            limit + 1
+        );
+        let rows = self.fetch(&sql, arguments.clone()).await?;
+        let mut page = Page::of(rows, limit, &id);
+        if page.next.is_none() {
+            arguments.truncate(known);
+            let last = format!("{} OFFSET {}", walk(1), SCANNED_ROWS_MAX - 1);
+            let last: Vec<T> = self.fetch(&last, arguments).await?;
+            page.next = last.first().map(id);
+        }
+        Ok(page)
+    }
+}

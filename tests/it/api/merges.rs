@@ -1,0 +1,101 @@
+//! Changes of one thing at the same moment: each is kept, and none undoes a part of another.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use super::Doors;
+use crate::support::store::on_both;
+
+/// Sends all changes at once, and shows what has become of the thing.
+async fn change(doors: &Doors, path: &str, changes: &[Value]) -> Value {
+    let patches = changes
+        .iter()
+        .map(|change| doors.patch(path, change.clone()));
+    for answer in join_all(patches).await {
+        answer.is(200);
+    }
+    doors.get(path).await.is(200).body
+}
+
+fn assert_all_kept(shown: &Value, changes: &[Value]) {
+    for change in changes {
+        for (field, value) in change.as_object().expect("an object") {
+            assert_eq!(&shown[field], value, "{field} of {shown}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_an_endpoint() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let new = json!({"url": "https://example.com/hook", "subscribe": "none"});
+        let id = doors.post("/v1/endpoints", new).await.is(201).id();
+        let path = format!("/v1/endpoints/{id}");
+        for round in 1..=5 {
+            let changes = [
+                json!({"name": format!("in round {round}")}),
+                json!({"url": format!("https://example.com/{round}")}),
+                json!({"subscribe": [format!("round.{round}")]}),
+                json!({"timeout_ms": 1000 + round}),
+                json!({"retry_policy": {"delays_ms": [100 * round]}}),
+                json!({"envelope": if round % 2 == 0 { "raw" } else { "event" }}),
+            ];
+            assert_all_kept(&change(&doors, &path, &changes).await, &changes);
+        }
+        // What it shows is what it gets.
+        let subscriptions = [json!({"subscribe": "none"}), json!({"subscribe": ["a.b"]})];
+        for _ in 1..=5 {
+            let shown = change(&doors, &path, &subscriptions).await;
+            let kept = doors.place.number(SUBSCRIPTIONS).await;
+            let expected = i64::from(shown["subscribe"] != "none");
+            assert_eq!(kept, expected, "{shown}");
+        }
+    })
+    .await;
+}
+
+const SUBSCRIPTIONS: &str = "SELECT COUNT(*) FROM automations WHERE owner_endpoint_id IS NOT NULL AND deleted_at_ms IS NULL";
+
+#[tokio::test]
+async fn of_an_automation() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let new = json!({
+            "name": "one", "trigger": {"events": ["a.b"]}, "actions": [{"webhook": {"url": "https://example.com/1"}}],
+        });
+        let id = doors.post("/v1/automations", new).await.is(201).id();
+        let path = format!("/v1/automations/{id}");
+        for round in 1..=5 {
+            let changes = [
+                json!({"name": format!("in round {round}")}),
+                json!({"trigger": {"events": [format!("round.{round}")]}}),
+                json!({"condition": format!("event.data.amount > {round}")}),
+            ];
+            assert_all_kept(&change(&doors, &path, &changes).await, &changes);
+        }
+        assert_eq!(doors.get(&path).await.body["version"], 16);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_an_event_type() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        doors
+            .post("/v1/event-types", json!({"name": "deal.won"}))
+            .await
+            .is(201);
+        for round in 1..=5 {
+            let changes = [
+                json!({"description": format!("in round {round}")}),
+                json!({"group": format!("group {round}")}),
+                json!({"example": {"round": round}}),
+            ];
+            let shown = change(&doors, "/v1/event-types/deal.won", &changes).await;
+            assert_all_kept(&shown, &changes);
+        }
+    })
+    .await;
+}
