@@ -122,7 +122,11 @@ impl App {
             .await
             .map_err(Error::Store)?;
         let vault = Arc::new(master_key::open_vault(config, &store).await?);
-        let engine = Engine::new(&plugin::Settings::default()).map_err(Error::Plugins)?;
+        let engine = Engine::new(&plugin::Settings {
+            payload_bytes_max: config.payload_bytes_max,
+            ..plugin::Settings::default()
+        })
+        .map_err(Error::Plugins)?;
         let components = Components::new(engine, store.clone());
         let guard = EgressGuard::new(config.egress_allow().map_err(Error::Config)?);
         let client = Client::new(outbound::Settings {

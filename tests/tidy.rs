@@ -1,5 +1,5 @@
-//! The house rules that no lint knows: floors, file length, module docs, names, switched-off or
-//! sleeping tests, and two migrations folders that say the same.
+//! The house rules that no lint knows: floors, file length, module docs, names, flags, switched-off
+//! or sleeping tests, and two migrations folders that say the same.
 //!
 //! Reads the source tree as text, with the standard library alone. It sees tokens, not types: a
 //! path that reaches a room through a re-export of a lower floor is not seen.
@@ -136,6 +136,11 @@ fn names_use_the_glossary() {
 #[test]
 fn nothing_is_switched_off_unfinished_or_asleep() {
     check(rules::leftovers);
+}
+
+#[test]
+fn no_function_takes_a_flag() {
+    check(rules::flags);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::service::{
 ///
 /// For operator keys.
 #[utoipa::path(post, path = "/v1/accounts", tag = "accounts", operation_id = "create_account",
-    request_body = NewAccount, responses((status = 201, description = "Made", body = AccountView)))]
+    request_body = NewAccount, responses((status = 201, description = "The new account", body = AccountView)))]
 pub(super) async fn create(
     By(who, service): By<MayOperate>,
     Read(new): Read<NewAccount>,
@@ -39,7 +39,7 @@ pub(super) async fn list(
 ///
 /// For operator keys. The id may be the uid, too.
 #[utoipa::path(get, path = "/v1/accounts/{id}", tag = "accounts", operation_id = "get_account",
-    params(("id" = String, Path, description = "Its id or uid")),
+    params(("id" = String, Path, description = "The account's id or uid")),
     responses((status = 200, description = "The account", body = AccountView)))]
 pub(super) async fn get(On(who, service, id): On<MayOperate>) -> Answer<Json<AccountView>> {
     Ok(Json(service.account(&who, &id).await?))

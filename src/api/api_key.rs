@@ -11,7 +11,7 @@ use crate::service::{ApiKeyView, Listed, MayAdminister, NewApiKey, NewApiKeyView
 ///
 /// The answer is the only place where it is shown.
 #[utoipa::path(post, path = "/v1/api-keys", tag = "keys", operation_id = "create_api_key",
-    request_body = NewApiKey, responses((status = 201, description = "Made", body = NewApiKeyView)))]
+    request_body = NewApiKey, responses((status = 201, description = "The new key", body = NewApiKeyView)))]
 pub(super) async fn create(
     By(who, service): By<MayAdminister>,
     Read(new): Read<NewApiKey>,
@@ -21,14 +21,14 @@ pub(super) async fn create(
 
 /// List the keys that work
 #[utoipa::path(get, path = "/v1/api-keys", tag = "keys", operation_id = "list_api_keys",
-    responses((status = 200, description = "All of them", body = Listed<ApiKeyView>)))]
+    responses((status = 200, description = "All keys that work", body = Listed<ApiKeyView>)))]
 pub(super) async fn list(By(who, service): By<MayAdminister>) -> Answer<Json<Listed<ApiKeyView>>> {
     Ok(Json(service.api_keys(&who).await?))
 }
 
 /// Revoke a key
 #[utoipa::path(delete, path = "/v1/api-keys/{id}", tag = "keys", operation_id = "revoke_api_key",
-    params(("id" = String, Path, description = "Its id")), responses((status = 204, description = "Revoked")))]
+    params(("id" = String, Path, description = "The key's id")), responses((status = 204, description = "Revoked")))]
 pub(super) async fn revoke(On(who, service, id): On<MayAdminister>) -> Answer<Done> {
     service.revoke_api_key(&who, &id).await?;
     Ok(Done)

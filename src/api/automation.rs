@@ -10,9 +10,10 @@ use crate::service::{AutomationPatch, AutomationView, Listed, MayRead, MayWrite,
 
 /// Make an automation
 ///
-/// It is published at once unless `draft` is true.
+/// It is published at once unless `draft` is true. How a condition is written, with examples, is told
+/// in `docs/conditions.md`.
 #[utoipa::path(post, path = "/v1/automations", tag = "automations", operation_id = "create_automation",
-    request_body = NewAutomation, responses((status = 201, description = "Made", body = AutomationView)))]
+    request_body = NewAutomation, responses((status = 201, description = "The new automation", body = AutomationView)))]
 pub(super) async fn create(
     By(who, service): By<MayWrite>,
     Read(new): Read<NewAutomation>,
@@ -32,7 +33,7 @@ pub(super) async fn list(
 
 /// Get an automation
 #[utoipa::path(get, path = "/v1/automations/{id}", tag = "automations", operation_id = "get_automation",
-    params(("id" = String, Path, description = "Its id")),
+    params(("id" = String, Path, description = "The automation's id")),
     responses((status = 200, description = "The automation with its newest version", body = AutomationView)))]
 pub(super) async fn get(On(who, service, id): On<MayRead>) -> Answer<Json<AutomationView>> {
     Ok(Json(service.automation(&who, &id).await?))
@@ -41,9 +42,9 @@ pub(super) async fn get(On(who, service, id): On<MayRead>) -> Answer<Json<Automa
 /// Change an automation
 ///
 /// Saves a new version, published at once unless `draft` is true; `enabled` alone switches the
-/// published one.
+/// published one. How a condition is written is told in `docs/conditions.md`.
 #[utoipa::path(patch, path = "/v1/automations/{id}", tag = "automations", operation_id = "change_automation",
-    params(("id" = String, Path, description = "Its id")), request_body = AutomationPatch,
+    params(("id" = String, Path, description = "The automation's id")), request_body = AutomationPatch,
     responses((status = 200, description = "The automation with its newest version", body = AutomationView)))]
 pub(super) async fn change(
     On(who, service, id): On<MayWrite>,
@@ -56,7 +57,7 @@ pub(super) async fn change(
 ///
 /// The endpoints of its bare URLs go with it; what was still to be delivered to them is cancelled.
 #[utoipa::path(delete, path = "/v1/automations/{id}", tag = "automations", operation_id = "delete_automation",
-    params(("id" = String, Path, description = "Its id")), responses((status = 204, description = "Removed")))]
+    params(("id" = String, Path, description = "The automation's id")), responses((status = 204, description = "Removed")))]
 pub(super) async fn delete(On(who, service, id): On<MayWrite>) -> Answer<Done> {
     service.delete_automation(&who, &id).await?;
     Ok(Done)

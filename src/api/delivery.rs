@@ -10,7 +10,7 @@ use super::query::{Asked, DeliveriesQuery};
 use crate::model::DeliveryId;
 use crate::service::{AttemptView, DeliveryView, Listed, MayRead, MayWrite};
 
-/// That a delivery is made again.
+/// The delivery that repeats another.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Resent {
     /// The new delivery's id.
@@ -34,7 +34,7 @@ pub(super) async fn list(
 
 /// Get a delivery
 #[utoipa::path(get, path = "/v1/deliveries/{id}", tag = "deliveries", operation_id = "get_delivery",
-    params(("id" = String, Path, description = "Its id")),
+    params(("id" = String, Path, description = "The delivery's id")),
     responses((status = 200, description = "The delivery", body = DeliveryView)))]
 pub(super) async fn get(On(who, service, id): On<MayRead>) -> Answer<Json<DeliveryView>> {
     Ok(Json(service.delivery(&who, &id).await?))
@@ -42,8 +42,8 @@ pub(super) async fn get(On(who, service, id): On<MayRead>) -> Answer<Json<Delive
 
 /// List a delivery's attempts, oldest first
 #[utoipa::path(get, path = "/v1/deliveries/{id}/attempts", tag = "deliveries", operation_id = "list_attempts",
-    params(("id" = String, Path, description = "Its id")),
-    responses((status = 200, description = "All of them", body = Listed<AttemptView>)))]
+    params(("id" = String, Path, description = "The delivery's id")),
+    responses((status = 200, description = "All attempts", body = Listed<AttemptView>)))]
 pub(super) async fn attempts(
     On(who, service, id): On<MayRead>,
 ) -> Answer<Json<Listed<AttemptView>>> {
@@ -54,7 +54,7 @@ pub(super) async fn attempts(
 ///
 /// Whatever its state: the same body under the same `webhook-id`, with a whole retry policy before it.
 #[utoipa::path(post, path = "/v1/deliveries/{id}/resend", tag = "deliveries", operation_id = "resend_delivery",
-    params(("id" = String, Path, description = "Its id")),
+    params(("id" = String, Path, description = "The delivery's id")),
     responses((status = 202, description = "It will be sent", body = Resent)))]
 pub(super) async fn resend(On(who, service, id): On<MayWrite>) -> Answer<Accepted<Resent>> {
     Ok(Accepted(Resent {

@@ -15,7 +15,7 @@ use crate::service::{
 ///
 /// With nothing but a URL it gets every event, signed with a secret of its own.
 #[utoipa::path(post, path = "/v1/endpoints", tag = "endpoints", operation_id = "create_endpoint",
-    request_body = NewEndpoint, responses((status = 201, description = "Made", body = NewEndpointView)))]
+    request_body = NewEndpoint, responses((status = 201, description = "The new endpoint", body = NewEndpointView)))]
 pub(super) async fn create(
     By(who, service): By<MayWrite>,
     Read(new): Read<NewEndpoint>,
@@ -35,7 +35,7 @@ pub(super) async fn list(
 
 /// Get an endpoint
 #[utoipa::path(get, path = "/v1/endpoints/{id}", tag = "endpoints", operation_id = "get_endpoint",
-    params(("id" = String, Path, description = "Its id")),
+    params(("id" = String, Path, description = "The endpoint's id")),
     responses((status = 200, description = "The endpoint", body = EndpointView)))]
 pub(super) async fn get(On(who, service, id): On<MayRead>) -> Answer<Json<EndpointView>> {
     Ok(Json(service.endpoint(&who, &id).await?))
@@ -43,7 +43,7 @@ pub(super) async fn get(On(who, service, id): On<MayRead>) -> Answer<Json<Endpoi
 
 /// Change an endpoint
 #[utoipa::path(patch, path = "/v1/endpoints/{id}", tag = "endpoints", operation_id = "change_endpoint",
-    params(("id" = String, Path, description = "Its id")), request_body = EndpointPatch,
+    params(("id" = String, Path, description = "The endpoint's id")), request_body = EndpointPatch,
     responses((status = 200, description = "The endpoint", body = EndpointView)))]
 pub(super) async fn change(
     On(who, service, id): On<MayWrite>,
@@ -56,7 +56,7 @@ pub(super) async fn change(
 ///
 /// What was still to be delivered to it is cancelled.
 #[utoipa::path(delete, path = "/v1/endpoints/{id}", tag = "endpoints", operation_id = "delete_endpoint",
-    params(("id" = String, Path, description = "Its id")), responses((status = 204, description = "Removed")))]
+    params(("id" = String, Path, description = "The endpoint's id")), responses((status = 204, description = "Removed")))]
 pub(super) async fn delete(On(who, service, id): On<MayWrite>) -> Answer<Done> {
     service.delete_endpoint(&who, &id).await?;
     Ok(Done)
@@ -64,7 +64,7 @@ pub(super) async fn delete(On(who, service, id): On<MayWrite>) -> Answer<Done> {
 
 /// Let deliveries to an endpoint go out
 #[utoipa::path(post, path = "/v1/endpoints/{id}/enable", tag = "endpoints", operation_id = "enable_endpoint",
-    params(("id" = String, Path, description = "Its id")),
+    params(("id" = String, Path, description = "The endpoint's id")),
     responses((status = 200, description = "The endpoint", body = EndpointView)))]
 pub(super) async fn enable(On(who, service, id): On<MayWrite>) -> Answer<Json<EndpointView>> {
     Ok(Json(service.switch_endpoint(&who, &id, Switch::On).await?))
@@ -72,7 +72,7 @@ pub(super) async fn enable(On(who, service, id): On<MayWrite>) -> Answer<Json<En
 
 /// Hold deliveries to an endpoint
 #[utoipa::path(post, path = "/v1/endpoints/{id}/disable", tag = "endpoints", operation_id = "disable_endpoint",
-    params(("id" = String, Path, description = "Its id")),
+    params(("id" = String, Path, description = "The endpoint's id")),
     responses((status = 200, description = "The endpoint", body = EndpointView)))]
 pub(super) async fn disable(On(who, service, id): On<MayWrite>) -> Answer<Json<EndpointView>> {
     Ok(Json(service.switch_endpoint(&who, &id, Switch::Off).await?))

@@ -17,10 +17,10 @@ use crate::service::{
     Place,
 };
 
-/// That an event is durable.
+/// The accepted event.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Taken {
-    /// Its id: the first one's, if it came before.
+    /// The event's id: the first one's, if it came before.
     #[schema(value_type = String, example = "evt_0198c1f0a3b27c4d8e5f60718293a4b5")]
     id: EventId,
 }
@@ -29,13 +29,13 @@ pub(super) struct Taken {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(super) enum Outcome {
-    /// It is durable.
+    /// The event is durable.
     Taken {
-        /// Its id: the first one's, if it came before.
+        /// The event's id: the first one's, if it came before.
         #[schema(value_type = String)]
         id: EventId,
     },
-    /// It was refused; its neighbours were not.
+    /// The event was refused; its neighbours were not.
     Refused {
         /// Why.
         #[schema(inline)]
@@ -56,7 +56,7 @@ pub(super) struct Outcomes {
 /// same event and gets the same answer; with another content it is a conflict.
 #[utoipa::path(post, path = "/v1/events", tag = "events", operation_id = "send_event",
     params(("Idempotency-Key" = Option<String>, Header, description = "The same as idempotency_key in the body")),
-    request_body = NewEvent<'_>, responses((status = 202, description = "It is durable", body = Taken)))]
+    request_body = NewEvent<'_>, responses((status = 202, description = "The event is durable", body = Taken)))]
 pub(super) async fn send(
     By(who, service): By<MaySend>,
     headers: HeaderMap,
@@ -122,7 +122,7 @@ pub(super) async fn list(
 
 /// Get an event
 #[utoipa::path(get, path = "/v1/events/{id}", tag = "events", operation_id = "get_event",
-    params(("id" = String, Path, description = "Its id")),
+    params(("id" = String, Path, description = "The event's id")),
     responses((status = 200, description = "The event", body = EventView)))]
 pub(super) async fn get(On(who, service, id): On<MayRead>) -> Answer<Json<EventView>> {
     Ok(Json(service.event(&who, &id).await?))
@@ -131,7 +131,7 @@ pub(super) async fn get(On(who, service, id): On<MayRead>) -> Answer<Json<EventV
 /// Get what every automation said of an event
 #[utoipa::path(get, path = "/v1/events/{id}/evaluations", tag = "events", operation_id = "list_evaluations",
     params(("id" = String, Path, description = "The event's id")),
-    responses((status = 200, description = "All of them", body = Evaluations)))]
+    responses((status = 200, description = "What every candidate automation said", body = Evaluations)))]
 pub(super) async fn evaluations(On(who, service, id): On<MayRead>) -> Answer<Json<Evaluations>> {
     Ok(Json(service.evaluations(&who, &id).await?))
 }

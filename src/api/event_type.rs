@@ -14,7 +14,7 @@ use crate::service::{
 ///
 /// With an operator key that names no account: for the whole installation.
 #[utoipa::path(post, path = "/v1/event-types", tag = "event types", operation_id = "create_event_type",
-    request_body = NewEventType, responses((status = 201, description = "Made", body = EventTypeView)))]
+    request_body = NewEventType, responses((status = 201, description = "The new event type", body = EventTypeView)))]
 pub(super) async fn create(
     By(who, service): By<MayWriteCatalogue>,
     Read(new): Read<NewEventType>,
@@ -36,7 +36,7 @@ pub(super) async fn list(
 
 /// Get an event type
 #[utoipa::path(get, path = "/v1/event-types/{name}", tag = "event types", operation_id = "get_event_type",
-    params(("name" = String, Path, description = "Its name")),
+    params(("name" = String, Path, description = "The event type's name")),
     responses((status = 200, description = "The event type", body = EventTypeView)))]
 pub(super) async fn get(
     On(who, service, name): On<MayReadCatalogue>,
@@ -46,7 +46,7 @@ pub(super) async fn get(
 
 /// Change an event type
 #[utoipa::path(patch, path = "/v1/event-types/{name}", tag = "event types", operation_id = "change_event_type",
-    params(("name" = String, Path, description = "Its name")), request_body = EventTypePatch,
+    params(("name" = String, Path, description = "The event type's name")), request_body = EventTypePatch,
     responses((status = 200, description = "The event type", body = EventTypeView)))]
 pub(super) async fn change(
     On(who, service, name): On<MayWriteCatalogue>,
@@ -57,7 +57,7 @@ pub(super) async fn change(
 
 /// Remove an event type from the catalogue
 #[utoipa::path(delete, path = "/v1/event-types/{name}", tag = "event types", operation_id = "delete_event_type",
-    params(("name" = String, Path, description = "Its name")), responses((status = 204, description = "Removed")))]
+    params(("name" = String, Path, description = "The event type's name")), responses((status = 204, description = "Removed")))]
 pub(super) async fn delete(On(who, service, name): On<MayWriteCatalogue>) -> Answer<Done> {
     service.delete_event_type(&who, &name).await?;
     Ok(Done)

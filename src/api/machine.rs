@@ -14,7 +14,7 @@ use super::openapi::openapi;
 use super::router::Render;
 use crate::service::{Error, Service};
 
-/// That all is well.
+/// Health.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Well {
     /// `ok`.
@@ -23,7 +23,7 @@ pub(super) struct Well {
 
 /// Whether the process answers
 #[utoipa::path(get, path = "/healthz", tag = "machines", operation_id = "health", security(()),
-    responses((status = 200, description = "It does", body = Well)))]
+    responses((status = 200, description = "It answers", body = Well)))]
 pub(super) async fn health() -> Json<Well> {
     Json(Well { status: "ok" })
 }
@@ -32,7 +32,7 @@ pub(super) async fn health() -> Json<Well> {
 ///
 /// The database answers, its schema is this program's, and the pipeline works.
 #[utoipa::path(get, path = "/readyz", tag = "machines", operation_id = "ready", security(()),
-    responses((status = 200, description = "They can", body = Well)))]
+    responses((status = 200, description = "Events can be taken", body = Well)))]
 pub(super) async fn ready(State(service): State<Service>) -> Answer<Json<Well>> {
     match service.ready().await {
         Ok(()) => Ok(Json(Well { status: "ok" })),

@@ -25,8 +25,9 @@ pub fn openapi() -> OpenApi {
         .description(Some(
             "Events come in, automations decide what follows, WebAssembly plugins reshape the payload, \
              signed deliveries leave, and every attempt is on record. Errors are problems (RFC 9457) with a \
-             stable code. Lists are newest first and have cursors. Writes take Idempotency-Key. Operator \
-             keys act for the account that the header Throwbar-Account names.",
+             stable code. Lists are newest first, but for event types, which are by name, and attempts and \
+             secrets, which are oldest first; those that can be long have cursors. Writes take \
+             Idempotency-Key. Operator keys act for the account that the header Throwbar-Account names.",
         ))
         .license(Some(licence))
         .build();
@@ -121,7 +122,7 @@ fn problem() -> Response {
 mod tests {
     use super::*;
 
-    /// `THROWBAR_WRITE_OPENAPI=1 cargo test openapi` writes the file anew; the difference is
+    /// `THROWBAR_TEST_WRITE_OPENAPI=1 cargo test openapi` writes the file anew; the difference is
     /// reviewed with the change that made it.
     #[test]
     fn the_description_is_the_one_on_record() {
@@ -131,13 +132,13 @@ mod tests {
             clippy::disallowed_methods,
             reason = "a switch for whoever changes the API"
         )]
-        if std::env::var_os("THROWBAR_WRITE_OPENAPI").is_some() {
+        if std::env::var_os("THROWBAR_TEST_WRITE_OPENAPI").is_some() {
             std::fs::write(path, &described).expect("writable");
         }
         let on_record = std::fs::read_to_string(path).expect("tests/openapi.json is there");
         assert!(
             described == on_record,
-            "the API has changed: THROWBAR_WRITE_OPENAPI=1 cargo test openapi"
+            "the API has changed: THROWBAR_TEST_WRITE_OPENAPI=1 cargo test openapi"
         );
     }
 

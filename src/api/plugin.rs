@@ -14,7 +14,7 @@ use crate::service::{Listed, MayRead, MayWrite, PluginVersionView, PluginView};
 /// same component again changes nothing; another one under the same version is a conflict.
 #[utoipa::path(post, path = "/v1/plugins", tag = "plugins", operation_id = "upload_plugin", params(UploadQuery),
     request_body(content = String, content_type = "application/wasm", description = "The component, up to 32 MiB"),
-    responses((status = 201, description = "Kept", body = PluginView)))]
+    responses((status = 201, description = "The plugin with its newest version", body = PluginView)))]
 pub(super) async fn upload(
     By(who, service): By<MayWrite>,
     Asked(query): Asked<UploadQuery>,
@@ -39,7 +39,7 @@ pub(super) async fn list(
 
 /// Get a plugin
 #[utoipa::path(get, path = "/v1/plugins/{id}", tag = "plugins", operation_id = "get_plugin",
-    params(("id" = String, Path, description = "Its id")),
+    params(("id" = String, Path, description = "The plugin's id")),
     responses((status = 200, description = "The plugin with its newest version", body = PluginView)))]
 pub(super) async fn get(On(who, service, id): On<MayRead>) -> Answer<Json<PluginView>> {
     Ok(Json(service.plugin(&who, &id).await?))
@@ -47,8 +47,8 @@ pub(super) async fn get(On(who, service, id): On<MayRead>) -> Answer<Json<Plugin
 
 /// List a plugin's versions
 #[utoipa::path(get, path = "/v1/plugins/{id}/versions", tag = "plugins", operation_id = "list_plugin_versions",
-    params(("id" = String, Path, description = "Its id")),
-    responses((status = 200, description = "All of them", body = Listed<PluginVersionView>)))]
+    params(("id" = String, Path, description = "The plugin's id")),
+    responses((status = 200, description = "All versions", body = Listed<PluginVersionView>)))]
 pub(super) async fn versions(
     On(who, service, id): On<MayRead>,
 ) -> Answer<Json<Listed<PluginVersionView>>> {

@@ -22,7 +22,7 @@ pub(super) async fn open_vault(config: &Config, store: &Store) -> Result<Vault, 
     let seals = store.seals().await.map_err(Error::Store)?;
     let vault = match &config.master_key {
         Some(text) => Vault::from_text(text).map_err(Error::MasterKey)?,
-        None => from_folder(config, seals.is_empty())?,
+        None => from_folder(config, &seals)?,
     };
     if seals.is_empty()
         && !store
@@ -50,14 +50,15 @@ fn prove(vault: &Vault, seals: &[Vec<u8>]) -> Result<(), Error> {
     Ok(())
 }
 
-fn from_folder(config: &Config, is_new: bool) -> Result<Vault, Error> {
+/// A key is made only for a database in which nothing was sealed yet.
+fn from_folder(config: &Config, seals: &[Vec<u8>]) -> Result<Vault, Error> {
     let path = config.data.join(FILE);
     let failed = |cause| Error::Data {
         path: path.display().to_string(),
         cause,
     };
     if !path.exists() {
-        if !is_new {
+        if !seals.is_empty() {
             return Err(Error::NoMasterKey {
                 path: path.display().to_string(),
             });

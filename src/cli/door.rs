@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::{HeaderValue, Method};
 use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore};
-use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
+
+use super::problem::Problem;
 
 /// For a whole exchange; an answer comes after the commit, which a busy disk may delay.
 const TIMEOUT_S: u64 = 60;
@@ -30,6 +31,9 @@ pub(super) enum Error {
     /// The URL can't be used.
     #[error("--url '{0}' is not an address of a server, such as http://127.0.0.1:8080")]
     Url(String),
+    /// No account can be called so.
+    #[error("--account '{}' is not the id or uid of an account", .0.escape_debug())]
+    Account(String),
     /// There is no key.
     #[error("a key is needed: --key tb_…, or THROWBAR_KEY in the environment")]
     NoKey,
@@ -61,46 +65,6 @@ pub(super) enum Error {
     /// The server said no.
     #[error("the server refused it: {0}")]
     Refused(Problem),
-}
-
-/// What the server says when it refuses: the parts of problem+json that are shown.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Problem {
-    /// The status code.
-    pub(super) status: u16,
-    /// A stable word.
-    pub(super) code: String,
-    /// What kind of problem.
-    pub(super) title: String,
-    /// A sentence that says what to do.
-    pub(super) detail: String,
-    /// The field that is wrong, as a JSON pointer.
-    pub(super) pointer: Option<String>,
-    /// From `Retry-After`.
-    #[serde(skip)]
-    pub(super) retry_after_s: Option<u64>,
-}
-
-impl std::fmt::Display for Problem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let said = if self.detail.is_empty() {
-            &self.title
-        } else {
-            &self.detail
-        };
-        if let Some(pointer) = self.pointer.as_ref().filter(|pointer| !pointer.is_empty()) {
-            write!(f, "{pointer}: ")?;
-        }
-        write!(f, "{said} ({} {})", self.status, self.code)
-    }
-}
-
-impl Problem {
-    /// Whether the same request may be taken a little later.
-    pub(super) fn is_passing(&self) -> bool {
-        matches!(self.status, 429 | 503)
-    }
 }
 
 /// Which server, and as whom.
@@ -162,7 +126,7 @@ pub(super) struct Door {
     http: reqwest::Client,
     server: Url,
     key: String,
-    account: Option<String>,
+    account: Option<HeaderValue>,
 }
 
 impl Door {
@@ -171,6 +135,7 @@ impl Door {
         let server = Url::parse(&options.url)
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+            .filter(|url| url.query().is_none() && url.fragment().is_none())
             .ok_or_else(|| Error::Url(options.url.clone()))?;
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(client_config()?)
@@ -187,59 +152,56 @@ impl Door {
             http,
             server,
             key,
-            account: options.account.clone(),
+            account: options.account.as_deref().map(header).transpose()?,
         })
     }
 
     /// The same server as somebody else.
-    pub(super) fn as_account(&self, account: &str) -> Self {
-        Self {
-            account: Some(account.to_owned()),
+    pub(super) fn as_account(&self, account: &str) -> Result<Self, Error> {
+        Ok(Self {
+            account: Some(header(account)?),
             ..self.clone()
-        }
+        })
     }
 
     /// Reads.
     pub(super) async fn get(&self, path: &str) -> Result<Value, Error> {
-        self.ask(Method::GET, path, HeaderMap::new(), None).await
+        self.ask(Method::GET, path, None).await
     }
 
     /// Makes or does something.
     pub(super) async fn post(&self, path: &str, body: Body) -> Result<Value, Error> {
-        self.ask(Method::POST, path, HeaderMap::new(), Some(body))
-            .await
+        self.ask(Method::POST, path, Some(body)).await
     }
 
     /// Takes something away.
     pub(super) async fn delete(&self, path: &str) -> Result<Value, Error> {
-        self.ask(Method::DELETE, path, HeaderMap::new(), None).await
+        self.ask(Method::DELETE, path, None).await
+    }
+
+    /// Where `path` is, behind whatever path the server itself is at: a proxy may put it below one.
+    fn address(&self, path: &str) -> Url {
+        let (path, query) = match path.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (path, None),
+        };
+        let mut url = self.server.clone();
+        let before = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&(before + path));
+        url.set_query(query);
+        url
     }
 
     /// One exchange: the answer's JSON (`null` where it is empty), or why not.
-    async fn ask(
-        &self,
-        method: Method,
-        path: &str,
-        mut headers: HeaderMap,
-        body: Option<Body>,
-    ) -> Result<Value, Error> {
+    async fn ask(&self, method: Method, path: &str, body: Option<Body>) -> Result<Value, Error> {
         let server = self.server.to_string();
-        let url = self
-            .server
-            .join(path)
-            .map_err(|_| Error::Url(format!("{server}{path}")))?;
-        if let Some(account) = self
-            .account
-            .as_ref()
-            .and_then(|account| account.parse().ok())
-        {
-            headers.insert(ACCOUNT_HEADER, account);
-        }
         let mut request = self
             .http
-            .request(method, url)
-            .bearer_auth(&self.key)
-            .headers(headers);
+            .request(method, self.address(path))
+            .bearer_auth(&self.key);
+        if let Some(account) = &self.account {
+            request = request.header(ACCOUNT_HEADER, account);
+        }
         if let Some(body) = body {
             request = request
                 .header(http::header::CONTENT_TYPE, body.content_type)
@@ -272,6 +234,12 @@ impl Door {
             None => Err(strange(&server, status.as_u16(), &bytes)),
         }
     }
+}
+
+fn header(account: &str) -> Result<HeaderValue, Error> {
+    account
+        .parse()
+        .map_err(|_| Error::Account(account.to_owned()))
 }
 
 fn read(bytes: &[u8]) -> Option<Value> {
@@ -326,7 +294,13 @@ mod tests {
 
     #[test]
     fn a_door_needs_an_address_and_a_key() {
-        for wrong in ["", "127.0.0.1:8080", "ftp://127.0.0.1", "unix:/run/x"] {
+        for wrong in [
+            "",
+            "127.0.0.1:8080",
+            "ftp://127.0.0.1",
+            "unix:/run/x",
+            "http://127.0.0.1/?a=b",
+        ] {
             assert!(
                 matches!(
                     Door::open(&options(wrong, Some("tb_k"))),
@@ -343,23 +317,35 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_one_line_with_its_field_and_its_word() {
-        let problem: Problem = serde_json::from_str(
-            r#"{"status":422,"code":"wrong_field","title":"A field is wrong","detail":"must be a number","pointer":"/data/x","more":1}"#,
-        )
-        .expect("a problem");
-        assert_eq!(
-            problem.to_string(),
-            "/data/x: must be a number (422 wrong_field)"
-        );
-        assert!(!problem.is_passing());
-        assert!(
-            Problem {
-                status: 429,
-                ..Problem::default()
-            }
-            .is_passing()
-        );
+    fn an_account_that_no_header_can_name_is_refused() {
+        let of = |account: &str| DoorOptions {
+            account: Some(account.to_owned()),
+            ..options("http://127.0.0.1:1", Some("tb_k"))
+        };
+        for wrong in ["a\nb", "\0"] {
+            assert!(
+                matches!(Door::open(&of(wrong)), Err(Error::Account(named)) if named == wrong),
+                "{wrong:?}"
+            );
+        }
+        assert!(Door::open(&of("acme")).is_ok());
+    }
+
+    #[test]
+    fn a_server_may_be_below_a_path() {
+        for (url, path, wanted) in [
+            ("http://h:1", "/v1/events", "http://h:1/v1/events"),
+            ("http://h:1/", "/v1/events", "http://h:1/v1/events"),
+            ("https://h/hooks", "/v1/events", "https://h/hooks/v1/events"),
+            (
+                "https://h/a/b/",
+                "/v1/api-keys?cursor=a%2Fb",
+                "https://h/a/b/v1/api-keys?cursor=a%2Fb",
+            ),
+        ] {
+            let door = Door::open(&options(url, Some("tb_k"))).expect(url);
+            assert_eq!(door.address(path).as_str(), wanted);
+        }
     }
 
     #[test]

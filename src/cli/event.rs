@@ -12,8 +12,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::door::{self, Body, Door, DoorOptions, Problem};
+use super::door::{self, Body, Door, DoorOptions};
 use super::ndjson::{Entry, LineHolds, Lines};
+use super::problem::Problem;
 use super::{paint, text_or_file};
 use crate::model::{Clock, Timestamp};
 use crate::vault::random;

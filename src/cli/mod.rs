@@ -9,6 +9,7 @@ mod event;
 mod key;
 mod ndjson;
 mod paint;
+mod problem;
 mod serve;
 mod verify;
 
@@ -43,10 +44,10 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server.
-    Serve(ServerOptions),
+    Serve(ServeOptions),
     /// See everything at once: a server, sample automations, and events that flow.
     Demo(demo::DemoOptions),
-    /// Bring the database's schema up to this version, and end.
+    /// Bring the database's schema up to this version, and exit.
     Migrate(ServerOptions),
     /// Show the settings that are in force, with secrets hidden.
     Config(ServerOptions),
@@ -60,21 +61,29 @@ enum Command {
     Key(key::KeyCommand),
 }
 
-/// Where settings come from, and those that are set most often.
+/// Where settings come from, and where everything is kept: for every command that works on the
+/// database or the settings itself.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct ServerOptions {
     /// A TOML file with settings.
     #[arg(long, value_name = "FILE", env = "THROWBAR_CONFIG")]
     config: Option<PathBuf>,
-    /// The address to serve on; port 0 picks a free one [default: 127.0.0.1:8080].
-    #[arg(long, value_name = "ADDRESS")]
-    listen: Option<String>,
     /// Where the embedded database and the master key are kept [default: ./data].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// sqlite:PATH or postgres://… [default: SQLite in the data directory].
     #[arg(long, value_name = "URL")]
     database_url: Option<String>,
+}
+
+/// The settings of a running server that are set most often.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct ServeOptions {
+    #[command(flatten)]
+    server: ServerOptions,
+    /// The address to serve on; port 0 picks a free one [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
     /// How long a stop waits for what is under way, before it is handed back [default: 20000].
     #[arg(long, value_name = "MS")]
     shutdown_ms: Option<u64>,
@@ -88,24 +97,47 @@ pub(crate) struct ServerOptions {
 
 impl ServerOptions {
     fn load(&self, environment: Vec<(String, String)>) -> anyhow::Result<Config> {
-        let mut flags = Vec::new();
-        let mut set = |name: &'static str, value: Option<String>| {
-            flags.extend(value.map(|value| (name, value)));
-        };
-        set("listen", self.listen.clone());
-        set(
-            "data",
-            self.data.as_ref().map(|path| path.display().to_string()),
-        );
-        set("database_url", self.database_url.clone());
-        set("shutdown_ms", self.shutdown_ms.map(|ms| ms.to_string()));
-        set("log", self.log.clone());
-        set(
-            "log_format",
-            self.log_format
-                .map(|format| format!("{format:?}").to_lowercase()),
-        );
-        Ok(Config::load(self.config.as_deref(), environment, flags)?)
+        self.load_with(environment, [])
+    }
+
+    /// The settings that these flags, and `more` of them, leave in force.
+    fn load_with<const N: usize>(
+        &self,
+        environment: Vec<(String, String)>,
+        more: [(&'static str, Option<String>); N],
+    ) -> anyhow::Result<Config> {
+        let own = [
+            (
+                "data",
+                self.data.as_ref().map(|path| path.display().to_string()),
+            ),
+            ("database_url", self.database_url.clone()),
+        ];
+        let given = own.into_iter().chain(more);
+        let flags = given.filter_map(|(name, value)| Some((name, value?)));
+        Ok(Config::load(
+            self.config.as_deref(),
+            environment,
+            flags.collect(),
+        )?)
+    }
+}
+
+impl ServeOptions {
+    fn load(&self, environment: Vec<(String, String)>) -> anyhow::Result<Config> {
+        self.server.load_with(
+            environment,
+            [
+                ("listen", self.listen.clone()),
+                ("shutdown_ms", self.shutdown_ms.map(|ms| ms.to_string())),
+                ("log", self.log.clone()),
+                (
+                    "log_format",
+                    self.log_format
+                        .map(|format| format!("{format:?}").to_lowercase()),
+                ),
+            ],
+        )
     }
 }
 
@@ -154,6 +186,16 @@ mod tests {
                 true,
             ),
             ("serve --shutdown-ms soon", false),
+            (
+                "serve --database-url sqlite:x --log debug --log-format json",
+                true,
+            ),
+            ("migrate --data x --config y", true),
+            ("migrate --listen 127.0.0.1:0", false),
+            ("config --database-url sqlite:x", true),
+            ("config --log debug", false),
+            ("key operator --data x --name y", true),
+            ("key operator --log-format json", false),
             ("demo --once --events 5", true),
             ("demo --events 5", false),
             ("demo --once --events 0", false),

@@ -172,9 +172,14 @@ impl<R: Read> Lines<R> {
     }
 }
 
-/// What the parser says, with the place in the line: its own line number is always 1.
+/// What the parser says, with the place in the line: its own line number is always 1. What is JSON
+/// and yet no event is told by the field.
 fn explain(error: &serde_json::Error) -> String {
-    let said = error.to_string();
+    let said = if error.is_data() {
+        error.to_string()
+    } else {
+        format!("it is not JSON: {error}")
+    };
     let place = format!(" at line {} column {}", error.line(), error.column());
     match said.strip_suffix(&place) {
         Some(said) => format!("{said}, at character {}", error.column()),
@@ -270,8 +275,8 @@ mod tests {
         let numbers: Vec<_> = refused.iter().map(|(line, _)| *line).collect();
         assert_eq!(numbers, [1, 2, 3, 4, 5]);
         for (place, wanted) in [
-            (0, "at character"),
-            (1, "missing field `data`"),
+            (0, "it is not JSON: expected ident, at character 2"),
+            (1, "missing field `data`, at character"),
             (3, "duplicate field `id`"),
             (4, "longer than 4 MiB"),
         ] {

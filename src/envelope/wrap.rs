@@ -9,11 +9,8 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::model::Timestamp;
+use crate::model::{Timestamp, words};
 
-const RAW: &str = "raw";
-const COMPACT: &str = "compact";
-const EVENT: &str = "event";
 /// How much of a wrong name is shown again.
 const SHOWN_CHARS_MAX: usize = 80;
 /// `{"event":"","timestamp":"2026-05-04T10:30:00.000Z","data":}`: what a wrapping adds to the
@@ -55,16 +52,13 @@ pub struct Occurrence<'a> {
     pub payload: &'a Bytes,
 }
 
-impl Envelope {
-    /// Its name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Raw => RAW,
-            Self::Compact => COMPACT,
-            Self::Event => EVENT,
-        }
-    }
+words!(Envelope {
+    Raw = "raw",
+    Compact = "compact",
+    Event = "event",
+});
 
+impl Envelope {
     /// The body that is delivered. The payload stands in it byte for byte; `raw` copies nothing.
     pub fn wrap(self, occurrence: &Occurrence<'_>) -> Bytes {
         match self {
@@ -93,12 +87,10 @@ fn wrap_event(occurrence: &Occurrence<'_>) -> Vec<u8> {
 impl std::str::FromStr for Envelope {
     type Err = Error;
     fn from_str(name: &str) -> Result<Self, Error> {
-        match name {
-            RAW => Ok(Self::Raw),
-            COMPACT => Ok(Self::Compact),
-            EVENT => Ok(Self::Event),
-            "cloudevents" => Err(Error::NotBuilt(name.to_owned())),
-            _ => Err(Error::Unknown(name.chars().take(SHOWN_CHARS_MAX).collect())),
+        match (Self::from_word(name), name) {
+            (Some(envelope), _) => Ok(envelope),
+            (None, "cloudevents") => Err(Error::NotBuilt(name.to_owned())),
+            (None, _) => Err(Error::Unknown(name.chars().take(SHOWN_CHARS_MAX).collect())),
         }
     }
 }
@@ -120,7 +112,7 @@ impl PartialSchema for Envelope {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(Type::String)
-            .enum_values(Some([RAW, COMPACT, EVENT]))
+            .enum_values(Some(Self::ALL.iter().map(|envelope| envelope.as_str())))
             .description(Some("How the payload stands in the body: as it is, or as data beside event and timestamp"))
             .into()
     }
@@ -181,7 +173,7 @@ mod tests {
 
     #[test]
     fn envelopes_by_name_and_no_others() {
-        for name in [RAW, COMPACT, EVENT] {
+        for name in ["raw", "compact", "event"] {
             let text = format!("\"{name}\"");
             let envelope: Envelope = serde_json::from_str(&text).expect(name);
             assert_eq!(serde_json::to_string(&envelope).expect("plain"), text);
@@ -203,6 +195,9 @@ mod tests {
             assert!(error.contains(wanted), "{text}: {error}");
         }
         let schema = serde_json::to_value(Envelope::schema()).expect("plain");
-        assert_eq!(schema["enum"], serde_json::json!([RAW, COMPACT, EVENT]));
+        assert_eq!(
+            schema["enum"],
+            serde_json::json!(["raw", "compact", "event"])
+        );
     }
 }

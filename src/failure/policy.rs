@@ -5,10 +5,10 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-const FIVE_DAYS: &str = "five-days";
+use crate::model::words;
+
 /// S0: "If all attempts to a specific endpoint fail for a period of 5 days".
 const FIVE_DAYS_MS: i64 = 5 * 24 * 60 * 60 * 1_000;
-const NEVER: &str = "never";
 /// How much of a wrong name is shown again.
 const SHOWN_CHARS_MAX: usize = 80;
 
@@ -34,15 +34,12 @@ pub enum Error {
     Unknown(String),
 }
 
-impl FailurePolicy {
-    /// Its name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::FiveDays => FIVE_DAYS,
-            Self::Never => NEVER,
-        }
-    }
+words!(FailurePolicy {
+    FiveDays = "five-days",
+    Never = "never",
+});
 
+impl FailurePolicy {
     /// For how long an endpoint may fail without one success before it is disabled; `None`: for ever.
     pub const fn patience_ms(self) -> Option<i64> {
         match self {
@@ -55,11 +52,10 @@ impl FailurePolicy {
 impl std::str::FromStr for FailurePolicy {
     type Err = Error;
     fn from_str(name: &str) -> Result<Self, Error> {
-        match name {
-            FIVE_DAYS => Ok(Self::FiveDays),
-            NEVER => Ok(Self::Never),
-            "ladder" => Err(Error::NotBuilt(name.to_owned())),
-            _ => Err(Error::Unknown(name.chars().take(SHOWN_CHARS_MAX).collect())),
+        match (Self::from_word(name), name) {
+            (Some(policy), _) => Ok(policy),
+            (None, "ladder") => Err(Error::NotBuilt(name.to_owned())),
+            (None, _) => Err(Error::Unknown(name.chars().take(SHOWN_CHARS_MAX).collect())),
         }
     }
 }
@@ -81,7 +77,7 @@ impl PartialSchema for FailurePolicy {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(Type::String)
-            .enum_values(Some([FIVE_DAYS, NEVER]))
+            .enum_values(Some(Self::ALL.iter().map(|policy| policy.as_str())))
             .description(Some(
                 "When an endpoint that keeps failing is disabled; HTTP 410 disables under each",
             ))
@@ -97,7 +93,7 @@ mod tests {
 
     #[test]
     fn policies_by_name_and_no_others() {
-        for name in [FIVE_DAYS, NEVER] {
+        for name in ["five-days", "never"] {
             let text = format!("\"{name}\"");
             let policy: FailurePolicy = serde_json::from_str(&text).expect(name);
             assert_eq!(serde_json::to_string(&policy).expect("plain"), text);
@@ -124,6 +120,6 @@ mod tests {
     #[test]
     fn the_schema_names_them() {
         let schema = serde_json::to_value(FailurePolicy::schema()).expect("plain");
-        assert_eq!(schema["enum"], serde_json::json!([FIVE_DAYS, NEVER]));
+        assert_eq!(schema["enum"], serde_json::json!(["five-days", "never"]));
     }
 }

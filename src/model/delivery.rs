@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{IncarnationId, Timestamp};
+use super::{IncarnationId, Timestamp, words};
 
 /// Where a delivery stands.
 ///
@@ -100,26 +100,6 @@ impl AttemptResult {
             Self::Interrupted => "interrupted",
         }
     }
-}
-
-/// An enum that the store and the API spell as one word each.
-macro_rules! words {
-    ($type:ident { $($variant:ident = $word:literal),* $(,)? }) => {
-        impl $type {
-            /// Every value.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// The word for it.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),* }
-            }
-
-            /// The value with this word.
-            pub fn from_word(word: &str) -> Option<Self> {
-                match word { $($word => Some(Self::$variant),)* _ => None }
-            }
-        }
-    };
 }
 
 words!(Failure { Exhausted = "exhausted", Gone = "gone", Expired = "expired" });

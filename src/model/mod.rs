@@ -3,13 +3,17 @@
 //! Nothing here does anything: no I/O, no policy, no SQL.
 
 mod clock;
+mod count;
 mod delivery;
 mod id;
 pub mod limits;
+mod words;
 
 pub use clock::{Clock, ManualClock, Timestamp};
+pub use count::counted;
 pub use delivery::{AttemptResult, DeliveryState, Failure, Refusal};
 pub use id::{
     AccountId, ApiKeyId, AttemptId, AutomationId, DeliveryId, DeliveryOrigin, EndpointId, EventId,
     IdError, IncarnationId, PluginId, SecretId,
 };
+pub(crate) use words::words;

@@ -14,21 +14,22 @@ use super::error::Error;
 use super::host::Host;
 use super::limits::{
     FUEL_DEFAULT, INSTANCES_DEFAULT, INSTANCES_PER_COMPONENT_MAX, LOG_BYTES_MAX, MEMORIES_MAX,
-    MEMORY_BYTES_DEFAULT, RETURN_BYTES_MAX, RUN_MS_DEFAULT, STACK_BYTES_MAX, TABLE_ELEMENTS_MAX,
-    TABLES_MAX,
+    MEMORY_BYTES_DEFAULT, RUN_MS_DEFAULT, STACK_BYTES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX,
 };
 use super::run::{Context, LogLine, Outcome, Output, Request, Run, RunError, Usage};
 use super::slots::Slots;
 use super::survey::survey;
 use super::ticker::Ticker;
 use super::{imports, v1};
-use crate::model::limits::COMPONENT_BYTES_MAX;
+use crate::model::limits::{COMPONENT_BYTES_MAX, PAYLOAD_BYTES_MAX};
 
 /// Memory of a slot that is zeroed by hand after a run instead of being given back to the system:
 /// about what a small guest touches. Page faults cost more than the zeroing.
 const KEEP_RESIDENT_BYTES: usize = 1024 * 1024;
 
-/// What an operator may choose.
+/// The bounds of a sandbox. The operator chooses [`payload_bytes_max`](Self::payload_bytes_max), the
+/// setting of that name. The others are the same on every server, so that an event meets the same
+/// verdict on each; only tests, which want to meet a bound quickly, choose them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
     /// Runs at a time; further ones wait. Each has room in a pool of addresses, not of memory.
@@ -39,6 +40,19 @@ pub struct Settings {
     pub run_ms_max: u64,
     /// Linear memory of one run, in bytes.
     pub memory_bytes_max: usize,
+    /// Payload of one output, in bytes: as much as an event may have.
+    pub payload_bytes_max: usize,
+}
+
+impl Settings {
+    /// What a component may hand over in one call, in bytes: all outputs of a run with their headers, a
+    /// whole description, or one log line. Twice the largest payload; where payloads are kept small,
+    /// descriptions need not be.
+    pub(super) fn return_bytes_max(&self) -> usize {
+        self.payload_bytes_max
+            .max(PAYLOAD_BYTES_MAX)
+            .saturating_mul(2)
+    }
 }
 
 impl Default for Settings {
@@ -48,6 +62,7 @@ impl Default for Settings {
             fuel_max: FUEL_DEFAULT,
             run_ms_max: RUN_MS_DEFAULT,
             memory_bytes_max: MEMORY_BYTES_DEFAULT,
+            payload_bytes_max: PAYLOAD_BYTES_MAX,
         }
     }
 }
@@ -154,7 +169,7 @@ impl Engine {
         let stopwatch = Stopwatch::start();
         let mut store = Store::new(&inner.engine, Host::new(settings));
         store.limiter(|host| &mut host.meter);
-        store.set_hostcall_fuel(RETURN_BYTES_MAX);
+        store.set_hostcall_fuel(settings.return_bytes_max());
         store.set_epoch_deadline(Ticker::ticks(settings.run_ms_max));
         let answer = store
             .set_fuel(settings.fuel_max)
@@ -168,7 +183,7 @@ impl Engine {
             memory_bytes: host.meter.memory_bytes,
             memory_bytes_max: settings.memory_bytes_max,
             output_bytes: 0,
-            output_bytes_max: RETURN_BYTES_MAX,
+            output_bytes_max: settings.return_bytes_max(),
             log_bytes: host.log_bytes,
             log_bytes_max: LOG_BYTES_MAX,
             duration_us: stopwatch.elapsed_us(),

@@ -15,6 +15,8 @@ pub(super) struct Host {
     pub meter: Meter,
     pub log: Vec<LogLine>,
     pub log_bytes: usize,
+    /// Payload of one output, at most.
+    pub payload_bytes_max: usize,
 }
 
 /// Ends a run that logs too much: copying a flood would cost the server more than the plugin.
@@ -28,6 +30,7 @@ impl Host {
             meter: Meter::new(settings.memory_bytes_max),
             log: Vec::new(),
             log_bytes: 0,
+            payload_bytes_max: settings.payload_bytes_max,
         }
     }
 
@@ -77,7 +80,9 @@ impl Host {
         let cause = error.root_cause().to_string();
         // The engine keeps the type of this error to itself; a test holds it to its words.
         if cause.contains("fuel allocated for hostcalls has been exhausted") {
-            return RunError::LimitExceeded(Limit::ReturnBytes);
+            return RunError::LimitExceeded(Limit::ReturnBytes {
+                bytes_max: settings.return_bytes_max(),
+            });
         }
         RunError::Trapped {
             message: self.account(error.downcast_ref::<Trap>(), &cause),

@@ -4,7 +4,8 @@ use std::fmt;
 
 use wasmtime::ResourceLimiter;
 
-use crate::model::limits::{OUTPUTS_MAX, PAYLOAD_BYTES_MAX};
+use crate::model::counted;
+use crate::model::limits::OUTPUTS_MAX;
 
 /// Fuel of one run unless the settings say otherwise; about one unit is burnt for each instruction.
 ///
@@ -33,9 +34,6 @@ pub(super) const TABLES_MAX: u32 = 8;
 pub(super) const LOG_BYTES_MAX: usize = 64 * 1024;
 /// What a line costs besides its text, so that empty lines are bounded, too.
 pub(super) const LOG_LINE_OVERHEAD_BYTES: usize = 16;
-/// What a component may hand over in one call: all outputs of a run with their headers, a whole
-/// description, or one log line. Twice the largest payload.
-pub(super) const RETURN_BYTES_MAX: usize = 2 * PAYLOAD_BYTES_MAX;
 /// Headers of one output.
 pub(super) const HEADERS_MAX: usize = 32;
 /// Names and values of one output's headers together.
@@ -89,9 +87,14 @@ pub enum Limit {
         no: usize,
         /// Its size.
         bytes: usize,
+        /// The most it may have.
+        bytes_max: usize,
     },
     /// The size of everything it returned.
-    ReturnBytes,
+    ReturnBytes {
+        /// The most it may return.
+        bytes_max: usize,
+    },
     /// The number or size of one output's headers.
     Headers {
         /// The output's place, from 0.
@@ -115,7 +118,7 @@ impl Limit {
             Self::Log { .. } => "log",
             Self::Outputs { .. } => "outputs",
             Self::OutputBytes { .. } => "output_bytes",
-            Self::ReturnBytes => "return_bytes",
+            Self::ReturnBytes { .. } => "return_bytes",
             Self::Headers { .. } => "headers",
         }
     }
@@ -159,21 +162,25 @@ impl fmt::Display for Limit {
             Self::Outputs { count } => {
                 write!(f, "returned {count} outputs, and may return {OUTPUTS_MAX}")
             }
-            Self::OutputBytes { no, bytes } => write!(
+            Self::OutputBytes {
+                no,
+                bytes,
+                bytes_max,
+            } => write!(
                 f,
                 "returned an output (number {no}, from 0) of {}, and may return {} in each",
                 Bytes(bytes),
-                Bytes(PAYLOAD_BYTES_MAX)
+                Bytes(bytes_max)
             ),
-            Self::ReturnBytes => write!(
+            Self::ReturnBytes { bytes_max } => write!(
                 f,
                 "returned more than {} in all its outputs together",
-                Bytes(RETURN_BYTES_MAX)
+                Bytes(bytes_max)
             ),
             Self::Headers { no, count, bytes } => write!(
                 f,
-                "returned an output (number {no}, from 0) with {count} headers of {}, and may return \
-                 {HEADERS_MAX} of {}",
+                "returned an output (number {no}, from 0) with {} of {}, and may return {HEADERS_MAX} of {}",
+                counted(count, "header"),
                 Bytes(bytes),
                 Bytes(HEADER_BYTES_MAX)
             ),

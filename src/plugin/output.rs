@@ -6,9 +6,7 @@ use serde::de::IgnoredAny;
 
 use super::limits::{HEADER_BYTES_MAX, HEADERS_MAX, Limit};
 use super::run::{Outcome, Output, RunError};
-use crate::model::limits::{
-    EVENT_TYPE_BYTES_MAX, OUTPUTS_MAX, PAYLOAD_BYTES_MAX, PAYLOAD_DEPTH_MAX,
-};
+use crate::model::limits::{EVENT_TYPE_BYTES_MAX, OUTPUTS_MAX, PAYLOAD_DEPTH_MAX};
 
 /// Headers that a plugin may set, besides those that begin with [`HEADER_PREFIXES`].
 const HEADERS_ALLOWED: &[&str] = &[
@@ -39,8 +37,11 @@ pub(super) struct RawOutput {
     pub headers: Vec<(String, String)>,
 }
 
-/// Checks all outputs of a run.
-pub(super) fn check(outputs: Vec<RawOutput>) -> Result<Outcome, RunError> {
+/// Checks all outputs of a run, whose payloads may have `payload_bytes_max` bytes each.
+pub(super) fn check(
+    outputs: Vec<RawOutput>,
+    payload_bytes_max: usize,
+) -> Result<Outcome, RunError> {
     if outputs.len() > OUTPUTS_MAX {
         return Err(RunError::LimitExceeded(Limit::Outputs {
             count: outputs.len(),
@@ -49,15 +50,19 @@ pub(super) fn check(outputs: Vec<RawOutput>) -> Result<Outcome, RunError> {
     outputs
         .into_iter()
         .enumerate()
-        .map(|(no, output)| check_one(no, output))
+        .map(|(no, output)| check_one(no, output, payload_bytes_max))
         .collect::<Result<_, _>>()
         .map(Outcome::Emit)
 }
 
-fn check_one(no: usize, raw: RawOutput) -> Result<Output, RunError> {
+fn check_one(no: usize, raw: RawOutput, bytes_max: usize) -> Result<Output, RunError> {
     let bytes = raw.data.len();
-    if bytes > PAYLOAD_BYTES_MAX {
-        return Err(RunError::LimitExceeded(Limit::OutputBytes { no, bytes }));
+    if bytes > bytes_max {
+        return Err(RunError::LimitExceeded(Limit::OutputBytes {
+            no,
+            bytes,
+            bytes_max,
+        }));
     }
     let bad = |why: String| RunError::BadOutput {
         why: format!("output {no} (from 0): {why}"),
@@ -174,11 +179,12 @@ mod tests {
     use super::*;
 
     fn with_header(name: &str, value: &str) -> Result<Outcome, RunError> {
-        check(vec![RawOutput {
+        let output = RawOutput {
             data: "1".into(),
             event_type: None,
             headers: vec![(name.into(), value.into())],
-        }])
+        };
+        check(vec![output], 1)
     }
 
     #[test]
@@ -262,7 +268,7 @@ mod tests {
                 event_type: None,
                 headers: vec![],
             }];
-            assert_eq!(check(outputs).is_ok(), fits, "{data}");
+            assert_eq!(check(outputs, 100).is_ok(), fits, "{data}");
         }
     }
 

@@ -21,9 +21,9 @@ pub struct Event<'a> {
     pub id: &'a str,
     /// The event's type.
     pub event_type: &'a str,
-    /// When it was accepted: RFC 3339, UTC, milliseconds.
+    /// When it happened, as its sender said, else when it was accepted: RFC 3339, UTC, milliseconds.
     pub timestamp: &'a str,
-    /// Who sent it; empty if unknown.
+    /// By which way it came in, such as `api`.
     pub source: &'a str,
     /// The payload: valid JSON, which the caller has checked.
     pub data: &'a str,

@@ -66,7 +66,7 @@ impl Adapter {
         let raw = instance
             .throwbar_plugin_transform()
             .call_describe(&mut *store)?;
-        Ok(description(raw))
+        Ok(description(raw, store.data().payload_bytes_max))
     }
 
     /// Runs a fresh instance.
@@ -92,14 +92,18 @@ impl Adapter {
         let raw = instance
             .throwbar_plugin_transform()
             .call_run(&mut *store, context, event)?;
-        Ok(outcome(raw))
+        Ok(outcome(raw, store.data().payload_bytes_max))
     }
 }
 
-fn outcome(raw: Result<types::Outcome, types::Error>) -> Result<Outcome, RunError> {
+fn outcome(
+    raw: Result<types::Outcome, types::Error>,
+    payload_bytes_max: usize,
+) -> Result<Outcome, RunError> {
     match raw {
         Ok(types::Outcome::Emit(outputs)) => {
-            output::check(outputs.into_iter().map(raw_output).collect())
+            let outputs = outputs.into_iter().map(raw_output).collect();
+            output::check(outputs, payload_bytes_max)
         }
         Ok(types::Outcome::Drop(reason)) => Ok(Outcome::Drop(reason)),
         Err(types::Error::InvalidEvent(why)) => Err(RunError::InvalidEvent(why)),
@@ -121,11 +125,11 @@ fn raw_output(output: types::Output) -> RawOutput {
 }
 
 /// An error means that a vector expects an output that no plugin may return.
-fn description(raw: types::Description) -> Result<Description, RunError> {
+fn description(raw: types::Description, payload_bytes_max: usize) -> Result<Description, RunError> {
     let vectors = raw
         .vectors
         .into_iter()
-        .map(vector)
+        .map(|raw| vector(raw, payload_bytes_max))
         .collect::<Result<_, _>>()?;
     Ok(Description {
         name: raw.name,
@@ -137,8 +141,8 @@ fn description(raw: types::Description) -> Result<Description, RunError> {
     })
 }
 
-fn vector(raw: types::Vector) -> Result<Vector, RunError> {
-    let expected = outcome(raw.expected);
+fn vector(raw: types::Vector, payload_bytes_max: usize) -> Result<Vector, RunError> {
+    let expected = outcome(raw.expected, payload_bytes_max);
     if let Err(error @ (RunError::LimitExceeded(_) | RunError::BadOutput { .. })) = expected {
         return Err(error);
     }

@@ -96,12 +96,6 @@ impl RetryPolicy {
         self.delays_ms().iter().copied()
     }
 
-    /// How many attempts there are in all.
-    pub fn attempts_max(&self) -> NonZeroU16 {
-        let delays = u16::try_from(self.delays_ms().len()).unwrap_or(u16::MAX);
-        NonZeroU16::MIN.saturating_add(delays)
-    }
-
     /// How much of a delay is added to it at most, in percent.
     pub fn jitter_pct(&self) -> u8 {
         match self {
@@ -186,7 +180,6 @@ mod tests {
             .map(|ms| ms / HOUR_MS)
             .collect();
         assert_eq!(whole_hours, hours);
-        assert_eq!(RetryPolicy::EightStep.attempts_max().get(), 8);
         assert_eq!(
             RetryPolicy::EightStep.next(no(9), START, Advice::default()),
             None
@@ -206,7 +199,6 @@ mod tests {
     fn own_delays_make_one_attempt_more_than_there_are() {
         let policy = RetryPolicy::own(vec![200, 400], 0).expect("valid");
         assert_eq!(story(&policy), [0, 200, 600]);
-        assert_eq!(policy.attempts_max().get(), 3);
         let once = RetryPolicy::own(Vec::new(), 0).expect("no delay is one attempt");
         assert_eq!(story(&once), [0]);
     }

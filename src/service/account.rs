@@ -16,7 +16,7 @@ use crate::vault::random;
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewAccount {
-    /// For people.
+    /// A name for people to recognise it by.
     pub name: String,
     /// What your own system calls it; unique. It can be used wherever the id can.
     pub uid: Option<String>,
@@ -33,12 +33,12 @@ pub struct AccountPatch {
 /// An account as the operator sees it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct AccountView {
-    /// Its id.
+    /// The account's id.
     #[schema(value_type = String, example = "acc_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: AccountId,
     /// What its owner's own system calls it.
     pub uid: Option<String>,
-    /// For people.
+    /// A name for people to recognise it by.
     pub name: String,
     /// The integration switch.
     pub enabled: bool,
@@ -170,7 +170,7 @@ impl Service {
         if let Some(enabled) = patch.enabled {
             self.inner
                 .store
-                .switch_account(who.account(), enabled)
+                .switch_account(who.account(), enabled.into())
                 .await?;
             tracing::info!(account.id = %who.account(), key.id = %who.key(), enabled, "the account's integration was switched");
         }

@@ -13,7 +13,7 @@ use crate::vault::{ApiKey, random};
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewApiKey {
-    /// For people.
+    /// A name for people to recognise it by.
     pub name: String,
     /// What it may do; at least one.
     pub scopes: Vec<Scope>,
@@ -22,10 +22,10 @@ pub struct NewApiKey {
 /// A key, without its text.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ApiKeyView {
-    /// Its id.
+    /// The key's id.
     #[schema(value_type = String, example = "key_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: ApiKeyId,
-    /// For people.
+    /// A name for people to recognise it by.
     pub name: String,
     /// What it may do.
     pub scopes: Vec<Scope>,
@@ -48,13 +48,13 @@ impl From<store::ApiKey> for ApiKeyView {
 /// A key that was just made.
 #[derive(Serialize, ToSchema)]
 pub struct NewApiKeyView {
-    /// Its id.
+    /// The key's id.
     #[schema(value_type = String, example = "key_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: ApiKeyId,
     /// The key itself, shown this once.
     #[schema(example = "tb_…")]
     pub key: String,
-    /// For people.
+    /// A name for people to recognise it by.
     pub name: String,
     /// What it may do.
     pub scopes: Vec<Scope>,

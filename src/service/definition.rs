@@ -10,7 +10,7 @@ use super::endpoint::owned_endpoint;
 use super::{Error, Service, check, subscribe};
 use crate::automation::{Action, Condition, Pattern, Trigger};
 use crate::model::limits::{ACTIONS_MAX, DELIVERIES_PER_EVALUATION_MAX, OUTPUTS_MAX};
-use crate::model::{AccountId, AutomationId, EndpointId, Timestamp};
+use crate::model::{AccountId, AutomationId, EndpointId, Timestamp, counted};
 use crate::outbound::Target;
 use crate::store;
 
@@ -103,7 +103,8 @@ pub(super) fn fits(transforms: usize, actions: usize) -> Result<(), Error> {
     let actions_max = actions_max.min(ACTIONS_MAX);
     if actions > actions_max {
         let why = format!(
-            "there are {actions} actions: with {transforms} transforms {actions_max} at most"
+            "there are {actions} actions: with {} {actions_max} at most",
+            counted(transforms, "transform")
         );
         return Err(Error::field("/actions", why));
     }

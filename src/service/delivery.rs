@@ -32,7 +32,7 @@ pub struct DeliveryQuery {
 /// One body that must reach one endpoint.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DeliveryView {
-    /// Its id.
+    /// The delivery's id.
     #[schema(value_type = String, example = "dlv_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: DeliveryId,
     /// Its event.
@@ -69,7 +69,7 @@ pub struct DeliveryView {
 /// One HTTP request for a delivery, and what came back.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AttemptView {
-    /// Its id.
+    /// The attempt's id.
     #[schema(value_type = String, example = "att_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: AttemptId,
     /// Its number within the delivery, from 1.

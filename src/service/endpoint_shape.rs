@@ -20,7 +20,7 @@ pub struct NewEndpoint {
     /// Where requests are sent.
     #[schema(example = "https://example.com/hook")]
     pub url: String,
-    /// For people; the URL's host, if left out.
+    /// A name for people to recognise it by; the URL's host, if left out.
     pub name: Option<String>,
     /// What its own subscription names; all, if left out.
     pub subscribe: Option<Subscribe>,
@@ -45,7 +45,7 @@ pub struct NewEndpoint {
 pub struct EndpointPatch {
     /// Where requests are sent.
     pub url: Option<String>,
-    /// For people.
+    /// A name for people to recognise it by.
     pub name: Option<String>,
     /// What its own subscription names.
     pub subscribe: Option<Subscribe>,
@@ -66,10 +66,10 @@ pub struct EndpointPatch {
 /// An endpoint.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EndpointView {
-    /// Its id.
+    /// The endpoint's id.
     #[schema(value_type = String, example = "ep_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: EndpointId,
-    /// For people.
+    /// A name for people to recognise it by.
     pub name: String,
     /// Where requests are sent.
     pub url: String,

@@ -14,7 +14,7 @@ use crate::store::{self, EventFilter};
 /// An event in a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EventSummary {
-    /// Its id.
+    /// The event's id.
     #[schema(value_type = String, example = "evt_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: EventId,
     /// Its type.
@@ -33,7 +33,7 @@ pub struct EventSummary {
 /// An event.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EventView {
-    /// Its id.
+    /// The event's id.
     #[schema(value_type = String, example = "evt_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: EventId,
     /// Its type.
@@ -65,7 +65,8 @@ pub enum EventState {
     InInbox,
     /// Every automation has looked at it, and its deliveries are made.
     Planned,
-    /// Its evaluation could not be stored; the operator must look at it.
+    /// It will not be evaluated: its evaluation could not be stored or ended a node three times, or its
+    /// payload or account is missing. The operator must look at it.
     SetAside,
 }
 

@@ -20,7 +20,7 @@ use crate::store::EventTypeEntry;
 pub struct NewEventType {
     /// Such as `deal.stage.changed`.
     pub name: String,
-    /// For people.
+    /// What it means, for people who choose among event types.
     #[serde(default)]
     pub description: String,
     /// Which heading it stands under.
@@ -34,7 +34,7 @@ pub struct NewEventType {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventTypePatch {
-    /// For people.
+    /// What it means, for people who choose among event types.
     pub description: Option<String>,
     /// Which heading it stands under; null: none.
     #[serde(default, deserialize_with = "nullable")]
@@ -51,7 +51,7 @@ pub struct EventTypePatch {
 pub struct EventTypeView {
     /// Such as `deal.stage.changed`.
     pub name: String,
-    /// For people.
+    /// What it means, for people who choose among event types.
     pub description: String,
     /// Which heading it stands under.
     pub group: Option<String>,

@@ -18,7 +18,7 @@ pub struct PageRequest {
     pub cursor: Option<String>,
 }
 
-/// One page of a list, newest first.
+/// One page of a list, in the order of the list.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Listed<T> {
     /// The rows.

@@ -21,7 +21,7 @@ const NAME_BYTES_MAX: usize = 64;
 /// A plugin with its newest version.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PluginView {
-    /// Its id.
+    /// The plugin's id.
     #[schema(value_type = String, example = "plg_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: PluginId,
     /// What automations call it.

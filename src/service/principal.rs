@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Error, Service};
-use crate::model::{AccountId, ApiKeyId};
+use crate::model::{AccountId, ApiKeyId, words};
 use crate::vault::ApiKeyHash;
 
 /// How long a key is taken for what it was: as long may a revocation on another node be unknown here.
@@ -47,21 +47,19 @@ pub enum Scope {
     Read,
 }
 
-impl Scope {
-    /// The word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Admin => "admin",
-            Self::Author => "author",
-            Self::Send => "send",
-            Self::Read => "read",
-        }
-    }
+words!(Scope {
+    Admin = "admin",
+    Author = "author",
+    Send = "send",
+    Read = "read",
+});
 
+impl Scope {
     /// The scopes of a stored key.
     pub(super) fn from_words(words: &str) -> Vec<Self> {
-        [Self::Admin, Self::Author, Self::Send, Self::Read]
-            .into_iter()
+        Self::ALL
+            .iter()
+            .copied()
             .filter(|scope| words.split(' ').any(|word| word == scope.as_str()))
             .collect()
     }

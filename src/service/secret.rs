@@ -30,7 +30,7 @@ pub struct Rotation {
 /// A secret, without its value.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SecretView {
-    /// Its id.
+    /// The secret's id.
     #[schema(value_type = String, example = "sec_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: SecretId,
     /// When it was made.
@@ -44,7 +44,7 @@ pub struct SecretView {
 /// A secret with its value.
 #[derive(Serialize, ToSchema)]
 pub struct WholeSecretView {
-    /// Its id.
+    /// The secret's id.
     #[schema(value_type = String, example = "sec_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: SecretId,
     /// The secret.

@@ -1,6 +1,8 @@
 //! What a check of a signature found, as values: one finding a step, in order, each with a
 //! sentence for a person.
 
+use crate::model::words;
+
 /// The part of the check that a finding belongs to, in the order they are done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
@@ -14,17 +16,12 @@ pub enum Step {
     Signature,
 }
 
-impl Step {
-    /// The word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Headers => "headers",
-            Self::Timestamp => "timestamp",
-            Self::Secret => "secret",
-            Self::Signature => "signature",
-        }
-    }
-}
+words!(Step {
+    Headers = "headers",
+    Timestamp = "timestamp",
+    Secret = "secret",
+    Signature = "signature",
+});
 
 /// What a finding means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,16 +34,11 @@ pub enum Outcome {
     Hint,
 }
 
-impl Outcome {
-    /// The word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Passed => "passed",
-            Self::Failed => "failed",
-            Self::Hint => "hint",
-        }
-    }
-}
+words!(Outcome {
+    Passed = "passed",
+    Failed = "failed",
+    Hint = "hint",
+});
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use super::key::{EndpointSecret, SigningKey};
 use super::report::{Report, Step};
 use super::sign::{FAMILIES, Family};
 use super::{Scheme, SignatureHeader};
-use crate::model::Timestamp;
+use crate::model::{Timestamp, counted};
 
 /// How far a signed time may be from now, either way, unless said otherwise: what the Standard
 /// Webhooks libraries allow.
@@ -118,7 +118,10 @@ fn verify_standard(check: &Check<'_>, report: &mut Report) {
     let expected = presented.mac(&secret.signing_key(), check.body);
     let count = presented.signatures_v1().len();
     if let Some(place) = presented.position_of(expected) {
-        let text = format!("Signature {place} of {count} matches.");
+        let text = match count {
+            1 => "The signature matches.".to_owned(),
+            count => format!("Signature {place} of {count} matches."),
+        };
         return report.passed(Step::Signature, text);
     }
     if count == 0 {
@@ -133,10 +136,13 @@ fn verify_standard(check: &Check<'_>, report: &mut Report) {
         );
         report.failed(Step::Signature, text);
     } else {
+        let none = match count {
+            1 => "The signature does not match".to_owned(),
+            count => format!("None of {count} signatures matches"),
+        };
         let text = format!(
-            "None of {count} signatures matches. For id, timestamp and these {} bytes of body it \
-             would be v1,{}",
-            check.body.len(),
+            "{none}. For id, timestamp and these {} of body it would be v1,{}",
+            counted(check.body.len(), "byte"),
             STANDARD.encode(expected)
         );
         report.failed(Step::Signature, text);
@@ -150,7 +156,7 @@ fn find_headers<'a>(headers: &'a HeaderMap, report: &mut Report) -> Option<Prese
         .iter()
         .find(|family| headers.contains_key(&family.signature))
     else {
-        let text = "There is neither a webhook-signature nor an svix-signature header.";
+        let text = "There is neither a webhook-signature nor a svix-signature header.";
         report.failed(Step::Headers, text);
         hints::on_missing_headers(headers, report);
         return None;
@@ -254,7 +260,10 @@ fn verify_body_hmac(check: &Check<'_>, header: &SignatureHeader, report: &mut Re
     }
     report.passed(
         Step::Secret,
-        format!("The key's {} bytes of text are used.", check.secret.len()),
+        format!(
+            "The key's text is used: {}.",
+            counted(check.secret.len(), "byte")
+        ),
     );
     let key = SigningKey::from_bytes(check.secret.as_bytes());
     let expected = hex::encode(key.mac(&[check.body]));
@@ -262,8 +271,8 @@ fn verify_body_hmac(check: &Check<'_>, header: &SignatureHeader, report: &mut Re
         return report.passed(Step::Signature, "The signature matches.");
     }
     let text = format!(
-        "The signature does not match. For these {} bytes of body it would be {expected}",
-        check.body.len()
+        "The signature does not match. For these {} of body it would be {expected}",
+        counted(check.body.len(), "byte")
     );
     report.failed(Step::Signature, text);
     hints::on_body_hmac(check, sent, report);

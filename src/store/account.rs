@@ -54,6 +54,22 @@ pub struct NewAccount {
     pub created_at: Timestamp,
 }
 
+/// What an account's integration switch is turned to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    /// Deliveries go out.
+    On,
+    /// Deliveries are held.
+    Off,
+}
+
+impl From<bool> for Switch {
+    /// Whether the account is to be enabled.
+    fn from(enabled: bool) -> Self {
+        if enabled { Self::On } else { Self::Off }
+    }
+}
+
 const COLUMNS: &str = "id, uid, name, revision, enabled, signing_key, created_at_ms";
 
 impl Store {
@@ -104,13 +120,13 @@ impl Store {
     }
 
     /// Switches the account's deliveries on or off. Whether the account exists.
-    pub async fn switch_account(&self, id: AccountId, enabled: bool) -> Result<bool, Error> {
+    pub async fn switch_account(&self, id: AccountId, to: Switch) -> Result<bool, Error> {
         let mut tx = self.begin().await?;
         let raised: Vec<(i64,)> = tx
             .fetch(
                 "UPDATE accounts SET enabled = $2, revision = revision + 1 WHERE id = $1
                  RETURNING revision",
-                args![id, enabled],
+                args![id, to == Switch::On],
             )
             .await?;
         for (revision,) in &raised {

@@ -95,8 +95,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// The key with this hash, revoked or not. The one read that no account bounds: it finds out
-    /// which account is asking.
+    /// The key with this hash, revoked or not. No account bounds it: it finds out which one is asking.
     pub async fn api_key_by_hash(&self, hash: [u8; 32]) -> Result<Option<ApiKey>, Error> {
         self.fetch_optional(
             &format!("SELECT {COLUMNS} FROM api_keys WHERE hash = $1"),
@@ -105,7 +104,7 @@ impl Store {
         .await
     }
 
-    /// Whether any operator key that works exists.
+    /// Whether any operator key that works exists. Operator keys are no account's.
     pub async fn has_operator_key(&self) -> Result<bool, Error> {
         let found: Option<(i64,)> = self
             .fetch_optional(

@@ -87,8 +87,8 @@ impl Store {
             .await
     }
 
-    /// The packed evaluations of an event, JSON; `None` while it is not planned, or if no
-    /// automation was a candidate.
+    /// The packed evaluations of an event, a JSON array, which is empty if no automation was a
+    /// candidate; `None` as long as it is not planned, and for ever if it was set aside.
     pub async fn verdicts(
         &self,
         account: AccountId,
@@ -103,7 +103,8 @@ impl Store {
         Ok(found.map(|row| row.0))
     }
 
-    /// Why an event was set aside, if it was; the outer `None`: it is not in the inbox.
+    /// Why an event in the inbox was set aside; the inner `None`: it was not, and waits to be
+    /// evaluated. The outer `None`: it is not in the inbox, because it was planned or is not there.
     pub async fn inbox_state(
         &self,
         account: AccountId,

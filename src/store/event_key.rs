@@ -63,7 +63,7 @@ pub(super) async fn claim(
             .iter()
             .find_map(|key| owners.get(&name(event, key)).cloned());
         if let Some((first, hash)) = owner {
-            repeats.insert(event.id, answer(first, hash == event.body_hash));
+            repeats.insert(event.id, answer(event, (first, hash)));
             continue;
         }
         for key in &event.keys {
@@ -79,8 +79,9 @@ fn name(event: &NewEvent, key: &NewKey) -> (AccountId, &'static str, String) {
     (event.account, key.kind, key.key.clone())
 }
 
-fn answer(first: EventId, same_body: bool) -> Accepted {
-    if same_body {
+/// What `event` is beside the one that has its key, whose body has this hash.
+fn answer(event: &NewEvent, (first, hash): (EventId, Vec<u8>)) -> Accepted {
+    if hash == event.body_hash {
         Accepted::Same { event: first }
     } else {
         Accepted::Conflict { event: first }

@@ -1,8 +1,17 @@
 //! Floor 2: everything SQL, on SQLite and on PostgreSQL.
 //!
 //! A method is one fact and one transaction; no transaction is open while a plugin or the
-//! network runs. Every method takes the account. What differs between the engines is in
-//! `backend.rs`; everything else is one body of SQL for both.
+//! network runs. What belongs to an account is read and written with the account: as an argument, or
+//! with each row that is written. Three kinds of methods are not bounded by one, because they come
+//! before it or go over all of them:
+//!
+//! - who is asking: [`Store::api_key_by_hash`] finds out which account a key is for, and
+//!   [`Store::has_operator_key`] whether there is a key of none;
+//! - the operator's: accounts themselves, operator keys, and the seals that prove the master key;
+//! - a node's own: its life and those of others, the batches it writes, and what it takes over from
+//!   the inbox and the due deliveries of everybody.
+//!
+//! What differs between the engines is in `backend.rs`; everything else is one body of SQL for both.
 //!
 //! Every writing transaction of a node begins by reading the incarnation that it writes for
 //! `FOR SHARE` (the fence): once somebody has declared it dead, it writes nothing more.
@@ -50,7 +59,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 
 pub use accept::{Accepted, NewEvent, NewKey};
-pub use account::{Account, NewAccount};
+pub use account::{Account, NewAccount, Switch};
 pub use api_key::{ApiKey, NewApiKey};
 pub use automation::{Automation, AutomationVersion, NewAutomation, Publication};
 pub use batch::{Batch, BatchOutcome};

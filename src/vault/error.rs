@@ -8,14 +8,14 @@ pub enum Error {
     /// A text that is no master key.
     #[error(
         "line {line} of the master key is not 32 bytes in base64; \
-         `openssl rand -base64 32` makes a key"
+         `throwbar key master` makes a key"
     )]
     MasterKeyText {
         /// Which line of the text, from 1.
         line: usize,
     },
     /// A text without any master key.
-    #[error("there is no master key in the text; `openssl rand -base64 32` makes one")]
+    #[error("there is no master key in the text; `throwbar key master` makes one")]
     MasterKeyMissing,
     /// A file that is neither 32 bytes nor text.
     #[error("the master key is neither exactly 32 bytes nor a text with base64 in it")]

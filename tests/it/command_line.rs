@@ -114,7 +114,13 @@ fn what_fails_says_why_and_what_to_do() {
             &["--key", "tb_k"],
             "no event\n",
             1,
-            "line 1: expected ident",
+            "line 1: it is not JSON: expected ident",
+        ),
+        (
+            &["--key", "tb_k", "--account", "a\nb"],
+            "",
+            1,
+            "--account 'a\\nb' is not the id or uid of an account",
         ),
         (&["--key", "tb_k", "--data", "{}"], "", 2, "--type"),
     ] {

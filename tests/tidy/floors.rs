@@ -3,7 +3,8 @@
 use crate::Fault;
 use crate::source::{Source, Word};
 
-/// Floor 0 first. `src/lib.rs` shows the same to a reader.
+/// Floor 0 first. Rooms that are not built yet have their floor already; `src/lib.rs` shows those that
+/// are.
 const FLOORS: [&[&str]; 10] = [
     &["model"],
     &[

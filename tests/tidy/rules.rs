@@ -1,4 +1,5 @@
-//! The rules about one file at a time: its length, its opening, its names, its leftovers.
+//! The rules about one file at a time: its length, its opening, its names, its leftovers, and what
+//! its functions take.
 
 use crate::Fault;
 use crate::floors;
@@ -116,7 +117,7 @@ fn in_attribute(before: &str) -> bool {
         .is_some_and(|open| !before[open..].contains(']'))
 }
 
-/// HTTP statuses are known to the doors and to the way out; below them a missing row is no 404.
+/// `StatusCode` is named by the doors and by the way out; between them a missing row is no 404.
 pub fn statuses(source: &Source) -> Vec<Fault> {
     let Some(room) = floors::room(&source.path) else {
         return Vec::new();
@@ -134,12 +135,81 @@ pub fn statuses(source: &Source) -> Vec<Fault> {
         .collect()
 }
 
+/// A call says nothing with `true`. One `bool` alone is a conversion into something that does, such
+/// as `From`, and serde's visitors are told one.
+pub fn flags(source: &Source) -> Vec<Fault> {
+    if !source.path.starts_with("src/") {
+        return Vec::new();
+    }
+    let mut faults = Vec::new();
+    for pair in source.words().windows(2) {
+        let [keyword, name] = [pair[0], pair[1]];
+        if keyword.text != "fn" || name.text.starts_with("visit_") {
+            continue;
+        }
+        let parameters = parameters(&source.code[name.at + name.text.len()..]);
+        if parameters.len() > 1
+            && let Some(parameter) = parameters.iter().find(|parameter| is_flag(parameter))
+        {
+            let remedy = format!(
+                "`{}` takes `{}`: take an enum that says what is meant, or make two functions of it",
+                name.text,
+                parameter.trim()
+            );
+            faults.push(Fault::new(&source.path, source.line_no(name.at), remedy));
+        }
+    }
+    faults
+}
+
+fn is_flag(parameter: &str) -> bool {
+    let of_type = parameter.split_once(':').map(|(_, of_type)| of_type.trim());
+    matches!(of_type, Some("bool" | "&bool" | "Option<bool>"))
+}
+
+/// The parameters of a function, from the code after its name.
+fn parameters(code: &str) -> Vec<&str> {
+    let (mut open, mut start) = (0_usize, None);
+    let mut found = Vec::new();
+    let mut before = ' ';
+    for (at, letter) in code.char_indices() {
+        // `->` closes nothing.
+        let arrow = letter == '>' && before == '-';
+        before = letter;
+        match letter {
+            '(' | '<' | '[' | '{' => {
+                open += 1;
+                if letter == '(' && open == 1 {
+                    start = Some(at + 1);
+                }
+            }
+            ')' | '>' | ']' | '}' if !arrow => {
+                open = open.saturating_sub(1);
+                if open == 0
+                    && let Some(from) = start
+                {
+                    found.push(&code[from..at]);
+                    break;
+                }
+            }
+            ',' if open == 1 => {
+                if let Some(from) = start.replace(at + 1) {
+                    found.push(&code[from..at]);
+                }
+            }
+            _ => {}
+        }
+    }
+    found.retain(|parameter| !parameter.trim().is_empty());
+    found
+}
+
 #[test]
 fn each_rule_catches_what_it_is_there_for() {
     type Rule = fn(&Source) -> Vec<Fault>;
     let long = "//! A file.\n".repeat(401);
     let reasoned = format!("//! Length: one table.\n{long}");
-    let cases: [(Rule, &str, &str, usize); 21] = [
+    let cases: [(Rule, &str, &str, usize); 29] = [
         (length, "src/a.rs", &long, 1),
         (length, "src/a.rs", &reasoned, 0),
         (opening, "src/a.rs", "use std::fmt;\n", 1),
@@ -201,6 +271,34 @@ fn each_rule_catches_what_it_is_there_for() {
         (statuses, "src/outbound/mod.rs", "use http::StatusCode;", 0),
         (statuses, "src/api/problem.rs", "use http::StatusCode;", 0),
         (statuses, "tests/it/main.rs", "use http::StatusCode;", 0),
+        (flags, "src/a.rs", "fn f(&self, quiet: bool) {}", 1),
+        (
+            flags,
+            "src/a.rs",
+            "fn f<T: Fn(u8, bool) -> u8>(\n    a: T,\n    quiet: Option<bool>,\n) {}",
+            1,
+        ),
+        (flags, "src/a.rs", "fn from(enabled: bool) -> Self {}", 0),
+        (
+            flags,
+            "src/a.rs",
+            "fn f(a: impl Fn(&str, bool) -> bool, b: u8) -> bool {}",
+            0,
+        ),
+        (
+            flags,
+            "src/a.rs",
+            "fn f(&self) { let (a, b): (u8, bool) = g(); }",
+            0,
+        ),
+        (
+            flags,
+            "src/a.rs",
+            "fn visit_bool<E>(self, value: bool) {}",
+            0,
+        ),
+        (flags, "src/a.rs", "struct A { quiet: bool }", 0),
+        (flags, "tests/a.rs", "fn f(a: u8, quiet: bool) {}", 0),
     ];
     for (rule, path, text, faults) in cases {
         let found = rule(&Source::new(path, text.to_owned()));

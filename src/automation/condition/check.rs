@@ -18,6 +18,7 @@ use super::fault::Steps;
 use super::function::Function;
 use super::nesting;
 use super::value::Value;
+use crate::model::counted;
 use crate::model::limits::CONDITION_BYTES_MAX;
 
 /// Most entries of a list that is written out.
@@ -177,10 +178,7 @@ impl Checker<'_> {
     fn select(&mut self, node: &IdedExpr, select: &SelectExpr) -> Result<Expression> {
         let shadowed = self.variable.as_deref() == Some("event");
         if !shadowed && matches!(&select.operand.expr, Expr::Ident(name) if name == "event") {
-            let root = Root::ALL
-                .into_iter()
-                .find(|root| root.as_str() == select.field);
-            return root
+            return Root::from_word(&select.field)
                 .map(Expression::Root)
                 .ok_or_else(|| ConditionError::UnknownName {
                     at: self.at(node),
@@ -327,7 +325,10 @@ impl Checker<'_> {
         if arguments.len() < fewest || arguments.len() > most {
             return self.unsupported(
                 node,
-                format!("{name}() has {} arguments, needs {fewest}", arguments.len()),
+                format!(
+                    "{name}() has {}, needs {fewest}",
+                    counted(arguments.len(), "argument")
+                ),
             );
         }
         let arguments: Vec<_> = arguments
@@ -367,9 +368,10 @@ impl Checker<'_> {
 
 /// What may be asked of an event, for messages.
 pub(super) fn roots() -> String {
-    Root::ALL
-        .map(|root| format!("event.{}", root.as_str()))
-        .join(", ")
+    let named = Root::ALL
+        .iter()
+        .map(|root| format!("event.{}", root.as_str()));
+    named.collect::<Vec<_>>().join(", ")
 }
 
 fn comparison(name: &str) -> Option<Comparison> {

@@ -8,6 +8,7 @@ use std::fmt;
 
 use super::function::Function;
 use super::value::{self, Value};
+use crate::model::words;
 
 /// A node of a checked condition.
 #[derive(Debug, Clone)]
@@ -48,25 +49,13 @@ pub(super) enum Root {
     Payload,
 }
 
-impl Root {
-    pub(super) const ALL: [Self; 5] = [
-        Self::Id,
-        Self::Type,
-        Self::Timestamp,
-        Self::Source,
-        Self::Payload,
-    ];
-
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Id => "id",
-            Self::Type => "type",
-            Self::Timestamp => "timestamp",
-            Self::Source => "source",
-            Self::Payload => "data",
-        }
-    }
-}
+words!(Root {
+    Id = "id",
+    Type = "type",
+    Timestamp = "timestamp",
+    Source = "source",
+    Payload = "data",
+});
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Comparison {
@@ -78,18 +67,16 @@ pub(super) enum Comparison {
     AtLeast,
 }
 
-impl Comparison {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Equal => "==",
-            Self::NotEqual => "!=",
-            Self::Less => "<",
-            Self::AtMost => "<=",
-            Self::Greater => ">",
-            Self::AtLeast => ">=",
-        }
-    }
+words!(Comparison {
+    Equal = "==",
+    NotEqual = "!=",
+    Less = "<",
+    AtMost = "<=",
+    Greater = ">",
+    AtLeast = ">=",
+});
 
+impl Comparison {
     /// The comparison that holds when this one does not.
     pub(super) fn opposite(self) -> Self {
         match self {
@@ -123,17 +110,13 @@ pub(super) enum Operator {
     Remainder,
 }
 
-impl Operator {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Add => "+",
-            Self::Subtract => "-",
-            Self::Multiply => "*",
-            Self::Divide => "/",
-            Self::Remainder => "%",
-        }
-    }
-}
+words!(Operator {
+    Add = "+",
+    Subtract = "-",
+    Multiply = "*",
+    Divide = "/",
+    Remainder = "%",
+});
 
 /// `entries.all(variable, body)` and its sisters.
 #[derive(Debug, Clone)]
@@ -153,26 +136,20 @@ pub(super) enum LoopKind {
     Map,
 }
 
-impl LoopKind {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::All => "all",
-            Self::Exists => "exists",
-            Self::ExistsOne => "exists_one",
-            Self::Filter => "filter",
-            Self::Map => "map",
-        }
-    }
+words!(LoopKind {
+    All = "all",
+    Exists = "exists",
+    ExistsOne = "exists_one",
+    Filter = "filter",
+    Map = "map",
+});
 
+impl LoopKind {
     pub(super) fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "all" => Self::All,
-            "exists" => Self::Exists,
-            "exists_one" | "existsOne" => Self::ExistsOne,
-            "filter" => Self::Filter,
-            "map" => Self::Map,
-            _ => return None,
-        })
+        match name {
+            "existsOne" => Some(Self::ExistsOne),
+            _ => Self::from_word(name),
+        }
     }
 }
 

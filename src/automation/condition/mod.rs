@@ -2,8 +2,8 @@
 //! values that decided.
 //!
 //! # The language
-//! A condition asks about `event.id`, `event.type`, `event.timestamp` (a time), `event.source`
-//! and `event.data` (the payload), with:
+//! `docs/conditions.md` tells it to authors, with examples. A condition asks about `event.id`,
+//! `event.type`, `event.timestamp` (a time), `event.source` and `event.data` (the payload), with:
 //! - `== != < <= > >=`, `in`, `&& || !`, `? :`, `+ - * / %`, fields, `["field"]`, `[index]`;
 //! - `has(event.data.amount)`: whether the field is there, `null` or not;
 //! - `list.all(x, …)`, `.exists`, `.exists_one`, `.filter`, `.map`: over at most 1000 entries, not
@@ -37,6 +37,8 @@ mod explain;
 mod expression;
 mod fault;
 mod function;
+#[cfg(test)]
+mod guide;
 mod json;
 mod loops;
 mod nesting;

@@ -48,7 +48,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("contains('a', 'b')", "contains is called as x.contains(…)"),
     (
         "event.data.a.contains()",
-        "contains() has 1 arguments, needs 2",
+        "contains() has 1 argument, needs 2",
     ),
     (
         "timestamp('yesterday') < event.timestamp",

@@ -46,7 +46,8 @@ impl<'a> EventView<'a> {
     }
 
     /// Whether a condition has looked into the payload.
-    pub fn was_read(&self) -> bool {
+    #[cfg(test)]
+    pub(super) fn was_read(&self) -> bool {
         self.json.get().is_some()
     }
 

@@ -90,7 +90,7 @@ impl Company {
             .await
             .context("no account")?;
         let account = text(&made, "id")?;
-        let door = operator.as_account(&account);
+        let door = operator.as_account(&account)?;
         let mut company = Self {
             door,
             account,

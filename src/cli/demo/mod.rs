@@ -46,10 +46,10 @@ const UNTOLD_MAX: usize = 1000;
     else did; 3, the answer is no."
 )]
 pub(super) struct DemoOptions {
-    /// Send a fixed number of events, check everything that must follow from them, and end.
+    /// Send a fixed number of events, check everything that must follow from them, and exit.
     #[arg(long)]
     once: bool,
-    /// How many.
+    /// How many events to send; needs --once.
     #[arg(long, value_name = "N", requires = "once", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     events: u32,
     /// The address to serve on; port 0 picks a free one.

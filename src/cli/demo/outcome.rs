@@ -9,7 +9,7 @@ use super::company::{Company, Listener};
 use super::receiver::Arrival;
 use super::story::{Place, Story};
 use crate::cli::door;
-use crate::model::Clock;
+use crate::model::{Clock, counted};
 
 /// How often the record is looked at while an event is under way.
 const LOOK_EVERY_MS: i64 = 25;
@@ -226,8 +226,9 @@ pub(super) fn faults(story: &Story, outcome: &Outcome, arrivals: &Arrivals) -> V
         let (state_wrong, on_record) = on_record(outcome, place);
         if on_record != here.len() {
             fault(format!(
-                "{} requests at {path}, but {on_record} attempts on record",
-                here.len()
+                "{} at {path}, but {} on record",
+                counted(here.len(), "request"),
+                counted(on_record, "attempt")
             ));
         }
         if let Some(state) = state_wrong {

@@ -93,7 +93,7 @@ fn each_fault_is_told() {
         (
             vec![arrival(&story, 200)],
             outcome(2, "delivered"),
-            "1 requests at /crm, but 2 attempts",
+            "1 request at /crm, but 2 attempts",
         ),
         (
             vec![arrival(&story, 200)],

@@ -136,7 +136,7 @@ fn a_missing_field_is_named() {
 )]
 #[test]
 fn rebuilt_guests_behave_the_same() {
-    let Some(folder) = std::env::var_os("THROWBAR_REBUILT_COMPONENTS") else {
+    let Some(folder) = std::env::var_os("THROWBAR_TEST_REBUILT_COMPONENTS") else {
         return;
     };
     let folder = std::path::PathBuf::from(folder);

@@ -55,7 +55,7 @@ fn each_limit_is_named() {
         (
             r#"{"do":"header","name":"x-a","text":"VALUE"}"#,
             "headers",
-            "with 1 headers of 9003 bytes",
+            "with 1 header of 9003 bytes",
         ),
     ] {
         let config = config.replace("VALUE", &"v".repeat(9000));
@@ -88,6 +88,53 @@ fn what_is_just_within_the_limits_passes() {
     assert_eq!(run.usage.output_bytes, PAYLOAD_BYTES_MAX);
     let run = misbehave(r#"{"do":"log-once","text":"x","count":65520}"#);
     assert_eq!(run.usage.log_bytes, run.usage.log_bytes_max);
+}
+
+#[test]
+fn a_larger_payload_that_the_operator_allows_goes_through() {
+    const MIB: usize = 1024 * 1024;
+    let settings = Settings {
+        payload_bytes_max: MIB,
+        instances_max: 1,
+        ..Settings::default()
+    };
+    let engine = Engine::new(&settings).expect("engine");
+    let component = engine.compile(HOSTILE).expect("component");
+    let payload = format!("\"{}\"", "a".repeat(MIB - 2));
+    let passed_on = super::run(&engine, &component, r#"{"do":"emit"}"#, &payload);
+    assert_eq!(payloads(&passed_on), [payload]);
+    assert_eq!(passed_on.usage.output_bytes_max, 2 * MIB);
+    for (config, words) in [
+        (
+            r#"{"do":"huge","count":1048575}"#,
+            "of 1048577 bytes, and may return 1 MiB in each",
+        ),
+        (
+            r#"{"do":"big","count":11}"#,
+            "more than 2 MiB in all its outputs together",
+        ),
+    ] {
+        let run = super::run(&engine, &component, config, "1");
+        let error = run.result.expect_err(config);
+        assert!(error.to_string().contains(words), "{config}: {error}");
+    }
+}
+
+#[test]
+fn where_payloads_are_kept_small_descriptions_need_not_be() {
+    let settings = Settings {
+        payload_bytes_max: 1000,
+        instances_max: 1,
+        ..Settings::default()
+    };
+    let engine = Engine::new(&settings).expect("engine");
+    let component = engine.compile(HOSTILE).expect("component");
+    let run = super::run(&engine, &component, r#"{"do":"huge","count":1000}"#, "1");
+    let error = run.result.expect_err("too large");
+    assert!(
+        error.to_string().contains("may return 1000 bytes in each"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -67,23 +67,32 @@ async fn hand_back(engine: Engine) {
 }
 
 #[tokio::test]
-async fn a_retry_that_is_not_due_waits_for_the_next_start() {
+async fn a_retry_that_is_not_due_is_neither_lost_nor_made_early() {
     for engine in [Engine::Sqlite, Engine::Postgres] {
         let receiver = Receiver::start().await;
         receiver.next("/", Answer::status(500));
         let home = Home::on(engine).await;
         let node = home.start().await;
-        make_endpoint(node.caller(), &receiver.url("/"), json!("all")).await;
+        let in_an_hour = json!({"delays_ms": [3_600_000]});
+        let endpoint = json!({"url": receiver.url("/"), "retry_policy": in_an_hour});
+        let made = node.caller().post("/v1/endpoints", &endpoint).await;
+        made.expect(201);
         let event = node.caller().send_event("deal.won", "{}").await;
-        receiver.wait_for(1).await;
+        home.until("SELECT COUNT(*) FROM attempts WHERE status_code = 500", 1)
+            .await;
+        let before = attempts_of(node.caller(), &event).await;
+        assert_eq!(before[0].0["state"], "pending", "{engine:?}");
+        assert!(before[0].0["next_attempt_at"].is_string(), "{before:?}");
         node.stop().await;
 
         let node = home.start().await;
-        receiver.wait_for(2).await;
-        home.until_settled().await;
-        let deliveries = attempts_of(node.caller(), &event).await;
-        // The node may have been quick enough to try again before it stopped.
-        assert_eq!(deliveries[0].1, ["500", "204"], "{engine:?}");
+        // What is due goes out, so the node has looked at what waits.
+        let other = node.caller().send_event("deal.lost", "{}").await;
+        home.until("SELECT COUNT(*) FROM attempts WHERE status_code = 204", 1)
+            .await;
+        assert_eq!(attempts_of(node.caller(), &event).await, before);
+        assert_eq!(attempts_of(node.caller(), &other).await[0].1, ["204"]);
+        assert_eq!(receiver.requests().len(), 2, "{engine:?}");
         node.stop().await;
     }
 }

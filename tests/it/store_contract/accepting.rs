@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use throwbar::model::{AccountId, EventId};
-use throwbar::store::{Accepted, Batch, Error, EventFilter, NewEvent, NewKey};
+use throwbar::store::{Accepted, Batch, Error, EventFilter, NewEvent, NewKey, Switch};
 
 use super::{accept, somebody, write};
 use crate::support::batch;
@@ -93,7 +93,7 @@ async fn an_event_of_nobody_is_not_kept_and_its_neighbours_are() {
     on_both(async |engine| {
         let TestStore { store, .. } = &TestStore::open(engine).await;
         let own = making::account(store).await;
-        ok(store.switch_account(own, true)).await;
+        ok(store.switch_account(own, Switch::On)).await;
         let nobody = AccountId::mint(now());
         let events = vec![
             making::event(nobody, "1"),

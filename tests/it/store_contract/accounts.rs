@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use throwbar::model::{AccountId, ApiKeyId};
-use throwbar::store::{Error, EventTypeEntry, NewAccount, NewApiKey};
+use throwbar::store::{Error, EventTypeEntry, NewAccount, NewApiKey, Switch};
 
 use crate::support::making::{self, now};
 use crate::support::store::{TestStore, ok, on_both, some};
@@ -46,10 +46,10 @@ async fn an_account_is_found_by_its_id_and_its_uid_and_switched() {
         );
         assert!(ok(store.account(same_uid.id)).await.is_none());
 
-        assert!(ok(store.switch_account(new.id, false)).await);
+        assert!(ok(store.switch_account(new.id, Switch::Off)).await);
         let off = some(store.account(new.id)).await;
         assert_eq!((off.enabled, off.revision), (false, 2));
-        assert!(!ok(store.switch_account(same_uid.id, true)).await);
+        assert!(!ok(store.switch_account(same_uid.id, Switch::On)).await);
     })
     .await;
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use throwbar::envelope::Envelope;
 use throwbar::model::{AccountId, DeliveryId, EndpointId, Timestamp};
-use throwbar::store::{ClaimRequest, EndpointChange, EndpointState, Store};
+use throwbar::store::{ClaimRequest, EndpointChange, EndpointState, Store, Switch};
 
 use super::{claim, delivery, planned, somebody, state, waiting};
 use crate::support::making::{self, now};
@@ -167,7 +167,7 @@ async fn prepare(store: &Store, to: (AccountId, EndpointId), before: Before) {
             };
             some(store.change_endpoint(to.0, to.1, &change, now())).await;
         }
-        Before::AccountOff => assert!(ok(store.switch_account(to.0, false)).await),
+        Before::AccountOff => assert!(ok(store.switch_account(to.0, Switch::Off)).await),
         Before::Removed => assert!(ok(store.delete_endpoint(to.0, to.1, now())).await),
     }
 }

@@ -6,7 +6,7 @@ use throwbar::model::{
     AccountId, AutomationId, DeliveryState, EndpointId, EventId, IncarnationId, SecretId,
 };
 use throwbar::store::{
-    AutomationStanding, Batch, ClaimRequest, EndpointChange, Error, Publication, Store,
+    AutomationStanding, Batch, ClaimRequest, EndpointChange, Error, Publication, Store, Switch,
 };
 
 use super::accounts::{api_key, entry};
@@ -79,7 +79,7 @@ async fn users_are_refused(late: &Store, known: &Known) {
     } = known;
     let lives = (now(), now());
     let key = api_key(Some(account), 1);
-    refused(late.switch_account(account, false).await);
+    refused(late.switch_account(account, Switch::Off).await);
     refused(late.create_account(&making::new_account()).await);
     refused(late.create_api_key(&key).await);
     refused(late.revoke_api_key(account, key.id, now()).await);

@@ -3,7 +3,7 @@
 
 use sqlx::{Connection, Executor, PgConnection, Row};
 use throwbar::model::{AccountId, IncarnationId};
-use throwbar::store::{Error, Life, Store};
+use throwbar::store::{Error, Life, Store, Switch};
 
 use crate::support::batch;
 use crate::support::making::{self, now};
@@ -148,7 +148,7 @@ async fn a_takeover_waits_for_a_commit_under_way_and_finds_what_it_wrote() {
         taken.iter().map(|row| row.event).collect::<Vec<_>>(),
         [event.id]
     );
-    let refused = late.switch_account(own, false).await;
+    let refused = late.switch_account(own, Switch::Off).await;
     assert!(matches!(refused, Err(Error::Fenced)), "{refused:?}");
 }
 

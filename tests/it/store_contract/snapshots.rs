@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use sqlx::{Connection, Executor, PgConnection};
 use throwbar::model::{AccountId, SecretId};
-use throwbar::store::{EndpointChange, EndpointMark, EndpointState, NewAutomation, Publication};
+use throwbar::store::{
+    EndpointChange, EndpointMark, EndpointState, NewAutomation, Publication, Switch,
+};
 
 use super::lives::somebody_waits;
 use super::write;
@@ -59,7 +61,7 @@ async fn every_revision_is_told_of_once_it_is_durable() {
         };
         write(store, &batch::records(vec![record])).await;
         some(store.change_endpoint(own, endpoint.id, &disabled(), now())).await;
-        ok(store.switch_account(own, false)).await;
+        ok(store.switch_account(own, Switch::Off)).await;
         ok(store.delete_endpoint(own, endpoint.id, now())).await;
         // What changes nothing is rolled back.
         assert!(!ok(store.delete_endpoint(own, endpoint.id, now())).await);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use throwbar::store::SetAside;
+use throwbar::store::{SetAside, Switch};
 
 use super::{accept, delivery, planned, somebody, write};
 use crate::support::batch;
@@ -20,7 +20,7 @@ async fn an_inbox_is_taken_over_in_pieces_with_its_revisions() {
             let accepts: Vec<_> = (0..count).map(|_| making::event(own, "1")).collect();
             left.extend(accepts.iter().map(|event| event.id));
             ok(store.write(dead, &batch::accepts(accepts))).await;
-            ok(store.switch_account(own, true)).await;
+            ok(store.switch_account(own, Switch::On)).await;
         }
         let (aside, other) = (making::event(own, "2"), making::event(own, "3"));
         let accepts = vec![aside.clone()];

@@ -1,8 +1,11 @@
 //! What the stories stand on: a real PostgreSQL, a scripted receiver, a line that can be cut, and
 //! the client libraries of others.
 //!
-//! Nothing here sleeps. What waits, waits for the thing itself; [`before_hanging`] only turns a hang
-//! into a failure that says what was awaited.
+//! Nothing here sleeps. What happens in the test's own process is awaited itself. What happens in
+//! another one, a node of its own or a database server, tells nobody: [`node::Home::until`],
+//! [`node::Node::until_logged`] and whoever waits for PostgreSQL to notice a lost line ask again and
+//! again, without a pause, so they cost a processor for as long as they wait. [`before_hanging`] only
+//! turns a hang into a failure that says what was awaited.
 
 pub mod answers;
 pub mod app;

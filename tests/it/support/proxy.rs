@@ -24,6 +24,22 @@ pub struct Proxy {
     state: watch::Sender<State>,
     /// The accept loop says here whether new connections are taken.
     listening: watch::Receiver<bool>,
+    swallowed: watch::Receiver<usize>,
+}
+
+/// One end of the line, as its connections see it.
+#[derive(Debug, Clone)]
+struct Switch {
+    state: watch::Receiver<State>,
+    /// How many bytes have come to a line that was a black hole.
+    swallowed: watch::Sender<usize>,
+}
+
+impl Switch {
+    /// Returns once `is_wanted` holds; `None` at the end of the line.
+    async fn until(&mut self, is_wanted: impl FnMut(&State) -> bool) -> Option<State> {
+        self.state.wait_for(is_wanted).await.ok().map(|now| *now)
+    }
 }
 
 impl Proxy {
@@ -35,11 +51,17 @@ impl Proxy {
         let address = holder.local_addr().expect("bound");
         let state = watch::Sender::new(State::Open);
         let (listens, listening) = watch::channel(false);
-        tokio::spawn(run(holder, target, state.subscribe(), listens));
+        let (swallows, swallowed) = watch::channel(0);
+        let switch = Switch {
+            state: state.subscribe(),
+            swallowed: swallows,
+        };
+        tokio::spawn(run(holder, target, switch, listens));
         let proxy = Self {
             address,
             state,
             listening,
+            swallowed,
         };
         proxy.until_listening(true).await;
         proxy
@@ -60,6 +82,14 @@ impl Proxy {
     /// arrives after [`Proxy::open`], as it would on a network that was down for a while.
     pub fn blackhole(&self) {
         self.state.send_replace(State::Blackhole);
+    }
+
+    /// Returns once this many bytes have come to the line while it was a black hole.
+    pub async fn until_swallowed(&self, bytes: usize) {
+        let mut swallowed = self.swallowed.clone();
+        super::before_hanging("the black hole", swallowed.wait_for(|now| *now >= bytes))
+            .await
+            .expect("the accept loop lives as long as the proxy");
     }
 
     /// Lets everything through again.
@@ -94,7 +124,7 @@ fn socket(address: SocketAddr) -> io::Result<TcpSocket> {
 async fn run(
     holder: TcpSocket,
     target: SocketAddr,
-    mut state: watch::Receiver<State>,
+    mut switch: Switch,
     listens: watch::Sender<bool>,
 ) {
     let address = holder.local_addr().expect("bound");
@@ -103,40 +133,32 @@ async fn run(
             .and_then(|socket| socket.listen(1024))
             .expect("the port is held");
         listens.send_replace(true);
-        accept_until_cut(&listener, target, &mut state).await;
+        accept_until_cut(&listener, target, &switch).await;
         drop(listener);
         listens.send_replace(false);
-        if state.wait_for(|now| *now != State::Cut).await.is_err() {
+        if switch.until(|now| *now != State::Cut).await.is_none() {
             return;
         }
     }
 }
 
-async fn accept_until_cut(
-    listener: &TcpListener,
-    target: SocketAddr,
-    state: &mut watch::Receiver<State>,
-) {
+async fn accept_until_cut(listener: &TcpListener, target: SocketAddr, switch: &Switch) {
     let mut connections = JoinSet::new();
-    let shared = state.clone();
-    let cut = state.wait_for(|now| *now == State::Cut);
+    let mut own = switch.clone();
+    let cut = own.until(|now| *now == State::Cut);
     tokio::pin!(cut);
     loop {
         tokio::select! {
             _ = &mut cut => break,
-            Ok((stream, _)) = listener.accept() => { connections.spawn(carry(stream, target, shared.clone())); }
+            Ok((stream, _)) = listener.accept() => { connections.spawn(carry(stream, target, switch.clone())); }
         }
     }
     while connections.join_next().await.is_some() {}
 }
 
 /// Carries one connection until it ends or is cut.
-async fn carry(mut near: TcpStream, target: SocketAddr, mut state: watch::Receiver<State>) {
-    let Ok(State::Open) = state
-        .wait_for(|now| *now != State::Blackhole)
-        .await
-        .map(|now| *now)
-    else {
+async fn carry(mut near: TcpStream, target: SocketAddr, mut switch: Switch) {
+    let Some(State::Open) = switch.until(|now| *now != State::Blackhole).await else {
         return;
     };
     let Ok(mut far) = TcpStream::connect(target).await else {
@@ -148,11 +170,11 @@ async fn carry(mut near: TcpStream, target: SocketAddr, mut state: watch::Receiv
     let cut = {
         let (near_in, near_out) = near.split();
         let (far_in, far_out) = far.split();
-        let there = pump(near_in, far_out, state.clone());
-        let back = pump(far_in, near_out, state.clone());
+        let there = pump(near_in, far_out, switch.clone());
+        let back = pump(far_in, near_out, switch.clone());
         tokio::select! {
             _ = futures_util::future::join(there, back) => false,
-            _ = state.wait_for(|now| *now == State::Cut) => true,
+            _ = switch.until(|now| *now == State::Cut) => true,
         }
     };
     if cut {
@@ -164,10 +186,13 @@ async fn carry(mut near: TcpStream, target: SocketAddr, mut state: watch::Receiv
 }
 
 /// Copies until `from` ends, then tells `to` so.
-async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut state: watch::Receiver<State>) {
+async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut switch: Switch) {
     let mut bytes = vec![0; 16 * 1024];
     while let Ok(count @ 1..) = from.read(&mut bytes).await {
-        if state.wait_for(|now| *now == State::Open).await.is_err() {
+        if *switch.state.borrow() == State::Blackhole {
+            switch.swallowed.send_modify(|bytes| *bytes += count);
+        }
+        if switch.until(|now| *now == State::Open).await.is_none() {
             return;
         }
         if to.write_all(&bytes[..count]).await.is_err() {
@@ -175,7 +200,7 @@ async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut state: watch::R
         }
     }
     // A silent line does not tell of an end either.
-    if state.wait_for(|now| *now == State::Open).await.is_ok() {
+    if switch.until(|now| *now == State::Open).await.is_some() {
         to.shutdown().await.ok();
     }
 }
