@@ -169,7 +169,7 @@ CREATE TABLE inbox (
     set_aside       TEXT,
     PRIMARY KEY (account_id, event_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX inbox_by_holder ON inbox (holder) WHERE set_aside IS NULL;
+-- No index by holder: it holds what is between acceptance and plan, a few thousand rows, and a takeover reads it whole.
 
 CREATE TABLE evaluations (
     account_id      BLOB    NOT NULL,

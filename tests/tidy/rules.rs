@@ -204,103 +204,108 @@ fn parameters(code: &str) -> Vec<&str> {
     found
 }
 
+type Rule = fn(&Source) -> Vec<Fault>;
+
+/// A rule, a file's path and text, and how many faults it finds there.
+const CASES: [(Rule, &str, &str, usize); 27] = [
+    (opening, "src/a.rs", "use std::fmt;\n", 1),
+    (opening, "src/a.rs", "//! A file.\n", 0),
+    (names, "src/store/helpers.rs", "", 1),
+    (
+        names,
+        "src/a.rs",
+        "struct EventHandler; fn run_job() {} const BASE_MS: u8 = 1;",
+        3,
+    ),
+    (
+        names,
+        "src/a.rs",
+        "struct Database; fn base64() {} fn data() {} // a job\n",
+        0,
+    ),
+    (
+        names,
+        "src/a.rs",
+        "impl Iterator for A { type Item = u8; }",
+        0,
+    ),
+    (names, "src/a.rs", "type ItemList = u8;", 1),
+    (leftovers, "src/a.rs", "fn f() { todo!() }", 1),
+    (leftovers, "tests/a.rs", "#[test]\n#[ignore]\nfn f() {}", 1),
+    (
+        leftovers,
+        "tests/a.rs",
+        "#[ignore = \"slow\"]\nfn f() {}",
+        1,
+    ),
+    (
+        leftovers,
+        "tests/a.rs",
+        "#[cfg_attr(windows, ignore)]\nfn f() {}",
+        1,
+    ),
+    (leftovers, "tests/a.rs", "fn f() { g(a, ignore) }", 0),
+    (
+        leftovers,
+        "tests/a.rs",
+        "tokio::time::sleep(wait).await;",
+        1,
+    ),
+    (
+        leftovers,
+        "tests/a.rs",
+        "clock.sleep_until(at).await; // sleep(1)",
+        0,
+    ),
+    (
+        leftovers,
+        "src/model/clock.rs",
+        "tokio::time::sleep(wait).await;",
+        0,
+    ),
+    (statuses, "src/store/mod.rs", "use http::StatusCode;", 1),
+    (statuses, "src/outbound/mod.rs", "use http::StatusCode;", 0),
+    (statuses, "src/api/problem.rs", "use http::StatusCode;", 0),
+    (statuses, "tests/it/main.rs", "use http::StatusCode;", 0),
+    (flags, "src/a.rs", "fn f(&self, quiet: bool) {}", 1),
+    (
+        flags,
+        "src/a.rs",
+        "fn f<T: Fn(u8, bool) -> u8>(\n    a: T,\n    quiet: Option<bool>,\n) {}",
+        1,
+    ),
+    (flags, "src/a.rs", "fn from(enabled: bool) -> Self {}", 0),
+    (
+        flags,
+        "src/a.rs",
+        "fn f(a: impl Fn(&str, bool) -> bool, b: u8) -> bool {}",
+        0,
+    ),
+    (
+        flags,
+        "src/a.rs",
+        "fn f(&self) { let (a, b): (u8, bool) = g(); }",
+        0,
+    ),
+    (
+        flags,
+        "src/a.rs",
+        "fn visit_bool<E>(self, value: bool) {}",
+        0,
+    ),
+    (flags, "src/a.rs", "struct A { quiet: bool }", 0),
+    (flags, "tests/a.rs", "fn f(a: u8, quiet: bool) {}", 0),
+];
+
 #[test]
 fn each_rule_catches_what_it_is_there_for() {
-    type Rule = fn(&Source) -> Vec<Fault>;
     let long = "//! A file.\n".repeat(401);
     let reasoned = format!("//! Length: one table.\n{long}");
-    let cases: [(Rule, &str, &str, usize); 29] = [
+    let lengths: [(Rule, &str, &str, usize); 2] = [
         (length, "src/a.rs", &long, 1),
         (length, "src/a.rs", &reasoned, 0),
-        (opening, "src/a.rs", "use std::fmt;\n", 1),
-        (opening, "src/a.rs", "//! A file.\n", 0),
-        (names, "src/store/helpers.rs", "", 1),
-        (
-            names,
-            "src/a.rs",
-            "struct EventHandler; fn run_job() {} const BASE_MS: u8 = 1;",
-            3,
-        ),
-        (
-            names,
-            "src/a.rs",
-            "struct Database; fn base64() {} fn data() {} // a job\n",
-            0,
-        ),
-        (
-            names,
-            "src/a.rs",
-            "impl Iterator for A { type Item = u8; }",
-            0,
-        ),
-        (names, "src/a.rs", "type ItemList = u8;", 1),
-        (leftovers, "src/a.rs", "fn f() { todo!() }", 1),
-        (leftovers, "tests/a.rs", "#[test]\n#[ignore]\nfn f() {}", 1),
-        (
-            leftovers,
-            "tests/a.rs",
-            "#[ignore = \"slow\"]\nfn f() {}",
-            1,
-        ),
-        (
-            leftovers,
-            "tests/a.rs",
-            "#[cfg_attr(windows, ignore)]\nfn f() {}",
-            1,
-        ),
-        (leftovers, "tests/a.rs", "fn f() { g(a, ignore) }", 0),
-        (
-            leftovers,
-            "tests/a.rs",
-            "tokio::time::sleep(wait).await;",
-            1,
-        ),
-        (
-            leftovers,
-            "tests/a.rs",
-            "clock.sleep_until(at).await; // sleep(1)",
-            0,
-        ),
-        (
-            leftovers,
-            "src/model/clock.rs",
-            "tokio::time::sleep(wait).await;",
-            0,
-        ),
-        (statuses, "src/store/mod.rs", "use http::StatusCode;", 1),
-        (statuses, "src/outbound/mod.rs", "use http::StatusCode;", 0),
-        (statuses, "src/api/problem.rs", "use http::StatusCode;", 0),
-        (statuses, "tests/it/main.rs", "use http::StatusCode;", 0),
-        (flags, "src/a.rs", "fn f(&self, quiet: bool) {}", 1),
-        (
-            flags,
-            "src/a.rs",
-            "fn f<T: Fn(u8, bool) -> u8>(\n    a: T,\n    quiet: Option<bool>,\n) {}",
-            1,
-        ),
-        (flags, "src/a.rs", "fn from(enabled: bool) -> Self {}", 0),
-        (
-            flags,
-            "src/a.rs",
-            "fn f(a: impl Fn(&str, bool) -> bool, b: u8) -> bool {}",
-            0,
-        ),
-        (
-            flags,
-            "src/a.rs",
-            "fn f(&self) { let (a, b): (u8, bool) = g(); }",
-            0,
-        ),
-        (
-            flags,
-            "src/a.rs",
-            "fn visit_bool<E>(self, value: bool) {}",
-            0,
-        ),
-        (flags, "src/a.rs", "struct A { quiet: bool }", 0),
-        (flags, "tests/a.rs", "fn f(a: u8, quiet: bool) {}", 0),
     ];
-    for (rule, path, text, faults) in cases {
+    for (rule, path, text, faults) in lengths.into_iter().chain(CASES) {
         let found = rule(&Source::new(path, text.to_owned()));
         assert_eq!(found.len(), faults, "{path}: {text:.60}: {found:?}");
     }

@@ -1,7 +1,7 @@
 //! What one node tells the others, over a real PostgreSQL.
 
 use throwbar::model::ApiKeyId;
-use throwbar::store::Hint;
+use throwbar::store::{Hint, Switch};
 
 use crate::support::making::{self, now};
 use crate::support::store::{Engine, TestStore, ok};
@@ -12,7 +12,7 @@ async fn a_node_hears_of_revisions_of_revoked_keys_and_of_what_was_left() {
     let mut heard = ok(test.store.listen()).await.expect("there can be others");
     let other = test.another().await;
     let account = making::account(&other).await;
-    ok(other.switch_account(account, false)).await;
+    ok(other.switch_account(account, Switch::Off)).await;
     assert_eq!(ok(heard.next()).await, Hint::Revision(account, 2));
     let key = ApiKeyId::mint(now());
     other.tell(Hint::Revoked(key));
