@@ -199,6 +199,7 @@ impl App {
             stop.await;
             stopping.send_replace(true);
         });
+        let (hearing, store) = (self.service.clone(), self.parts.store.clone());
         let lives = live(self.service, self.parts, self.pipeline, stopped.clone());
         // A panic there has been logged; what was in hand is taken over by the next start.
         let lives = tokio::spawn(lives).map(drop).shared();
@@ -206,6 +207,7 @@ impl App {
         tokio::select! {
             () = api::serve(self.listener, router, bounds, wait(stopped), lives.clone()) => {}
             never = every(&Clock::System, UPKEEP_MS, || upkeep.run_upkeep()) => match never {},
+            never = hear(&hearing, &store) => match never {},
         }
         lives.await;
         Ok(())
@@ -228,6 +230,26 @@ fn files_max() -> u64 {
                 .get_soft()
                 .unwrap_or(FILES_MAX_USUAL)
         }
+    }
+}
+
+/// Passes on what other nodes tell, for as long as it is let.
+async fn hear(service: &Service, store: &Store) -> Infallible {
+    let real = Clock::System;
+    loop {
+        match store.listen().await {
+            Ok(Some(mut listener)) => {
+                while let Ok(hint) = listener.next().await {
+                    service.heard(hint).await;
+                }
+            }
+            Ok(None) => std::future::pending().await,
+            Err(error) => tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "other nodes can't be heard"
+            ),
+        }
+        real.sleep_until(real.now().plus_ms(RESTART_MS)).await;
     }
 }
 

@@ -222,6 +222,16 @@ impl Pipeline {
         self.node.lanes.waits(account, endpoint, due);
     }
 
+    /// Looks at once for what is due in the store.
+    pub async fn look(&self) {
+        if let Err(error) = claimer::look(&self.node).await {
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "can't look for what is due"
+            );
+        }
+    }
+
     /// Returns when nothing is in hand and nothing is due: what tests wait for instead of sleeping.
     pub async fn settle(&self) {
         let node = &self.node;

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::principal::{MayAdminister, Principal, Scope};
 use super::{Error, Listed, Service, check};
 use crate::model::{ApiKeyId, Timestamp};
-use crate::store;
+use crate::store::{self, Hint};
 use crate::vault::{ApiKey, random};
 
 /// A key to be made.
@@ -112,7 +112,8 @@ impl Service {
         ))
     }
 
-    /// Revokes a key: on this node at once, on others within seconds.
+    /// Revokes a key: on this node at once, on others as soon as they hear of it, and within seconds if
+    /// they don't.
     pub async fn revoke_api_key(
         &self,
         who: &Principal<MayAdminister>,
@@ -128,6 +129,7 @@ impl Service {
             return Err(Error::NotFound("API key"));
         }
         self.inner.known.revoke(id).await;
+        self.inner.store.tell(Hint::Revoked(id));
         tracing::info!(account.id = %who.account(), key.id = %who.key(), revoked.id = %id, "an API key was revoked");
         Ok(())
     }

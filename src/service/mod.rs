@@ -71,7 +71,7 @@ use crate::model::{AccountId, Clock, EndpointId, limits};
 use crate::outbound::EgressGuard;
 use crate::pipeline::Pipeline;
 use crate::pipeline::components::Components;
-use crate::store::Store;
+use crate::store::{Hint, Store};
 use crate::vault::Vault;
 use merge::Merges;
 use principal::Known;
@@ -207,6 +207,19 @@ impl Service {
         match self.pipeline() {
             Some(pipeline) if pipeline.is_alive() => Ok(()),
             _ => Err(Error::Unavailable),
+        }
+    }
+
+    /// Another node has told something; so may this one have.
+    pub async fn heard(&self, hint: Hint) {
+        match hint {
+            Hint::Revision(account, revision) => self.inner.store.heard_of(account, revision),
+            Hint::Revoked(key) => self.inner.known.revoke(key).await,
+            Hint::Look => {
+                if let Some(pipeline) = self.pipeline() {
+                    pipeline.look().await;
+                }
+            }
         }
     }
 

@@ -17,6 +17,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{ConnectOptions, Connection};
 
 use super::backend::Backend;
+use super::hint::{self, Hint};
 use super::values::args;
 use super::{EngineError, Error, Own, Store};
 use crate::model::{IncarnationId, Timestamp};
@@ -99,7 +100,9 @@ impl Store {
         )
         .await?;
         self.own.store(Some(Arc::new(Own::Ended)));
-        if let Proof::Session(session) = life.proof {
+        if let Proof::Session(mut session) = life.proof {
+            // What it has handed back is the others' now.
+            hint::tell(&mut *session, Hint::Look).await;
             answered(session.close()).await?;
         }
         Ok(())

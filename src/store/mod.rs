@@ -31,6 +31,7 @@ mod engine;
 mod event;
 mod event_key;
 mod event_type;
+mod hint;
 mod inbox;
 mod incarnation;
 mod lock;
@@ -72,6 +73,7 @@ pub use endpoint_secret::EndpointSecret;
 pub use engine::EngineError;
 pub use event::{Event, EventFilter, EventHead};
 pub use event_type::EventTypeEntry;
+pub use hint::{Hint, Listener};
 pub use inbox::InboxEvent;
 pub use incarnation::Life;
 pub use page::{Cursor, Page};
@@ -85,6 +87,7 @@ pub use written::Written;
 
 use crate::model::{AccountId, IncarnationId};
 use backend::{Backend, On, Tx};
+use hint::Others;
 use revisions::Revisions;
 use row::Record;
 use values::Value;
@@ -171,6 +174,7 @@ pub struct Store {
     /// `None`: no life was ever begun here, and nothing is fenced.
     own: Arc<ArcSwapOption<Own>>,
     revisions: Revisions,
+    others: Others,
 }
 
 /// The life of this process.
@@ -185,21 +189,23 @@ enum Own {
 impl Store {
     /// Opens `sqlite:PATH` (made if missing) or `postgres://…` and brings its schema up to date.
     pub async fn open(url: &str) -> Result<Self, Error> {
-        Ok(Self {
-            backend: Backend::open(url).await?,
-            own: Arc::default(),
-            revisions: Revisions::default(),
-        })
+        Ok(Self::over(Backend::open(url).await?))
     }
 
     /// The same for a node: on SQLite it holds the file, to which no other node then does anything, from
     /// before anything in it is touched until the last clone of the store is dropped.
     pub async fn open_to_serve(url: &str) -> Result<Self, Error> {
-        Ok(Self {
-            backend: Backend::open_to_serve(url).await?,
+        Ok(Self::over(Backend::open_to_serve(url).await?))
+    }
+
+    fn over(backend: Backend) -> Self {
+        let others = Others::of(&backend);
+        Self {
+            backend,
             own: Arc::default(),
-            revisions: Revisions::default(),
-        })
+            revisions: Revisions::new(others.clone()),
+            others,
+        }
     }
 
     /// The same database over connections of its own, for what users ask: however many ask, nobody else
@@ -211,6 +217,7 @@ impl Store {
             backend: self.backend.apart(patience),
             own: self.own.clone(),
             revisions: self.revisions.clone(),
+            others: self.others.clone(),
         }
     }
 

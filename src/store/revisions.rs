@@ -5,24 +5,41 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 
+use super::hint::{Hint, Others};
 use crate::model::AccountId;
 
 /// What is called with an account and the revision that it has reached.
 type Listener = Box<dyn Fn(AccountId, i64) + Send + Sync>;
 
-/// The one who is told. Clones are the same.
-#[derive(Clone, Default)]
-pub(super) struct Revisions(Arc<ArcSwapOption<Listener>>);
+/// The one who is told, and the other nodes. Clones are the same.
+#[derive(Clone)]
+pub(super) struct Revisions {
+    listener: Arc<ArcSwapOption<Listener>>,
+    others: Others,
+}
 
 impl Revisions {
-    /// From now on `listener` is told, and nobody else.
-    pub(super) fn tell(&self, listener: Listener) {
-        self.0.store(Some(Arc::new(listener)));
+    pub(super) fn new(others: Others) -> Self {
+        Self {
+            listener: Arc::default(),
+            others,
+        }
     }
 
-    /// The account has reached this revision, durably.
+    /// From now on `listener` is told, and nobody else.
+    pub(super) fn tell(&self, listener: Listener) {
+        self.listener.store(Some(Arc::new(listener)));
+    }
+
+    /// By this process the account has reached this revision, durably.
     pub(super) fn reached(&self, account: AccountId, revision: i64) {
-        if let Some(listener) = &*self.0.load() {
+        self.heard(account, revision);
+        self.others.tell(Hint::Revision(account, revision));
+    }
+
+    /// By some process it has.
+    pub(super) fn heard(&self, account: AccountId, revision: i64) {
+        if let Some(listener) = &*self.listener.load() {
             listener(account, revision);
         }
     }
