@@ -70,7 +70,7 @@ pub struct Config {
     pub https_only: bool,
     /// Largest payload of an event, in bytes.
     pub payload_bytes_max: usize,
-    /// Most deliveries under way to one endpoint.
+    /// Most requests open to one endpoint at a time.
     pub endpoint_window_max: u32,
     /// Threads that run plugins; 0: one for each processor.
     pub plugin_threads: usize,
