@@ -3,9 +3,9 @@
 use axum::Json;
 
 use super::answer::{Answer, Created};
-use super::body::Read;
+use super::body::JsonBody;
 use super::principal::{By, On};
-use super::query::{Asked, PageQuery};
+use super::query::{PageQuery, QueryParams};
 use crate::service::{
     AccountPatch, AccountView, Listed, MayAdminister, MayOperate, MayRead, NewAccount,
     SigningKeyView,
@@ -18,7 +18,7 @@ use crate::service::{
     request_body = NewAccount, responses((status = 201, description = "The new account", body = AccountView)))]
 pub(super) async fn create(
     By(who, service): By<MayOperate>,
-    Read(new): Read<NewAccount>,
+    JsonBody(new): JsonBody<NewAccount>,
 ) -> Answer<Created<AccountView>> {
     Ok(Created(service.create_account(&who, new).await?))
 }
@@ -30,7 +30,7 @@ pub(super) async fn create(
     params(PageQuery), responses((status = 200, description = "A page", body = Listed<AccountView>)))]
 pub(super) async fn list(
     By(who, service): By<MayOperate>,
-    Asked(query): Asked<PageQuery>,
+    QueryParams(query): QueryParams<PageQuery>,
 ) -> Answer<Json<Listed<AccountView>>> {
     Ok(Json(service.accounts(&who, &query.page()).await?))
 }
@@ -57,7 +57,7 @@ pub(super) async fn own(By(who, service): By<MayRead>) -> Answer<Json<AccountVie
     request_body = AccountPatch, responses((status = 200, description = "The account", body = AccountView)))]
 pub(super) async fn change_own(
     By(who, service): By<MayAdminister>,
-    Read(patch): Read<AccountPatch>,
+    JsonBody(patch): JsonBody<AccountPatch>,
 ) -> Answer<Json<AccountView>> {
     Ok(Json(service.change_own_account(&who, patch).await?))
 }

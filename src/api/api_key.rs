@@ -3,7 +3,7 @@
 use axum::Json;
 
 use super::answer::{Answer, Created, Done};
-use super::body::Read;
+use super::body::JsonBody;
 use super::principal::{By, On};
 use crate::service::{ApiKeyView, Listed, MayAdminister, NewApiKey, NewApiKeyView};
 
@@ -14,7 +14,7 @@ use crate::service::{ApiKeyView, Listed, MayAdminister, NewApiKey, NewApiKeyView
     request_body = NewApiKey, responses((status = 201, description = "The new key", body = NewApiKeyView)))]
 pub(super) async fn create(
     By(who, service): By<MayAdminister>,
-    Read(new): Read<NewApiKey>,
+    JsonBody(new): JsonBody<NewApiKey>,
 ) -> Answer<Created<NewApiKeyView>> {
     Ok(Created(service.create_api_key(&who, new).await?))
 }

@@ -3,9 +3,9 @@
 use axum::Json;
 
 use super::answer::{Answer, Created, Done};
-use super::body::Read;
+use super::body::JsonBody;
 use super::principal::{By, On};
-use super::query::{Asked, PageQuery};
+use super::query::{PageQuery, QueryParams};
 use crate::service::{AutomationPatch, AutomationView, Listed, MayRead, MayWrite, NewAutomation};
 
 /// Make an automation
@@ -16,7 +16,7 @@ use crate::service::{AutomationPatch, AutomationView, Listed, MayRead, MayWrite,
     request_body = NewAutomation, responses((status = 201, description = "The new automation", body = AutomationView)))]
 pub(super) async fn create(
     By(who, service): By<MayWrite>,
-    Read(new): Read<NewAutomation>,
+    JsonBody(new): JsonBody<NewAutomation>,
 ) -> Answer<Created<AutomationView>> {
     Ok(Created(service.create_automation(&who, new).await?))
 }
@@ -26,7 +26,7 @@ pub(super) async fn create(
     params(PageQuery), responses((status = 200, description = "A page", body = Listed<AutomationView>)))]
 pub(super) async fn list(
     By(who, service): By<MayRead>,
-    Asked(query): Asked<PageQuery>,
+    QueryParams(query): QueryParams<PageQuery>,
 ) -> Answer<Json<Listed<AutomationView>>> {
     Ok(Json(service.automations(&who, &query.page()).await?))
 }
@@ -48,7 +48,7 @@ pub(super) async fn get(On(who, service, id): On<MayRead>) -> Answer<Json<Automa
     responses((status = 200, description = "The automation with its newest version", body = AutomationView)))]
 pub(super) async fn change(
     On(who, service, id): On<MayWrite>,
-    Read(patch): Read<AutomationPatch>,
+    JsonBody(patch): JsonBody<AutomationPatch>,
 ) -> Answer<Json<AutomationView>> {
     Ok(Json(service.change_automation(&who, &id, patch).await?))
 }

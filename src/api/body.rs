@@ -19,16 +19,16 @@ const DISCARDED_BYTES_MAX: usize = 4 * 1024 * 1024;
 const ENVELOPE_BYTES_MAX: usize = 16 * 1024;
 
 /// A body as it came, bounded as its route says.
-pub(super) struct Whole(pub(super) Bytes);
+pub(super) struct RawBody(pub(super) Bytes);
 
 /// JSON as it came.
-pub(super) struct Text(pub(super) Bytes);
+pub(super) struct JsonText(pub(super) Bytes);
 
 /// JSON, read.
-pub(super) struct Read<T>(pub(super) T);
+pub(super) struct JsonBody<T>(pub(super) T);
 
 /// JSON, read; without a body: what there is when nothing is said.
-pub(super) struct ReadOr<T>(pub(super) T);
+pub(super) struct JsonBodyOr<T>(pub(super) T);
 
 /// A WebAssembly component as it came, and the turn to upload it.
 pub(super) struct Component(pub(super) Bytes, pub(super) UploadTurn);
@@ -115,7 +115,7 @@ async fn gather(
     Ok(if all.is_empty() { first } else { all.freeze() })
 }
 
-impl FromRequest<Service> for Whole {
+impl FromRequest<Service> for RawBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, service: &Service) -> Result<Self, Problem> {
@@ -138,7 +138,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     })
 }
 
-impl FromRequest<Service> for Text {
+impl FromRequest<Service> for JsonText {
     type Rejection = Problem;
 
     async fn from_request(request: Request, service: &Service) -> Result<Self, Problem> {
@@ -147,25 +147,25 @@ impl FromRequest<Service> for Text {
                 expected: "application/json",
             });
         }
-        Ok(Self(Whole::from_request(request, service).await?.0))
+        Ok(Self(RawBody::from_request(request, service).await?.0))
     }
 }
 
-impl<T: DeserializeOwned> FromRequest<Service> for Read<T> {
+impl<T: DeserializeOwned> FromRequest<Service> for JsonBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, service: &Service) -> Result<Self, Problem> {
-        let Text(body) = Text::from_request(request, service).await?;
+        let JsonText(body) = JsonText::from_request(request, service).await?;
         Ok(Self(service::read_kept(&body)?))
     }
 }
 
-impl<T: DeserializeOwned + Default> FromRequest<Service> for ReadOr<T> {
+impl<T: DeserializeOwned + Default> FromRequest<Service> for JsonBodyOr<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, service: &Service) -> Result<Self, Problem> {
         let json = is_json(request.headers());
-        let Whole(body) = Whole::from_request(request, service).await?;
+        let RawBody(body) = RawBody::from_request(request, service).await?;
         match (body.is_empty(), json) {
             (true, _) => Ok(Self(T::default())),
             (false, true) => Ok(Self(service::read_kept(&body)?)),

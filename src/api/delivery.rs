@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::answer::{Accepted, Answer};
 use super::principal::{By, On};
-use super::query::{Asked, DeliveriesQuery};
+use super::query::{DeliveriesQuery, QueryParams};
 use crate::model::DeliveryId;
 use crate::service::{AttemptView, DeliveryView, Listed, MayRead, MayWrite};
 
@@ -26,7 +26,7 @@ pub(super) struct Resent {
     params(DeliveriesQuery), responses((status = 200, description = "A page", body = Listed<DeliveryView>)))]
 pub(super) async fn list(
     By(who, service): By<MayRead>,
-    Asked(query): Asked<DeliveriesQuery>,
+    QueryParams(query): QueryParams<DeliveriesQuery>,
 ) -> Answer<Json<Listed<DeliveryView>>> {
     let (query, page) = query.parts();
     Ok(Json(service.deliveries(&who, &query, &page).await?))

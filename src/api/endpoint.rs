@@ -3,9 +3,9 @@
 use axum::Json;
 
 use super::answer::{Answer, Created, Done};
-use super::body::{Read, ReadOr};
+use super::body::{JsonBody, JsonBodyOr};
 use super::principal::{By, On};
-use super::query::{Asked, PageQuery};
+use super::query::{PageQuery, QueryParams};
 use crate::service::{
     EndpointPatch, EndpointView, Listed, MayAdminister, MayRead, MayWrite, NewEndpoint,
     NewEndpointView, Rotation, SecretView, Switch, WholeSecretView,
@@ -18,7 +18,7 @@ use crate::service::{
     request_body = NewEndpoint, responses((status = 201, description = "The new endpoint", body = NewEndpointView)))]
 pub(super) async fn create(
     By(who, service): By<MayWrite>,
-    Read(new): Read<NewEndpoint>,
+    JsonBody(new): JsonBody<NewEndpoint>,
 ) -> Answer<Created<NewEndpointView>> {
     Ok(Created(service.create_endpoint(&who, new).await?))
 }
@@ -28,7 +28,7 @@ pub(super) async fn create(
     params(PageQuery), responses((status = 200, description = "A page", body = Listed<EndpointView>)))]
 pub(super) async fn list(
     By(who, service): By<MayRead>,
-    Asked(query): Asked<PageQuery>,
+    QueryParams(query): QueryParams<PageQuery>,
 ) -> Answer<Json<Listed<EndpointView>>> {
     Ok(Json(service.endpoints(&who, &query.page()).await?))
 }
@@ -47,7 +47,7 @@ pub(super) async fn get(On(who, service, id): On<MayRead>) -> Answer<Json<Endpoi
     responses((status = 200, description = "The endpoint", body = EndpointView)))]
 pub(super) async fn change(
     On(who, service, id): On<MayWrite>,
-    Read(patch): Read<EndpointPatch>,
+    JsonBody(patch): JsonBody<EndpointPatch>,
 ) -> Answer<Json<EndpointView>> {
     Ok(Json(service.change_endpoint(&who, &id, patch).await?))
 }
@@ -96,7 +96,7 @@ pub(super) async fn secrets(
     responses((status = 201, description = "The new secret", body = WholeSecretView)))]
 pub(super) async fn rotate_secret(
     On(who, service, id): On<MayAdminister>,
-    ReadOr(rotation): ReadOr<Rotation>,
+    JsonBodyOr(rotation): JsonBodyOr<Rotation>,
 ) -> Answer<Created<WholeSecretView>> {
     Ok(Created(service.rotate_secret(&who, &id, rotation).await?))
 }

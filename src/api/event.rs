@@ -6,11 +6,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answer::{Accepted, Answer};
-use super::body::Text;
+use super::body::JsonText;
 use super::idempotency::KEY;
 use super::principal::{By, On};
 use super::problem::ProblemView;
-use super::query::{Asked, EventsQuery, PageQuery};
+use super::query::{EventsQuery, PageQuery, QueryParams};
 use crate::model::EventId;
 use crate::service::{
     DeliveryView, Error, Evaluations, EventSummary, EventView, Listed, MayRead, MaySend, NewEvent,
@@ -60,7 +60,7 @@ pub(super) struct Outcomes {
 pub(super) async fn send(
     By(who, service): By<MaySend>,
     headers: HeaderMap,
-    Text(body): Text,
+    JsonText(body): JsonText,
 ) -> Answer<Accepted<Taken>> {
     let key = key(&headers)?;
     let taken = service.send_event(&who, &body, key).await?;
@@ -88,7 +88,7 @@ fn key(headers: &HeaderMap) -> Result<Option<&str>, Error> {
 pub(super) async fn send_batch(
     By(who, service): By<MaySend>,
     headers: HeaderMap,
-    Text(body): Text,
+    JsonText(body): JsonText,
 ) -> Answer<Accepted<Outcomes>> {
     let key = key(&headers)?;
     let outcome = |answer: Result<crate::pipeline::Acknowledged, Error>| match answer {
@@ -111,7 +111,7 @@ pub(super) async fn send_batch(
     params(EventsQuery), responses((status = 200, description = "A page", body = Listed<EventSummary>)))]
 pub(super) async fn list(
     By(who, service): By<MayRead>,
-    Asked(query): Asked<EventsQuery>,
+    QueryParams(query): QueryParams<EventsQuery>,
 ) -> Answer<Json<Listed<EventSummary>>> {
     Ok(Json(
         service
@@ -142,7 +142,7 @@ pub(super) async fn evaluations(On(who, service, id): On<MayRead>) -> Answer<Jso
     responses((status = 200, description = "A page", body = Listed<DeliveryView>)))]
 pub(super) async fn deliveries(
     On(who, service, id): On<MayRead>,
-    Asked(query): Asked<PageQuery>,
+    QueryParams(query): QueryParams<PageQuery>,
 ) -> Answer<Json<Listed<DeliveryView>>> {
     Ok(Json(service.deliveries_of(&who, &id, &query.page()).await?))
 }

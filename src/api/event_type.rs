@@ -3,9 +3,9 @@
 use axum::Json;
 
 use super::answer::{Answer, Created, Done};
-use super::body::Read;
+use super::body::JsonBody;
 use super::principal::{By, On};
-use super::query::{Asked, PageQuery};
+use super::query::{PageQuery, QueryParams};
 use crate::service::{
     EventTypePatch, EventTypeView, Listed, MayReadCatalogue, MayWriteCatalogue, NewEventType,
 };
@@ -17,7 +17,7 @@ use crate::service::{
     request_body = NewEventType, responses((status = 201, description = "The new event type", body = EventTypeView)))]
 pub(super) async fn create(
     By(who, service): By<MayWriteCatalogue>,
-    Read(new): Read<NewEventType>,
+    JsonBody(new): JsonBody<NewEventType>,
 ) -> Answer<Created<EventTypeView>> {
     Ok(Created(service.create_event_type(&who, new).await?))
 }
@@ -29,7 +29,7 @@ pub(super) async fn create(
     params(PageQuery), responses((status = 200, description = "A page", body = Listed<EventTypeView>)))]
 pub(super) async fn list(
     By(who, service): By<MayReadCatalogue>,
-    Asked(query): Asked<PageQuery>,
+    QueryParams(query): QueryParams<PageQuery>,
 ) -> Answer<Json<Listed<EventTypeView>>> {
     Ok(Json(service.event_types(&who, &query.page()).await?))
 }
@@ -50,7 +50,7 @@ pub(super) async fn get(
     responses((status = 200, description = "The event type", body = EventTypeView)))]
 pub(super) async fn change(
     On(who, service, name): On<MayWriteCatalogue>,
-    Read(patch): Read<EventTypePatch>,
+    JsonBody(patch): JsonBody<EventTypePatch>,
 ) -> Answer<Json<EventTypeView>> {
     Ok(Json(service.change_event_type(&who, &name, patch).await?))
 }

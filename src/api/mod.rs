@@ -1,4 +1,4 @@
-//! Floor 5: the native API, `/v1`, and the pages for machines beside it.
+//! Floor 5: the native API, `/v1`, and what operators and their machines ask beside it.
 //!
 //! A door translates: HTTP to what [`crate::service`] takes, and what it returns to HTTP. It
 //! decides neither who may do what nor what is valid. `router.rs` is the whole API on one page;
@@ -15,8 +15,8 @@ mod endpoint;
 mod event;
 mod event_type;
 mod idempotency;
-mod machine;
 mod openapi;
+mod operations;
 mod pass;
 mod plugin;
 mod principal;

@@ -5,7 +5,7 @@ use axum::Json;
 use super::answer::{Answer, Created};
 use super::body::Component;
 use super::principal::{By, On};
-use super::query::{Asked, PageQuery, UploadQuery};
+use super::query::{PageQuery, QueryParams, UploadQuery};
 use crate::service::{Listed, MayRead, MayWrite, PluginVersionView, PluginView};
 
 /// Upload a component
@@ -17,7 +17,7 @@ use crate::service::{Listed, MayRead, MayWrite, PluginVersionView, PluginView};
     responses((status = 201, description = "The plugin with its newest version", body = PluginView)))]
 pub(super) async fn upload(
     By(who, service): By<MayWrite>,
-    Asked(query): Asked<UploadQuery>,
+    QueryParams(query): QueryParams<UploadQuery>,
     Component(wasm, _turn): Component,
 ) -> Answer<Created<PluginView>> {
     Ok(Created(
@@ -32,7 +32,7 @@ pub(super) async fn upload(
     params(PageQuery), responses((status = 200, description = "A page", body = Listed<PluginView>)))]
 pub(super) async fn list(
     By(who, service): By<MayRead>,
-    Asked(query): Asked<PageQuery>,
+    QueryParams(query): QueryParams<PageQuery>,
 ) -> Answer<Json<Listed<PluginView>>> {
     Ok(Json(service.plugins(&who, &query.page()).await?))
 }

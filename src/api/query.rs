@@ -15,9 +15,9 @@ use super::problem::Problem;
 use crate::service::{DeliveryQuery, Error, PageRequest, Place, Service};
 
 /// The query of a request.
-pub(super) struct Asked<T>(pub(super) T);
+pub(super) struct QueryParams<T>(pub(super) T);
 
-impl<T: DeserializeOwned> FromRequestParts<Service> for Asked<T> {
+impl<T: DeserializeOwned> FromRequestParts<Service> for QueryParams<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &Service) -> Result<Self, Problem> {

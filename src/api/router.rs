@@ -7,7 +7,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    account, api_key, automation, delivery, endpoint, event, event_type, machine, pass, plugin,
+    account, api_key, automation, delivery, endpoint, event, event_type, operations, pass, plugin,
     problem, query,
 };
 use crate::service::Service;
@@ -59,9 +59,9 @@ pub(super) fn described() -> OpenApiRouter<Service> {
         .routes(routes!(delivery::get))
         .routes(routes!(delivery::attempts))
         .routes(routes!(delivery::resend))
-        // For machines
-        .routes(routes!(machine::health))
-        .routes(routes!(machine::ready))
+        // For operations
+        .routes(routes!(operations::health))
+        .routes(routes!(operations::ready))
 }
 
 /// The API over a service. `render`: what `/metrics` answers.
@@ -72,7 +72,7 @@ pub fn router(service: Service, render: Render) -> axum::Router {
         asking: query::asking(&description),
     });
     routes
-        .merge(machine::plain(render))
+        .merge(operations::plain(render))
         .fallback(problem::no_route)
         .method_not_allowed_fallback(problem::no_method)
         .layer(from_fn_with_state(passage, pass::pass))

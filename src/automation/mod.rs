@@ -9,7 +9,7 @@ mod definition;
 mod pattern;
 
 pub use condition::{
-    Clause, ClauseValue, Condition, ConditionError, EventView, Explanation, Position, Verdict,
+    Answer, Clause, ClauseValue, Condition, ConditionError, EventView, Explanation, Position,
 };
 pub use definition::{Action, Definition, Transform, Trigger};
 pub use pattern::{EventType, Pattern, PatternError, PatternIndex};

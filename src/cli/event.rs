@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::door::{self, Body, Door, DoorOptions};
+use super::client::{self, ApiClient, ApiOptions, Body};
 use super::ndjson::{Entry, LineHolds, Lines};
 use super::problem::Problem;
 use super::{paint, text_or_file};
@@ -48,7 +48,7 @@ pub(super) enum EventCommand {
 )]
 pub(super) struct SendOptions {
     #[command(flatten)]
-    door: DoorOptions,
+    client: ApiOptions,
     /// The event's type, such as deal.created.
     #[arg(long = "type", value_name = "TYPE")]
     event_type: Option<String>,
@@ -77,16 +77,16 @@ pub(super) struct SendOptions {
 /// Does it.
 pub(super) async fn run(command: &EventCommand) -> anyhow::Result<ExitCode> {
     let EventCommand::Send(options) = command;
-    let door = Door::open(&options.door)?;
+    let client = ApiClient::open(&options.client)?;
     match (&options.event_type, &options.data) {
-        (Some(event_type), Some(payload)) => send_one(options, &door, event_type, payload).await,
-        _ => send_many(options, &door).await,
+        (Some(event_type), Some(payload)) => send_one(options, &client, event_type, payload).await,
+        _ => send_many(options, &client).await,
     }
 }
 
 async fn send_one(
     options: &SendOptions,
-    door: &Door,
+    client: &ApiClient,
     event_type: &str,
     payload: &str,
 ) -> anyhow::Result<ExitCode> {
@@ -97,7 +97,7 @@ async fn send_one(
     };
     let payload: Box<RawValue> = serde_json::from_str(&text).context("--data is not JSON")?;
     let envelope = single(options, event_type, &payload)?;
-    let answer = door.post("/v1/events", Body::json(envelope)).await?;
+    let answer = client.post("/v1/events", Body::json(envelope)).await?;
     let id = answer["id"].as_str().unwrap_or_default();
     let mut out = std::io::stdout();
     if options.json {
@@ -135,7 +135,7 @@ struct Tally {
     last_line: u64,
 }
 
-async fn send_many(options: &SendOptions, door: &Door) -> anyhow::Result<ExitCode> {
+async fn send_many(options: &SendOptions, client: &ApiClient) -> anyhow::Result<ExitCode> {
     let started = Clock::System.now();
     let (source, length) = open(options)?;
     let holds = match &options.event_type {
@@ -152,7 +152,7 @@ async fn send_many(options: &SendOptions, door: &Door) -> anyhow::Result<ExitCod
         for (line, why) in &batch.refused {
             tell_refused(options, &progress, &mut tally, *line, &Refused::Here(why))?;
         }
-        let sent = send_batch(options, door, &batch.entries, (&progress, &mut tally)).await;
+        let sent = send_batch(options, client, &batch.entries, (&progress, &mut tally)).await;
         sent.with_context(|| until_where(&tally))?;
         progress.inc(batch.bytes_read);
         progress.set_message(paint::thousands(tally.accepted));
@@ -212,7 +212,7 @@ fn progress(length: Option<u64>) -> anyhow::Result<ProgressBar> {
 /// Sends one batch until each of its events was taken or refused for good.
 async fn send_batch(
     options: &SendOptions,
-    door: &Door,
+    client: &ApiClient,
     entries: &[Entry],
     (progress, tally): (&ProgressBar, &mut Tally),
 ) -> anyhow::Result<()> {
@@ -221,7 +221,7 @@ async fn send_batch(
     while !waiting.is_empty() {
         let mut wait_s = None;
         let mut later = Vec::new();
-        match door.post("/v1/events/batch", array(&waiting)).await {
+        match client.post("/v1/events/batch", array(&waiting)).await {
             Ok(answer) => {
                 for (entry, answer) in waiting.iter().zip(answers(&answer, waiting.len())?) {
                     match answer {
@@ -242,7 +242,7 @@ async fn send_batch(
                     }
                 }
             }
-            Err(door::Error::Refused(problem)) if problem.is_passing() => {
+            Err(client::Error::Refused(problem)) if problem.is_passing() => {
                 wait_s = problem.retry_after_s;
                 later.clone_from(&waiting);
             }

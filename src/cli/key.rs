@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::door::{Body, Door, DoorOptions};
+use super::client::{ApiClient, ApiOptions, Body};
 use super::{ServerOptions, paint};
 use crate::model::{ApiKeyId, Clock};
 use crate::service;
@@ -70,7 +70,7 @@ struct RevokeOperatorOptions {
 #[derive(Debug, clap::Args)]
 pub(super) struct CreateOptions {
     #[command(flatten)]
-    door: DoorOptions,
+    client: ApiOptions,
     /// What it is for.
     #[arg(long, value_name = "NAME")]
     name: String,
@@ -85,7 +85,7 @@ pub(super) struct CreateOptions {
 #[derive(Debug, clap::Args)]
 pub(super) struct ListOptions {
     #[command(flatten)]
-    door: DoorOptions,
+    client: ApiOptions,
     /// Tell it in JSON.
     #[arg(long)]
     json: bool,
@@ -94,7 +94,7 @@ pub(super) struct ListOptions {
 #[derive(Debug, clap::Args)]
 pub(super) struct RevokeOptions {
     #[command(flatten)]
-    door: DoorOptions,
+    client: ApiOptions,
     /// Which: key_…
     #[arg(value_name = "ID")]
     id: ApiKeyId,
@@ -160,9 +160,9 @@ async fn database(
 }
 
 async fn create(options: &CreateOptions) -> anyhow::Result<()> {
-    let door = Door::open(&options.door)?;
+    let client = ApiClient::open(&options.client)?;
     let wanted = json!({ "name": options.name, "scopes": options.scopes });
-    let made = door.post("/v1/api-keys", Body::of(&wanted)).await?;
+    let made = client.post("/v1/api-keys", Body::of(&wanted)).await?;
     let mut out = std::io::stdout();
     if options.json {
         return Ok(writeln!(out, "{made}")?);
@@ -173,11 +173,11 @@ async fn create(options: &CreateOptions) -> anyhow::Result<()> {
 }
 
 async fn list(options: &ListOptions) -> anyhow::Result<()> {
-    let door = Door::open(&options.door)?;
+    let client = ApiClient::open(&options.client)?;
     let mut out = std::io::stdout();
     let mut path = "/v1/api-keys".to_owned();
     loop {
-        let page = door.get(&path).await?;
+        let page = client.get(&path).await?;
         for key in page["data"].as_array().into_iter().flatten() {
             if options.json {
                 writeln!(out, "{key}")?;
@@ -208,8 +208,10 @@ fn line(key: &Value) -> String {
 }
 
 async fn revoke(options: &RevokeOptions) -> anyhow::Result<()> {
-    let door = Door::open(&options.door)?;
-    door.delete(&format!("/v1/api-keys/{}", options.id)).await?;
+    let client = ApiClient::open(&options.client)?;
+    client
+        .delete(&format!("/v1/api-keys/{}", options.id))
+        .await?;
     Ok(writeln!(std::io::stdout(), "{}", revoked(options.id))?)
 }
 

@@ -3,8 +3,8 @@
 //! Exit codes: 0 it worked; 1 it did not, and the reason is on standard error; 2 the command line
 //! is wrong; 3 it ran, and the answer is no (`verify`, `demo --once`).
 
+mod client;
 mod demo;
-mod door;
 mod event;
 mod key;
 mod ndjson;

@@ -51,12 +51,12 @@ pub(super) struct Outgoing {
 
 /// An attempt that was made, to be recorded. The slot is freed once it is.
 #[derive(Debug)]
-pub(super) struct Made {
+pub(super) struct Attempted {
     pub(super) record: Arc<NewRecord>,
     pub(super) slot: Slot,
 }
 
-impl Made {
+impl Attempted {
     /// What it said about the endpoint's strength, and how long that took, in milliseconds.
     pub(super) fn said(&self) -> (Feeling, i64) {
         match &self.record.attempt {
@@ -67,12 +67,12 @@ impl Made {
 }
 
 /// A delivery that is not sent because the node stops: it waits in the store as it was.
-pub(super) fn hand_back(outgoing: Outgoing, now: Timestamp) -> Made {
+pub(super) fn hand_back(outgoing: Outgoing, now: Timestamp) -> Attempted {
     without_request(outgoing, DeliveryState::Pending { due_at: now })
 }
 
 /// Makes the attempt. Never fails: whatever happens is on the record.
-pub(super) async fn attempt(outgoing: Outgoing, client: &Client, clock: &Clock) -> Made {
+pub(super) async fn attempt(outgoing: Outgoing, client: &Client, clock: &Clock) -> Attempted {
     crash_point("planned-not-sent");
     let now = clock.now();
     let current = outgoing.standing.current();
@@ -96,7 +96,7 @@ pub(super) async fn attempt(outgoing: Outgoing, client: &Client, clock: &Clock) 
     crash_point("sent-not-recorded");
     let record = record(&outgoing, view, answer, (now, clock.now()));
     log_failure(&record, view.target.host());
-    Made {
+    Attempted {
         record: Arc::new(record),
         slot: outgoing.slot,
     }
@@ -195,8 +195,8 @@ fn record(
     }
 }
 
-fn without_request(outgoing: Outgoing, next: DeliveryState) -> Made {
-    Made {
+fn without_request(outgoing: Outgoing, next: DeliveryState) -> Attempted {
+    Attempted {
         record: Arc::new(NewRecord {
             account: outgoing.account,
             delivery: outgoing.delivery,

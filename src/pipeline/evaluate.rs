@@ -45,7 +45,7 @@ impl Verdict {
 
 /// One step of an evaluation, for the trace. Kept as JSON with the verdict.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Trace {
+pub struct Step {
     /// `condition` or `transform`.
     pub kind: String,
     /// The condition's text, or the plugin's name.
@@ -73,7 +73,7 @@ pub struct Evaluation {
     pub summary: String,
     /// Step by step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub steps: Vec<Trace>,
+    pub steps: Vec<Step>,
     /// What is to be delivered; not part of the record.
     #[serde(skip)]
     pub(super) outputs: Outputs,
@@ -88,12 +88,12 @@ pub(super) enum Outputs {
     /// The event's payload as it came.
     Payload,
     /// What the transforms made of it.
-    Made(Vec<Made>),
+    Transformed(Vec<Output>),
 }
 
 /// One output of a chain of transforms.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Made {
+pub(super) struct Output {
     pub(super) content: Bytes,
     pub(super) event_type: Option<String>,
     pub(super) headers: Vec<(String, String)>,
@@ -101,7 +101,7 @@ pub(super) struct Made {
 
 /// An event as evaluation sees it.
 #[derive(Debug, Clone)]
-pub struct EvaluatedEvent {
+pub struct AcceptedEvent {
     /// Its id.
     pub id: EventId,
     /// Its type.
@@ -115,7 +115,7 @@ pub struct EvaluatedEvent {
 /// Where events come from that were sent to the API.
 const SOURCE: &str = "api";
 
-impl EvaluatedEvent {
+impl AcceptedEvent {
     /// The event under the eyes of conditions.
     pub(super) fn view(&self) -> EventView<'_> {
         EventView::new(self.id, &self.event_type, self.occurred_at, &self.payload)
@@ -134,7 +134,7 @@ pub(super) struct NotNow {
 /// Looks at one automation for one event.
 pub(super) fn evaluate(
     automation: &Compiled,
-    event: &EvaluatedEvent,
+    event: &AcceptedEvent,
     view: &EventView<'_>,
     engine: &Engine,
 ) -> Result<Evaluation, NotNow> {
@@ -161,7 +161,7 @@ fn no_evaluation(automation: &Compiled, summary: String) -> Evaluation {
 
 fn look(
     automation: &Compiled,
-    event: &EvaluatedEvent,
+    event: &AcceptedEvent,
     view: &EventView<'_>,
     engine: &Engine,
 ) -> Result<Evaluation, NotNow> {
@@ -194,10 +194,10 @@ fn ask(condition: &Result<Condition, String>, view: &EventView<'_>, evaluation: 
         Err(why) => ("error", "", why.clone(), serde_json::Value::Null),
         Ok(condition) => {
             let explanation = condition.explain(view);
-            let outcome = match explanation.verdict {
-                automation::Verdict::True => "true",
-                automation::Verdict::False { .. } => "false",
-                automation::Verdict::Error { .. } => "error",
+            let outcome = match explanation.answer {
+                automation::Answer::True => "true",
+                automation::Answer::False { .. } => "false",
+                automation::Answer::Error { .. } => "error",
             };
             let detail = serde_json::to_value(&explanation.clauses).unwrap_or_default();
             (outcome, condition.source(), explanation.summary, detail)
@@ -209,7 +209,7 @@ fn ask(condition: &Result<Condition, String>, view: &EventView<'_>, evaluation: 
         _ => Verdict::ConditionError,
     };
     evaluation.summary.clone_from(&why);
-    evaluation.steps.push(Trace {
+    evaluation.steps.push(Step {
         kind: "condition".to_owned(),
         what: what.to_owned(),
         outcome: outcome.to_owned(),
@@ -220,11 +220,11 @@ fn ask(condition: &Result<Condition, String>, view: &EventView<'_>, evaluation: 
 
 fn transform(
     automation: &Compiled,
-    event: &EvaluatedEvent,
+    event: &AcceptedEvent,
     engine: &Engine,
     evaluation: &mut Evaluation,
 ) -> Result<(), NotNow> {
-    let first = Made {
+    let first = Output {
         content: event.payload.clone(),
         event_type: None,
         headers: Vec::new(),
@@ -273,7 +273,7 @@ fn transform(
     evaluation.outputs = if outputs == [first] {
         Outputs::Payload
     } else {
-        Outputs::Made(outputs)
+        Outputs::Transformed(outputs)
     };
     Ok(())
 }
@@ -287,7 +287,7 @@ enum Failed {
 }
 
 /// What a later transform does not say stays as an earlier one said it.
-fn carry(input: &Made, output: crate::plugin::Output) -> Made {
+fn carry(input: &Output, output: crate::plugin::Output) -> Output {
     let mut headers = input.headers.clone();
     headers.retain(|(name, _)| {
         !output
@@ -296,7 +296,7 @@ fn carry(input: &Made, output: crate::plugin::Output) -> Made {
             .any(|(newer, _)| newer.eq_ignore_ascii_case(name))
     });
     headers.extend(output.headers);
-    Made {
+    Output {
         content: output.data,
         event_type: output.event_type.or_else(|| input.event_type.clone()),
         headers,
@@ -306,12 +306,12 @@ fn carry(input: &Made, output: crate::plugin::Output) -> Made {
 /// One run of the transform at `place`, and its trace.
 fn run_step(
     (automation, place): (&Compiled, usize),
-    event: &EvaluatedEvent,
-    input: &Made,
+    event: &AcceptedEvent,
+    input: &Output,
     engine: &Engine,
-) -> (Result<Outcome, Failed>, Trace) {
+) -> (Result<Outcome, Failed>, Step) {
     let step = &automation.transforms[place];
-    let mut trace = Trace {
+    let mut trace = Step {
         kind: "transform".to_owned(),
         what: step.plugin.clone(),
         outcome: "error".to_owned(),

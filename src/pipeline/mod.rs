@@ -54,7 +54,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
-pub use evaluate::{EvaluatedEvent, Evaluation, Trace, Verdict};
+pub use evaluate::{AcceptedEvent, Evaluation, Step, Verdict};
 pub use permit::{Full, PermitLimits};
 pub use settings::EndpointSettings;
 pub use snapshot::Error as SnapshotError;

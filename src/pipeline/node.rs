@@ -15,13 +15,13 @@ use tokio_util::task::TaskTracker;
 use super::attempt::{self, Outgoing};
 use super::busy::Busy;
 use super::components::Components;
-use super::evaluate::{EvaluatedEvent, Evaluation, NotNow};
+use super::evaluate::{AcceptedEvent, Evaluation, NotNow};
 use super::lanes::{Entry, Lanes};
 use super::permit::Permits;
 use super::queue::{PlanEntry, Queue};
 use super::snapshot::{Compiled, Snapshot, Snapshots};
 use super::workers::Workers;
-use super::writer::Fresh;
+use super::writer::Unplanned;
 use super::{SnapshotError, evaluate, plan};
 use crate::model::{AccountId, Clock, IncarnationId};
 use crate::outbound::Client;
@@ -145,16 +145,20 @@ impl Node {
 
     /// Evaluates events and plans what follows. Those whose account is in memory and that run no
     /// plugin are done here and now.
-    pub(super) fn evaluate(self: &Arc<Self>, events: Vec<Fresh>) {
+    pub(super) fn evaluate(self: &Arc<Self>, events: Vec<Unplanned>) {
         if events.is_empty() {
             return;
         }
         let node = self.clone();
         self.spawn(async move {
-            for fresh in events {
-                match node.snapshots.get(fresh.account, fresh.revision).await {
-                    Some(snapshot) => node.evaluate_one(fresh, snapshot),
-                    None => node.evaluate_later(fresh),
+            for unplanned in events {
+                match node
+                    .snapshots
+                    .get(unplanned.account, unplanned.revision)
+                    .await
+                {
+                    Some(snapshot) => node.evaluate_one(unplanned, snapshot),
+                    None => node.evaluate_later(unplanned),
                 }
             }
         });
@@ -163,16 +167,20 @@ impl Node {
     /// Loads the account first; others don't wait for it. While it can't be loaded the event keeps its
     /// permit, so that no more of them come than there is room for. Whether the database is lost for good
     /// is the writer's to say, and the life's.
-    pub(super) fn evaluate_later(self: &Arc<Self>, fresh: Fresh) {
+    pub(super) fn evaluate_later(self: &Arc<Self>, unplanned: Unplanned) {
         let node = self.clone();
         self.spawn(async move {
             loop {
-                match node.snapshots.at(fresh.account, fresh.revision).await {
-                    Ok(snapshot) => return node.evaluate_one(fresh, snapshot),
+                match node
+                    .snapshots
+                    .at(unplanned.account, unplanned.revision)
+                    .await
+                {
+                    Ok(snapshot) => return node.evaluate_one(unplanned, snapshot),
                     Err(SnapshotError::NoAccount(_)) => {
                         return node.queue.set_aside(store::SetAside {
-                            account: fresh.account,
-                            event: fresh.event.id,
+                            account: unplanned.account,
+                            event: unplanned.event.id,
                             why: "its account does not exist".to_owned(),
                         });
                     }
@@ -183,30 +191,30 @@ impl Node {
         });
     }
 
-    pub(super) fn evaluate_one(self: &Arc<Self>, fresh: Fresh, snapshot: Arc<Snapshot>) {
-        let candidates = snapshot.candidates(&fresh.event.event_type);
+    pub(super) fn evaluate_one(self: &Arc<Self>, unplanned: Unplanned, snapshot: Arc<Snapshot>) {
+        let candidates = snapshot.candidates(&unplanned.event.event_type);
         if candidates
             .iter()
             .any(|automation| automation.runs_plugins())
         {
             let node = self.clone();
-            let account = fresh.account;
+            let account = unplanned.account;
             let run = move || {
-                let plan = AssertUnwindSafe(|| node.plan(fresh, snapshot, candidates));
+                let plan = AssertUnwindSafe(|| node.plan(unplanned, snapshot, candidates));
                 if catch_unwind(plan).is_err() {
                     node.end(&BrokeOff);
                 }
             };
             self.workers.submit(account, Box::new(run));
         } else {
-            self.plan(fresh, snapshot, candidates);
+            self.plan(unplanned, snapshot, candidates);
         }
     }
 
     /// Looks at each candidate for one event.
     fn look(
         &self,
-        event: &EvaluatedEvent,
+        event: &AcceptedEvent,
         candidates: Vec<Arc<Compiled>>,
     ) -> Result<Vec<(Arc<Compiled>, Evaluation)>, NotNow> {
         let view = event.view();
@@ -226,30 +234,30 @@ impl Node {
     /// Evaluates, plans, takes the places that are free, and queues the plan.
     pub(super) fn plan(
         self: &Arc<Self>,
-        fresh: Fresh,
+        unplanned: Unplanned,
         snapshot: Arc<Snapshot>,
         candidates: Vec<Arc<Compiled>>,
     ) {
-        let evaluated = match self.look(&fresh.event, candidates) {
+        let evaluated = match self.look(&unplanned.event, candidates) {
             Ok(evaluated) => evaluated,
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, event.id = %fresh.event.id, "an event is evaluated later");
+                tracing::warn!(error, event.id = %unplanned.event.id, "an event is evaluated later");
                 let node = self.clone();
                 self.spawn(async move {
                     node.pause().await;
-                    node.evaluate_one(fresh, snapshot);
+                    node.evaluate_one(unplanned, snapshot);
                 });
                 return;
             }
         };
-        let Fresh {
+        let Unplanned {
             account,
             revision,
             event,
             permit,
             alone,
-        } = fresh;
+        } = unplanned;
         let now = self.clock.now();
         let current = snapshot.standing().last_loaded();
         let plan::Plan { mut rows, contents } =

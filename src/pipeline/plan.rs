@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::evaluate::{EvaluatedEvent, Evaluation, Made, Outputs};
+use super::evaluate::{AcceptedEvent, Evaluation, Output, Outputs};
 use super::snapshot::Compiled;
 use super::standing::Current;
 use crate::model::{AccountId, DeliveryId, DeliveryOrigin, EndpointId, Timestamp};
@@ -30,7 +30,7 @@ pub(super) struct Content {
 /// delivery is planned as waiting, due at `now`.
 pub(super) fn plan(
     whose: (AccountId, i64),
-    event: &EvaluatedEvent,
+    event: &AcceptedEvent,
     current: &Current,
     evaluated: &[(std::sync::Arc<Compiled>, Evaluation)],
     now: Timestamp,
@@ -55,7 +55,7 @@ pub(super) fn plan(
         match &evaluation.outputs {
             Outputs::None => {}
             Outputs::Payload => plan.deliver(automation, event, current, None),
-            Outputs::Made(outputs) => {
+            Outputs::Transformed(outputs) => {
                 for (place, made) in outputs.iter().enumerate() {
                     plan.keep_body(automation, event, (place, made));
                     plan.deliver(automation, event, current, Some((place, made)));
@@ -67,7 +67,12 @@ pub(super) fn plan(
 }
 
 impl Plan {
-    fn keep_body(&mut self, automation: &Compiled, event: &EvaluatedEvent, output: (usize, &Made)) {
+    fn keep_body(
+        &mut self,
+        automation: &Compiled,
+        event: &AcceptedEvent,
+        output: (usize, &Output),
+    ) {
         let (place, made) = output;
         self.rows.bodies.push(NewBody {
             automation: automation.id,
@@ -85,9 +90,9 @@ impl Plan {
     fn deliver(
         &mut self,
         automation: &Compiled,
-        event: &EvaluatedEvent,
+        event: &AcceptedEvent,
         current: &Current,
-        output: Option<(usize, &Made)>,
+        output: Option<(usize, &Output)>,
     ) {
         for (action_no, endpoint) in automation.endpoints.iter().enumerate() {
             let id = DeliveryId::derive(&DeliveryOrigin {
@@ -121,7 +126,7 @@ impl Plan {
 /// output or a second automation must not look like a repeat.
 fn webhook_id(
     automation: &Compiled,
-    event: &EvaluatedEvent,
+    event: &AcceptedEvent,
     endpoint: EndpointId,
     id: DeliveryId,
 ) -> String {
@@ -132,7 +137,7 @@ fn webhook_id(
     }
 }
 
-fn sent_type(event: &EvaluatedEvent, made: Option<&Made>) -> String {
+fn sent_type(event: &AcceptedEvent, made: Option<&Output>) -> String {
     made.and_then(|made| made.event_type.clone())
         .unwrap_or_else(|| event.event_type.as_str().to_owned())
 }

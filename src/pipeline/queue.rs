@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
 
-use super::attempt::Made;
+use super::attempt::Attempted;
 use super::busy::{Busy, Held};
 use super::permit::Permit;
 use super::plan::Content;
@@ -63,7 +63,7 @@ pub(super) struct AsideEntry {
 /// What one commit will hold.
 #[derive(Debug, Default)]
 pub(super) struct Entries {
-    pub(super) records: Vec<Made>,
+    pub(super) records: Vec<Attempted>,
     pub(super) plans: Vec<PlanEntry>,
     pub(super) aside: Vec<AsideEntry>,
     pub(super) accepts: Vec<AcceptEntry>,
@@ -101,7 +101,7 @@ fn move_after<T>(from: &mut Vec<T>, to: &mut Vec<T>, left: &mut usize) {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    records: VecDeque<Made>,
+    records: VecDeque<Attempted>,
     plans: VecDeque<PlanEntry>,
     aside: VecDeque<AsideEntry>,
     accepts: VecDeque<AcceptEntry>,
@@ -124,7 +124,7 @@ impl Queue {
         }
     }
 
-    pub(super) fn record(&self, made: Made) {
+    pub(super) fn record(&self, made: Attempted) {
         self.lock().records.push_back(made);
         self.filled.notify_one();
     }

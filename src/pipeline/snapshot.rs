@@ -54,14 +54,14 @@ pub(super) struct Compiled {
     /// Why its stored definition can't be read, if it can't.
     pub(super) unreadable: Option<String>,
     pub(super) condition: Option<Result<Condition, String>>,
-    pub(super) transforms: Vec<Step>,
+    pub(super) transforms: Vec<Transform>,
     pub(super) endpoints: Vec<EndpointId>,
     patterns: Vec<Pattern>,
 }
 
 /// One transform, ready to run; or why it never will be.
 #[derive(Debug)]
-pub(super) struct Step {
+pub(super) struct Transform {
     pub(super) plugin: String,
     pub(super) config: String,
     pub(super) component: Result<Component, String>,
@@ -95,7 +95,7 @@ impl Compiled {
         !self.transforms.is_empty()
     }
 
-    fn of(row: &PublishedAutomation, definition: Definition, transforms: Vec<Step>) -> Self {
+    fn of(row: &PublishedAutomation, definition: Definition, transforms: Vec<Transform>) -> Self {
         Self {
             id: row.id,
             version: row.version,
@@ -253,7 +253,7 @@ impl Snapshots {
         for transform in &definition.transforms {
             let component = self.component(account, &transform.digest).await?;
             complete &= component.is_ok();
-            transforms.push(Step {
+            transforms.push(Transform {
                 plugin: transform.plugin.clone(),
                 config: transform.config.get().to_owned(),
                 component,

@@ -17,9 +17,9 @@
 use std::sync::Arc;
 
 use super::crash::crash_point;
-use super::evaluate::EvaluatedEvent;
+use super::evaluate::AcceptedEvent;
 use super::node::Node;
-use super::writer::Fresh;
+use super::writer::Unplanned;
 use crate::model::IncarnationId;
 use crate::store::{self, InboxEvent, Life, SetAside};
 
@@ -91,11 +91,11 @@ async fn sweep_inbox(node: &Arc<Node>, ended: IncarnationId) -> Result<(), store
         metrics::counter!("throwbar_events_taken_over_total").increment(taken.len() as u64);
         let (suspects, others): (Vec<_>, Vec<_>) =
             taken.into_iter().partition(|row| row.deaths().is_some());
-        let mut fresh = Vec::with_capacity(others.len());
+        let mut unplanned = Vec::with_capacity(others.len());
         for row in &others {
-            fresh.extend(revive(node, row).await?);
+            unplanned.extend(revive(node, row).await?);
         }
-        node.evaluate(fresh);
+        node.evaluate(unplanned);
         evaluate_alone(node, suspects);
     }
 }
@@ -113,10 +113,10 @@ fn evaluate_alone(node: &Arc<Node>, suspects: Vec<InboxEvent>) {
             let alone = place.expect("the semaphore is never closed");
             loop {
                 match revive_alone(&node, &row).await {
-                    Ok(Some(fresh)) => {
-                        node.evaluate(vec![Fresh {
+                    Ok(Some(unplanned)) => {
+                        node.evaluate(vec![Unplanned {
                             alone: Some(alone),
-                            ..fresh
+                            ..unplanned
                         }]);
                         break;
                     }
@@ -134,19 +134,22 @@ fn evaluate_alone(node: &Arc<Node>, suspects: Vec<InboxEvent>) {
 }
 
 /// The event of a suspect's inbox row, counted as under evaluation.
-async fn revive_alone(node: &Arc<Node>, row: &InboxEvent) -> Result<Option<Fresh>, store::Error> {
-    let Some(fresh) = revive(node, row).await? else {
+async fn revive_alone(
+    node: &Arc<Node>,
+    row: &InboxEvent,
+) -> Result<Option<Unplanned>, store::Error> {
+    let Some(unplanned) = revive(node, row).await? else {
         return Ok(None);
     };
     let begun = node
         .store
         .begin_alone(row.account, row.event, node.holder)
         .await?;
-    Ok(begun.then_some(fresh))
+    Ok(begun.then_some(unplanned))
 }
 
 /// The event of an inbox row, ready to be evaluated again; `None` if it is set aside.
-async fn revive(node: &Arc<Node>, row: &InboxEvent) -> Result<Option<Fresh>, store::Error> {
+async fn revive(node: &Arc<Node>, row: &InboxEvent) -> Result<Option<Unplanned>, store::Error> {
     let aside = |why: &str| {
         tracing::error!(account.id = %row.account, event.id = %row.event, why, "an event is set aside");
         node.queue.set_aside(SetAside {
@@ -168,10 +171,10 @@ async fn revive(node: &Arc<Node>, row: &InboxEvent) -> Result<Option<Fresh>, sto
         return Ok(None);
     };
     let permit = node.permits.take_over(row.account, event.payload.len());
-    Ok(Some(Fresh {
+    Ok(Some(Unplanned {
         account: row.account,
         revision: row.revision,
-        event: EvaluatedEvent {
+        event: AcceptedEvent {
             id: event.id,
             event_type,
             occurred_at: event.occurred_at,

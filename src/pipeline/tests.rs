@@ -9,8 +9,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::evaluate::EvaluatedEvent;
-use super::writer::Fresh;
+use super::evaluate::AcceptedEvent;
+use super::writer::Unplanned;
 use super::*;
 use crate::automation::{Action, Definition, Trigger};
 use crate::envelope::Envelope;
@@ -167,10 +167,10 @@ impl House {
     async fn evaluated(&self, pipeline: &Pipeline, accepted: (NewEvent, i64)) -> String {
         let (event, revision) = accepted;
         let node = &pipeline.node;
-        node.evaluate(vec![Fresh {
+        node.evaluate(vec![Unplanned {
             account: self.account,
             revision,
-            event: EvaluatedEvent {
+            event: AcceptedEvent {
                 id: event.id,
                 event_type: event.event_type,
                 occurred_at: NOW,

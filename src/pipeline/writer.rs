@@ -17,8 +17,8 @@ use super::node::Node;
 use super::queue::{AcceptEntry, Entries, PlanEntry};
 use super::{AcceptError, Acknowledged};
 use crate::model::{AccountId, Clock, DeliveryState};
-use crate::pipeline::attempt::{Made, Outgoing};
-use crate::pipeline::evaluate::EvaluatedEvent;
+use crate::pipeline::attempt::{Attempted, Outgoing};
+use crate::pipeline::evaluate::AcceptedEvent;
 use crate::store::{self, Accepted, Batch, BatchOutcome, NewRecord, SetAside};
 
 /// How long an embedded database that has no room is left alone.
@@ -226,20 +226,20 @@ fn hand_on(node: &Arc<Node>, entries: Entries, outcome: BatchOutcome) {
     for plan in entries.plans {
         planned(node, plan);
     }
-    let mut fresh = Vec::with_capacity(entries.accepts.len());
+    let mut unplanned = Vec::with_capacity(entries.accepts.len());
     for (accept, outcome) in entries.accepts.into_iter().zip(outcome.accepted) {
-        fresh.extend(accepted(accept, outcome));
+        unplanned.extend(accepted(accept, outcome));
     }
-    if !fresh.is_empty() {
+    if !unplanned.is_empty() {
         crash_point("accepted-not-planned");
-        node.evaluate(fresh);
+        node.evaluate(unplanned);
     }
     for (entry, claim) in entries.claims.into_iter().zip(outcome.claims) {
         let _ = entry.reply.send(Some(claim));
     }
 }
 
-fn recorded(node: &Arc<Node>, made: Made) {
+fn recorded(node: &Arc<Node>, made: Attempted) {
     let record = &made.record;
     if let DeliveryState::Pending { due_at } = record.next {
         node.lanes.waits(record.account, record.endpoint, due_at);
@@ -288,29 +288,29 @@ fn planned(node: &Arc<Node>, plan: PlanEntry) {
 
 /// An event that was accepted and waits for its evaluation.
 #[derive(Debug)]
-pub(super) struct Fresh {
+pub(super) struct Unplanned {
     pub(super) account: crate::model::AccountId,
     pub(super) revision: i64,
-    pub(super) event: EvaluatedEvent,
+    pub(super) event: AcceptedEvent,
     pub(super) permit: super::permit::Permit,
     /// The place of a suspect, until it is evaluated.
     pub(super) alone: Option<tokio::sync::OwnedSemaphorePermit>,
 }
 
-fn accepted(entry: AcceptEntry, outcome: Accepted) -> Option<Fresh> {
+fn accepted(entry: AcceptEntry, outcome: Accepted) -> Option<Unplanned> {
     let AcceptEntry {
         event,
         mut permit,
         reply,
     } = entry;
     let event = Arc::unwrap_or_clone(event);
-    let (answer, fresh) = match outcome {
+    let (answer, unplanned) = match outcome {
         Accepted::New { revision } => {
             permit.accepted();
-            let fresh = Fresh {
+            let unplanned = Unplanned {
                 account: event.account,
                 revision,
-                event: EvaluatedEvent {
+                event: AcceptedEvent {
                     id: event.id,
                     event_type: event.event_type,
                     occurred_at: event.occurred_at,
@@ -325,7 +325,7 @@ fn accepted(entry: AcceptEntry, outcome: Accepted) -> Option<Fresh> {
                     event: event.id,
                     repeat: false,
                 }),
-                Some(fresh),
+                Some(unplanned),
             )
         }
         Accepted::Same { event } => (
@@ -340,5 +340,5 @@ fn accepted(entry: AcceptEntry, outcome: Accepted) -> Option<Fresh> {
     };
     // Whoever asked may have gone; the event goes on all the same.
     let _ = reply.send(answer);
-    fresh
+    unplanned
 }

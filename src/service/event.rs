@@ -85,7 +85,7 @@ pub struct EvaluationView {
     pub summary: String,
     /// Step by step.
     #[schema(value_type = Vec<Object>)]
-    pub steps: Vec<crate::pipeline::Trace>,
+    pub steps: Vec<crate::pipeline::Step>,
 }
 
 /// What every candidate automation said of an event.

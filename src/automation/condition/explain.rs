@@ -1,4 +1,4 @@
-//! A verdict in words: which values decided, and what would have been needed.
+//! An answer in words: which values decided, and what would have been needed.
 //!
 //! A sentence is made by evaluating the parts it quotes again, so it can't say anything that the
 //! evaluation did not see. What is false says what it "needs"; what is true says what it is.

@@ -8,7 +8,7 @@ use super::expression::{LoopKind, Root};
 use super::fault::STEPS_MAX;
 use super::function::Function;
 use super::loops::LOOP_ENTRIES_MAX;
-use super::{Condition, EventView, Verdict};
+use super::{Answer, Condition, EventView};
 use crate::automation::EventType;
 use crate::model::limits::CONDITION_BYTES_MAX;
 use crate::model::{EventId, Timestamp};
@@ -80,9 +80,9 @@ fn answer(example: &Example) -> String {
     let payload = sample.data.get().as_bytes();
     let view = EventView::new(EventId::mint(at), &event_type, at, payload).with_source("api");
     match condition.evaluate(&view) {
-        Verdict::True => "true".to_owned(),
-        Verdict::False { why } => format!("false: {why}"),
-        Verdict::Error { message } => format!("error: {message}"),
+        Answer::True => "true".to_owned(),
+        Answer::False { why } => format!("false: {why}"),
+        Answer::Error { message } => format!("error: {message}"),
     }
 }
 

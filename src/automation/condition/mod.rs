@@ -15,10 +15,10 @@
 //!
 //! # What it guarantees
 //! - **An error is never a "no".** A field that is missing, a kind that can't be compared, a
-//!   payload that is not JSON: [`Verdict::Error`] with a sentence.
+//!   payload that is not JSON: [`Answer::Error`] with a sentence.
 //! - **Bounded.** At most 4 KiB of text, a bounded depth, and a bounded number of steps for each
 //!   evaluation, counted and not timed (see `fault`): the answer does not depend on the machine.
-//! - **Pure.** The same event gives the same verdict; the payload is read once per
+//! - **Pure.** The same event gives the same answer; the payload is read once per
 //!   [`EventView`], and only if a condition asks for it.
 //!
 //! # Why not the crate's own interpreter
@@ -71,8 +71,8 @@ pub struct Condition {
 
 /// What a condition says of one event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case", tag = "verdict")]
-pub enum Verdict {
+#[serde(rename_all = "snake_case", tag = "answer")]
+pub enum Answer {
     /// Yes.
     True,
     /// No.
@@ -87,12 +87,12 @@ pub enum Verdict {
     },
 }
 
-/// A verdict with its way, for traces.
+/// An answer with its way, for traces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explanation {
-    /// The same verdict that [`Condition::evaluate`] gives.
+    /// The same answer that [`Condition::evaluate`] gives.
     #[serde(flatten)]
-    pub verdict: Verdict,
+    pub answer: Answer,
     /// One sentence, for a yes too.
     pub summary: String,
     /// The parts of the outermost `&&` or `||`, or the condition as a whole, in order.
@@ -141,28 +141,28 @@ impl Condition {
     }
 
     /// Whether the event of `view` meets the condition.
-    pub fn evaluate(&self, view: &EventView<'_>) -> Verdict {
+    pub fn evaluate(&self, view: &EventView<'_>) -> Answer {
         match Evaluation::new(view).decide(&self.expression) {
-            Ok(true) => Verdict::True,
-            Ok(false) => Verdict::False {
+            Ok(true) => Answer::True,
+            Ok(false) => Answer::False {
                 why: self.say(view, Truth::False),
             },
-            Err(fault) => Verdict::Error {
+            Err(fault) => Answer::Error {
                 message: fault.into_sentence(),
             },
         }
     }
 
-    /// The verdict with every part of the condition and what it came to.
+    /// The answer with every part of the condition and what it came to.
     pub fn explain(&self, view: &EventView<'_>) -> Explanation {
-        let verdict = self.evaluate(view);
-        let summary = match &verdict {
-            Verdict::True => self.say(view, Truth::True),
-            Verdict::False { why } => why.clone(),
-            Verdict::Error { message } => message.clone(),
+        let answer = self.evaluate(view);
+        let summary = match &answer {
+            Answer::True => self.say(view, Truth::True),
+            Answer::False { why } => why.clone(),
+            Answer::Error { message } => message.clone(),
         };
         Explanation {
-            verdict,
+            answer,
             summary,
             clauses: self.clauses(view),
         }

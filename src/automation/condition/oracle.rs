@@ -8,7 +8,7 @@ use cel::objects::{Key, Value as CelValue};
 use proptest::prelude::*;
 use serde_json::{Value as JsonValue, json};
 
-use super::{Condition, EventView, Verdict};
+use super::{Answer, Condition, EventView};
 use crate::automation::EventType;
 use crate::model::{EventId, Timestamp};
 
@@ -51,10 +51,10 @@ fn ours(condition: &Condition, payload: &JsonValue) -> Option<bool> {
     let view = EventView::new(id, &event_type, Timestamp::from_ms(0), bytes.as_bytes());
     let explanation = condition.explain(&view);
     assert!(!explanation.summary.is_empty(), "{condition}");
-    match explanation.verdict {
-        Verdict::True => Some(true),
-        Verdict::False { .. } => Some(false),
-        Verdict::Error { .. } => None,
+    match explanation.answer {
+        Answer::True => Some(true),
+        Answer::False { .. } => Some(false),
+        Answer::Error { .. } => None,
     }
 }
 

@@ -28,7 +28,7 @@ fn with_view<T>(payload: &str, look: impl FnOnce(&EventView<'_>) -> T) -> T {
     look(&EventView::new(EventId::mint(at), &event_type, at, payload.as_bytes()).with_source("crm"))
 }
 
-fn verdict_on(payload: &str, source: &str) -> Verdict {
+fn answer_on(payload: &str, source: &str) -> Answer {
     with_view(payload, |view| condition(source).evaluate(view))
 }
 
@@ -71,7 +71,7 @@ fn what_is_true() {
         "int(event.data.code) == 1500 && string(event.data.amount) == '900'",
         "(event.data.vip ? 1 : 2) == 2",
     ] {
-        assert_eq!(verdict_on(PAYLOAD, source), Verdict::True, "{source}");
+        assert_eq!(answer_on(PAYLOAD, source), Answer::True, "{source}");
     }
 }
 
@@ -169,8 +169,8 @@ fn a_no_says_what_was_and_what_was_needed() {
         ),
     ] {
         assert_eq!(
-            verdict_on(PAYLOAD, source),
-            Verdict::False {
+            answer_on(PAYLOAD, source),
+            Answer::False {
                 why: why.to_owned()
             },
             "{source}"
@@ -224,16 +224,16 @@ fn an_error_is_never_a_no() {
         ("1 in event.data.stage", "needs to be a list or an object"),
         ("event.data.stage.all(x, x == 'a')", "needs to be a list"),
     ] {
-        match verdict_on(PAYLOAD, source) {
-            Verdict::Error { message: said } => assert!(said.contains(message), "{source}: {said}"),
+        match answer_on(PAYLOAD, source) {
+            Answer::Error { message: said } => assert!(said.contains(message), "{source}: {said}"),
             other => panic!("{source}: {other:?}"),
         }
     }
     for payload in ["", "{", "[1,", "{\"a\":1e999}", "\u{0}"] {
-        let verdict = verdict_on(payload, "event.data.a == 1");
+        let answer = answer_on(payload, "event.data.a == 1");
         assert!(
-            matches!(&verdict, Verdict::Error { message } if message.contains("can't be read as JSON")),
-            "{payload}: {verdict:?}"
+            matches!(&answer, Answer::Error { message } if message.contains("can't be read as JSON")),
+            "{payload}: {answer:?}"
         );
     }
 }
@@ -262,7 +262,7 @@ fn a_trace_has_every_clause() {
     assert_eq!(
         serde_json::to_value(&trace).expect("JSON"),
         serde_json::json!({
-            "verdict": "true", "summary": "`event.data.stage` is \"Lost\"",
+            "answer": "true", "summary": "`event.data.stage` is \"Lost\"",
             "clauses": [{
                 "text": "event.data.stage == \"Lost\"", "value": "true",
                 "why": "`event.data.stage` is \"Lost\"",
@@ -273,13 +273,13 @@ fn a_trace_has_every_clause() {
     let trace = explained("event.data.x == 1 || event.data.vip");
     assert_eq!(trace.clauses[0].value, ClauseValue::Error);
     assert_eq!(trace.clauses[1].value, ClauseValue::False);
-    assert!(matches!(trace.verdict, Verdict::Error { .. }));
+    assert!(matches!(trace.answer, Answer::Error { .. }));
 }
 
 #[test]
 fn a_shown_value_is_short() {
     let payload = format!(r#"{{"text":"{}"}}"#, "ü".repeat(5000));
-    let Verdict::False { why } = verdict_on(&payload, "event.data.text == 'a'") else {
+    let Answer::False { why } = answer_on(&payload, "event.data.text == 'a'") else {
         panic!("a no");
     };
     assert!(why.chars().count() < 150 && why.contains("ü…\""), "{why}");
@@ -289,10 +289,10 @@ fn a_shown_value_is_short() {
 fn a_large_event_ends_in_a_sentence_and_not_in_a_wait() {
     let ones = |count: usize| format!("{}1", "1,".repeat(count - 1));
     let long_list = format!(r#"{{"l":[{}]}}"#, ones(LOOP_ENTRIES_MAX + 1));
-    let verdict = verdict_on(&long_list, "event.data.l.all(x, x == 1)");
+    let answer = answer_on(&long_list, "event.data.l.all(x, x == 1)");
     assert!(
-        matches!(&verdict, Verdict::Error { message } if message.contains("1001 entries")),
-        "{verdict:?}"
+        matches!(&answer, Answer::Error { message } if message.contains("1001 entries")),
+        "{answer:?}"
     );
     let full = format!(
         r#"{{"l":[{}],"t":"{}"}}"#,
@@ -330,13 +330,13 @@ fn a_large_event_ends_in_a_sentence_and_not_in_a_wait() {
             "more than 100000 steps",
         ),
     ] {
-        match verdict_on(&full, source) {
-            Verdict::Error { message } => assert!(message.contains(said), "{source}: {message}"),
+        match answer_on(&full, source) {
+            Answer::Error { message } => assert!(message.contains(said), "{source}: {message}"),
             other => panic!("{source}: {other:?}"),
         }
     }
     let source = "event.data.l.all(x, x == 1) && event.data.t.contains('ba')";
-    assert_eq!(verdict_on(&full, source), Verdict::True);
+    assert_eq!(answer_on(&full, source), Answer::True);
 }
 
 #[test]
@@ -344,12 +344,12 @@ fn a_payload_is_read_only_for_a_condition_that_asks_for_it() {
     with_view("not JSON at all", |view| {
         assert_eq!(
             condition("event.type == 'deal.updated'").evaluate(view),
-            Verdict::True
+            Answer::True
         );
         assert!(!view.was_read());
         assert!(matches!(
             condition("event.data.a == 1").evaluate(view),
-            Verdict::Error { .. }
+            Answer::Error { .. }
         ));
         assert!(view.was_read());
     });

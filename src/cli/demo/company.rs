@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::receiver::Receiver;
 use super::story::{EVENT_TYPES, Place};
-use crate::cli::door::{Body, Door};
+use crate::cli::client::{ApiClient, Body};
 
 /// The two ready-made plugins, as they are in the repository.
 const PLUGINS: [(&str, &[u8]); 2] = [
@@ -74,7 +74,7 @@ pub(super) const LISTENERS: [(&str, Listener); 4] = [
 /// The company, set up.
 pub(super) struct Company {
     /// The API, acting for the company's account.
-    pub(super) door: Door,
+    pub(super) client: ApiClient,
     /// The account's id.
     pub(super) account: String,
     /// The automations, by id. An endpoint's own subscription is not among them.
@@ -83,23 +83,23 @@ pub(super) struct Company {
 
 impl Company {
     /// Makes everything.
-    pub(super) async fn found(operator: &Door, receiver: &Receiver) -> anyhow::Result<Self> {
+    pub(super) async fn found(operator: &ApiClient, receiver: &Receiver) -> anyhow::Result<Self> {
         let wanted = json!({ "name": "Demo", "uid": "demo" });
         let made = operator
             .post("/v1/accounts", Body::of(&wanted))
             .await
             .context("no account")?;
         let account = text(&made, "id")?;
-        let door = operator.as_account(&account)?;
+        let client = operator.as_account(&account)?;
         let mut company = Self {
-            door,
+            client,
             account,
             automations: HashMap::new(),
         };
         company.catalogue().await.context("no event types")?;
         company.upload().await.context("no plugins")?;
         let reveal = company
-            .door
+            .client
             .post("/v1/account/signing-key/reveal", Body::empty());
         let key = reveal.await.context("no signing key")?;
         let key = text(&key, "signing_key")?;
@@ -123,14 +123,16 @@ impl Company {
         for (name, description) in EVENT_TYPES {
             let group = name.split('.').next().unwrap_or(name);
             let wanted = json!({ "name": name, "description": description, "group": group });
-            self.door.post("/v1/event-types", Body::of(&wanted)).await?;
+            self.client
+                .post("/v1/event-types", Body::of(&wanted))
+                .await?;
         }
         Ok(())
     }
 
     async fn upload(&self) -> anyhow::Result<()> {
         for (name, component) in PLUGINS {
-            self.door
+            self.client
                 .post(&format!("/v1/plugins?name={name}"), Body::wasm(component))
                 .await?;
         }
@@ -181,7 +183,7 @@ impl Company {
             automation["name"] = listener.name.into();
             automation["trigger"] = json!({ "events": [event_type] });
             let made = self
-                .door
+                .client
                 .post("/v1/automations", Body::of(&automation))
                 .await?;
             self.automations.insert(text(&made, "id")?, listener);
@@ -199,7 +201,7 @@ impl Company {
         wanted["name"] = place.path().trim_start_matches('/').into();
         wanted["url"] = receiver.url(place).into();
         wanted["retry_policy"] = json!({ "delays_ms": RETRY_DELAYS_MS });
-        let made = self.door.post("/v1/endpoints", Body::of(&wanted)).await?;
+        let made = self.client.post("/v1/endpoints", Body::of(&wanted)).await?;
         if let Some(secret) = made["secret"].as_str() {
             receiver.trust(place, secret);
         }

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use tokio::sync::{mpsc, oneshot};
 
-use super::door::{Body, Door, DoorOptions};
+use super::client::{ApiClient, ApiOptions, Body};
 use crate::app::{App, asked_to_stop};
 use crate::config::Config;
 use crate::model::{Clock, Timestamp};
@@ -93,12 +93,12 @@ async fn show(options: &DemoOptions, url: &str, key: &str) -> anyhow::Result<Exi
     let (receiver, strangers) = Receiver::start()
         .await
         .context("the receiver can't listen")?;
-    let operator = DoorOptions {
+    let operator = ApiOptions {
         url: url.to_owned(),
         key: Some(key.to_owned()),
         account: None,
     };
-    let company = Company::found(&Door::open(&operator)?, &receiver).await?;
+    let company = Company::found(&ApiClient::open(&operator)?, &receiver).await?;
     let header = tale::Header {
         url,
         key,
@@ -146,7 +146,7 @@ async fn send(
         let at = clock.now();
         receiver.expect(&story.reference);
         let event = serde_json::json!({ "type": story.event_type, "data": story.payload });
-        let answer = company.door.post("/v1/events", Body::of(&event)).await?;
+        let answer = company.client.post("/v1/events", Body::of(&event)).await?;
         let id = answer["id"]
             .as_str()
             .context("an accepted event has no id")?

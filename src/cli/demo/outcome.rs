@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::company::{Company, Listener};
 use super::receiver::Arrival;
 use super::story::{Place, Story};
-use crate::cli::door;
+use crate::cli::client;
 use crate::model::{Clock, counted};
 
 /// How often the record is looked at while an event is under way.
@@ -62,16 +62,16 @@ pub(super) struct Attempt {
 pub(super) type Arrivals = HashMap<Place, Vec<Arrival>>;
 
 /// Waits until nothing is under way for the event, and reads what became of it.
-pub(super) async fn settle(company: &Company, event: &str) -> Result<Outcome, door::Error> {
+pub(super) async fn settle(company: &Company, event: &str) -> Result<Outcome, client::Error> {
     let clock = Clock::System;
     let until = clock.now().plus_ms(SETTLED_WITHIN_MS);
     loop {
         let evaluations = company
-            .door
+            .client
             .get(&format!("/v1/events/{event}/evaluations"))
             .await?;
         let deliveries = company
-            .door
+            .client
             .get(&format!("/v1/deliveries?event={event}&limit=250"))
             .await?;
         let state = evaluations["state"].as_str().unwrap_or_default();
@@ -109,7 +109,7 @@ async fn read(
     evaluations: &Value,
     deliveries: &Value,
     open: Option<String>,
-) -> Result<Outcome, door::Error> {
+) -> Result<Outcome, client::Error> {
     let mut outcome = Outcome {
         evaluations: Vec::new(),
         open,
@@ -120,7 +120,7 @@ async fn read(
         for delivery in rows(deliveries).filter(|delivery| delivery["automation"] == *automation) {
             let id = delivery["id"].as_str().unwrap_or_default();
             let attempts = company
-                .door
+                .client
                 .get(&format!("/v1/deliveries/{id}/attempts"))
                 .await?;
             own.push(Delivery {

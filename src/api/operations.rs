@@ -1,4 +1,4 @@
-//! For machines: health, readiness, figures, and the description of the API.
+//! For operations: health, readiness, figures, and the description of the API.
 
 use axum::Json;
 use axum::extract::State;
@@ -22,7 +22,7 @@ pub(super) struct Well {
 }
 
 /// Whether the process answers
-#[utoipa::path(get, path = "/healthz", tag = "machines", operation_id = "health", security(()),
+#[utoipa::path(get, path = "/healthz", tag = "operations", operation_id = "health", security(()),
     responses((status = 200, description = "It answers", body = Well)))]
 pub(super) async fn health() -> Json<Well> {
     Json(Well { status: "ok" })
@@ -31,7 +31,7 @@ pub(super) async fn health() -> Json<Well> {
 /// Whether events can be taken
 ///
 /// The database answers, its schema is this program's, and the pipeline works.
-#[utoipa::path(get, path = "/readyz", tag = "machines", operation_id = "ready", security(()),
+#[utoipa::path(get, path = "/readyz", tag = "operations", operation_id = "ready", security(()),
     responses((status = 200, description = "Events can be taken", body = Well)))]
 pub(super) async fn ready(State(service): State<Service>) -> Answer<Json<Well>> {
     match service.ready().await {

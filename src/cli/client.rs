@@ -69,7 +69,7 @@ pub(super) enum Error {
 
 /// Which server, and as whom.
 #[derive(Debug, Clone, clap::Args)]
-pub(super) struct DoorOptions {
+pub(super) struct ApiOptions {
     /// The server.
     #[arg(
         long,
@@ -122,16 +122,16 @@ impl Body {
 
 /// A server's API. Cheap to clone; clones share connections.
 #[derive(Clone)]
-pub(super) struct Door {
+pub(super) struct ApiClient {
     http: reqwest::Client,
     server: Url,
     key: String,
     account: Option<HeaderValue>,
 }
 
-impl Door {
+impl ApiClient {
     /// Gets ready; nothing is sent yet.
-    pub(super) fn open(options: &DoorOptions) -> Result<Self, Error> {
+    pub(super) fn open(options: &ApiOptions) -> Result<Self, Error> {
         let server = Url::parse(&options.url)
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
@@ -284,8 +284,8 @@ fn client_config() -> Result<ClientConfig, Error> {
 mod tests {
     use super::*;
 
-    fn options(url: &str, key: Option<&str>) -> DoorOptions {
-        DoorOptions {
+    fn options(url: &str, key: Option<&str>) -> ApiOptions {
+        ApiOptions {
             url: url.to_owned(),
             key: key.map(str::to_owned),
             account: None,
@@ -303,32 +303,32 @@ mod tests {
         ] {
             assert!(
                 matches!(
-                    Door::open(&options(wrong, Some("tb_k"))),
+                    ApiClient::open(&options(wrong, Some("tb_k"))),
                     Err(Error::Url(_))
                 ),
                 "{wrong}"
             );
         }
         assert!(matches!(
-            Door::open(&options("http://127.0.0.1:1", None)),
+            ApiClient::open(&options("http://127.0.0.1:1", None)),
             Err(Error::NoKey)
         ));
-        assert!(Door::open(&options("http://127.0.0.1:1", Some("tb_k"))).is_ok());
+        assert!(ApiClient::open(&options("http://127.0.0.1:1", Some("tb_k"))).is_ok());
     }
 
     #[test]
     fn an_account_that_no_header_can_name_is_refused() {
-        let of = |account: &str| DoorOptions {
+        let of = |account: &str| ApiOptions {
             account: Some(account.to_owned()),
             ..options("http://127.0.0.1:1", Some("tb_k"))
         };
         for wrong in ["a\nb", "\0"] {
             assert!(
-                matches!(Door::open(&of(wrong)), Err(Error::Account(named)) if named == wrong),
+                matches!(ApiClient::open(&of(wrong)), Err(Error::Account(named)) if named == wrong),
                 "{wrong:?}"
             );
         }
-        assert!(Door::open(&of("acme")).is_ok());
+        assert!(ApiClient::open(&of("acme")).is_ok());
     }
 
     #[test]
@@ -343,8 +343,8 @@ mod tests {
                 "https://h/a/b/v1/api-keys?cursor=a%2Fb",
             ),
         ] {
-            let door = Door::open(&options(url, Some("tb_k"))).expect(url);
-            assert_eq!(door.address(path).as_str(), wanted);
+            let client = ApiClient::open(&options(url, Some("tb_k"))).expect(url);
+            assert_eq!(client.address(path).as_str(), wanted);
         }
     }
 
