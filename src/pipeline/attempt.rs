@@ -43,7 +43,7 @@ pub(super) struct Outgoing {
     /// How many attempts were counted before this one.
     pub(super) attempts_made: u16,
     /// `None`: the payload's retention has ended.
-    pub(super) content: Option<Content>,
+    pub(super) content: Option<Arc<Content>>,
     /// How the account stands when it leaves.
     pub(super) standing: Arc<Standing>,
     pub(super) slot: Slot,

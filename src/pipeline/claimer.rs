@@ -153,11 +153,11 @@ async fn load(
     Ok((standing, bodies))
 }
 
-fn content(body: StoredBody) -> Content {
-    Content {
+fn content(body: StoredBody) -> Arc<Content> {
+    Arc::new(Content {
         event_type: body.event_type,
         occurred_at: body.occurred_at,
         payload: body.content,
         headers: body.headers,
-    }
+    })
 }

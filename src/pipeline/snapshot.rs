@@ -95,7 +95,11 @@ impl Compiled {
         !self.transforms.is_empty()
     }
 
-    fn of(row: &PublishedAutomation, definition: Definition, transforms: Vec<Transform>) -> Self {
+    pub(super) fn of(
+        row: &PublishedAutomation,
+        definition: Definition,
+        transforms: Vec<Transform>,
+    ) -> Self {
         Self {
             id: row.id,
             version: row.version,
