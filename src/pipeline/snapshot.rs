@@ -170,6 +170,11 @@ impl Snapshots {
         }
     }
 
+    /// How the account stands, whether that is loaded or not.
+    pub(super) fn follow(&self, account: AccountId) -> Arc<Standing> {
+        self.standings.of(account)
+    }
+
     /// The account as of `revision`, if it is in memory.
     pub(super) async fn get(&self, account: AccountId, revision: i64) -> Option<Arc<Snapshot>> {
         self.kept.get(&(account, revision)).await
