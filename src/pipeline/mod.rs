@@ -25,6 +25,7 @@
 
 mod attempt;
 mod busy;
+mod cache;
 mod chain;
 mod claimer;
 pub mod components;

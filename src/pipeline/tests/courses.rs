@@ -240,3 +240,24 @@ async fn while_the_writer_can_not_keep_up_nothing_more_is_planned_and_then_all_i
     }
     pipeline.shut_down().await.expect("it stops");
 }
+
+#[tokio::test]
+async fn old_revisions_of_an_account_are_let_go() {
+    let house = House::open().await;
+    let pipeline = house.start().await;
+    let snapshots = &pipeline.node.snapshots;
+    let mut revisions = Vec::new();
+    for _ in 0..10 {
+        let revision = house.publish(&asking(None, &[])).await;
+        snapshots.at(house.account, revision).await.expect("read");
+        revisions.push(revision);
+    }
+    let mut kept = Vec::new();
+    for revision in &revisions {
+        kept.push(snapshots.get(house.account, *revision).await.is_some());
+    }
+    assert_eq!(kept, [vec![false; 6], vec![true; 4]].concat());
+    let again = snapshots.at(house.account, revisions[0]).await;
+    assert!(again.is_ok(), "it is loaded when it is needed");
+    pipeline.shut_down().await.expect("it stops");
+}
