@@ -128,7 +128,7 @@ impl Service {
         {
             return Err(Error::NotFound("API key"));
         }
-        self.inner.known.revoke(id).await;
+        self.inner.known.revoke(id);
         self.inner.store.tell(Hint::Revoked(id));
         tracing::info!(account.id = %who.account(), key.id = %who.key(), revoked.id = %id, "an API key was revoked");
         Ok(())
