@@ -119,6 +119,14 @@ impl fmt::Display for EventType {
 }
 
 impl Pattern {
+    /// What its text takes in memory.
+    pub fn text_bytes(&self) -> usize {
+        match self {
+            Self::All => 0,
+            Self::Under(name) | Self::Exact(name) => name.0.len(),
+        }
+    }
+
     /// Whether an event of this type meets the pattern.
     pub fn matches(&self, event_type: &EventType) -> bool {
         match self {

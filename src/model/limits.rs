@@ -32,6 +32,16 @@ pub const OUTPUTS_MAX: usize = 16;
 pub const PLUGIN_CONFIG_BYTES_MAX: usize = 64 * 1024;
 /// Most deliveries that one evaluation may make: actions times outputs.
 pub const DELIVERIES_PER_EVALUATION_MAX: usize = 256;
+/// Most deliveries that all automations make of one event. Twice as many as an account has endpoints, each
+/// of which may subscribe to everything.
+pub const DELIVERIES_PER_EVENT_MAX: usize = 2 * ENDPOINTS_PER_ACCOUNT_MAX;
+/// Most bytes of all outputs of one event's automations, with their headers: 64 of the largest payloads.
+pub const BODY_BYTES_PER_EVENT_MAX: usize = 16 * 1024 * 1024;
+/// Most bytes of JSON of one event's evaluations that have steps. Beyond them details are left out, then
+/// steps; never a verdict.
+pub const TRACE_BYTES_PER_EVENT_MAX: usize = 1024 * 1024;
+/// Longest sentence that is kept of an evaluation or one of its steps.
+pub const SUMMARY_BYTES_MAX: usize = 1024;
 /// Most secrets that sign for one endpoint at a time.
 pub const SECRETS_PER_ENDPOINT_MAX: usize = 8;
 /// Most custom delays in a retry policy.

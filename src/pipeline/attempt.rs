@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::crash::crash_point;
-use super::decide;
+use super::decide::Outcome;
 use super::lane::Feeling;
 use super::plan::Content;
 use super::slot::Slot;
@@ -43,7 +43,7 @@ pub(super) struct Outgoing {
     /// How many attempts were counted before this one.
     pub(super) attempts_made: u16,
     /// `None`: the payload's retention has ended.
-    pub(super) content: Option<Content>,
+    pub(super) content: Option<Arc<Content>>,
     /// How the account stands when it leaves.
     pub(super) standing: Arc<Standing>,
     pub(super) slot: Slot,
@@ -60,7 +60,7 @@ impl Attempted {
     /// What it said about the endpoint's strength, and how long that took, in milliseconds.
     pub(super) fn said(&self) -> (Feeling, i64) {
         match &self.record.attempt {
-            Some(attempt) => (decide::feeling(attempt.result), attempt.duration_ms),
+            Some(attempt) => (Outcome::from(attempt.result).feeling(), attempt.duration_ms),
             None => (Feeling::Indifferent, 0),
         }
     }
@@ -94,7 +94,7 @@ pub(super) async fn attempt(outgoing: Outgoing, client: &Client, clock: &Clock) 
         })
         .await;
     crash_point("sent-not-recorded");
-    let record = record(&outgoing, view, answer, (now, clock.now()));
+    let record = record(&outgoing, view, answer, now, clock.now());
     log_failure(&record, view.target.host());
     Attempted {
         record: Arc::new(record),
@@ -150,15 +150,16 @@ fn ready<'a>(
     }
 }
 
-/// What is written of an attempt that began and ended at `times`.
+/// What is written of an attempt.
 fn record(
     outgoing: &Outgoing,
     view: &EndpointView,
     answer: Answer,
-    times: (Timestamp, Timestamp),
+    started_at: Timestamp,
+    ended_at: Timestamp,
 ) -> NewRecord {
-    let (started_at, ended_at) = times;
     let result = answer.result;
+    let outcome = Outcome::from(result);
     metrics::counter!("throwbar_attempts_total", "class" => result.class()).increment(1);
     let no = NonZeroU16::MIN.saturating_add(outgoing.attempts_made);
     let retry_after_ms = match result {
@@ -185,13 +186,8 @@ fn record(
             duration_ms: i64::from(answer.duration_ms),
         }),
         attempts_made: no.get(),
-        next: decide::after_attempt(no, result, &view.settings.retry_policy, ended_at, advice),
-        mark: decide::mark(
-            result,
-            view.settings.failure_policy,
-            ended_at,
-            view.updated_at,
-        ),
+        next: outcome.state(no, &view.settings.retry_policy, ended_at, advice),
+        mark: outcome.mark(view.settings.failure_policy, ended_at, view.updated_at),
     }
 }
 

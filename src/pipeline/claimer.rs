@@ -11,7 +11,7 @@ use super::plan::Content;
 use super::queue::ClaimEntry;
 use super::snapshot;
 use super::standing::Standing;
-use crate::model::Timestamp;
+use crate::model::{AccountId, Timestamp};
 use crate::store::{self, Claim, ClaimRequest, StoredBody};
 
 /// Endpoints claimed for at a time.
@@ -104,21 +104,14 @@ async fn bring(node: &Arc<Node>, mut turn: Turn, claim: Claim) {
         return;
     }
     let loaded = load(node, account, &claim).await;
-    let (standing, bodies) = match loaded {
-        Ok(loaded) => loaded,
-        Err(error) => {
-            // Claimed and not to be sent: only another incarnation can bring them back.
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "claimed deliveries can't be read"
-            );
-            node.end(&error);
-            return;
-        }
-    };
+    let stops = loaded.is_none();
+    let (standing, bodies) = loaded.unwrap_or_else(|| {
+        let nothing = claim.deliveries.iter().map(|_| None);
+        (node.snapshots.follow(account), nothing.collect())
+    });
     for ((delivery, body), mut slot) in claim.deliveries.into_iter().zip(bodies).zip(slots) {
         slot.weigh(body.as_ref().map_or(0, |body| body.content.len()));
-        node.send(Outgoing {
+        let outgoing = Outgoing {
             account,
             delivery: delivery.id,
             endpoint,
@@ -128,7 +121,12 @@ async fn bring(node: &Arc<Node>, mut turn: Turn, claim: Claim) {
             content: body.map(content),
             standing: standing.clone(),
             slot,
-        });
+        };
+        if stops {
+            node.hand_back(outgoing);
+        } else {
+            node.send(outgoing);
+        }
     }
 }
 
@@ -141,23 +139,40 @@ enum LoadError {
     Bodies(#[from] store::Error),
 }
 
+/// How the account stands, and what each delivery carries.
 type Loaded = (Arc<Standing>, Vec<Option<StoredBody>>);
 
-async fn load(
-    node: &Node,
-    account: crate::model::AccountId,
-    claim: &Claim,
-) -> Result<Loaded, LoadError> {
+/// Loads what the claimed deliveries need, again and again until it can be read: nobody else can bring
+/// them back, and while they wait they keep their slots, so that no more of them come than there are of
+/// those. `None` once the node stops.
+async fn load(node: &Node, account: AccountId, claim: &Claim) -> Option<Loaded> {
+    loop {
+        match try_load(node, account, claim).await {
+            Ok(loaded) => return Some(loaded),
+            Err(_) if node.is_closing() => return None,
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    account.id = %account,
+                    "claimed deliveries can't be read at the moment"
+                );
+                node.pause().await;
+            }
+        }
+    }
+}
+
+async fn try_load(node: &Node, account: AccountId, claim: &Claim) -> Result<Loaded, LoadError> {
     let standing = node.snapshots.standing(account, claim.revision).await?;
     let bodies = node.store.bodies(account, &claim.deliveries).await?;
     Ok((standing, bodies))
 }
 
-fn content(body: StoredBody) -> Content {
-    Content {
+fn content(body: StoredBody) -> Arc<Content> {
+    Arc::new(Content {
         event_type: body.event_type,
         occurred_at: body.occurred_at,
         payload: body.content,
         headers: body.headers,
-    }
+    })
 }

@@ -10,67 +10,88 @@ use crate::store::EndpointMark;
 
 const GONE: u16 = 410;
 
-/// The delivery's state after the attempt that is its `no`th and ended at `ended_at`.
-pub(super) fn after_attempt(
-    no: NonZeroU16,
-    result: AttemptResult,
-    policy: &RetryPolicy,
-    ended_at: Timestamp,
-    advice: Advice,
-) -> DeliveryState {
-    match result {
-        AttemptResult::Http { status: 200..=299 } => DeliveryState::Delivered { at: ended_at },
-        AttemptResult::Http { status: GONE } => DeliveryState::Failed {
-            at: ended_at,
-            why: Failure::Gone,
-        },
-        AttemptResult::Interrupted => DeliveryState::Pending { due_at: ended_at },
-        AttemptResult::Http { .. } | AttemptResult::Refused(_) => {
-            match policy.next(no, ended_at, advice) {
-                Some(due_at) => DeliveryState::Pending { due_at },
-                None => DeliveryState::Failed {
-                    at: ended_at,
-                    why: Failure::Exhausted,
-                },
+/// What an attempt came to, for everything that follows from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The receiver took the delivery.
+    Taken,
+    /// It wants no more of them.
+    Gone,
+    /// It did not answer, or said that it can't keep up.
+    Overwhelmed,
+    /// It answered with a no, or was not asked.
+    Failed,
+    /// The node died.
+    Interrupted,
+}
+
+impl From<AttemptResult> for Outcome {
+    fn from(result: AttemptResult) -> Self {
+        match result {
+            AttemptResult::Http { status: 200..=299 } => Self::Taken,
+            AttemptResult::Http { status: GONE } => Self::Gone,
+            AttemptResult::Http {
+                status: 429 | 502..=504,
             }
+            | AttemptResult::Refused(
+                Refusal::Connect | Refusal::Timeout | Refusal::Tls | Refusal::Dns,
+            ) => Self::Overwhelmed,
+            AttemptResult::Http { .. }
+            | AttemptResult::Refused(Refusal::TooLarge | Refusal::Egress) => Self::Failed,
+            AttemptResult::Interrupted => Self::Interrupted,
         }
     }
 }
 
-/// What the attempt means for its endpoint, which was `asked` as it stood when it had last changed.
-pub(super) fn mark(
-    result: AttemptResult,
-    policy: FailurePolicy,
-    ended_at: Timestamp,
-    asked: Timestamp,
-) -> EndpointMark {
-    match result {
-        AttemptResult::Http { status: 200..=299 } => EndpointMark::Succeeded,
-        AttemptResult::Http { status: GONE } => EndpointMark::Gone {
-            at: ended_at,
-            asked,
-        },
-        AttemptResult::Interrupted => EndpointMark::Untouched,
-        AttemptResult::Http { .. } | AttemptResult::Refused(_) => EndpointMark::Failed {
-            at: ended_at,
-            disable_if_since: policy.patience_ms().map(|ms| ended_at.plus_ms(-ms)),
-            asked,
-        },
-    }
-}
-
-/// What the attempt says about the endpoint's strength.
-pub(super) fn feeling(result: AttemptResult) -> Feeling {
-    match result {
-        AttemptResult::Http { status: 200..=299 } => Feeling::Well,
-        AttemptResult::Http {
-            status: 429 | 502..=504,
+impl Outcome {
+    /// The delivery's state after the attempt, which is its `no`th and ended at `ended_at`.
+    pub(super) fn state(
+        self,
+        no: NonZeroU16,
+        policy: &RetryPolicy,
+        ended_at: Timestamp,
+        advice: Advice,
+    ) -> DeliveryState {
+        let failed = |why| DeliveryState::Failed { at: ended_at, why };
+        match self {
+            Self::Taken => DeliveryState::Delivered { at: ended_at },
+            Self::Gone => failed(Failure::Gone),
+            Self::Interrupted => DeliveryState::Pending { due_at: ended_at },
+            Self::Overwhelmed | Self::Failed => match policy.next(no, ended_at, advice) {
+                Some(due_at) => DeliveryState::Pending { due_at },
+                None => failed(Failure::Exhausted),
+            },
         }
-        | AttemptResult::Refused(
-            Refusal::Connect | Refusal::Timeout | Refusal::Tls | Refusal::Dns,
-        ) => Feeling::Overwhelmed,
-        AttemptResult::Http { .. } | AttemptResult::Refused(_) | AttemptResult::Interrupted => {
-            Feeling::Indifferent
+    }
+
+    /// What the attempt means for its endpoint, which was `asked` as it stood when it had last changed.
+    pub(super) fn mark(
+        self,
+        policy: FailurePolicy,
+        ended_at: Timestamp,
+        asked: Timestamp,
+    ) -> EndpointMark {
+        match self {
+            Self::Taken => EndpointMark::Succeeded,
+            Self::Gone => EndpointMark::Gone {
+                at: ended_at,
+                asked,
+            },
+            Self::Interrupted => EndpointMark::Untouched,
+            Self::Overwhelmed | Self::Failed => EndpointMark::Failed {
+                at: ended_at,
+                disable_if_since: policy.patience_ms().map(|ms| ended_at.plus_ms(-ms)),
+                asked,
+            },
+        }
+    }
+
+    /// What the attempt says about the endpoint's strength.
+    pub(super) fn feeling(self) -> Feeling {
+        match self {
+            Self::Taken => Feeling::Well,
+            Self::Overwhelmed => Feeling::Overwhelmed,
+            Self::Gone | Self::Failed | Self::Interrupted => Feeling::Indifferent,
         }
     }
 }
@@ -83,13 +104,7 @@ mod tests {
 
     fn after(no: u16, status: u16, policy: &RetryPolicy) -> DeliveryState {
         let no = NonZeroU16::new(no).expect("from 1");
-        after_attempt(
-            no,
-            AttemptResult::Http { status },
-            policy,
-            AT,
-            Advice::default(),
-        )
+        Outcome::from(AttemptResult::Http { status }).state(no, policy, AT, Advice::default())
     }
 
     #[test]
@@ -122,5 +137,42 @@ mod tests {
                 why: Failure::Gone
             }
         );
+    }
+
+    #[test]
+    fn every_answer_says_what_is_to_be_thought_of_the_endpoint() {
+        let (well, indifferent, overwhelmed) =
+            (Feeling::Well, Feeling::Indifferent, Feeling::Overwhelmed);
+        let gone = EndpointMark::Gone { at: AT, asked: AT };
+        let failed = EndpointMark::Failed {
+            at: AT,
+            disable_if_since: None,
+            asked: AT,
+        };
+        let http = |status| AttemptResult::Http { status };
+        let refused = AttemptResult::Refused;
+        for (result, mark, feeling) in [
+            (http(204), EndpointMark::Succeeded, well),
+            (http(410), gone, indifferent),
+            (http(302), failed, indifferent),
+            (http(500), failed, indifferent),
+            (http(429), failed, overwhelmed),
+            (http(503), failed, overwhelmed),
+            (refused(Refusal::Timeout), failed, overwhelmed),
+            (refused(Refusal::Egress), failed, indifferent),
+            (
+                AttemptResult::Interrupted,
+                EndpointMark::Untouched,
+                indifferent,
+            ),
+        ] {
+            let outcome = Outcome::from(result);
+            assert_eq!(
+                outcome.mark(FailurePolicy::Never, AT, AT),
+                mark,
+                "{result:?}"
+            );
+            assert_eq!(outcome.feeling(), feeling, "{result:?}");
+        }
     }
 }

@@ -88,7 +88,7 @@ impl Lanes {
         }
         let memory = self.memory.take(account, bytes).ok()?;
         lane.take_slots(1);
-        Some(Slot::new(self, (account, endpoint), memory))
+        Some(Slot::new(self, account, endpoint, memory))
     }
 
     /// Something waits in the store for this endpoint, due at `due`. Call it after the commit.
@@ -141,7 +141,7 @@ impl Lanes {
         let account = lane.account;
         let slots: Vec<Slot> = (0..lane.free().min(CLAIM_MAX))
             .map_while(|_| self.memory.take(account, CLAIMED_BYTES).ok())
-            .map(|memory| Slot::new(self, (account, endpoint), memory))
+            .map(|memory| Slot::new(self, account, endpoint, memory))
             .collect();
         if slots.is_empty() {
             return None;

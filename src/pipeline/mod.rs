@@ -19,16 +19,21 @@
 //! - A node that lost its life writes nothing more: the store's fence refuses it. A node that lost a
 //!   part of itself ends its life.
 //! - Memory is bounded: by permits until the plan, by slots after it. What has no slot waits in the
-//!   store.
+//!   store. What one event may make is bounded, too; what is beyond that is a verdict.
+//! - Nobody's evaluations keep others waiting: what may take long goes on turn by turn, accounts by turns.
 //! - Nothing on the way polls. The writer awaits only the database.
 
 mod attempt;
 mod busy;
+mod cache;
+mod chain;
 mod claimer;
 pub mod components;
+mod course;
 pub mod crash;
 mod decide;
 mod evaluate;
+mod evaluation;
 mod lane;
 mod lanes;
 mod node;
@@ -54,7 +59,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
-pub use evaluate::{AcceptedEvent, Evaluation, Step, Verdict};
+pub use evaluate::AcceptedEvent;
+pub use evaluation::{Evaluation, Step, Verdict};
 pub use permit::{Full, PermitLimits};
 pub use settings::EndpointSettings;
 pub use snapshot::Error as SnapshotError;

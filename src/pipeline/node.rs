@@ -6,29 +6,34 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
 
+use super::SnapshotError;
 use super::attempt::{self, Outgoing};
 use super::busy::Busy;
 use super::components::Components;
-use super::evaluate::{AcceptedEvent, Evaluation, NotNow};
+use super::course::{Came, Course, STEPS_AT_ONCE_MAX};
 use super::lanes::{Entry, Lanes};
 use super::permit::Permits;
+use super::plan::Plan;
 use super::queue::{PlanEntry, Queue};
-use super::snapshot::{Compiled, Snapshot, Snapshots};
-use super::workers::Workers;
+use super::snapshot::{Snapshot, Snapshots};
+use super::workers::{Run, Workers};
 use super::writer::Unplanned;
-use super::{SnapshotError, evaluate, plan};
 use crate::model::{AccountId, Clock, IncarnationId};
 use crate::outbound::Client;
 use crate::store::{self, Store};
 
 /// How long an event waits whose evaluation was not possible at the moment.
 const AGAIN_MS: i64 = 500;
+/// How long one account's evaluation may keep a worker before others have their turn. One run of a plugin
+/// may take longer.
+const TURN: Duration = Duration::from_millis(20);
 
 /// Something that the incarnation ran has panicked.
 #[derive(Debug, thiserror::Error)]
@@ -127,10 +132,10 @@ impl Node {
         self.spawn(async move {
             // Boxed once: a large future is moved at every layer around it.
             let attempt = Box::pin(attempt::attempt(outgoing, &node.client, &node.clock));
-            let mut made = attempt.await;
-            let (feeling, answer_ms) = made.said();
-            let next = made.slot.leave(feeling, answer_ms);
-            node.queue.record(made);
+            let mut attempted = attempt.await;
+            let (feeling, answer_ms) = attempted.said();
+            let next = attempted.slot.leave(feeling, answer_ms);
+            node.queue.record(attempted);
             for outgoing in next {
                 node.attempt(outgoing);
             }
@@ -143,22 +148,27 @@ impl Node {
             .record(attempt::hand_back(outgoing, self.clock.now()));
     }
 
-    /// Evaluates events and plans what follows. Those whose account is in memory and that run no
-    /// plugin are done here and now.
+    /// Evaluates events and plans what follows. What is soon done is done here and now, if its account is
+    /// in memory; so much of it at a time that nothing else waits for long.
     pub(super) fn evaluate(self: &Arc<Self>, events: Vec<Unplanned>) {
         if events.is_empty() {
             return;
         }
         let node = self.clone();
         self.spawn(async move {
+            let mut steps = 0;
             for unplanned in events {
                 match node
                     .snapshots
                     .get(unplanned.account, unplanned.revision)
                     .await
                 {
-                    Some(snapshot) => node.evaluate_one(unplanned, snapshot),
+                    Some(snapshot) => steps += node.evaluate_one(unplanned, snapshot),
                     None => node.evaluate_later(unplanned),
+                }
+                if steps > STEPS_AT_ONCE_MAX {
+                    steps = 0;
+                    tokio::task::yield_now().await;
                 }
             }
         });
@@ -176,7 +186,10 @@ impl Node {
                     .at(unplanned.account, unplanned.revision)
                     .await
                 {
-                    Ok(snapshot) => return node.evaluate_one(unplanned, snapshot),
+                    Ok(snapshot) => {
+                        node.evaluate_one(unplanned, snapshot);
+                        return;
+                    }
                     Err(SnapshotError::NoAccount(_)) => {
                         return node.queue.set_aside(store::SetAside {
                             account: unplanned.account,
@@ -191,97 +204,109 @@ impl Node {
         });
     }
 
-    pub(super) fn evaluate_one(self: &Arc<Self>, unplanned: Unplanned, snapshot: Arc<Snapshot>) {
-        let candidates = snapshot.candidates(&unplanned.event.event_type);
-        if candidates
-            .iter()
-            .any(|automation| automation.runs_plugins())
-        {
-            let node = self.clone();
-            let account = unplanned.account;
-            let run = move || {
-                let plan = AssertUnwindSafe(|| node.plan(unplanned, snapshot, candidates));
-                if catch_unwind(plan).is_err() {
-                    node.end(&BrokeOff);
-                }
-            };
-            self.workers.submit(account, Box::new(run));
-        } else {
-            self.plan(unplanned, snapshot, candidates);
-        }
-    }
-
-    /// Looks at each candidate for one event.
-    fn look(
-        &self,
-        event: &AcceptedEvent,
-        candidates: Vec<Arc<Compiled>>,
-    ) -> Result<Vec<(Arc<Compiled>, Evaluation)>, NotNow> {
-        let view = event.view();
-        let engine = self.components.engine();
-        let mut evaluated = Vec::with_capacity(candidates.len());
-        for automation in candidates {
-            let evaluation = evaluate::evaluate(&automation, event, &view, engine)?;
-            evaluated.push((automation, evaluation));
-        }
-        for (_, evaluation) in &evaluated {
-            metrics::counter!("throwbar_evaluations_total", "verdict" => evaluation.verdict.as_str())
-                .increment(1);
-        }
-        Ok(evaluated)
-    }
-
-    /// Evaluates, plans, takes the places that are free, and queues the plan.
-    pub(super) fn plan(
+    /// Evaluates on the spot what is soon done; the workers have all else, and everything while the writer
+    /// can't keep up. The steps that it took here.
+    pub(super) fn evaluate_one(
         self: &Arc<Self>,
         unplanned: Unplanned,
         snapshot: Arc<Snapshot>,
-        candidates: Vec<Arc<Compiled>>,
-    ) {
-        let evaluated = match self.look(&unplanned.event, candidates) {
-            Ok(evaluated) => evaluated,
-            Err(error) => {
+    ) -> usize {
+        let mut course = Course::new(unplanned, snapshot);
+        let Some(steps) = course.steps_at_once().filter(|_| !self.queue.is_full()) else {
+            self.evaluate_in_turns(course);
+            return 0;
+        };
+        if let Some(course) = self.go_on(course) {
+            // The machine was slower than anybody knew.
+            self.evaluate_in_turns(course);
+        }
+        steps
+    }
+
+    fn evaluate_in_turns(self: &Arc<Self>, course: Course) {
+        let account = course.account();
+        let node = self.clone();
+        self.workers
+            .submit(account, Box::new(Turns { node, course }));
+    }
+
+    /// Goes on for one turn. What comes back has more to do.
+    fn go_on(self: &Arc<Self>, mut course: Course) -> Option<Course> {
+        match course.go_on(self.components.engine(), TURN) {
+            Came::Through => self.plan(course),
+            Came::Midway => return Some(course),
+            Came::NotNow(error) => {
                 let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, event.id = %unplanned.event.id, "an event is evaluated later");
+                tracing::warn!(error, event.id = %course.event(), "an event is evaluated later");
                 let node = self.clone();
                 self.spawn(async move {
                     node.pause().await;
-                    node.evaluate_one(unplanned, snapshot);
+                    node.evaluate_in_turns(course);
                 });
-                return;
             }
-        };
-        let Unplanned {
-            account,
-            revision,
-            event,
-            permit,
-            alone,
-        } = unplanned;
+        }
+        None
+    }
+
+    /// Takes the places that are free, and queues the plan. While the writer can't keep up the workers
+    /// pause: what they made would only fill the memory.
+    fn plan(&self, course: Course) {
         let now = self.clock.now();
-        let current = snapshot.standing().last_loaded();
-        let plan::Plan { mut rows, contents } =
-            plan::plan((account, revision), &event, &current, &evaluated, now);
+        let (plan, unplanned, snapshot) = course.finish(now);
+        let Plan {
+            mut rows,
+            contents,
+            bytes,
+        } = plan;
         let mut slots = Vec::with_capacity(rows.deliveries.len());
         for (delivery, content) in rows.deliveries.iter_mut().zip(&contents) {
             let slot = if snapshot.is_open(delivery.endpoint) {
-                self.lanes
-                    .take(account, delivery.endpoint, content.payload.len(), now)
+                let bytes = content.payload.len();
+                self.lanes.take(rows.account, delivery.endpoint, bytes, now)
             } else {
                 None
             };
-            if slot.is_some() {
-                delivery.due_at = None;
-            }
+            delivery.due_at = slot.is_none().then_some(now);
             slots.push(slot);
         }
         self.queue.plan(PlanEntry {
             rows: Arc::new(rows),
             contents,
             slots,
+            bytes,
             snapshot,
-            permit,
+            permit: unplanned.permit,
         });
-        drop(alone);
+        drop(unplanned.alone);
+        if self.queue.is_full() {
+            self.workers.pause();
+            // The writer may have emptied it just before, and not come again.
+            self.let_workers_go_on();
+        }
+    }
+
+    /// Lets the workers go on unless too much waits for the writer.
+    pub(super) fn let_workers_go_on(&self) {
+        if !self.queue.is_full() {
+            self.workers.go_on();
+        }
+    }
+}
+
+/// An evaluation on the workers' threads.
+struct Turns {
+    node: Arc<Node>,
+    course: Course,
+}
+
+impl Run for Turns {
+    fn turn(self: Box<Self>) -> Option<Box<dyn Run>> {
+        let Self { node, course } = *self;
+        let turn = AssertUnwindSafe(|| node.go_on(course));
+        let left = catch_unwind(turn).unwrap_or_else(|_| {
+            node.end(&BrokeOff);
+            None
+        });
+        left.map(|course| Box::new(Self { node, course }) as Box<dyn Run>)
     }
 }

@@ -141,6 +141,16 @@ fn fits(used: Use, bytes: usize, events_max: usize, bytes_max: usize) -> bool {
 }
 
 impl Permit {
+    /// What was made of its event takes so many bytes more, which nobody is refused any more.
+    pub(super) fn grow(&mut self, bytes: usize) {
+        let mut uses = self.permits.lock();
+        uses.server.bytes += bytes;
+        if let Some(own) = uses.accounts.get_mut(&self.account) {
+            own.bytes += bytes;
+        }
+        self.bytes += bytes;
+    }
+
     /// Its event is durable.
     pub(super) fn accepted(&mut self) {
         let mut uses = self.permits.lock();

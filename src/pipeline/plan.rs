@@ -1,23 +1,36 @@
-//! From evaluations to what is written: verdicts, bodies and deliveries. Pure.
+//! From evaluations to what is written: verdicts, bodies and deliveries. It grows by one evaluation at a
+//! time, and only as large as the plan of one event may be: an automation whose outputs don't fit any more
+//! gets a verdict that says so, and one whose steps don't fit is kept without them. Pure.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::evaluate::{AcceptedEvent, Evaluation, Output, Outputs};
+use super::evaluate::AcceptedEvent;
+use super::evaluation::{Evaluation, Output, Outputs, Verdict};
 use super::snapshot::Compiled;
 use super::standing::Current;
-use crate::model::{AccountId, DeliveryId, DeliveryOrigin, EndpointId, Timestamp};
+use crate::model::limits::{
+    BODY_BYTES_PER_EVENT_MAX, DELIVERIES_PER_EVENT_MAX, TRACE_BYTES_PER_EVENT_MAX,
+};
+use crate::model::{AccountId, DeliveryId, DeliveryOrigin, EndpointId, EventId, Timestamp};
 use crate::store::{NewBody, NewDelivery, NewPlan};
+
+/// What a delivery counts: its row, and its place in memory until that is written.
+const DELIVERY_BYTES: usize = 512;
 
 /// A plan, and for each of its deliveries what would be sent.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) rows: NewPlan,
     /// One for each delivery of `rows`, in order.
-    pub(super) contents: Vec<Content>,
+    pub(super) contents: Vec<Arc<Content>>,
+    /// What all of it takes.
+    pub(super) bytes: usize,
 }
 
 /// What a delivery carries, before its envelope.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Content {
     pub(super) event_type: String,
     pub(super) occurred_at: Timestamp,
@@ -26,99 +39,195 @@ pub(super) struct Content {
     pub(super) headers: Result<Vec<(String, String)>, String>,
 }
 
-/// Plans what follows from one event, with bodies as the endpoints of `current` want them. Every
-/// delivery is planned as waiting, due at `now`.
-pub(super) fn plan(
-    whose: (AccountId, i64),
-    event: &AcceptedEvent,
-    current: &Current,
-    evaluated: &[(std::sync::Arc<Compiled>, Evaluation)],
-    now: Timestamp,
-) -> Plan {
-    let (account, revision) = whose;
-    let verdicts: Vec<&Evaluation> = evaluated.iter().map(|(_, evaluation)| evaluation).collect();
-    let mut plan = Plan {
-        rows: NewPlan {
-            account,
-            event: event.id,
-            revision,
-            verdicts: serde_json::to_vec(&verdicts)
-                .expect("texts and numbers are JSON")
-                .into(),
-            evaluated_at: now,
-            bodies: Vec::new(),
-            deliveries: Vec::new(),
-        },
-        contents: Vec::new(),
-    };
-    for (automation, evaluation) in evaluated {
-        match &evaluation.outputs {
-            Outputs::None => {}
-            Outputs::Payload => plan.deliver(automation, event, current, None),
-            Outputs::Transformed(outputs) => {
-                for (place, made) in outputs.iter().enumerate() {
-                    plan.keep_body(automation, event, (place, made));
-                    plan.deliver(automation, event, current, Some((place, made)));
-                }
-            }
-        }
-    }
-    plan
+/// A plan as far as it has grown.
+#[derive(Debug)]
+pub(super) struct Draft {
+    event: EventId,
+    /// The event's payload, once a delivery carries it.
+    payload: Option<Arc<Content>>,
+    /// JSON, an array that is still open.
+    verdicts: Vec<u8>,
+    bodies: Vec<NewBody>,
+    deliveries: Vec<NewDelivery>,
+    contents: Vec<Arc<Content>>,
+    body_bytes: usize,
+    /// What is there of verdicts with steps.
+    trace_bytes: usize,
 }
 
-impl Plan {
-    fn keep_body(
-        &mut self,
-        automation: &Compiled,
-        event: &AcceptedEvent,
-        output: (usize, &Output),
-    ) {
-        let (place, made) = output;
-        self.rows.bodies.push(NewBody {
-            automation: automation.id,
-            output_no: place as u16,
-            event_type: sent_type(event, Some(made)),
-            headers: if made.headers.is_empty() {
-                None
-            } else {
-                Some(serde_json::to_string(&made.headers).expect("texts are JSON"))
-            },
-            content: made.content.clone(),
-        });
+impl Draft {
+    /// Nothing follows yet.
+    pub(super) fn new(event: EventId) -> Self {
+        Self {
+            event,
+            payload: None,
+            verdicts: b"[".to_vec(),
+            bodies: Vec::new(),
+            deliveries: Vec::new(),
+            contents: Vec::new(),
+            body_bytes: 0,
+            trace_bytes: 0,
+        }
     }
 
-    fn deliver(
+    /// What it takes so far.
+    pub(super) fn bytes(&self) -> usize {
+        self.verdicts.len() + self.body_bytes + self.deliveries.len() * DELIVERY_BYTES
+    }
+
+    /// Adds what follows from the automation, with bodies as the endpoints of `current` want them. What
+    /// became of it in the end.
+    pub(super) fn add(
         &mut self,
         automation: &Compiled,
         event: &AcceptedEvent,
         current: &Current,
-        output: Option<(usize, &Output)>,
+        mut evaluation: Evaluation,
+    ) -> Verdict {
+        if let Some(why) = self.refusal(automation, &evaluation.outputs) {
+            evaluation.ends(Verdict::LimitExceeded, why);
+        }
+        match std::mem::take(&mut evaluation.outputs) {
+            Outputs::None => {}
+            Outputs::Payload => {
+                let whole = || Arc::new(content(event, None));
+                let content = self.payload.get_or_insert_with(whole).clone();
+                self.deliver(automation, current, &content, None);
+            }
+            Outputs::Transformed(outputs) => {
+                for (output_no, output) in (0..).zip(&outputs) {
+                    let content = Arc::new(content(event, Some(output)));
+                    self.keep_body(automation, output_no, &content);
+                    self.body_bytes += output.bytes();
+                    self.deliver(automation, current, &content, Some(output_no));
+                }
+            }
+        }
+        let verdict = evaluation.verdict;
+        self.keep_verdict(evaluation);
+        verdict
+    }
+
+    /// The whole. Its deliveries are not due yet, and nobody's.
+    pub(super) fn finish(mut self, account: AccountId, revision: i64, now: Timestamp) -> Plan {
+        self.verdicts.push(b']');
+        Plan {
+            bytes: self.bytes(),
+            rows: NewPlan {
+                account,
+                event: self.event,
+                revision,
+                verdicts: self.verdicts.into(),
+                evaluated_at: now,
+                bodies: self.bodies,
+                deliveries: self.deliveries,
+            },
+            contents: self.contents,
+        }
+    }
+
+    /// Why these outputs are too much, if they are.
+    fn refusal(&self, automation: &Compiled, outputs: &Outputs) -> Option<String> {
+        let before = self.deliveries.len();
+        let deliveries = outputs.len() * automation.endpoints.len();
+        if before + deliveries > DELIVERIES_PER_EVENT_MAX {
+            return Some(format!(
+                "it is not followed: that would be {deliveries} deliveries, after {before} of other automations, and an event has {DELIVERIES_PER_EVENT_MAX} at most"
+            ));
+        }
+        let (before, bytes) = (self.body_bytes, outputs.bytes());
+        (before + bytes > BODY_BYTES_PER_EVENT_MAX).then(|| {
+            format!(
+                "it is not followed: its outputs have {bytes} bytes, after {before} of other automations, and those of an event have {BODY_BYTES_PER_EVENT_MAX} at most"
+            )
+        })
+    }
+
+    fn keep_verdict(&mut self, mut evaluation: Evaluation) {
+        if self.verdicts.len() > 1 {
+            self.verdicts.push(b',');
+        }
+        let begin = self.verdicts.len();
+        for shorten in [Evaluation::leave_details_out, Evaluation::leave_steps_out] {
+            self.write(&evaluation);
+            let bytes = self.verdicts.len() - begin;
+            if evaluation.steps.is_empty() {
+                return;
+            }
+            if self.trace_bytes + bytes <= TRACE_BYTES_PER_EVENT_MAX {
+                self.trace_bytes += bytes;
+                return;
+            }
+            self.verdicts.truncate(begin);
+            shorten(&mut evaluation);
+        }
+        self.write(&evaluation);
+    }
+
+    fn write(&mut self, evaluation: &Evaluation) {
+        serde_json::to_writer(&mut self.verdicts, evaluation)
+            .expect("texts and numbers are JSON, and memory takes them");
+    }
+
+    fn keep_body(&mut self, automation: &Compiled, output_no: u16, content: &Content) {
+        let headers = content.headers.as_ref().ok();
+        self.bodies.push(NewBody {
+            automation: automation.id,
+            output_no,
+            event_type: content.event_type.clone(),
+            headers: headers
+                .filter(|headers| !headers.is_empty())
+                .map(|headers| serde_json::to_string(headers).expect("texts are JSON")),
+            content: content.payload.clone(),
+        });
+    }
+
+    /// One delivery to each endpoint of the automation.
+    fn deliver(
+        &mut self,
+        automation: &Compiled,
+        current: &Current,
+        content: &Arc<Content>,
+        output_no: Option<u16>,
     ) {
-        for (action_no, endpoint) in automation.endpoints.iter().enumerate() {
+        for (action_no, endpoint) in (0..).zip(&automation.endpoints) {
             let id = DeliveryId::derive(&DeliveryOrigin {
-                event: event.id,
+                event: self.event,
                 automation: automation.id,
-                action_no: action_no as u16,
+                action_no,
                 endpoint: *endpoint,
-                output_no: output.map_or(0, |(place, _)| place as u16),
+                output_no: output_no.unwrap_or(0),
             });
-            self.rows.deliveries.push(NewDelivery {
+            self.deliveries.push(NewDelivery {
                 id,
                 automation: automation.id,
                 endpoint: *endpoint,
-                output_no: output.map(|(place, _)| place as u16),
+                output_no,
                 envelope: current.envelope(*endpoint),
-                webhook_id: webhook_id(automation, event, *endpoint, id),
-                due_at: Some(self.rows.evaluated_at),
+                webhook_id: webhook_id(automation, self.event, *endpoint, id),
+                due_at: None,
             });
-            let made = output.map(|(_, made)| made);
-            self.contents.push(Content {
-                event_type: sent_type(event, made),
-                occurred_at: event.occurred_at,
-                payload: made.map_or_else(|| event.payload.clone(), |made| made.content.clone()),
-                headers: Ok(made.map(|made| made.headers.clone()).unwrap_or_default()),
-            });
+            self.contents.push(content.clone());
         }
+    }
+}
+
+/// What is sent of an output; of none: of the event as it came.
+fn content(event: &AcceptedEvent, output: Option<&Output>) -> Content {
+    let own_type = || event.event_type.as_str().to_owned();
+    let (event_type, payload, headers) = match output {
+        None => (None, &event.payload, Vec::new()),
+        Some(output) => (
+            output.event_type.clone(),
+            &output.content,
+            output.headers.clone(),
+        ),
+    };
+    Content {
+        event_type: event_type.unwrap_or_else(own_type),
+        occurred_at: event.occurred_at,
+        payload: payload.clone(),
+        headers: Ok(headers),
     }
 }
 
@@ -126,18 +235,13 @@ impl Plan {
 /// output or a second automation must not look like a repeat.
 fn webhook_id(
     automation: &Compiled,
-    event: &AcceptedEvent,
+    event: EventId,
     endpoint: EndpointId,
     id: DeliveryId,
 ) -> String {
     if automation.owner_endpoint == Some(endpoint) {
-        event.id.to_string()
+        event.to_string()
     } else {
         id.to_string()
     }
-}
-
-fn sent_type(event: &AcceptedEvent, made: Option<&Output>) -> String {
-    made.and_then(|made| made.event_type.clone())
-        .unwrap_or_else(|| event.event_type.as_str().to_owned())
 }

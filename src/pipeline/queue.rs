@@ -24,8 +24,10 @@ const BATCH_CLAIMS_MAX: usize = 64;
 const LOOK_MAX: usize = 4 * BATCH_ENTRIES_MAX;
 /// How long events that may not come yet wait for something else to happen.
 const PACE_MS: i64 = 20;
-/// Most bytes of payload in one commit.
+/// Most bytes of plans and payloads in one commit. A plan that has more is the only one.
 const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes of plans that wait, from which on no more are made.
+const PLANS_BYTES_FULL: usize = 32 * 1024 * 1024;
 
 /// An event to be accepted, and who waits for it.
 #[derive(Debug)]
@@ -39,9 +41,11 @@ pub(super) struct AcceptEntry {
 #[derive(Debug)]
 pub(super) struct PlanEntry {
     pub(super) rows: Arc<NewPlan>,
-    pub(super) contents: Vec<Content>,
+    pub(super) contents: Vec<Arc<Content>>,
     /// For each delivery: its place, if it has one.
     pub(super) slots: Vec<Option<Slot>>,
+    /// What all of it takes.
+    pub(super) bytes: usize,
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) permit: Permit,
 }
@@ -103,6 +107,8 @@ fn move_after<T>(from: &mut Vec<T>, to: &mut Vec<T>, left: &mut usize) {
 struct Waiting {
     records: VecDeque<Attempted>,
     plans: VecDeque<PlanEntry>,
+    /// What the plans take together.
+    plans_bytes: usize,
     aside: VecDeque<AsideEntry>,
     accepts: VecDeque<AcceptEntry>,
     claims: VecDeque<ClaimEntry>,
@@ -130,8 +136,16 @@ impl Queue {
     }
 
     pub(super) fn plan(&self, plan: PlanEntry) {
-        self.lock().plans.push_back(plan);
+        let mut waiting = self.lock();
+        waiting.plans_bytes += plan.bytes;
+        waiting.plans.push_back(plan);
+        drop(waiting);
         self.filled.notify_one();
+    }
+
+    /// Whether so many plans wait that no more should be made.
+    pub(super) fn is_full(&self) -> bool {
+        self.lock().plans_bytes >= PLANS_BYTES_FULL
     }
 
     pub(super) fn set_aside(&self, aside: SetAside) {
@@ -159,6 +173,7 @@ impl Queue {
             waiting.records.push_front(made);
         }
         for plan in entries.plans.into_iter().rev() {
+            waiting.plans_bytes += plan.bytes;
             waiting.plans.push_front(plan);
         }
         for aside in entries.aside.into_iter().rev() {
@@ -194,14 +209,11 @@ impl Queue {
         let mut bytes = 0;
         entries.records = drain(&mut waiting.records, |_| true);
         entries.plans = drain(&mut waiting.plans, |plan| {
-            bytes += plan
-                .rows
-                .bodies
-                .iter()
-                .map(|body| body.content.len())
-                .sum::<usize>();
+            bytes += plan.bytes;
             bytes <= BATCH_BYTES_MAX
         });
+        let bytes: usize = entries.plans.iter().map(|plan| plan.bytes).sum();
+        waiting.plans_bytes -= bytes;
         entries.aside = drain(&mut waiting.aside, |_| true);
         entries.accepts = let_in(
             &mut waiting.accepts,

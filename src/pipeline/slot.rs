@@ -20,7 +20,8 @@ pub(super) struct Slot {
 impl Slot {
     pub(super) fn new(
         lanes: &Lanes,
-        (account, endpoint): (AccountId, EndpointId),
+        account: AccountId,
+        endpoint: EndpointId,
         memory: Permit,
     ) -> Self {
         Self {

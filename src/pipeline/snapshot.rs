@@ -10,6 +10,7 @@ use std::sync::Arc;
 use moka::future::Cache;
 use serde::Deserialize;
 
+use super::cache::cache;
 use super::components::{self, Components};
 use super::standing::{Current, Standing, Standings};
 use crate::automation::{Action, Condition, Definition, EventType, Pattern, PatternIndex, Trigger};
@@ -18,10 +19,19 @@ use crate::plugin::{Component, Digest};
 use crate::store::{self, PublishedAutomation, SnapshotRows, Store};
 use crate::vault::Vault;
 
-/// Most snapshots in memory; one that is needed again is loaded again.
-const SNAPSHOTS_MAX: u64 = 2_000;
-/// Most compiled versions in memory, shared by the snapshots that have them.
-const COMPILED_MAX: u64 = 50_000;
+/// Bytes of snapshots in memory, about; one that is needed again is loaded again. Each counts whole, though
+/// those of one account share nearly everything.
+const SNAPSHOT_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Bytes of compiled versions that are kept for the snapshots to come, about.
+const COMPILED_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Bytes of what stands of accounts that were only claimed for, about.
+const STANDING_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// What a version counts besides its texts.
+const VERSION_BYTES: usize = 512;
+/// What a pattern counts besides its text: its place in the index, with that index's own.
+const PATTERN_BYTES: usize = 128;
+/// What each byte of a condition becomes as a tree.
+const TREE_BYTES_PER_BYTE: usize = 32;
 
 /// Why an account can't be read.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -42,6 +52,7 @@ pub enum Error {
 pub(super) struct Snapshot {
     index: PatternIndex<Arc<Compiled>>,
     standing: Arc<Standing>,
+    bytes: usize,
 }
 
 /// A live automation version, ready to run.
@@ -57,6 +68,8 @@ pub(super) struct Compiled {
     pub(super) transforms: Vec<Transform>,
     pub(super) endpoints: Vec<EndpointId>,
     patterns: Vec<Pattern>,
+    /// What it takes in memory, about.
+    bytes: usize,
 }
 
 /// One transform, ready to run; or why it never will be.
@@ -95,7 +108,11 @@ impl Compiled {
         !self.transforms.is_empty()
     }
 
-    fn of(row: &PublishedAutomation, definition: Definition, transforms: Vec<Transform>) -> Self {
+    pub(super) fn of(
+        row: &PublishedAutomation,
+        definition: Definition,
+        transforms: Vec<Transform>,
+    ) -> Self {
         Self {
             id: row.id,
             version: row.version,
@@ -111,7 +128,9 @@ impl Compiled {
                 .map(|Action::Webhook { endpoint, .. }| *endpoint)
                 .collect(),
             patterns: definition.trigger.events,
+            bytes: 0,
         }
+        .weighed()
     }
 
     /// An automation whose definition can't be read: a candidate for what its trigger names, or, if that
@@ -135,7 +154,29 @@ impl Compiled {
             transforms: Vec::new(),
             endpoints: Vec::new(),
             patterns,
+            bytes: 0,
         }
+        .weighed()
+    }
+
+    fn weighed(mut self) -> Self {
+        let condition = self
+            .condition
+            .as_ref()
+            .map_or(0, |condition| match condition {
+                Ok(condition) => condition.source().len() * TREE_BYTES_PER_BYTE,
+                Err(why) => why.len(),
+            });
+        let transforms = self.transforms.iter();
+        let transforms =
+            transforms.map(|it| VERSION_BYTES + it.plugin.capacity() + it.config.capacity());
+        let patterns = self.patterns.iter().map(Pattern::text_bytes);
+        self.bytes = VERSION_BYTES
+            + condition
+            + transforms.sum::<usize>()
+            + patterns.sum::<usize>()
+            + size_of_val(&*self.endpoints);
+        self
     }
 }
 
@@ -160,10 +201,19 @@ impl Snapshots {
             vault,
             components,
             standings,
-            recent: Cache::new(SNAPSHOTS_MAX),
-            kept: Cache::new(SNAPSHOTS_MAX),
-            compiled: Cache::new(COMPILED_MAX),
+            recent: cache(STANDING_BYTES_MAX, |standing: &Arc<Standing>| {
+                standing.last_loaded().bytes
+            }),
+            kept: cache(SNAPSHOT_BYTES_MAX, |snapshot: &Arc<Snapshot>| {
+                snapshot.bytes
+            }),
+            compiled: cache(COMPILED_BYTES_MAX, |version: &Arc<Compiled>| version.bytes),
         }
+    }
+
+    /// How the account stands, whether that is loaded or not.
+    pub(super) fn follow(&self, account: AccountId) -> Arc<Standing> {
+        self.standings.of(account)
     }
 
     /// The account as of `revision`, if it is in memory.
@@ -222,14 +272,26 @@ impl Snapshots {
         let standing = self.standings.of(account);
         let rows = self.rows(account, revision).await?;
         let mut index = PatternIndex::new();
+        let mut bytes = 0;
         for automation in &rows.automations {
             let compiled = self.compile(account, automation).await?;
             for pattern in &compiled.patterns {
                 index.insert(pattern, compiled.clone());
+                bytes += PATTERN_BYTES + pattern.text_bytes();
             }
+            bytes += compiled.bytes;
         }
-        standing.take(Current::of(rows, &self.vault));
-        Ok(Arc::new(Snapshot { index, standing }))
+        let current = Current::of(rows, &self.vault);
+        bytes += current.bytes;
+        standing.take(current);
+        if let Some(before) = standing.keeps(revision) {
+            self.kept.invalidate(&(account, before)).await;
+        }
+        Ok(Arc::new(Snapshot {
+            index,
+            standing,
+            bytes,
+        }))
     }
 
     async fn compile(

@@ -6,7 +6,7 @@
 //! is loaded with the account's snapshots. While a revision is known that is not loaded, nothing stands:
 //! deliveries wait in the store, and the claimer, which loads it, brings them back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -21,12 +21,21 @@ use crate::signing::{AccountKey, EndpointSecret, Scheme, SigningKey, SigningKeys
 use crate::store::{self, SnapshotRows, Store};
 use crate::vault::Vault;
 
+/// Most revisions of one account of which a snapshot is kept.
+const REVISIONS_KEPT_MAX: usize = 4;
+/// What an endpoint counts besides its texts.
+const ENDPOINT_BYTES: usize = 1024;
+/// What a signing secret counts.
+const SECRET_BYTES: usize = 256;
+
 /// One account, followed as its revision rises.
 #[derive(Debug)]
 pub(super) struct Standing {
     seen: AtomicI64,
     loaded: ArcSwap<Current>,
     loading: tokio::sync::Mutex<()>,
+    /// Revisions of which a snapshot is kept, the one that was loaded last at the end.
+    kept: Mutex<VecDeque<i64>>,
 }
 
 /// What stands as of one revision. Never changes.
@@ -36,6 +45,8 @@ pub(super) struct Current {
     /// The integration switch.
     pub(super) enabled: bool,
     endpoints: HashMap<EndpointId, Result<EndpointView, Unreadable>>,
+    /// What it takes in memory, about.
+    pub(super) bytes: usize,
 }
 
 /// What an attempt needs to know of an endpoint.
@@ -67,11 +78,13 @@ impl Default for Standing {
             revision: -1,
             enabled: false,
             endpoints: HashMap::new(),
+            bytes: 0,
         };
         Self {
             seen: AtomicI64::new(0),
             loaded: ArcSwap::from_pointee(nothing),
             loading: tokio::sync::Mutex::default(),
+            kept: Mutex::default(),
         }
     }
 }
@@ -93,6 +106,19 @@ impl Standing {
     /// The turn to load it: many may want to at the same moment.
     pub(super) async fn loading(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.loading.lock().await
+    }
+
+    /// Notes that a snapshot of `revision` is kept from now on; the one of which revision is not, therefore.
+    /// Events on the way are of the newest ones; for an older one it is loaded again.
+    pub(super) fn keeps(&self, revision: i64) -> Option<i64> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|other| *other != revision);
+        kept.push_back(revision);
+        if kept.len() > REVISIONS_KEPT_MAX {
+            kept.pop_front()
+        } else {
+            None
+        }
     }
 
     /// What stood when it was last loaded.
@@ -132,7 +158,10 @@ impl Current {
             known.push((key, row.expires_at));
         }
         let mut endpoints = HashMap::with_capacity(rows.endpoints.len());
+        let mut bytes = rows.secrets.len() * SECRET_BYTES;
         for row in rows.endpoints {
+            // As values, texts take about as much again.
+            bytes += ENDPOINT_BYTES + 2 * (row.settings.len() + row.url.len());
             let read = read(&row).map(|(settings, target)| EndpointView {
                 enabled: row.state == "enabled",
                 settings,
@@ -150,6 +179,7 @@ impl Current {
             revision: rows.account.revision,
             enabled: rows.account.enabled,
             endpoints,
+            bytes,
         }
     }
 

@@ -1,6 +1,9 @@
 //! What can only be seen from inside: parts that break off, starts that fail, and events that are
 //! evaluated after what their endpoint was at their revision has changed.
 
+mod courses;
+mod drafts;
+
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicUsize;
 
@@ -150,7 +153,10 @@ impl House {
 
     /// An event that is accepted now and not evaluated, and the account's revision then.
     async fn accepted(&self, pipeline: &Pipeline) -> (NewEvent, i64) {
-        let event = self.event();
+        self.accepted_as(pipeline, self.event()).await
+    }
+
+    async fn accepted_as(&self, pipeline: &Pipeline, event: NewEvent) -> (NewEvent, i64) {
         let batch = Batch {
             accepts: vec![Arc::new(event.clone())],
             ..Batch::default()

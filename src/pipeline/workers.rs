@@ -1,20 +1,27 @@
-//! The threads on which plugins run. Accounts take turns, and one account never has all threads:
-//! another's plugins run however long its own ones loop. Events without plugins never come here.
+//! The threads for what may take long: plugins, and conditions of many automations or on large payloads.
+//! Accounts take turns, and one account never has all threads: another's plugins run however long its own
+//! ones loop. What can't be done in one turn goes on in its account's next one. Events that are soon
+//! evaluated never come here.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::model::AccountId;
 
-/// Something to be run for an account.
-type Run = Box<dyn FnOnce() + Send>;
+/// Something to be run for an account, turn by turn.
+pub(super) trait Run: Send {
+    /// Runs for one turn. What comes back has more to do.
+    fn turn(self: Box<Self>) -> Option<Box<dyn Run>>;
+}
 
 #[derive(Default)]
 struct State {
-    waiting: HashMap<AccountId, VecDeque<Run>>,
+    waiting: HashMap<AccountId, VecDeque<Box<dyn Run>>>,
     /// Accounts with something waiting, the next one in front.
     turns: VecDeque<AccountId>,
     running: HashMap<AccountId, usize>,
+    /// No turn begins.
+    paused: bool,
     closed: bool,
 }
 
@@ -46,7 +53,7 @@ impl Workers {
     }
 
     /// Has `run` run when the account's turn comes; never, once they are closed.
-    pub(super) fn submit(&self, account: AccountId, run: Run) {
+    pub(super) fn submit(&self, account: AccountId, run: Box<dyn Run>) {
         let mut state = self.0.lock();
         if state.closed {
             drop(state);
@@ -59,9 +66,19 @@ impl Workers {
         }
         self.0.changed.notify_one();
     }
-}
 
-impl Workers {
+    /// Lets no turn begin until they [go on](Self::go_on).
+    pub(super) fn pause(&self) {
+        self.0.lock().paused = true;
+    }
+
+    /// Ends a pause.
+    pub(super) fn go_on(&self) {
+        if std::mem::take(&mut self.0.lock().paused) {
+            self.0.changed.notify_all();
+        }
+    }
+
     /// Lets the threads end after what they run now; what waits is let go.
     pub(super) fn close(&self) {
         let mut state = self.0.lock();
@@ -89,7 +106,10 @@ impl Shared {
 
 impl State {
     /// The next run of an account that has a thread left.
-    fn next(&mut self, per_account_max: usize) -> Option<(AccountId, Run)> {
+    fn next(&mut self, per_account_max: usize) -> Option<(AccountId, Box<dyn Run>)> {
+        if self.paused {
+            return None;
+        }
         let place = self.turns.iter().position(|account| {
             self.running
                 .get(account)
@@ -107,12 +127,23 @@ impl State {
         Some((account, run))
     }
 
+    /// A turn of the account has ended.
     fn done(&mut self, account: AccountId) {
         if let Some(count) = self.running.get_mut(&account) {
             *count -= 1;
             if *count == 0 {
                 self.running.remove(&account);
             }
+        }
+    }
+
+    /// What a turn has left comes before what the account has besides, so that little is midway; and
+    /// after the other accounts.
+    fn put_back(&mut self, account: AccountId, run: Box<dyn Run>) {
+        let queue = self.waiting.entry(account).or_default();
+        queue.push_front(run);
+        if queue.len() == 1 {
+            self.turns.push_back(account);
         }
     }
 }
@@ -123,12 +154,23 @@ fn work(shared: &Shared) {
         if let Some((account, run)) = state.next(shared.per_account_max) {
             drop(state);
             // A panic would take the thread, and with it its share of the machine.
-            let broken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err();
-            if broken {
+            let turn = std::panic::AssertUnwindSafe(|| run.turn());
+            let left = std::panic::catch_unwind(turn).unwrap_or_else(|_| {
                 tracing::error!(account.id = %account, "a plugin thread's run broke off");
-            }
+                None
+            });
             state = shared.lock();
             state.done(account);
+            match left {
+                None => {}
+                Some(run) if !state.closed => state.put_back(account, run),
+                Some(run) => {
+                    // Without the lock, as in `close`.
+                    drop(state);
+                    drop(run);
+                    state = shared.lock();
+                }
+            }
             // Another run of this account may have waited for the thread.
             shared.changed.notify_one();
         } else if state.closed {
@@ -149,10 +191,57 @@ mod tests {
     use super::*;
     use crate::model::Timestamp;
 
+    /// What is done in one turn.
+    impl<F: FnOnce() + Send> Run for F {
+        fn turn(self: Box<Self>) -> Option<Box<dyn Run>> {
+            (*self)();
+            None
+        }
+    }
+
+    /// Says its name in each of so many turns.
+    struct Turns {
+        name: &'static str,
+        left: usize,
+        said: mpsc::Sender<&'static str>,
+    }
+
+    impl Run for Turns {
+        fn turn(mut self: Box<Self>) -> Option<Box<dyn Run>> {
+            self.said.send(self.name).expect("heard");
+            self.left -= 1;
+            (self.left > 0).then_some(self as Box<dyn Run>)
+        }
+    }
+
+    fn accounts<const N: usize>() -> [AccountId; N] {
+        std::array::from_fn(|_| AccountId::mint(Timestamp::from_ms(1)))
+    }
+
+    #[test]
+    fn what_has_more_to_do_lets_others_have_their_turn() {
+        let workers = Workers::start(2).expect("threads");
+        let [held, loud, calm] = accounts();
+        let (open, gate) = mpsc::channel::<()>();
+        // One thread is left, and for it everything waits.
+        workers.submit(held, Box::new(move || assert!(gate.recv().is_err())));
+        workers.pause();
+        let (said, heard) = mpsc::channel();
+        for (account, name, left) in [(loud, "loud", 3), (loud, "loud too", 1), (calm, "calm", 2)] {
+            let said = said.clone();
+            workers.submit(account, Box::new(Turns { name, left, said }));
+        }
+        workers.go_on();
+        drop(said);
+        let order: Vec<_> = heard.iter().collect();
+        assert_eq!(order, ["loud", "calm", "loud", "calm", "loud", "loud too"]);
+        drop(open);
+    }
+
     #[test]
     fn what_waits_is_let_go_when_they_are_closed() {
         let workers = Workers::start(2).expect("threads");
-        let account = AccountId::mint(Timestamp::from_ms(1));
+        let [account] = accounts();
         let (open, gate) = mpsc::channel::<()>();
         workers.submit(account, Box::new(move || assert!(gate.recv().is_err())));
         let (said, heard) = mpsc::channel::<()>();
@@ -169,7 +258,7 @@ mod tests {
     #[test]
     fn one_account_never_has_all_threads() {
         let workers = Workers::start(2).expect("threads");
-        let [loud, calm] = std::array::from_fn(|_| AccountId::mint(Timestamp::from_ms(1)));
+        let [loud, calm] = accounts();
         let (open, gate) = mpsc::channel::<()>();
         let gate = Arc::new(Mutex::new(gate));
         for _ in 0..8 {

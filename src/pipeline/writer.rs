@@ -28,6 +28,7 @@ const PAUSE_MS: i64 = 200;
 pub(super) async fn run(node: Arc<Node>) {
     loop {
         let entries = node.queue.next(|account| node.room(account)).await;
+        node.let_workers_go_on();
         let mut let_in: HashMap<AccountId, u32> = HashMap::new();
         for accept in &entries.accepts {
             *let_in.entry(accept.event.account).or_default() += 1;
@@ -259,6 +260,7 @@ fn planned(node: &Arc<Node>, plan: PlanEntry) {
         rows,
         contents,
         slots,
+        bytes: _,
         snapshot,
         permit,
     } = plan;

@@ -78,7 +78,7 @@ pub struct EvaluationView {
     pub automation: AutomationId,
     /// Which version of it.
     pub version: i64,
-    /// The verdict: `fired`, `filtered`, `condition_error`, `plugin_dropped`, `plugin_error`, `evaluation_error`.
+    /// The verdict: `fired`, `filtered`, `condition_error`, `plugin_dropped`, `plugin_error`, `limit_exceeded`, `evaluation_error`.
     #[schema(value_type = String)]
     pub verdict: Verdict,
     /// One sentence with the values that decided.

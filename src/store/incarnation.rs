@@ -84,12 +84,18 @@ impl Store {
         Ok(Life { id, proof })
     }
 
-    /// Sees that the life is still held. In PostgreSQL: that its session answers.
+    /// Sees that the life is still held. In PostgreSQL: that its session answers, and that nobody has
+    /// declared it dead; [`Error::Fenced`] if somebody has.
     pub async fn check_life(&self, life: &mut Life) -> Result<(), Error> {
-        match &mut life.proof {
-            Proof::File(_) => Ok(()),
-            Proof::Session(session) => answered(session.ping()).await,
-        }
+        let Proof::Session(session) = &mut life.proof else {
+            return Ok(());
+        };
+        let own =
+            sqlx::query_as("SELECT TRUE FROM incarnations WHERE id = $1 AND ended_at_ms IS NULL")
+                .bind(life.id)
+                .fetch_optional(&mut **session);
+        let alive: Option<(bool,)> = answered(own).await?;
+        alive.map(drop).ok_or(Error::Fenced)
     }
 
     /// Ends a life in good order, after everything that it held was finished or handed back.

@@ -21,7 +21,7 @@ use super::value::{self, Value, said, said_with_kind};
 use super::view::EventView;
 
 /// Steps that making the sentence of an error costs.
-const FAULT_STEPS: usize = 20;
+pub(super) const FAULT_STEPS: usize = 20;
 
 /// One evaluation.
 pub(super) struct Evaluation<'v, 'a> {

@@ -50,6 +50,11 @@ impl Steps {
         left.map(drop).ok_or(Fault::Spent)
     }
 
+    #[cfg(test)]
+    pub(super) fn taken(&self) -> usize {
+        STEPS_MAX - self.0
+    }
+
     /// For touching this much text.
     pub(super) fn charge_bytes(&mut self, bytes: usize) -> Result<(), Fault> {
         self.charge(bytes / BYTES_PER_STEP)

@@ -1,12 +1,14 @@
 //! Bounds: whoever floods is pushed back alone, and a dead endpoint's backlog waits in the store.
 
+use throwbar::automation::Definition;
 use throwbar::model::AccountId;
-use throwbar::pipeline::{AcceptError, Full, Limits, PermitLimits};
+use throwbar::model::limits::TRACE_BYTES_PER_EVENT_MAX;
+use throwbar::pipeline::{AcceptError, Evaluation, Full, Limits, PermitLimits, Verdict};
 use throwbar::store::{DeliveryFilter, NewEvent};
 
 use crate::support::answers::{Answer, Gate};
 use crate::support::app::TestApp;
-use crate::support::publishing::settings;
+use crate::support::publishing::{automation, settings, transform};
 use crate::support::store::{ok, on_both};
 
 fn small() -> Limits {
@@ -134,6 +136,35 @@ async fn a_dead_endpoint_with_a_backlog_stops_nobody_and_nobody_overtakes_it() {
                 .all(|count| *count == 2),
             "each once to each"
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_plugins_log_for_one_event_is_kept_as_far_as_it_fits() {
+    // 60 KB each: more than the record of one event has.
+    const AUTOMATIONS: usize = 20;
+    TestApp::on_both(async |app| {
+        let endpoint = app.endpoint("/hook", settings()).await;
+        let digest = app.upload("hostile", "tests/fixtures/hostile.wasm").await;
+        let config = r#"{"do":"log-once","text":"0123456789","count":6000}"#;
+        for _ in 0..AUTOMATIONS {
+            let noisy = Definition {
+                transforms: vec![transform("hostile@1.0.0", digest, config)],
+                ..automation(&["*"], &[endpoint])
+            };
+            app.publish(&noisy).await;
+        }
+        let event = app.send_and_settle("a.b", "{}").await;
+        let verdicts = app.verdicts(event).await;
+        assert_eq!(verdicts.len(), AUTOMATIONS);
+        assert!(verdicts.iter().all(|it| it.verdict == Verdict::Fired));
+        assert_eq!(app.deliveries(event).await.len(), AUTOMATIONS);
+        let kept = |it: &&Evaluation| it.steps[0].detail["log"].is_array();
+        let whole = verdicts.iter().filter(kept).count();
+        assert_eq!(whole, TRACE_BYTES_PER_EVENT_MAX / 60_000);
+        let left_out = &verdicts[AUTOMATIONS - 1].steps[0].detail["left_out"];
+        assert!(left_out.as_str().expect("a word").contains("at most"));
     })
     .await;
 }

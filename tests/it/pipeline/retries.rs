@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use throwbar::automation::Definition;
 use throwbar::model::EventId;
 use throwbar::retry::RetryPolicy;
 use throwbar::signing::Scheme;
@@ -9,9 +10,10 @@ use throwbar::store::Delivery;
 
 use crate::support::answers::Answer;
 use crate::support::app::TestApp;
+use crate::support::before_hanging;
 use crate::support::making;
-use crate::support::publishing::{SECRET, retrying, settings};
-use crate::support::store::ok;
+use crate::support::publishing::{SECRET, automation, retrying, settings, transform};
+use crate::support::store::{ok, on_both};
 
 /// An event that was attempted once and failed.
 async fn failed_once(app: &TestApp, policy: RetryPolicy) -> EventId {
@@ -206,6 +208,77 @@ async fn a_resend_carries_the_same_id_and_body_whatever_became_of_the_first() {
             Some(&2)
         );
         assert_alike(app);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn claimed_deliveries_that_can_not_be_read_at_the_moment_wait_and_others_go_on() {
+    on_both(async |engine| {
+        let app = TestApp::start(engine).await;
+        app.receiver.next("/made", Answer::status(500));
+        let policy = RetryPolicy::own(vec![1_000], 0).expect("within bounds");
+        let endpoint = app.endpoint("/made", retrying(policy)).await;
+        let digest = app.upload("hostile", "tests/fixtures/hostile.wasm").await;
+        let made = Definition {
+            transforms: vec![transform(
+                "hostile@1.0.0",
+                digest,
+                r#"{"do":"say","text":"1"}"#,
+            )],
+            ..automation(&["made.*"], &[endpoint])
+        };
+        app.publish(&made).await;
+        app.subscriber("/plain", &["plain.*"], settings()).await;
+        let event = app.send_and_settle("made.one", "{}").await;
+        assert_eq!(app.delivery(event).await.state, "pending");
+
+        app.place.execute("ALTER TABLE bodies RENAME TO away").await;
+        app.clock.advance(Duration::from_secs(1));
+        before_hanging("the claim", async {
+            while app.delivery(event).await.state != "claimed" {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        app.send("plain.one", "2").await;
+        app.receiver.wait_for(2).await;
+        assert!(app.pipeline().is_alive());
+        assert_eq!(app.delivery(event).await.state, "claimed");
+
+        app.place.execute("ALTER TABLE away RENAME TO bodies").await;
+        app.settle().await;
+        let attempts = vec!["500".to_owned(), "204".to_owned()];
+        assert_eq!(app.outcome(event).await, ("delivered".to_owned(), attempts));
+        app.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn claimed_deliveries_that_can_not_be_read_are_handed_back_by_a_node_that_stops() {
+    on_both(async |engine| {
+        let mut app = TestApp::start(engine).await;
+        app.receiver.next("/made", Answer::status(500));
+        let policy = RetryPolicy::own(vec![1_000], 0).expect("within bounds");
+        app.subscriber("/made", &["*"], retrying(policy)).await;
+        let event = app.send_and_settle("a.b", "1").await;
+        app.place.execute("ALTER TABLE events RENAME TO away").await;
+        app.clock.advance(Duration::from_secs(1));
+        before_hanging("the claim", async {
+            while app.delivery(event).await.state != "claimed" {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        app.stop().await;
+        assert_eq!(app.delivery(event).await.state, "pending");
+        app.place.execute("ALTER TABLE away RENAME TO events").await;
+        app.wake().await;
+        app.settle().await;
+        let attempts = vec!["500".to_owned(), "204".to_owned()];
+        assert_eq!(app.outcome(event).await, ("delivered".to_owned(), attempts));
+        app.finish().await;
     })
     .await;
 }

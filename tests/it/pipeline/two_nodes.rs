@@ -141,3 +141,20 @@ async fn what_one_node_publishes_the_next_event_on_another_sees() {
         .expect("it stops");
     app.finish().await;
 }
+
+#[tokio::test]
+async fn a_node_that_was_declared_dead_knows_it_though_it_writes_nothing() {
+    let app = TestApp::start(Engine::Postgres).await;
+    let other = neighbour(&app).await;
+    let dead = other.pipeline.incarnation();
+    app.place
+        .execute(&format!(
+            "UPDATE incarnations SET ended_at_ms = 1 WHERE id = '{}'",
+            dead.uuid()
+        ))
+        .await;
+    before_hanging("the end of the dead", other.pipeline.ended()).await;
+    assert!(!other.pipeline.is_alive());
+    assert!(app.pipeline().is_alive());
+    app.finish().await;
+}

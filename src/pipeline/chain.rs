@@ -1,0 +1,192 @@
+//! A chain of transforms at work: each runs on every output of the one before it, one run at a time.
+
+use super::evaluate::{AcceptedEvent, Reached, SOURCE};
+use super::evaluation::{Evaluation, Output, Outputs, Step, Verdict};
+use super::snapshot::Compiled;
+use crate::model::limits::OUTPUTS_MAX;
+use crate::plugin::{self, Context, Engine, Event, Outcome, Request, RunError};
+
+/// As far as it has come.
+#[derive(Debug)]
+pub(super) struct Chain {
+    evaluation: Evaluation,
+    /// Which transform runs.
+    place: usize,
+    /// What it runs on.
+    inputs: Vec<Output>,
+    /// On how many of them it has run.
+    done: usize,
+    /// What it has made of those.
+    outputs: Vec<Output>,
+    /// Why it has dropped the last one that it dropped.
+    dropped: String,
+}
+
+impl Chain {
+    /// One that runs on the event.
+    pub(super) fn begin(evaluation: Evaluation, event: &AcceptedEvent) -> Self {
+        Self {
+            evaluation,
+            place: 0,
+            inputs: vec![payload(event)],
+            done: 0,
+            outputs: Vec::new(),
+            dropped: String::new(),
+        }
+    }
+
+    /// Makes the next run.
+    pub(super) fn go_on(
+        mut self,
+        automation: &Compiled,
+        event: &AcceptedEvent,
+        engine: &Engine,
+    ) -> Reached {
+        let input = &self.inputs[self.done];
+        let (result, step) = run(automation, self.place, event, input, engine);
+        let failed = match result {
+            Ok(Outcome::Emit(made)) => {
+                self.outputs
+                    .extend(made.into_iter().map(|output| carry(input, output)));
+                (self.outputs.len() > OUTPUTS_MAX)
+                    .then(|| format!("the chain has more than {OUTPUTS_MAX} outputs"))
+            }
+            Ok(Outcome::Drop(reason)) => {
+                self.dropped = reason;
+                None
+            }
+            Err(Failed::Here(why)) => Some(why),
+            Err(Failed::Now(why)) => return Reached::NotNow { from: self, why },
+        };
+        self.evaluation.step(step);
+        if let Some(why) = failed {
+            return self.ends(automation, Verdict::PluginError, &format!(": {why}"));
+        }
+        self.done += 1;
+        if self.done == self.inputs.len() {
+            self.next_transform(automation, event)
+        } else {
+            Reached::Midway(self)
+        }
+    }
+
+    /// The transform that ran has run on everything.
+    fn next_transform(mut self, automation: &Compiled, event: &AcceptedEvent) -> Reached {
+        if self.outputs.is_empty() {
+            let why = format!(" dropped it: {}", self.dropped);
+            return self.ends(automation, Verdict::PluginDropped, &why);
+        }
+        self.inputs = std::mem::take(&mut self.outputs);
+        self.done = 0;
+        self.dropped.clear();
+        self.place += 1;
+        if self.place < automation.transforms.len() {
+            return Reached::Midway(self);
+        }
+        // Unchanged, the payload is referred to and not kept twice.
+        if self.inputs != [payload(event)] {
+            self.evaluation.outputs = Outputs::Transformed(self.inputs);
+        }
+        Reached::Verdict(self.evaluation)
+    }
+
+    /// Ends here, with what the transform that ran has done.
+    fn ends(mut self, automation: &Compiled, verdict: Verdict, what: &str) -> Reached {
+        let plugin = &automation.transforms[self.place].plugin;
+        self.evaluation.ends(verdict, format!("{plugin}{what}"));
+        Reached::Verdict(self.evaluation)
+    }
+}
+
+/// The event's payload, as the first transform runs on it.
+fn payload(event: &AcceptedEvent) -> Output {
+    Output {
+        content: event.payload.clone(),
+        event_type: None,
+        headers: Vec::new(),
+    }
+}
+
+/// What a later transform does not say stays as an earlier one said it.
+fn carry(input: &Output, output: plugin::Output) -> Output {
+    let mut headers = input.headers.clone();
+    headers.retain(|(name, _)| {
+        !output
+            .headers
+            .iter()
+            .any(|(newer, _)| newer.eq_ignore_ascii_case(name))
+    });
+    headers.extend(output.headers);
+    Output {
+        content: output.data,
+        event_type: output.event_type.or_else(|| input.event_type.clone()),
+        headers,
+    }
+}
+
+/// Why a run has no outcome.
+enum Failed {
+    /// With this plugin and this event it never will.
+    Here(String),
+    /// The server could not run it this time.
+    Now(String),
+}
+
+/// One run of the transform at `place`, and the step that it is.
+fn run(
+    automation: &Compiled,
+    place: usize,
+    event: &AcceptedEvent,
+    input: &Output,
+    engine: &Engine,
+) -> (Result<Outcome, Failed>, Step) {
+    let transform = &automation.transforms[place];
+    let mut step = Step {
+        kind: "transform".to_owned(),
+        what: transform.plugin.clone(),
+        outcome: "error".to_owned(),
+        why: String::new(),
+        detail: serde_json::Value::Null,
+    };
+    let text = std::str::from_utf8(&input.content).map_err(|error| error.to_string());
+    let ready = transform.component.as_ref().map_err(Clone::clone);
+    let (component, data) = match ready.and_then(|component| Ok((component, text?))) {
+        Ok(ready) => ready,
+        Err(why) => {
+            step.why.clone_from(&why);
+            return (Err(Failed::Here(why)), step);
+        }
+    };
+    let own_type = event.event_type.as_str();
+    let run = engine.run(
+        component,
+        &Request {
+            event: &Event {
+                id: &event.id.to_string(),
+                event_type: input.event_type.as_deref().unwrap_or(own_type),
+                timestamp: &event.occurred_at.to_string(),
+                source: SOURCE,
+                data,
+            },
+            context: &Context {
+                automation: &automation.id.to_string(),
+                automation_version: u32::try_from(automation.version).unwrap_or(u32::MAX),
+                step: place as u32,
+                config: &transform.config,
+            },
+        },
+    );
+    let (outcome, why) = match &run.result {
+        Ok(Outcome::Emit(outputs)) => ("emitted", format!("{} output(s)", outputs.len())),
+        Ok(Outcome::Drop(reason)) => ("dropped", reason.clone()),
+        Err(error) => (error.word(), error.to_string()),
+    };
+    outcome.clone_into(&mut step.outcome);
+    step.why = why;
+    step.detail = serde_json::json!({ "usage": run.usage, "log": run.log });
+    let result = run.result.map_err(|error| match error {
+        RunError::Host(why) => Failed::Now(why),
+        error => Failed::Here(error.to_string()),
+    });
+    (result, step)
+}
