@@ -8,7 +8,8 @@ use super::error::Error;
 use super::run::{Event, Outcome, RunError};
 use super::schema::{ConfigError, ConfigSchema};
 use super::v1;
-use crate::model::limits::{EVENT_TYPE_BYTES_MAX, PATTERNS_MAX, PLUGIN_CONFIG_BYTES_MAX};
+use crate::automation::Pattern;
+use crate::model::limits::{PATTERNS_MAX, PLUGIN_CONFIG_BYTES_MAX};
 
 /// Longest name of a plugin.
 const NAME_BYTES_MAX: usize = 64;
@@ -169,15 +170,10 @@ impl Description {
                 );
             }
         }
-        let is_event_type = |event_type: &String| {
-            (1..=EVENT_TYPE_BYTES_MAX).contains(&event_type.len())
-                && event_type.bytes().all(|byte| byte.is_ascii_graphic())
-        };
-        if !self.event_types.iter().all(is_event_type) {
-            return bad(
-                "event-types",
-                "one of them is empty, too long, or has spaces in it".into(),
-            );
+        let wrong = |event_type: &String| event_type.parse::<Pattern>().err();
+        match self.event_types.iter().find_map(wrong) {
+            Some(error) => bad("event-types", error.to_string()),
+            None => Ok(()),
         }
         Ok(())
     }
