@@ -128,8 +128,12 @@ impl Service {
         {
             return Err(Error::NotFound("API key"));
         }
-        self.inner.known.revoke(id).await;
-        self.inner.store.tell(Hint::Revoked(id));
+        let service = self.clone();
+        let revoked = async move {
+            service.inner.known.revoke(id).await;
+            service.inner.store.tell(Hint::Revoked(id));
+        };
+        self.inner.store.once_durable(revoked).await;
         tracing::info!(account.id = %who.account(), key.id = %who.key(), revoked.id = %id, "an API key was revoked");
         Ok(())
     }

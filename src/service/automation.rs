@@ -322,7 +322,7 @@ impl Service {
             .delete_automation(who.account(), row.id, now)
             .await?;
         for endpoint in gone.ok_or(Error::NotFound("automation"))? {
-            self.cancel_deliveries(who.account(), endpoint).await?;
+            self.cancel_deliveries(who.account(), endpoint).await;
         }
         Ok(())
     }

@@ -261,7 +261,7 @@ impl Service {
         if !self.inner.store.resend(account, first, again, now).await? {
             return Err(Error::NotFound("delivery"));
         }
-        self.wake(account, row.endpoint);
+        self.wake(account, row.endpoint).await;
         Ok(again)
     }
 }

@@ -21,6 +21,7 @@ mod endpoint_shape;
 mod error;
 mod event;
 mod event_type;
+mod expiry;
 mod first_start;
 mod intake;
 mod json;
@@ -223,8 +224,15 @@ impl Service {
         }
     }
 
-    /// Tells the pipeline that something of an endpoint's may be due, or held, or cancelled.
-    fn wake(&self, account: AccountId, endpoint: EndpointId) {
+    /// Tells the pipeline that something of an endpoint's may be due, or held, or cancelled, as soon as
+    /// what was written is durable.
+    async fn wake(&self, account: AccountId, endpoint: EndpointId) {
+        let service = self.clone();
+        let told = async move { service.wake_now(account, endpoint) };
+        self.inner.store.once_durable(told).await;
+    }
+
+    fn wake_now(&self, account: AccountId, endpoint: EndpointId) {
         if let Some(pipeline) = self.pipeline() {
             pipeline.wake(account, endpoint, self.inner.clock.now());
         }
