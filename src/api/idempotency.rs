@@ -62,6 +62,7 @@ async fn answer(
     next: Next,
 ) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
+    parts.extensions.insert(who.account());
     let body = whole(&service, &mut parts.extensions, body).await?;
     let key = parts
         .headers
@@ -113,8 +114,8 @@ impl Drop for Abandon<'_> {
 /// is not done: its client is told so, and may send it again with the same key.
 async fn keep(mut guard: Abandon<'_>, response: Response) -> Result<Response, Problem> {
     if !response.status().is_success() {
-        guard.service.abandon_reply(&guard.slot).await?;
         guard.answered = true;
+        guard.service.abandon_reply(&guard.slot).await?;
         return Ok(response);
     }
     let (parts, body) = response.into_parts();

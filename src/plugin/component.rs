@@ -25,11 +25,17 @@ const VECTORS_MAX: usize = 64;
 pub struct Component(Arc<Inner>);
 
 struct Inner {
-    digest: Digest,
+    made: Made,
     description: Description,
-    imports: Vec<String>,
     schema: ConfigSchema,
-    adapter: v1::Adapter,
+}
+
+/// What the engine has made of a component's bytes.
+pub(super) struct Made {
+    pub(super) digest: Digest,
+    pub(super) code_bytes: usize,
+    pub(super) imports: Vec<String>,
+    pub(super) adapter: v1::Adapter,
 }
 
 /// A plugin in its own words, within their limits.
@@ -71,12 +77,7 @@ pub struct Vector {
 }
 
 impl Component {
-    pub(super) fn new(
-        digest: Digest,
-        description: Description,
-        imports: Vec<String>,
-        adapter: v1::Adapter,
-    ) -> Result<Self, Error> {
+    pub(super) fn new(made: Made, description: Description) -> Result<Self, Error> {
         description.check()?;
         let schema = ConfigSchema::compile(&description.config_schema).map_err(|why| {
             Error::Description {
@@ -85,17 +86,15 @@ impl Component {
             }
         })?;
         Ok(Self(Arc::new(Inner {
-            digest,
+            made,
             description,
-            imports,
             schema,
-            adapter,
         })))
     }
 
     /// The digest of its bytes.
     pub fn digest(&self) -> Digest {
-        self.0.digest
+        self.0.made.digest
     }
 
     /// What it says of itself.
@@ -105,7 +104,12 @@ impl Component {
 
     /// The interfaces it uses, with their versions: its capabilities.
     pub fn imports(&self) -> &[String] {
-        &self.0.imports
+        &self.0.made.imports
+    }
+
+    /// How much memory its machine code takes.
+    pub fn code_bytes(&self) -> usize {
+        self.0.made.code_bytes
     }
 
     /// Checks a configuration against the component's schema.
@@ -114,14 +118,14 @@ impl Component {
     }
 
     pub(super) fn adapter(&self) -> &v1::Adapter {
-        &self.0.adapter
+        &self.0.made.adapter
     }
 }
 
 impl fmt::Debug for Component {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Component")
-            .field("digest", &self.0.digest)
+            .field("digest", &self.digest())
             .field("name", &self.0.description.name)
             .field("version", &self.0.description.version)
             .finish_non_exhaustive()
@@ -175,7 +179,6 @@ impl Description {
             Some(error) => bad("event-types", error.to_string()),
             None => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -140,13 +140,13 @@ impl Service {
         let component = {
             let _turn = self
                 .inner
-                .uploads
+                .compiling
                 .acquire()
                 .await
                 .map_err(|_| Error::Unavailable)?;
             self.inner
                 .components
-                .compile(wasm.clone())
+                .compile(who.account(), wasm.clone())
                 .await
                 .map_err(refused)?
         };
