@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         throwbar::pipeline::crash::arm(point);
     }
     let arguments = throwbar::cli::Arguments::parse();
-    match run(arguments, environment) {
+    match throwbar::cli::run(arguments, environment) {
         Ok(code) => code,
         Err(error) => {
             use std::io::Write as _;
@@ -31,14 +31,4 @@ fn main() -> ExitCode {
             ExitCode::from(throwbar::cli::EXIT_FAILED)
         }
     }
-}
-
-fn run(
-    arguments: throwbar::cli::Arguments,
-    environment: Vec<(String, String)>,
-) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(throwbar::cli::run(arguments, environment))
 }

@@ -215,7 +215,8 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_due ON deliveries (account_id, endpoint_id, due_at_ms) WHERE state = 'pending';
 CREATE INDEX deliveries_held ON deliveries (account_id, endpoint_id, id) WHERE state = 'held';
 CREATE INDEX deliveries_claimed ON deliveries (holder) WHERE state = 'claimed';
-CREATE INDEX deliveries_by_event ON deliveries (account_id, event_id);
+-- Of an event: a derived id begins with the event's time, and a resent one has an index of its own.
+CREATE INDEX deliveries_resent ON deliveries (account_id, event_id) WHERE resend_of IS NOT NULL;
 CREATE INDEX deliveries_by_endpoint ON deliveries (account_id, endpoint_id, id);
 
 CREATE TABLE attempts (

@@ -141,8 +141,16 @@ impl ServeOptions {
     }
 }
 
-/// Does what was asked.
-pub async fn run(
+/// Does what was asked, on a runtime of its own: a program around it has nothing to await, and nothing of the
+/// library to compile once more.
+pub fn run(arguments: Arguments, environment: Vec<(String, String)>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(obey(arguments, environment))
+}
+
+async fn obey(
     arguments: Arguments,
     environment: Vec<(String, String)>,
 ) -> anyhow::Result<ExitCode> {

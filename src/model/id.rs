@@ -167,6 +167,16 @@ pub struct DeliveryOrigin {
 }
 
 impl DeliveryId {
+    /// The lowest and the highest id that [`Self::derive`] may give a delivery of the event.
+    pub fn range_of(event: EventId) -> (Self, Self) {
+        let ends = [0x00, 0xff].map(|filled| {
+            let mut bytes = [filled; 16];
+            bytes[..6].copy_from_slice(&event.0.as_bytes()[..6]);
+            Self(Uuid::from_bytes(bytes))
+        });
+        (ends[0], ends[1])
+    }
+
     /// The id of the delivery with this origin: a UUIDv8 (RFC 9562 §5.8) that begins with the 48
     /// bits of the event's time and goes on with a SHA-256 of the origin, so that planning the
     /// same evaluation twice names the same deliveries.
@@ -224,6 +234,8 @@ mod tests {
         };
         let id = DeliveryId::derive(&origin);
         assert_eq!(id, DeliveryId::derive(&origin));
+        let (first, last) = DeliveryId::range_of(origin.event);
+        assert!(first < id && id < last);
         assert_eq!(id.uuid().get_version_num(), 8);
         assert_eq!(
             id.uuid().as_bytes()[..6],

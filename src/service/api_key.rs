@@ -130,7 +130,7 @@ impl Service {
         }
         let service = self.clone();
         let revoked = async move {
-            service.inner.known.revoke(id).await;
+            service.inner.known.revoke(id);
             service.inner.store.tell(Hint::Revoked(id));
         };
         self.inner.store.once_durable(revoked).await;

@@ -224,7 +224,7 @@ impl Service {
     pub async fn heard(&self, hint: Hint) {
         match hint {
             Hint::Revision(account, revision) => self.inner.store.heard_of(account, revision),
-            Hint::Revoked(key) => self.inner.known.revoke(key).await,
+            Hint::Revoked(key) => self.inner.known.revoke(key),
             Hint::Look => {
                 if let Some(pipeline) = self.pipeline() {
                     pipeline.look().await;

@@ -12,9 +12,10 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use moka::future::Cache;
+use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -70,14 +71,16 @@ impl Scope {
 struct KnownKey {
     id: ApiKeyId,
     account: Option<AccountId>,
-    scopes: Vec<Scope>,
+    scopes: Arc<[Scope]>,
     bootstrap: bool,
+    revoked: AtomicBool,
 }
 
 /// Keys and accounts that were looked up lately.
 pub(super) struct Known {
     keys: Cache<[u8; 32], Arc<KnownKey>>,
     accounts: Cache<String, AccountId>,
+    /// Asked when a look-up ends that may have begun before.
     revoked: Cache<ApiKeyId, ()>,
 }
 
@@ -102,8 +105,20 @@ impl Default for Known {
 
 impl Known {
     /// From now on this node takes the key for revoked, also where its look-up is under way.
-    pub(super) async fn revoke(&self, key: ApiKeyId) {
-        self.revoked.insert(key, ()).await;
+    pub(super) fn revoke(&self, key: ApiKeyId) {
+        self.revoked.insert(key, ());
+        for (_, known) in &self.keys {
+            if known.id == key {
+                known.revoked.store(true, Ordering::SeqCst);
+            }
+        }
+    }
+
+    /// Keeps what a look-up has found, and says whether it still holds.
+    fn keep(&self, hash: [u8; 32], key: &Arc<KnownKey>) -> bool {
+        // First kept, then asked: whoever revokes it meanwhile finds it here.
+        self.keys.insert(hash, key.clone());
+        !self.revoked.contains_key(&key.id)
     }
 }
 
@@ -117,7 +132,7 @@ pub struct Identity {
 #[derive(Debug, Clone)]
 enum Standing {
     Operator(Option<AccountId>),
-    Account(AccountId, Vec<Scope>),
+    Account(AccountId, Arc<[Scope]>),
 }
 
 impl Identity {
@@ -284,44 +299,42 @@ impl Service {
     async fn known_key(&self, text: &str) -> Result<Arc<KnownKey>, Error> {
         let known = &self.inner.known;
         let hash = *ApiKeyHash::of(text).as_bytes();
-        let key = if let Some(key) = known.keys.get(&hash).await {
-            key
-        } else {
-            let row = self
-                .inner
-                .store
-                .api_key_by_hash(hash)
-                .await?
-                .ok_or(Error::UnknownKey)?;
-            if row.revoked_at.is_some() {
-                return Err(Error::UnknownKey);
-            }
-            let key = Arc::new(KnownKey {
-                id: row.id,
-                account: row.account,
-                scopes: Scope::from_words(&row.scopes),
-                bootstrap: row.account.is_none() && row.name == BOOTSTRAP,
-            });
-            known.keys.insert(hash, key.clone()).await;
-            key
-        };
-        if known.revoked.contains_key(&key.id) {
-            return Err(Error::UnknownKey);
+        if let Some(key) = known.keys.get(&hash) {
+            return if key.revoked.load(Ordering::SeqCst) {
+                Err(Error::UnknownKey)
+            } else {
+                Ok(key)
+            };
         }
-        Ok(key)
+        let row = self
+            .inner
+            .store
+            .api_key_by_hash(hash)
+            .await?
+            .filter(|row| row.revoked_at.is_none())
+            .ok_or(Error::UnknownKey)?;
+        let key = Arc::new(KnownKey {
+            id: row.id,
+            account: row.account,
+            scopes: Scope::from_words(&row.scopes).into(),
+            bootstrap: row.account.is_none() && row.name == BOOTSTRAP,
+            revoked: AtomicBool::new(false),
+        });
+        if known.keep(hash, &key) {
+            Ok(key)
+        } else {
+            key.revoked.store(true, Ordering::SeqCst);
+            Err(Error::UnknownKey)
+        }
     }
 
     /// The account with this id or uid.
     async fn named_account(&self, name: &str) -> Result<AccountId, Error> {
-        if let Some(account) = self.inner.known.accounts.get(name).await {
+        if let Some(account) = self.inner.known.accounts.get(name) {
             return Ok(account);
         }
         let account = self.account_named(name).await?.id;
-        self.inner
-            .known
-            .accounts
-            .insert(name.to_owned(), account)
-            .await;
+        self.inner.known.accounts.insert(name.to_owned(), account);
         Ok(account)
     }
 }
@@ -353,7 +366,7 @@ mod tests {
             (Scope::Author, [true, true, true, false, false]),
             (Scope::Admin, [true, true, true, true, false]),
         ] {
-            let who = identity(Standing::Account(account, vec![scope]));
+            let who = identity(Standing::Account(account, Arc::from([scope])));
             assert_eq!(all.map(|may| may(&who)), expected, "{scope:?}");
         }
         let operator = identity(Standing::Operator(Some(account)));

@@ -104,6 +104,12 @@ pub struct DeliveryFilter {
 const COLUMNS: &str = "id, event_id, automation_id, endpoint_id, webhook_id, resend_of, state, due_at_ms, \
      holder, failure, attempts_made, created_at_ms, settled_at_ms";
 
+/// The deliveries of one event: those it was planned with by the time in their ids, resent ones by their index.
+const OF_EVENT: &str = "(SELECT * FROM deliveries
+       WHERE account_id = $1 AND id BETWEEN $4 AND $5 AND event_id = $3 AND resend_of IS NULL
+     UNION ALL SELECT * FROM deliveries
+       WHERE account_id = $1 AND event_id = $3 AND resend_of IS NOT NULL) AS of_event";
+
 impl Store {
     /// The delivery with this id.
     pub async fn delivery(
@@ -127,16 +133,19 @@ impl Store {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page<Delivery>, Error> {
-        let mut within = "FROM deliveries WHERE account_id = $1 AND id < $2".to_owned();
         let mut arguments = args![account, start(after)];
-        for (column, value) in [
-            ("event_id", filter.event.map(super::Value::from)),
-            ("endpoint_id", filter.endpoint.map(super::Value::from)),
-        ] {
-            if let Some(value) = value {
-                arguments.push(value);
-                let _ = write!(within, " AND {column} = ${}", arguments.len());
+        let from = match filter.event {
+            None => "deliveries",
+            Some(event) => {
+                let (first, last) = DeliveryId::range_of(event);
+                arguments.extend(args![event, first, last]);
+                OF_EVENT
             }
+        };
+        let mut within = format!("FROM {from} WHERE account_id = $1 AND id < $2");
+        if let Some(endpoint) = filter.endpoint {
+            arguments.push(endpoint.into());
+            let _ = write!(within, " AND endpoint_id = ${}", arguments.len());
         }
         let scan = Scan {
             columns: COLUMNS,
