@@ -71,7 +71,7 @@ fn status(error: &Error) -> StatusCode {
         Error::Busy(_) | Error::NoRoom(Full::Account) | Error::Crowded => {
             StatusCode::TOO_MANY_REQUESTS
         }
-        error if error.is_passing() => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Store(_) if error.is_passing() => StatusCode::SERVICE_UNAVAILABLE,
         Error::BodyOverdue { .. } => StatusCode::REQUEST_TIMEOUT,
         Error::Unavailable | Error::NoRoom(Full::Server) | Error::TooSlow(_) => {
             StatusCode::SERVICE_UNAVAILABLE

@@ -25,7 +25,7 @@ pub(super) type Found = Result<Arc<[IpAddr]>, Arc<io::Error>>;
 type SharedLookup = Shared<Pin<Box<dyn Future<Output = Found> + Send>>>;
 
 /// Asks the operating system.
-pub(super) async fn look_up(host: String) -> Found {
+pub(super) async fn ask(host: String) -> Found {
     let found = tokio::net::lookup_host((host.as_str(), 0)).await;
     found
         .map(|found| found.map(|address| address.ip()).collect())
@@ -51,12 +51,12 @@ impl Default for Lookups {
 }
 
 impl Lookups {
-    /// What the lookup that runs for this name finds, or else one by `look_up`, once it may begin.
+    /// What the lookup that runs for this name finds, or else one by `ask`, once it may begin.
     pub(super) async fn addresses<F>(
         &self,
         party: Uuid,
         host: &str,
-        look_up: impl FnOnce(String) -> F,
+        ask: impl FnOnce(String) -> F,
     ) -> Found
     where
         F: Future<Output = Found> + Send + 'static,
@@ -75,7 +75,7 @@ impl Lookups {
             if let Some(lookup) = running.get(host) {
                 lookup.clone()
             } else {
-                let lookup = self.begin(host, look_up(host.to_owned()), permits);
+                let lookup = self.begin(host, ask(host.to_owned()), permits);
                 running.insert(host.to_owned(), lookup.clone());
                 lookup
             }
@@ -85,7 +85,7 @@ impl Lookups {
 
     /// Runs on its own, because a lookup can't be stopped: whoever asked may give up, the permits
     /// and the place in `running` are returned only when the thread is free again.
-    fn begin<F>(&self, host: &str, look_up: F, permits: Permits) -> SharedLookup
+    fn begin<F>(&self, host: &str, ask: F, permits: Permits) -> SharedLookup
     where
         F: Future<Output = Found> + Send + 'static,
     {
@@ -96,7 +96,7 @@ impl Lookups {
         };
         let lookup = tokio::spawn(async move {
             let _ended = ended;
-            look_up.await
+            ask.await
         });
         let outcome = async {
             lookup
@@ -142,8 +142,8 @@ mod tests {
     #[tokio::test]
     async fn the_systems_lookups_are_shared_and_leave_nothing_behind() {
         let lookups = Lookups::default();
-        let ask = || lookups.addresses(Uuid::nil(), "localhost", look_up);
-        let (one, other) = tokio::join!(ask(), ask());
+        let find = || lookups.addresses(Uuid::nil(), "localhost", ask);
+        let (one, other) = tokio::join!(find(), find());
         let (one, other) = (one.expect("in every hosts file"), other.expect("the same"));
         assert!(Arc::ptr_eq(&one, &other));
         assert!(one.iter().all(IpAddr::is_loopback), "{one:?}");

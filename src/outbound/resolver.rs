@@ -21,7 +21,7 @@ use hyper_util::client::legacy::connect::dns::Name;
 use uuid::Uuid;
 
 use super::guard::{EgressGuard, Refused, Vetted};
-use super::lookup::{Found, Lookups, look_up};
+use super::lookup::{Found, Lookups, ask};
 
 /// Addresses of one answer that are dialled.
 const ADDRESSES_MAX: usize = 16;
@@ -73,7 +73,7 @@ impl Default for Resolver {
 impl Resolver {
     async fn addresses(&self, party: Uuid, host: &str) -> Found {
         match self {
-            Self::System(system) => system.0.addresses(party, host, look_up).await,
+            Self::System(system) => system.0.addresses(party, host, ask).await,
             Self::Scripted(script) => script.addresses(host),
         }
     }

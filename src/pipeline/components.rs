@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use moka::future::Cache;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::model::{AccountId, Shares};
 use crate::plugin::{Component, Digest, Engine};
@@ -93,13 +94,17 @@ impl Components {
             return Ok(loaded);
         }
         // Before anybody waits for this one: another account's turn is not waited for.
-        let turn = self.turns.of(account).acquire_owned().await;
-        let _turn = turn.expect("the semaphore is never closed");
+        let _turn = self.turn(account).await;
         let engine = self.engine.clone();
         self.loaded
             .try_get_with(digest, async move { compile(engine, wasm).await })
             .await
             .map_err(|error| (*error).clone())
+    }
+
+    async fn turn(&self, account: AccountId) -> OwnedSemaphorePermit {
+        let turn = self.turns.of(account).acquire_owned().await;
+        turn.expect("the semaphore is never closed")
     }
 
     /// The account's component with this digest.

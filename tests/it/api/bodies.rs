@@ -114,7 +114,7 @@ async fn an_upload_waits_for_its_turn_before_it_is_read() {
 
 /// The beginning of a large body whose rest never comes.
 fn large(key: &str) -> Request<Body> {
-    let piece = |_| Ok::<_, std::io::Error>(Bytes::from_static(&[b' '; 1024 * 1024]));
+    let piece = |_| Ok::<_, std::io::Error>(Bytes::from(vec![b' '; 1024 * 1024]));
     let pieces = stream::iter(0..8).map(piece);
     let body = Body::from_stream(pieces.chain(stream::pending()));
     let request = Request::post("/v1/events/batch")

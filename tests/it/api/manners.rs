@@ -16,72 +16,75 @@ async fn make_once(doors: &Doors, api_key: &str, key: &str, body: &str) -> Answe
     doors.request(request.expect("a request")).await
 }
 
+/// A request, and how it is refused: status, code and place.
+const MISTAKES: [(&str, &str, u16, &str, &str); 12] = [
+    ("GET", "/", 404, "no_route", "nowhere"),
+    ("GET", "/v1/nothing", 404, "no_route", "nowhere"),
+    ("PUT", "/v1/endpoints", 405, "no_method", "nowhere"),
+    (
+        "GET",
+        "/v1/endpoints/ep_nothing",
+        404,
+        "not_found",
+        "nowhere",
+    ),
+    ("GET", "/v1/endpoints/%ff", 404, "not_found", "nowhere"),
+    (
+        "GET",
+        "/v1/endpoints?limit=0",
+        422,
+        "invalid_limit",
+        "limit",
+    ),
+    (
+        "GET",
+        "/v1/endpoints?limit=x",
+        422,
+        "invalid_parameter",
+        "limit",
+    ),
+    (
+        "GET",
+        "/v1/endpoints?cursor=x",
+        422,
+        "invalid_cursor",
+        "cursor",
+    ),
+    (
+        "GET",
+        "/v1/endpoints?colour=x",
+        422,
+        "unknown_parameter",
+        "colour",
+    ),
+    (
+        "GET",
+        "/v1/account?colour=x",
+        422,
+        "unknown_parameter",
+        "colour",
+    ),
+    (
+        "GET",
+        "/v1/deliveries?state=lost",
+        422,
+        "invalid_parameter",
+        "state",
+    ),
+    (
+        "GET",
+        "/v1/deliveries?event=7",
+        422,
+        "invalid_parameter",
+        "event",
+    ),
+];
+
 #[tokio::test]
 async fn every_mistake_is_a_problem() {
     on_both(async |engine| {
         let doors = Doors::open(engine).await;
-        for (method, path, status, code, place) in [
-            ("GET", "/", 404, "no_route", "nowhere"),
-            ("GET", "/v1/nothing", 404, "no_route", "nowhere"),
-            ("PUT", "/v1/endpoints", 405, "no_method", "nowhere"),
-            (
-                "GET",
-                "/v1/endpoints/ep_nothing",
-                404,
-                "not_found",
-                "nowhere",
-            ),
-            ("GET", "/v1/endpoints/%ff", 404, "not_found", "nowhere"),
-            (
-                "GET",
-                "/v1/endpoints?limit=0",
-                422,
-                "invalid_limit",
-                "limit",
-            ),
-            (
-                "GET",
-                "/v1/endpoints?limit=x",
-                422,
-                "invalid_parameter",
-                "limit",
-            ),
-            (
-                "GET",
-                "/v1/endpoints?cursor=x",
-                422,
-                "invalid_cursor",
-                "cursor",
-            ),
-            (
-                "GET",
-                "/v1/endpoints?colour=x",
-                422,
-                "unknown_parameter",
-                "colour",
-            ),
-            (
-                "GET",
-                "/v1/account?colour=x",
-                422,
-                "unknown_parameter",
-                "colour",
-            ),
-            (
-                "GET",
-                "/v1/deliveries?state=lost",
-                422,
-                "invalid_parameter",
-                "state",
-            ),
-            (
-                "GET",
-                "/v1/deliveries?event=7",
-                422,
-                "invalid_parameter",
-                "event",
-            ),
-        ] {
+        for (method, path, status, code, place) in MISTAKES {
             let answer = doors.call(OPERATOR, method, path, None).await.is(status);
             answer.refuses(code, place);
         }

@@ -114,7 +114,9 @@ async fn what_a_request_writes_is_durable_with_its_answer() {
                     is_seen(store, account, "one").await,
                     "it reads what it wrote"
                 );
-                let sequel = async move { drop(follows.fetch_add(1_000, Ordering::SeqCst)) };
+                let sequel = async move {
+                    follows.fetch_add(1_000, Ordering::SeqCst);
+                };
                 store.once_durable(sequel).await;
             })
             .await;
