@@ -208,6 +208,7 @@ impl App {
             () = api::serve(self.listener, router, bounds, wait(stopped), lives.clone()) => {}
             never = every(&Clock::System, UPKEEP_MS, || upkeep.run_upkeep()) => match never {},
             never = hear(&hearing, &store) => match never {},
+            never = hearing.forget_expired() => match never {},
         }
         lives.await;
         Ok(())

@@ -136,6 +136,7 @@ CREATE TABLE replies (
     expires_at_ms   BIGINT  NOT NULL,
     PRIMARY KEY (account_id, key)
 );
+CREATE INDEX replies_by_expiry ON replies (expires_at_ms);
 
 -- The hot tables: no foreign keys.
 
@@ -159,6 +160,7 @@ CREATE TABLE event_keys (
     expires_at_ms   BIGINT,
     PRIMARY KEY (account_id, kind, key)
 );
+CREATE INDEX event_keys_by_expiry ON event_keys (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
 
 CREATE TABLE inbox (
     account_id      UUID    NOT NULL,

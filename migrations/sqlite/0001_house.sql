@@ -136,6 +136,7 @@ CREATE TABLE replies (
     expires_at_ms   INTEGER NOT NULL,
     PRIMARY KEY (account_id, key)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX replies_by_expiry ON replies (expires_at_ms);
 
 -- The hot tables: no foreign keys, and no IN in a CHECK: this engine makes a temporary table of it for each row.
 
@@ -159,6 +160,7 @@ CREATE TABLE event_keys (
     expires_at_ms   INTEGER,
     PRIMARY KEY (account_id, kind, key)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX event_keys_by_expiry ON event_keys (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
 
 CREATE TABLE inbox (
     account_id      BLOB    NOT NULL,

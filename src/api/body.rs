@@ -9,14 +9,13 @@ use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
+use crate::model::AccountId;
 use crate::model::limits::COMPONENT_BYTES_MAX;
 use crate::service::{self, BodyRoom, Error, Service, UploadTurn};
 
 /// How much of a body that is too long is still read, so that its sender gets to read the answer:
 /// many only listen once they have sent everything.
 const DISCARDED_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// What an envelope may add to a payload.
-const ENVELOPE_BYTES_MAX: usize = 16 * 1024;
 
 /// A body as it came, bounded as its route says.
 pub(super) struct RawBody(pub(super) Bytes);
@@ -48,24 +47,26 @@ fn bytes_max(service: &Service, route: &str) -> usize {
     match route {
         BATCH => service.rules().batch_bytes_max,
         UPLOAD => COMPONENT_BYTES_MAX,
-        _ => service.rules().payload_bytes_max + ENVELOPE_BYTES_MAX,
+        _ => service.rules().body_bytes_max(),
     }
 }
 
-/// Reads a body to its end, or up to its bound, or until its time is over. A component's waits for the
-/// turn to upload first, which is kept in the request.
+/// Reads a body to its end, or up to its bound, or until its time is over; only for somebody who is known
+/// by then, in whose account's room. A component's waits for the turn to upload first, which is kept
+/// in the request.
 pub(super) async fn whole(
     service: &Service,
     extensions: &mut Extensions,
     body: Body,
 ) -> Result<Bytes, Error> {
+    let account = *extensions.get::<AccountId>().ok_or(Error::NoKey)?;
     let is_upload = route(extensions) == UPLOAD;
     let bytes_max = bytes_max(service, route(extensions));
     if is_upload && extensions.get::<UploadTurn>().is_none() {
-        extensions.insert(service.upload_turn().await?);
+        extensions.insert(service.upload_turn(account).await?);
     }
     // Uploads are few: their turns are their room.
-    let room = (!is_upload).then(|| service.body_room());
+    let room = (!is_upload).then(|| service.body_room(account));
     tokio::select! {
         biased;
         whole = gather(body, bytes_max, room) => whole,

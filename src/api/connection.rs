@@ -253,6 +253,12 @@ mod tests {
         stream.write_all(request.as_bytes()).await.expect("sent");
     }
 
+    /// Asks for something that there is.
+    async fn is_served(stream: &mut TcpStream) {
+        ask(stream, "/").await;
+        assert!(hear(stream).await.starts_with("HTTP/1.1 200"));
+    }
+
     /// Reads until an answer's first words have come.
     async fn hear(stream: &mut TcpStream) -> String {
         let mut bytes = [0; 4096];
@@ -296,12 +302,10 @@ mod tests {
         })
         .await;
         let mut first = house.connect().await;
-        ask(&mut first, "/").await;
-        assert!(hear(&mut first).await.starts_with("HTTP/1.1 200"));
+        is_served(&mut first).await;
         let mut second = house.connect().await;
         ask(&mut second, "/").await;
-        ask(&mut first, "/").await;
-        assert!(hear(&mut first).await.starts_with("HTTP/1.1 200"));
+        is_served(&mut first).await;
         let mut byte = [0];
         let heard = second.try_read(&mut byte).map_err(|error| error.kind());
         assert_eq!(heard, Err(io::ErrorKind::WouldBlock));
@@ -326,11 +330,9 @@ mod tests {
         })
         .await;
         let mut idle = house.connect().await;
-        ask(&mut idle, "/").await;
-        assert!(hear(&mut idle).await.starts_with("HTTP/1.1 200"));
+        is_served(&mut idle).await;
         let mut half = house.connect().await;
-        ask(&mut half, "/").await;
-        assert!(hear(&mut half).await.starts_with("HTTP/1.1 200"));
+        is_served(&mut half).await;
         half.write_all(b"POST / HTTP/1.1\r\ncontent-le")
             .await
             .expect("sent");

@@ -46,7 +46,7 @@ pub(super) enum Outcome {
 /// The answers to a batch, one for each event, in their order.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Outcomes {
-    /// The answers.
+    /// One answer for each event of the batch, in their order.
     data: Vec<Outcome>,
 }
 

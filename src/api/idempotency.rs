@@ -1,5 +1,6 @@
-//! `Idempotency-Key` on writes: the same request twice is done once and answered twice. Events
-//! have their own way for it, in the same commit as the event; in a batch, each by itself.
+//! `Idempotency-Key` on writes: the same request twice is done once and answered twice, because a write
+//! and its answer are one commit. Events have their own way for it, in the same commit as the event; in a
+//! batch, each by itself.
 
 use std::sync::Arc;
 
@@ -61,6 +62,7 @@ async fn answer(
     next: Next,
 ) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
+    parts.extensions.insert(who.account());
     let body = whole(&service, &mut parts.extensions, body).await?;
     let key = parts
         .headers
@@ -92,7 +94,7 @@ async fn answer(
     }
 }
 
-/// Gives the key back if the request broke off, unless something was done by then.
+/// Gives the key back if the request broke off: nothing was done.
 struct Abandon<'a> {
     service: &'a Service,
     slot: Arc<ReplySlot>,
@@ -108,10 +110,11 @@ impl Drop for Abandon<'_> {
     }
 }
 
-/// Keeps the answer of a write that was done; gives the key back for one that did nothing.
+/// Keeps a write with its answer; gives the key back for one that was refused. A write that can't be kept
+/// is not done: its client is told so, and may send it again with the same key.
 async fn keep(mut guard: Abandon<'_>, response: Response) -> Result<Response, Problem> {
-    guard.answered = true;
     if !response.status().is_success() {
+        guard.answered = true;
         guard.service.abandon_reply(&guard.slot).await?;
         return Ok(response);
     }
@@ -120,15 +123,11 @@ async fn keep(mut guard: Abandon<'_>, response: Response) -> Result<Response, Pr
         .await
         .map_err(|_| Error::Unavailable)?;
     let status = parts.status.as_u16();
-    match guard.service.finish_reply(&guard.slot, status, &body).await {
-        Ok(()) => {}
-        Err(lost @ Error::Conflict { .. }) => return Err(lost.into()),
-        // The write is done: that its answer can't be kept must not look as if it were not.
-        Err(error) => tracing::warn!(
-            error = &error as &dyn std::error::Error,
-            "an answer can't be kept for repeats"
-        ),
-    }
+    guard
+        .service
+        .finish_reply(&guard.slot, status, &body)
+        .await?;
+    guard.answered = true;
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 

@@ -36,6 +36,8 @@ impl<R: Right> FromRequestParts<Service> for By<R> {
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
         let who = identify(service, &parts.headers).await?.grant()?;
+        // In whose room the body is read.
+        parts.extensions.insert(who.account());
         Ok(Self(who, service.clone()))
     }
 }

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::pipeline::Full;
 use crate::service::{Error, Place};
 
 /// Seconds after which a client whose request was pushed back should try again.
@@ -19,9 +20,9 @@ pub(super) struct ProblemView {
     #[serde(rename = "type")]
     #[schema(example = "urn:throwbar:problem:unknown_field")]
     kind: String,
-    /// The status in words.
+    /// The HTTP status in words.
     title: &'static str,
-    /// The HTTP status.
+    /// The HTTP status as a number.
     status: u16,
     /// A word for programs, which does not change.
     #[schema(example = "unknown_field")]
@@ -67,10 +68,14 @@ fn status(error: &Error) -> StatusCode {
         Error::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Conflict { .. } | Error::EventConflict { .. } => StatusCode::CONFLICT,
-        Error::Busy(_) | Error::Crowded => StatusCode::TOO_MANY_REQUESTS,
-        error if error.is_passing() => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Busy(_) | Error::NoRoom(Full::Account) | Error::Crowded => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
+        Error::Store(_) if error.is_passing() => StatusCode::SERVICE_UNAVAILABLE,
         Error::BodyOverdue { .. } => StatusCode::REQUEST_TIMEOUT,
-        Error::Unavailable | Error::NoRoom | Error::TooSlow(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Unavailable | Error::NoRoom(Full::Server) | Error::TooSlow(_) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         Error::Store(_) | Error::Vault(_) | Error::Unreadable { .. } => {
             StatusCode::INTERNAL_SERVER_ERROR
         }
@@ -181,7 +186,6 @@ pub(super) fn panicked() -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::Full;
 
     #[test]
     fn each_error_has_its_status() {
@@ -206,7 +210,8 @@ mod tests {
             ),
             (Error::Busy(Full::Account), 429),
             (Error::Crowded, 429),
-            (Error::NoRoom, 503),
+            (Error::NoRoom(Full::Account), 429),
+            (Error::NoRoom(Full::Server), 503),
             (Error::BodyOverdue { s: 1 }, 408),
             (Error::Unavailable, 503),
         ] {

@@ -5,8 +5,10 @@
 mod clock;
 mod count;
 mod delivery;
+pub mod header;
 mod id;
 pub mod limits;
+mod shares;
 mod words;
 
 pub use clock::{Clock, ManualClock, Timestamp};
@@ -16,4 +18,5 @@ pub use id::{
     AccountId, ApiKeyId, AttemptId, AutomationId, DeliveryId, DeliveryOrigin, EndpointId, EventId,
     IdError, IncarnationId, PluginId, SecretId,
 };
+pub use shares::Shares;
 pub(crate) use words::words;

@@ -18,21 +18,23 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http_body_util::{BodyExt as _, Full};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use uuid::Uuid;
 
 use super::Error;
 use super::answer::{Answer, Phase, Problem};
 use super::deadline::Deadline;
 use super::guard::EgressGuard;
-use super::resolver::{Resolver, VettedResolver};
+use super::resolver::{self, Resolver, VettedResolver};
 use super::retry_after::RetryAfter;
 use super::target::Target;
 use super::tls;
+use crate::model::header::OF_THE_CONNECTION;
 use crate::model::{AttemptResult, Refusal};
 
 /// How much of an answer's body is kept.
@@ -42,22 +44,6 @@ pub const RESPONSE_HEADERS_BYTES_MAX: usize = 64 * 1024;
 
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("Throwbar/", env!("CARGO_PKG_VERSION")));
-
-/// Headers that belong to the connection or frame the message: HTTP's own business. Where a
-/// user or a plugin names headers, these are refused; here they are dropped, so that no
-/// receiver is ever told of a length or a host other than the real one.
-pub const RESERVED_HEADERS: [HeaderName; 10] = [
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
-    header::EXPECT,
-    header::HOST,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    HeaderName::from_static("keep-alive"),
-];
 
 /// What a client is made of. The default reaches public addresses only.
 #[derive(Debug, Clone)]
@@ -112,13 +98,15 @@ pub struct Request<'a> {
     pub method: Method,
     /// Where.
     pub target: &'a Target,
-    /// Content type, signature and the endpoint's own; [`RESERVED_HEADERS`] among them are
-    /// dropped. Without a `user-agent` it is `Throwbar/<version>`.
+    /// Content type, signature and the endpoint's own. Those [`OF_THE_CONNECTION`] are dropped, so
+    /// that no receiver is ever told of a length or a host other than the real one. Without a `user-agent` it is `Throwbar/<version>`.
     pub headers: HeaderMap,
     /// What, byte for byte.
     pub body: Bytes,
     /// From the lookup to the answer's last byte.
     pub timeout: Duration,
+    /// For whom, whatever that id stands for: each has a bounded share of the lookups.
+    pub on_behalf_of: Uuid,
 }
 
 /// Sends requests to vetted addresses. Cheap to clone; clones share connections.
@@ -173,7 +161,9 @@ impl Client {
         let started = Instant::now();
         let timeout = request.timeout;
         let mut seen = Seen::default();
-        let outcome = match tokio::time::timeout(timeout, self.exchange(request, &mut seen)).await {
+        let party = request.on_behalf_of;
+        let exchange = resolver::on_behalf_of(party, self.exchange(request, &mut seen));
+        let outcome = match tokio::time::timeout(timeout, exchange).await {
             Ok(outcome) => outcome,
             Err(_elapsed) => Err(seen.too_late(timeout)),
         };
@@ -227,7 +217,7 @@ impl Client {
                 .map_err(|refused| Problem::new(Refusal::Egress, refused.to_string()))?;
         }
         let mut headers = request.headers;
-        for name in &RESERVED_HEADERS {
+        for name in OF_THE_CONNECTION {
             headers.remove(name);
         }
         headers

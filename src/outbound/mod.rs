@@ -15,6 +15,7 @@ mod answer;
 mod client;
 mod deadline;
 mod guard;
+mod lookup;
 mod resolver;
 mod retry_after;
 mod special;
@@ -28,8 +29,7 @@ mod tests;
 
 pub use answer::Answer;
 pub use client::{
-    Client, EXCERPT_BYTES_MAX, Method, RESERVED_HEADERS, RESPONSE_HEADERS_BYTES_MAX, Request,
-    Settings,
+    Client, EXCERPT_BYTES_MAX, Method, RESPONSE_HEADERS_BYTES_MAX, Request, Settings,
 };
 pub use guard::{EgressGuard, Refused, Vetted};
 pub use resolver::{Resolver, ScriptedResolver, SystemResolver};

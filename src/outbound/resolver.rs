@@ -17,16 +17,12 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
-use futures_util::FutureExt;
-use futures_util::future::Shared;
 use hyper_util::client::legacy::connect::dns::Name;
-use tokio::sync::Semaphore;
+use uuid::Uuid;
 
 use super::guard::{EgressGuard, Refused, Vetted};
+use super::lookup::{Found, Lookups, ask};
 
-/// Lookups that run at the same time. Each holds a thread until the system's resolver gives up,
-/// long after the endpoint's time-out.
-const LOOKUPS_MAX: usize = 64;
 /// Addresses of one answer that are dialled.
 const ADDRESSES_MAX: usize = 16;
 
@@ -75,86 +71,38 @@ impl Default for Resolver {
 }
 
 impl Resolver {
-    async fn addresses(&self, host: &str) -> Result<Arc<[IpAddr]>, Arc<io::Error>> {
+    async fn addresses(&self, party: Uuid, host: &str) -> Found {
         match self {
-            Self::System(system) => system.addresses(host).await,
+            Self::System(system) => system.0.addresses(party, host, ask).await,
             Self::Scripted(script) => script.addresses(host),
         }
     }
 }
 
-type Found = Result<Arc<[IpAddr]>, Arc<io::Error>>;
-type SharedLookup = Shared<Pin<Box<dyn Future<Output = Found> + Send>>>;
+tokio::task_local! {
+    static PARTY: Uuid;
+}
+
+/// Does something for a party: what is looked up for it counts as its own.
+pub(super) async fn on_behalf_of<T>(party: Uuid, work: impl Future<Output = T>) -> T {
+    PARTY.scope(party, work).await
+}
+
+/// For whom this is done. A connection is begun by the request that needs it, in the same task.
+fn party() -> Uuid {
+    PARTY.try_with(|party| *party).unwrap_or_default()
+}
 
 /// The operating system's resolver: one lookup per name at a time, shared by all who ask, and a
-/// bounded number overall.
-#[derive(Debug, Clone)]
-pub struct SystemResolver {
-    running: Arc<Mutex<HashMap<String, SharedLookup>>>,
-    permits: Arc<Semaphore>,
-}
+/// bounded number for each party and overall.
+#[derive(Debug, Clone, Default)]
+pub struct SystemResolver(Lookups);
 
-impl Default for SystemResolver {
-    fn default() -> Self {
-        Self {
-            running: Arc::default(),
-            permits: Arc::new(Semaphore::new(LOOKUPS_MAX)),
-        }
-    }
-}
-
+#[cfg(test)]
 impl SystemResolver {
-    async fn addresses(&self, host: &str) -> Found {
-        let lookup = {
-            let mut running = lock(&self.running);
-            if let Some(lookup) = running.get(host) {
-                lookup.clone()
-            } else {
-                let lookup = self.begin(host.to_owned());
-                running.insert(host.to_owned(), lookup.clone());
-                lookup
-            }
-        };
-        lookup.await
-    }
-
-    /// Runs on its own, because a lookup can't be stopped: whoever asked may give up, the permit
-    /// and the place in `running` are returned only when the thread is free again.
-    fn begin(&self, host: String) -> SharedLookup {
-        let ended = Ended {
-            running: Arc::clone(&self.running),
-            host,
-        };
-        let permits = Arc::clone(&self.permits);
-        let lookup = tokio::spawn(async move {
-            let _permit = permits
-                .acquire()
-                .await
-                .map_err(|e| Arc::new(io::Error::other(e)))?;
-            let found = tokio::net::lookup_host((ended.host.as_str(), 0)).await;
-            found
-                .map(|found| found.map(|address| address.ip()).collect())
-                .map_err(Arc::new)
-        });
-        let outcome = async {
-            lookup
-                .await
-                .unwrap_or_else(|e| Err(Arc::new(io::Error::other(e))))
-        };
-        let outcome: Pin<Box<dyn Future<Output = Found> + Send>> = Box::pin(outcome);
-        outcome.shared()
-    }
-}
-
-/// Takes a lookup out of `running` when it is over, also by a panic.
-struct Ended {
-    running: Arc<Mutex<HashMap<String, SharedLookup>>>,
-    host: String,
-}
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        lock(&self.running).remove(&self.host);
+    /// Takes all that a party may look up at a time.
+    pub(super) async fn use_up(&self, party: Uuid) -> tokio::sync::OwnedSemaphorePermit {
+        self.0.use_up(party).await
     }
 }
 
@@ -203,10 +151,10 @@ pub(super) struct VettedResolver {
 }
 
 impl VettedResolver {
-    async fn vetted(&self, host: &str) -> Result<Vec<Vetted>, Error> {
+    async fn vetted(&self, party: Uuid, host: &str) -> Result<Vec<Vetted>, Error> {
         let found = self
             .resolver
-            .addresses(host)
+            .addresses(party, host)
             .await
             .map_err(|source| Error::Lookup {
                 host: host.to_owned(),
@@ -244,9 +192,9 @@ impl tower::Service<Name> for VettedResolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let resolver = self.clone();
+        let (resolver, party) = (self.clone(), party());
         Box::pin(async move {
-            let vetted = resolver.vetted(name.as_str()).await?;
+            let vetted = resolver.vetted(party, name.as_str()).await?;
             // Port 0 stands for the URL's.
             let dialled: Vec<SocketAddr> = vetted
                 .into_iter()
@@ -277,7 +225,7 @@ mod tests {
     }
 
     async fn ask(resolver: &VettedResolver) -> Result<Vec<String>, Error> {
-        let vetted = resolver.vetted("receiver.test").await?;
+        let vetted = resolver.vetted(Uuid::nil(), "receiver.test").await?;
         Ok(vetted
             .into_iter()
             .map(|vetted| vetted.address().to_string())
@@ -309,17 +257,5 @@ mod tests {
         assert!(matches!(error, Error::Lookup { .. }), "{error:?}");
         let error = ask(&scripted(&[&[]])).await.expect_err("empty");
         assert!(matches!(error, Error::NoAddress { .. }), "{error:?}");
-    }
-
-    #[tokio::test]
-    async fn the_systems_lookups_are_shared_and_leave_nothing_behind() {
-        let system = SystemResolver::default();
-        let (one, other) =
-            tokio::join!(system.addresses("localhost"), system.addresses("localhost"));
-        let (one, other) = (one.expect("in every hosts file"), other.expect("the same"));
-        assert!(Arc::ptr_eq(&one, &other));
-        assert!(one.iter().all(IpAddr::is_loopback), "{one:?}");
-        assert!(lock(&system.running).is_empty());
-        assert_eq!(system.permits.available_permits(), LOOKUPS_MAX);
     }
 }

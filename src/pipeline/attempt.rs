@@ -91,6 +91,7 @@ pub(super) async fn attempt(outgoing: Outgoing, client: &Client, clock: &Clock) 
             headers,
             body,
             timeout: Duration::from_millis(view.settings.timeout_ms),
+            on_behalf_of: outgoing.account.uuid(),
         })
         .await;
     crash_point("sent-not-recorded");

@@ -1,16 +1,23 @@
 //! Loaded plugins: compiled once a process, whoever uses them. Whether an account may use one is
 //! decided by whether the account has it in its own store.
+//!
+//! They are bounded by the memory that their code takes; one that had to go is compiled again when it is
+//! next asked for. An account has one compiled at a time, so that accounts take turns, however
+//! much one of them brings.
 
 use std::sync::Arc;
 
 use moka::future::Cache;
+use tokio::sync::OwnedSemaphorePermit;
 
-use crate::model::AccountId;
+use crate::model::{AccountId, Shares};
 use crate::plugin::{Component, Digest, Engine};
 use crate::store::Store;
 
-/// Most components that stay loaded.
-const LOADED_MAX: u64 = 256;
+/// Most machine code of all components that stay loaded. One that is in use stays as long as that.
+const LOADED_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Components of one account that are compiled, or wait to be, at a time.
+const COMPILED_PER_ACCOUNT_MAX: usize = 1;
 
 /// Why a component can't be used. Shared by all who waited for the same one.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -47,15 +54,26 @@ pub struct Components {
     engine: Engine,
     store: Store,
     loaded: Cache<Digest, Component>,
+    turns: Arc<Shares<AccountId>>,
 }
 
 impl Components {
     /// An empty set.
     pub fn new(engine: Engine, store: Store) -> Self {
+        Self::within(engine, store, LOADED_BYTES_MAX)
+    }
+
+    fn within(engine: Engine, store: Store, bytes_max: u64) -> Self {
         Self {
             engine,
             store,
-            loaded: Cache::new(LOADED_MAX),
+            loaded: Cache::builder()
+                .max_capacity(bytes_max)
+                .weigher(|_, component: &Component| {
+                    u32::try_from(component.code_bytes()).unwrap_or(u32::MAX)
+                })
+                .build(),
+            turns: Arc::new(Shares::new(COMPILED_PER_ACCOUNT_MAX)),
         }
     }
 
@@ -64,14 +82,29 @@ impl Components {
         &self.engine
     }
 
-    /// Compiles bytes that were just uploaded, on a thread that may take its time.
-    pub async fn compile(&self, wasm: bytes::Bytes) -> Result<Component, Error> {
+    /// Compiles bytes of this account's that were just uploaded, on a thread that may take its time and in
+    /// the account's turn.
+    pub async fn compile(
+        &self,
+        account: AccountId,
+        wasm: bytes::Bytes,
+    ) -> Result<Component, Error> {
         let digest = Digest::of(&wasm);
+        if let Some(loaded) = self.loaded.get(&digest).await {
+            return Ok(loaded);
+        }
+        // Before anybody waits for this one: another account's turn is not waited for.
+        let _turn = self.turn(account).await;
         let engine = self.engine.clone();
         self.loaded
             .try_get_with(digest, async move { compile(engine, wasm).await })
             .await
             .map_err(|error| (*error).clone())
+    }
+
+    async fn turn(&self, account: AccountId) -> OwnedSemaphorePermit {
+        let turn = self.turns.of(account).acquire_owned().await;
+        turn.expect("the semaphore is never closed")
     }
 
     /// The account's component with this digest.
@@ -82,7 +115,7 @@ impl Components {
             .await
             .map_err(|error| Error::Store(Arc::new(error)))?
             .ok_or(Error::Missing(digest))?;
-        self.compile(wasm.into()).await
+        self.compile(account, wasm.into()).await
     }
 }
 
@@ -98,5 +131,74 @@ impl std::fmt::Debug for Components {
         f.debug_struct("Components")
             .field("loaded", &self.loaded.entry_count())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::plugin::Settings;
+
+    fn read(name: &str) -> bytes::Bytes {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/plugins/components");
+        let wasm = std::fs::read(format!("{folder}/{name}.wasm"));
+        wasm.expect("a ready-made component").into()
+    }
+
+    fn account(no: u128) -> AccountId {
+        AccountId::from_uuid(uuid::Uuid::from_u128(no))
+    }
+
+    async fn components(folder: &std::path::Path, bytes_max: u64) -> Components {
+        let url = format!("sqlite:{}", folder.join("x.db").display());
+        let store = Store::open(&url).await.expect("it opens");
+        let engine = Engine::new(&Settings::default()).expect("a sandbox");
+        Components::within(engine, store, bytes_max)
+    }
+
+    #[tokio::test]
+    async fn loaded_code_is_weighed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let all = components(folder.path(), LOADED_BYTES_MAX).await;
+        let mut bytes = 0;
+        for name in ["redact", "chat-message"] {
+            let loaded = all.compile(account(1), read(name)).await.expect("it holds");
+            assert!(loaded.code_bytes() > read(name).len(), "{name}");
+            bytes += loaded.code_bytes() as u64;
+        }
+        all.loaded.run_pending_tasks().await;
+        assert_eq!(all.loaded.weighted_size(), bytes);
+
+        let tight = components(folder.path(), bytes - 1).await;
+        for name in ["redact", "chat-message"] {
+            tight
+                .compile(account(1), read(name))
+                .await
+                .expect("it holds");
+        }
+        tight.loaded.run_pending_tasks().await;
+        assert_eq!(tight.loaded.entry_count(), 1);
+        assert!(tight.loaded.weighted_size() < bytes);
+    }
+
+    #[tokio::test]
+    async fn an_account_waits_for_its_own_turn_to_compile_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let components = components(folder.path(), LOADED_BYTES_MAX).await;
+        let (loud, calm) = (account(1), account(2));
+        let turn = components.turns.of(loud).try_acquire_owned();
+        let turn = turn.expect("nobody compiles");
+        let mut waits = Box::pin(components.compile(loud, read("redact")));
+        assert!((&mut waits).now_or_never().is_none());
+        let compiled = components.compile(calm, read("redact")).await;
+        compiled.expect("another account's turn is its own");
+        let loaded = components.compile(loud, read("redact")).now_or_never();
+        loaded
+            .expect("what is loaded takes none")
+            .expect("it holds");
+        drop(turn);
+        waits.await.expect("it holds");
     }
 }

@@ -8,7 +8,8 @@ use super::error::Error;
 use super::run::{Event, Outcome, RunError};
 use super::schema::{ConfigError, ConfigSchema};
 use super::v1;
-use crate::model::limits::{EVENT_TYPE_BYTES_MAX, PATTERNS_MAX, PLUGIN_CONFIG_BYTES_MAX};
+use crate::automation::Pattern;
+use crate::model::limits::{PATTERNS_MAX, PLUGIN_CONFIG_BYTES_MAX};
 
 /// Longest name of a plugin.
 const NAME_BYTES_MAX: usize = 64;
@@ -24,11 +25,17 @@ const VECTORS_MAX: usize = 64;
 pub struct Component(Arc<Inner>);
 
 struct Inner {
-    digest: Digest,
+    made: Made,
     description: Description,
-    imports: Vec<String>,
     schema: ConfigSchema,
-    adapter: v1::Adapter,
+}
+
+/// What the engine has made of a component's bytes.
+pub(super) struct Made {
+    pub(super) digest: Digest,
+    pub(super) code_bytes: usize,
+    pub(super) imports: Vec<String>,
+    pub(super) adapter: v1::Adapter,
 }
 
 /// A plugin in its own words, within their limits.
@@ -70,12 +77,7 @@ pub struct Vector {
 }
 
 impl Component {
-    pub(super) fn new(
-        digest: Digest,
-        description: Description,
-        imports: Vec<String>,
-        adapter: v1::Adapter,
-    ) -> Result<Self, Error> {
+    pub(super) fn new(made: Made, description: Description) -> Result<Self, Error> {
         description.check()?;
         let schema = ConfigSchema::compile(&description.config_schema).map_err(|why| {
             Error::Description {
@@ -84,17 +86,15 @@ impl Component {
             }
         })?;
         Ok(Self(Arc::new(Inner {
-            digest,
+            made,
             description,
-            imports,
             schema,
-            adapter,
         })))
     }
 
     /// The digest of its bytes.
     pub fn digest(&self) -> Digest {
-        self.0.digest
+        self.0.made.digest
     }
 
     /// What it says of itself.
@@ -104,7 +104,12 @@ impl Component {
 
     /// The interfaces it uses, with their versions: its capabilities.
     pub fn imports(&self) -> &[String] {
-        &self.0.imports
+        &self.0.made.imports
+    }
+
+    /// How much memory its machine code takes.
+    pub fn code_bytes(&self) -> usize {
+        self.0.made.code_bytes
     }
 
     /// Checks a configuration against the component's schema.
@@ -113,14 +118,14 @@ impl Component {
     }
 
     pub(super) fn adapter(&self) -> &v1::Adapter {
-        &self.0.adapter
+        &self.0.made.adapter
     }
 }
 
 impl fmt::Debug for Component {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Component")
-            .field("digest", &self.0.digest)
+            .field("digest", &self.digest())
             .field("name", &self.0.description.name)
             .field("version", &self.0.description.version)
             .finish_non_exhaustive()
@@ -169,17 +174,11 @@ impl Description {
                 );
             }
         }
-        let is_event_type = |event_type: &String| {
-            (1..=EVENT_TYPE_BYTES_MAX).contains(&event_type.len())
-                && event_type.bytes().all(|byte| byte.is_ascii_graphic())
-        };
-        if !self.event_types.iter().all(is_event_type) {
-            return bad(
-                "event-types",
-                "one of them is empty, too long, or has spaces in it".into(),
-            );
+        let wrong = |event_type: &String| event_type.parse::<Pattern>().err();
+        match self.event_types.iter().find_map(wrong) {
+            Some(error) => bad("event-types", error.to_string()),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

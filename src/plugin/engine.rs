@@ -1,6 +1,6 @@
 //! The engine: compiles components, holds them to their promises, and runs them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use wasmtime::component::Linker;
@@ -8,9 +8,10 @@ use wasmtime::{
     Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Store, Strategy,
 };
 
-use super::component::{Component, Vector};
+use super::component::{Component, Made, Vector};
 use super::digest::Digest;
 use super::error::Error;
+use super::gate::Gate;
 use super::host::Host;
 use super::limits::{
     FUEL_DEFAULT, INSTANCES_DEFAULT, INSTANCES_PER_COMPONENT_MAX, LOG_BYTES_MAX, MEMORIES_MAX,
@@ -77,7 +78,7 @@ struct Inner {
     linker: Linker<Host>,
     slots: Slots,
     /// One compilation at a time, on one thread: uploads must not take the machine from deliveries.
-    compiling: Mutex<()>,
+    compiling: Gate,
     _ticker: Ticker,
 }
 
@@ -94,14 +95,15 @@ impl Engine {
             engine,
             linker,
             slots: Slots::new(settings.instances_max),
-            compiling: Mutex::new(()),
+            compiling: Gate::default(),
             _ticker: ticker,
         })))
     }
 
     /// Compiles a component and checks it: its size, what it imports and exports, its description,
     /// and every test vector. Takes from some hundredths of a second to some seconds of CPU, and
-    /// waits while another one is compiled: call it where blocking is fine.
+    /// waits while those are compiled that came before: call it where blocking is fine, and not for
+    /// many of one owner at a time, since the others come after them.
     pub fn compile(&self, wasm: &[u8]) -> Result<Component, Error> {
         let (bytes, bytes_max) = (wasm.len(), COMPONENT_BYTES_MAX);
         if bytes > bytes_max {
@@ -109,11 +111,7 @@ impl Engine {
         }
         survey(wasm)?;
         let compiled = {
-            let _one_at_a_time = self
-                .0
-                .compiling
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let _one_at_a_time = self.0.compiling.pass();
             wasmtime::component::Component::from_binary(&self.0.engine, wasm).map_err(|error| {
                 Error::Invalid {
                     why: error.root_cause().to_string(),
@@ -139,7 +137,14 @@ impl Engine {
             }
             Err(error) => return Err(Error::Describe(error)),
         };
-        let component = Component::new(Digest::of(wasm), description, imports, adapter)?;
+        let code = compiled.image_range();
+        let made = Made {
+            digest: Digest::of(wasm),
+            code_bytes: code.end.addr() - code.start.addr(),
+            imports,
+            adapter,
+        };
+        let component = Component::new(made, description)?;
         for vector in &component.description().vectors {
             self.check_vector(&component, vector)?;
         }

@@ -23,6 +23,7 @@ mod component;
 mod digest;
 mod engine;
 mod error;
+mod gate;
 mod host;
 mod imports;
 mod limits;

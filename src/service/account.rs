@@ -16,9 +16,10 @@ use crate::vault::random;
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewAccount {
-    /// A name for people to recognise it by.
+    /// A name by which people recognise it: 1 to 200 bytes, on one line.
     pub name: String,
-    /// What your own system calls it; unique. It can be used wherever the id can.
+    /// What your own system calls it: 1 to 200 ASCII letters, digits, `-`, `_` and `.`, not beginning with
+    /// `acc_`; no two accounts have the same. It can be used wherever the id can.
     pub uid: Option<String>,
 }
 
@@ -36,13 +37,13 @@ pub struct AccountView {
     /// The account's id.
     #[schema(value_type = String, example = "acc_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: AccountId,
-    /// What its owner's own system calls it.
+    /// What its owner's own system calls it; null, if it was given none.
     pub uid: Option<String>,
-    /// A name for people to recognise it by.
+    /// A name by which people recognise it: 1 to 200 bytes, on one line.
     pub name: String,
-    /// The integration switch.
+    /// The integration switch: if it is off (false), deliveries are held; events are taken all the same.
     pub enabled: bool,
-    /// When it was made.
+    /// When it was made, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
 }

@@ -13,9 +13,9 @@ use crate::vault::{ApiKey, random};
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewApiKey {
-    /// A name for people to recognise it by.
+    /// A name by which people recognise it: 1 to 200 bytes, on one line.
     pub name: String,
-    /// What it may do; at least one.
+    /// What the key may do; at least one.
     pub scopes: Vec<Scope>,
 }
 
@@ -25,11 +25,11 @@ pub struct ApiKeyView {
     /// The key's id.
     #[schema(value_type = String, example = "key_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: ApiKeyId,
-    /// A name for people to recognise it by.
+    /// A name by which people recognise it: 1 to 200 bytes, on one line.
     pub name: String,
-    /// What it may do.
+    /// What the key may do.
     pub scopes: Vec<Scope>,
-    /// When it was made.
+    /// When it was made, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
 }
@@ -51,14 +51,14 @@ pub struct NewApiKeyView {
     /// The key's id.
     #[schema(value_type = String, example = "key_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: ApiKeyId,
-    /// The key itself, shown this once.
+    /// The key itself, which is shown this once: what requests send after `Bearer `.
     #[schema(example = "tb_…")]
     pub key: String,
-    /// A name for people to recognise it by.
+    /// A name by which people recognise it: 1 to 200 bytes, on one line.
     pub name: String,
-    /// What it may do.
+    /// What the key may do.
     pub scopes: Vec<Scope>,
-    /// When it was made.
+    /// When it was made, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
 }
@@ -128,8 +128,12 @@ impl Service {
         {
             return Err(Error::NotFound("API key"));
         }
-        self.inner.known.revoke(id);
-        self.inner.store.tell(Hint::Revoked(id));
+        let service = self.clone();
+        let revoked = async move {
+            service.inner.known.revoke(id);
+            service.inner.store.tell(Hint::Revoked(id));
+        };
+        self.inner.store.once_durable(revoked).await;
         tracing::info!(account.id = %who.account(), key.id = %who.key(), revoked.id = %id, "an API key was revoked");
         Ok(())
     }

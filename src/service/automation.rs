@@ -15,20 +15,21 @@ use crate::store::{self, Publication};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewAutomation {
-    /// For people.
+    /// A name by which people recognise it: 1 to 200 bytes, on one line.
     pub name: String,
-    /// What starts it.
+    /// Which events it looks at.
     pub trigger: TriggerRequest,
-    /// What it asks of the event, in CEL, such as `event.data.amount > 1000`; without one, every event of the trigger will do.
+    /// What it asks of the event, in CEL, such as `event.data.amount > 1000`: 4096 bytes at most. How one is
+    /// written is told, with examples, in docs/conditions.md. Without one, every event of the trigger will do.
     pub condition: Option<String>,
-    /// The chain of plugins, in order.
+    /// The plugins that reshape the payload, each given what the one before made of it: 16 at most.
     #[serde(default)]
     pub transforms: Vec<TransformRequest>,
-    /// What follows.
+    /// What follows if the condition holds: 32 at most, and 16 if there are transforms.
     pub actions: Vec<ActionRequest>,
-    /// Whether it works; true, if left out.
+    /// Whether the published version works; true, if left out.
     pub enabled: Option<bool>,
-    /// Save it without publishing it.
+    /// True: it is saved without being published. False, if left out.
     pub draft: Option<bool>,
 }
 
@@ -37,53 +38,55 @@ pub struct NewAutomation {
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AutomationPatch {
-    /// For people.
+    /// A name by which people recognise it: 1 to 200 bytes, on one line.
     pub name: Option<String>,
-    /// What starts it.
+    /// Which events it looks at.
     pub trigger: Option<TriggerRequest>,
-    /// What it asks of the event; null: nothing.
+    /// What it asks of the event, in CEL, such as `event.data.amount > 1000`: 4096 bytes at most. How one is
+    /// written is told, with examples, in docs/conditions.md. Null: every event of the trigger will do.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>)]
     pub condition: Option<Option<String>>,
-    /// The chain of plugins, in order.
+    /// The plugins that reshape the payload, each given what the one before made of it: 16 at most.
     pub transforms: Option<Vec<TransformRequest>>,
-    /// What follows.
+    /// What follows if the condition holds: 32 at most, and 16 if there are transforms.
     pub actions: Option<Vec<ActionRequest>>,
-    /// Whether it works.
+    /// Whether the published version works.
     pub enabled: Option<bool>,
-    /// Save the new version without publishing it; false publishes the newest.
+    /// True: the new version is saved without being published. False: the newest version is published.
     pub draft: Option<bool>,
 }
 
 /// An automation with its newest version.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AutomationView {
-    /// Its id.
+    /// The automation's id.
     #[schema(value_type = String, example = "aut_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: AutomationId,
-    /// For people.
+    /// A name by which people recognise it: 1 to 200 bytes, on one line.
     pub name: String,
     /// Whether the published version works.
     pub enabled: bool,
-    /// The newest version's number, from 1; the fields below are its.
+    /// The number of the newest version, from 1. Name, trigger, condition, transforms and actions are that
+    /// version's.
     pub version: i64,
-    /// Which version is published.
+    /// The number of the version that events meet; null, if none was published.
     pub published_version: Option<i64>,
-    /// What starts it.
+    /// Which events it looks at.
     #[schema(value_type = TriggerRequest)]
     pub trigger: Trigger,
-    /// What it asks of the event.
+    /// What it asks of the event, in CEL (docs/conditions.md); null: every event of the trigger will do.
     pub condition: Option<String>,
-    /// The chain of plugins, each pinned by its digest.
+    /// The plugins that reshape the payload, in their order, each pinned by its digest.
     #[schema(value_type = Vec<TransformRequest>)]
     pub transforms: Vec<Transform>,
-    /// What follows; a bare URL with the endpoint that it has become.
+    /// What follows if the condition holds. A bare URL stands beside the endpoint that it has become.
     #[schema(value_type = Vec<ActionRequest>)]
     pub actions: Vec<Action>,
-    /// When it was made.
+    /// When it was made, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// When it last changed, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
 }
@@ -322,7 +325,7 @@ impl Service {
             .delete_automation(who.account(), row.id, now)
             .await?;
         for endpoint in gone.ok_or(Error::NotFound("automation"))? {
-            self.cancel_deliveries(who.account(), endpoint).await?;
+            self.cancel_deliveries(who.account(), endpoint).await;
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ use crate::store;
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TriggerRequest {
-    /// Event types, patterns such as `deal.*`, or `*`; one match is enough.
+    /// Event types, patterns such as `deal.*`, or `*` for all: 1 to 100, of which one must match.
     #[schema(example = json!(["proposal.accepted"]))]
     pub events: Option<Vec<String>>,
     #[serde(skip_serializing)]
@@ -33,7 +33,7 @@ pub struct TransformRequest {
     /// `name@version`, `name` (its newest version when this is saved, which then stays), or a digest, `sha256:…`.
     #[schema(example = "redact@1.0.0")]
     pub plugin: Option<String>,
-    /// The plugin's configuration; `{}`, if left out.
+    /// The plugin's configuration, as its own schema wants it: 64 KiB at most; `{}`, if left out.
     #[schema(value_type = Option<serde_json::Value>)]
     pub config: Option<Box<RawValue>>,
     #[serde(skip_serializing)]
@@ -45,7 +45,7 @@ pub struct TransformRequest {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ActionRequest {
-    /// Each output is delivered to an endpoint.
+    /// Each output of the last plugin, or the payload if there is none, is delivered to an endpoint.
     pub webhook: Option<WebhookRequest>,
     #[serde(skip_serializing)]
     #[schema(ignore)]
@@ -56,7 +56,7 @@ pub struct ActionRequest {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WebhookRequest {
-    /// An endpoint of the account.
+    /// The id of an endpoint of the account.
     #[schema(value_type = Option<String>, example = "ep_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub endpoint: Option<String>,
     /// A bare URL: it becomes an endpoint of the automation's own, with the profile `account-signed`.

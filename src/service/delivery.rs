@@ -35,33 +35,37 @@ pub struct DeliveryView {
     /// The delivery's id.
     #[schema(value_type = String, example = "dlv_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: DeliveryId,
-    /// Its event.
+    /// The id of the event that it follows from.
     #[schema(value_type = String)]
     pub event: EventId,
-    /// Because of which automation.
+    /// The id of the automation that it follows from. An endpoint's own subscription is one, too, which no list
+    /// shows.
     #[schema(value_type = String)]
     pub automation: AutomationId,
-    /// Where to.
+    /// The id of the endpoint that it goes to.
     #[schema(value_type = String)]
     pub endpoint: EndpointId,
-    /// What the receiver knows it by (`webhook-id`).
+    /// What the receiver knows it by (the header `webhook-id`): the same in every attempt.
     pub webhook_id: String,
-    /// `pending`, `claimed`, `delivered`, `failed`, `held` or `cancelled`.
+    /// Where it stands: `pending` (it waits for its next attempt), `claimed` (a node has it in hand),
+    /// `delivered`, `failed`, `held` (its endpoint or the account is switched off) or `cancelled` (its endpoint
+    /// was removed).
     pub state: String,
-    /// How many attempts were counted.
+    /// How many attempts were counted: one that broke off because its node ended is not.
     pub attempts_made: i64,
-    /// When the next attempt may begin, if it waits for one.
+    /// When the next attempt may begin, RFC 3339; null, if it waits for none.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub next_attempt_at: Option<Timestamp>,
-    /// Why it was given up, if it was: `exhausted`, `gone` or `expired`.
+    /// Why it was given up: `exhausted` (no attempt is left), `gone` (the receiver answered 410) or `expired`
+    /// (its payload is no longer kept); null, if it was not.
     pub failure: Option<String>,
-    /// The delivery that this one repeats.
+    /// The id of the delivery that this one repeats; null, if it repeats none.
     #[schema(value_type = Option<String>)]
     pub resend_of: Option<DeliveryId>,
-    /// When it was made.
+    /// When it was made, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
-    /// When it was delivered or given up.
+    /// When it was delivered or given up, RFC 3339; null, if neither has happened.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub settled_at: Option<Timestamp>,
 }
@@ -72,19 +76,20 @@ pub struct AttemptView {
     /// The attempt's id.
     #[schema(value_type = String, example = "att_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: AttemptId,
-    /// Its number within the delivery, from 1.
+    /// The attempt's number within the delivery, from 1.
     pub no: i64,
-    /// The answer's status code, if there was an answer.
+    /// The answer's HTTP status; null, if there was no answer.
     pub status_code: Option<i64>,
-    /// Why there was none: `dns`, `connect`, `tls`, `timeout`, `too_large`, `egress` or `interrupted`.
+    /// Why there was no answer: `dns`, `connect`, `tls`, `timeout`, `too_large`, `egress` or `interrupted`;
+    /// null, if there was one.
     pub error_class: Option<String>,
-    /// A sentence about a failure.
+    /// A sentence about what went wrong; null, if there is nothing to add.
     pub message: Option<String>,
-    /// The beginning of the answer's body, as text.
+    /// The beginning of the answer's body as text: 4096 bytes at most.
     pub response: Option<String>,
-    /// How long it took.
+    /// How long it took from the look-up of the host to the answer's last byte, in milliseconds.
     pub duration_ms: i64,
-    /// When it began.
+    /// When it began, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
 }
@@ -261,7 +266,7 @@ impl Service {
         if !self.inner.store.resend(account, first, again, now).await? {
             return Err(Error::NotFound("delivery"));
         }
-        self.wake(account, row.endpoint);
+        self.wake(account, row.endpoint).await;
         Ok(again)
     }
 }

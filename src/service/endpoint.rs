@@ -231,7 +231,7 @@ impl Service {
             .change_endpoint(account, id, change, self.inner.clock.now())
             .await?;
         changed.ok_or(Error::NotFound("endpoint"))?;
-        self.wake(account, id);
+        self.wake(account, id).await;
         self.endpoint_row(account, id).await?.try_into()
     }
 
@@ -251,25 +251,32 @@ impl Service {
         {
             return Err(Error::NotFound("endpoint"));
         }
-        self.cancel_deliveries(who.account(), row.id).await
+        self.cancel_deliveries(who.account(), row.id).await;
+        Ok(())
     }
 
-    /// Cancels what was still to be delivered to a removed endpoint.
-    pub(super) async fn cancel_deliveries(
-        &self,
-        account: AccountId,
-        endpoint: EndpointId,
-    ) -> Result<(), Error> {
-        // Whatever becomes of this call: the pipeline's gate cancels, too.
-        self.wake(account, endpoint);
-        while self
-            .inner
-            .store
-            .cancel_open(account, endpoint, CANCEL_CHUNK)
-            .await?
-            > 0
-        {}
-        Ok(())
+    /// Cancels what was still to be delivered to a removed endpoint, once it is removed for good.
+    pub(super) async fn cancel_deliveries(&self, account: AccountId, endpoint: EndpointId) {
+        let service = self.clone();
+        let cancelled = async move {
+            // Whatever becomes of this: the pipeline's gate cancels, too.
+            service.wake_now(account, endpoint);
+            let store = &service.inner.store;
+            loop {
+                match store.cancel_open(account, endpoint, CANCEL_CHUNK).await {
+                    Ok(0) => return,
+                    Ok(_) => {}
+                    Err(error) => {
+                        return tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            endpoint.id = %endpoint,
+                            "a removed endpoint's deliveries are left to the pipeline to cancel"
+                        );
+                    }
+                }
+            }
+        };
+        self.inner.store.once_durable(cancelled).await;
     }
 }
 

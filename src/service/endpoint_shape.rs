@@ -17,14 +17,14 @@ use crate::store;
 #[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewEndpoint {
-    /// Where requests are sent.
+    /// Where requests are sent: an `http` or `https` URL of 2048 bytes at most, without a user or a fragment.
     #[schema(example = "https://example.com/hook")]
     pub url: String,
-    /// A name for people to recognise it by; the URL's host, if left out.
+    /// A name by which people recognise it: 1 to 200 bytes, on one line; the URL's host, if left out.
     pub name: Option<String>,
     /// What its own subscription names; all, if left out.
     pub subscribe: Option<Subscribe>,
-    /// How deliveries are signed.
+    /// How deliveries are signed: 1 to 4 schemes.
     pub signatures: Option<Vec<SignatureRequest>>,
     /// How the body is wrapped.
     pub envelope: Option<Envelope>,
@@ -32,9 +32,9 @@ pub struct NewEndpoint {
     pub retry_policy: Option<RetryPolicy>,
     /// When the endpoint is given up.
     pub failure_policy: Option<FailurePolicy>,
-    /// `standard` (if left out) or `account-signed`.
+    /// Where everything comes from that is left out: `standard` (if this is left out) or `account-signed`.
     pub profile: Option<String>,
-    /// Time for one whole attempt, 10 to 60000.
+    /// The time for one whole attempt in milliseconds, 10 to 60000; 15000, if left out.
     pub timeout_ms: Option<u64>,
 }
 
@@ -43,13 +43,13 @@ pub struct NewEndpoint {
 #[derive(Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EndpointPatch {
-    /// Where requests are sent.
+    /// Where requests are sent: an `http` or `https` URL of 2048 bytes at most, without a user or a fragment.
     pub url: Option<String>,
-    /// A name for people to recognise it by.
+    /// A name by which people recognise it: 1 to 200 bytes, on one line.
     pub name: Option<String>,
     /// What its own subscription names.
     pub subscribe: Option<Subscribe>,
-    /// How deliveries are signed, without secrets: those are rotated.
+    /// How deliveries are signed: 1 to 4 schemes, without secrets, which are rotated.
     pub signatures: Option<Vec<SignatureRequest>>,
     /// How the body is wrapped.
     pub envelope: Option<Envelope>,
@@ -57,9 +57,9 @@ pub struct EndpointPatch {
     pub retry_policy: Option<RetryPolicy>,
     /// When the endpoint is given up.
     pub failure_policy: Option<FailurePolicy>,
-    /// `standard` or `account-signed`.
+    /// Replaces everything but the subscription: `standard` or `account-signed`.
     pub profile: Option<String>,
-    /// Time for one whole attempt, 10 to 60000.
+    /// The time for one whole attempt in milliseconds, 10 to 60000.
     pub timeout_ms: Option<u64>,
 }
 
@@ -69,11 +69,11 @@ pub struct EndpointView {
     /// The endpoint's id.
     #[schema(value_type = String, example = "ep_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: EndpointId,
-    /// A name for people to recognise it by.
+    /// A name by which people recognise it: 1 to 200 bytes, on one line.
     pub name: String,
     /// Where requests are sent.
     pub url: String,
-    /// The profile that its settings began with.
+    /// The profile that its settings began with: `standard` or `account-signed`.
     pub profile: String,
     /// What its own subscription names.
     pub subscribe: Subscribe,
@@ -83,26 +83,26 @@ pub struct EndpointView {
     pub envelope: Envelope,
     /// When a failed delivery is tried again.
     pub retry_policy: RetryPolicy,
-    /// The same in words.
+    /// When a failed delivery is tried again, as a sentence.
     pub retry_schedule: String,
     /// When the endpoint is given up.
     pub failure_policy: FailurePolicy,
-    /// Time for one whole attempt.
+    /// The time for one whole attempt, in milliseconds.
     pub timeout_ms: u64,
-    /// `enabled` or `disabled`.
+    /// Whether deliveries go out: `enabled`, or `disabled`, and they are held.
     pub state: String,
-    /// `gone` (it answered 410), `failing` or `by_user`, if it is disabled.
+    /// Why it is disabled: `gone` (it answered 410), `failing` or `by_user`; null, if it is not.
     pub disabled_why: Option<String>,
-    /// The first failure since the last success.
+    /// When it first failed since it last took a delivery, RFC 3339; null, if it does not fail.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub failing_since: Option<Timestamp>,
-    /// The automation whose bare URL it is.
+    /// The id of the automation whose bare URL it is; null, if it is none.
     #[schema(value_type = Option<String>)]
     pub automation: Option<AutomationId>,
-    /// When it was made.
+    /// When it was made, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// When it last changed, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
 }

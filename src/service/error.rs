@@ -103,8 +103,8 @@ pub enum Error {
     #[error("too many events of {} are waiting to be evaluated: send them again in a moment", whose(*.0))]
     Busy(Full),
     /// Too many bodies are being read.
-    #[error("the server has its hands full and can't take this body: send it again in a moment")]
-    NoRoom,
+    #[error("{} has too much under way to take this body: send it again in a moment", whose(*.0))]
+    NoRoom(Full),
     /// A body that comes too slowly.
     #[error("the body was not there after {s} seconds: send it faster, or less of it")]
     BodyOverdue {
@@ -193,7 +193,8 @@ impl Error {
             Self::EventConflict { .. } => "event_conflict",
             Self::Busy(Full::Account) => "account_busy",
             Self::Busy(Full::Server) => "server_busy",
-            Self::NoRoom => "server_full",
+            Self::NoRoom(Full::Account) => "account_full",
+            Self::NoRoom(Full::Server) => "server_full",
             Self::BodyOverdue { .. } => "body_overdue",
             Self::Crowded => "account_reading",
             Self::TooSlow(_) => "too_slow",
@@ -214,9 +215,11 @@ impl Error {
     /// Whether the same request may succeed in a moment.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Unavailable | Self::Busy(_) | Self::NoRoom | Self::Crowded | Self::TooSlow(_) => {
-                true
-            }
+            Self::Unavailable
+            | Self::Busy(_)
+            | Self::NoRoom(_)
+            | Self::Crowded
+            | Self::TooSlow(_) => true,
             Self::Store(error) => is_passing(error),
             _ => false,
         }

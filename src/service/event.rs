@@ -17,15 +17,15 @@ pub struct EventSummary {
     /// The event's id.
     #[schema(value_type = String, example = "evt_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: EventId,
-    /// Its type.
+    /// The event's type, such as `deal.stage.changed`.
     #[serde(rename = "type")]
     pub event_type: String,
-    /// When it happened.
+    /// When it happened, as its sender says, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub timestamp: Timestamp,
-    /// What its sender calls it.
+    /// The `id` that its sender gave it; null, if none.
     pub client_id: Option<String>,
-    /// When it was accepted.
+    /// When it was accepted, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub accepted_at: Timestamp,
 }
@@ -36,20 +36,20 @@ pub struct EventView {
     /// The event's id.
     #[schema(value_type = String, example = "evt_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: EventId,
-    /// Its type.
+    /// The event's type, such as `deal.stage.changed`.
     #[serde(rename = "type")]
     pub event_type: String,
-    /// When it happened.
+    /// When it happened, as its sender says, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub timestamp: Timestamp,
-    /// What its sender calls it.
+    /// The `id` that its sender gave it; null, if none.
     pub client_id: Option<String>,
-    /// When it was accepted.
+    /// When it was accepted, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub accepted_at: Timestamp,
-    /// Where it stands.
+    /// Where the event stands.
     pub state: EventState,
-    /// Why it was set aside, if it was.
+    /// Why it was set aside, as a sentence; left out, if it was not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
     /// The payload, as the bytes it came as.
@@ -73,17 +73,19 @@ pub enum EventState {
 /// What became of one automation for an event.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EvaluationView {
-    /// Which automation.
+    /// The id of the automation. An endpoint's own subscription is one, too.
     #[schema(value_type = String)]
     pub automation: AutomationId,
-    /// Which version of it.
+    /// The number of the automation's version that the event met.
     pub version: i64,
-    /// The verdict: `fired`, `filtered`, `condition_error`, `plugin_dropped`, `plugin_error`, `limit_exceeded`, `evaluation_error`.
+    /// What became of it: `fired`, `filtered` (the condition does not hold), `condition_error` (it can't be
+    /// answered: docs/conditions.md), `plugin_dropped`, `plugin_error`, `limit_exceeded` (with those before it, it
+    /// would make more than one event may) or `evaluation_error`.
     #[schema(value_type = String)]
     pub verdict: Verdict,
-    /// One sentence with the values that decided.
+    /// A sentence with the values that decided.
     pub summary: String,
-    /// Step by step.
+    /// The condition and each plugin's run, in their order: what it was, what came of it, and why.
     #[schema(value_type = Vec<Object>)]
     pub steps: Vec<crate::pipeline::Step>,
 }
@@ -91,11 +93,11 @@ pub struct EvaluationView {
 /// What every candidate automation said of an event.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Evaluations {
-    /// One for each automation whose trigger the event meets.
+    /// One entry for each automation whose trigger the event meets.
     pub data: Vec<EvaluationView>,
     /// Where the event stands.
     pub state: EventState,
-    /// Why it was set aside, if it was.
+    /// Why it was set aside, as a sentence; left out, if it was not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }

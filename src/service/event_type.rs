@@ -18,14 +18,15 @@ use crate::store::EventTypeEntry;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewEventType {
-    /// Such as `deal.stage.changed`.
+    /// The type's name, such as `deal.stage.changed`: names of ASCII letters, digits, `_` and `-`, joined by
+    /// dots; 200 bytes at most.
     pub name: String,
-    /// What it means, for people who choose among event types.
+    /// What it means, for people who choose among event types: 10000 bytes at most.
     #[serde(default)]
     pub description: String,
-    /// Which heading it stands under.
+    /// The heading that it stands under: 1 to 200 bytes, on one line.
     pub group: Option<String>,
-    /// An example payload: any JSON value.
+    /// An example payload: any JSON value, as large as a payload may be.
     #[schema(value_type = Option<serde_json::Value>)]
     pub example: Option<Box<RawValue>>,
 }
@@ -34,13 +35,13 @@ pub struct NewEventType {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventTypePatch {
-    /// What it means, for people who choose among event types.
+    /// What it means, for people who choose among event types: 10000 bytes at most.
     pub description: Option<String>,
-    /// Which heading it stands under; null: none.
+    /// The heading that it stands under: 1 to 200 bytes, on one line; null: none.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>)]
     pub group: Option<Option<String>>,
-    /// An example payload; null: none.
+    /// An example payload: any JSON value, as large as a payload may be; null: none.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<serde_json::Value>)]
     pub example: Option<Option<Box<RawValue>>>,
@@ -49,21 +50,21 @@ pub struct EventTypePatch {
 /// A catalogued event type.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EventTypeView {
-    /// Such as `deal.stage.changed`.
+    /// The type's name, such as `deal.stage.changed`.
     pub name: String,
     /// What it means, for people who choose among event types.
     pub description: String,
-    /// Which heading it stands under.
+    /// The heading that it stands under; null: none.
     pub group: Option<String>,
-    /// An example payload.
+    /// An example payload; null: none.
     #[schema(value_type = Option<serde_json::Value>)]
     pub example: Option<Box<RawValue>>,
-    /// `installation` or `account`.
+    /// Whose entry it is: `installation` (every account sees it) or `account`.
     pub owner: &'static str,
-    /// When it was made.
+    /// When it was made, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// When it last changed, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
 }

@@ -28,20 +28,23 @@ const KEY_HEADER: &str = "Idempotency-Key";
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewEvent<'a> {
-    /// Its type, such as `deal.stage.changed`: names of ASCII letters, digits, `_` and `-`, joined by dots.
+    /// The event's type, such as `deal.stage.changed`: names of ASCII letters, digits, `_` and `-`, joined by
+    /// dots; 200 bytes at most.
     #[serde(borrow, rename = "type")]
     #[schema(value_type = String, example = "proposal.accepted")]
     event_type: Cow<'a, str>,
-    /// The payload: any JSON value, kept and delivered as the bytes it came as.
+    /// The payload: any JSON value, kept and delivered as the bytes it came as; 256 KiB at most, unless the
+    /// operator has chosen otherwise, and nested 64 deep.
     #[serde(borrow)]
     #[schema(value_type = serde_json::Value)]
     data: &'a RawValue,
-    /// What you call it. The same id twice is the same event.
+    /// What you call the event: 1 to 256 bytes without control characters. The same id twice is the same event.
     id: Option<String>,
     /// When it happened, RFC 3339; now, if left out.
     #[schema(format = DateTime)]
     timestamp: Option<String>,
-    /// Sent twice within 24 hours, it is the same event. May be a header instead.
+    /// 1 to 256 bytes without control characters: sent twice with the same within 24 hours, it is the same
+    /// event. May be a header instead.
     idempotency_key: Option<String>,
 }
 

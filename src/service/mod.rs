@@ -21,6 +21,7 @@ mod endpoint_shape;
 mod error;
 mod event;
 mod event_type;
+mod expiry;
 mod first_start;
 mod intake;
 mod json;
@@ -79,7 +80,9 @@ use room::Rooms;
 use turns::Turns;
 
 /// Components that are compiled at a time, so that uploads leave processors to deliveries.
-const UPLOADS_MAX: usize = 1;
+const COMPILED_MAX: usize = 1;
+/// What an envelope may add to a payload.
+const ENVELOPE_BYTES_MAX: usize = 16 * 1024;
 
 /// What a service works with.
 #[derive(Debug)]
@@ -138,6 +141,11 @@ impl Rules {
             batch_bytes_max: limits::BATCH_BYTES_MAX.max(payload_bytes_max),
         }
     }
+
+    /// Largest body of anything but a batch or a component.
+    pub fn body_bytes_max(&self) -> usize {
+        self.payload_bytes_max.saturating_add(ENVELOPE_BYTES_MAX)
+    }
 }
 
 impl Default for Rules {
@@ -155,8 +163,9 @@ struct Inner {
     rules: Rules,
     pipeline: ArcSwapOption<Pipeline>,
     known: Known,
-    uploads: Semaphore,
-    turns: Turns,
+    compiling: Semaphore,
+    uploads: Turns,
+    lists: Turns,
     rooms: Rooms,
 }
 
@@ -179,9 +188,10 @@ impl Service {
                 rules: parts.rules,
                 pipeline: ArcSwapOption::empty(),
                 known: Known::default(),
-                uploads: Semaphore::new(UPLOADS_MAX),
-                turns: Turns::default(),
-                rooms: Rooms::default(),
+                compiling: Semaphore::new(COMPILED_MAX),
+                uploads: Turns::new(turns::UPLOADS),
+                lists: Turns::new(turns::LISTS),
+                rooms: Rooms::new(&parts.rules),
             }),
         }
     }
@@ -223,8 +233,15 @@ impl Service {
         }
     }
 
-    /// Tells the pipeline that something of an endpoint's may be due, or held, or cancelled.
-    fn wake(&self, account: AccountId, endpoint: EndpointId) {
+    /// Tells the pipeline that something of an endpoint's may be due, or held, or cancelled, as soon as
+    /// what was written is durable.
+    async fn wake(&self, account: AccountId, endpoint: EndpointId) {
+        let service = self.clone();
+        let told = async move { service.wake_now(account, endpoint) };
+        self.inner.store.once_durable(told).await;
+    }
+
+    fn wake_now(&self, account: AccountId, endpoint: EndpointId) {
         if let Some(pipeline) = self.pipeline() {
             pipeline.wake(account, endpoint, self.inner.clock.now());
         }

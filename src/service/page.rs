@@ -21,7 +21,7 @@ pub struct PageRequest {
 /// One page of a list, in the order of the list.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Listed<T> {
-    /// The rows.
+    /// The entries of this page.
     pub data: Vec<T>,
     /// What to send as `cursor` for the next page; null on the last one, and only there.
     pub next_cursor: Option<String>,

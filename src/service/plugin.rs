@@ -24,25 +24,25 @@ pub struct PluginView {
     /// The plugin's id.
     #[schema(value_type = String, example = "plg_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: PluginId,
-    /// What automations call it.
+    /// What automations call it: 1 to 64 lower-case letters, digits and hyphens.
     pub name: String,
-    /// The version.
+    /// The version that the component says it is.
     pub version: String,
-    /// SHA-256 of the component.
+    /// SHA-256 of the component: `sha256:` and 64 hexadecimal digits.
     #[schema(example = "sha256:…")]
     pub digest: String,
-    /// What it does.
+    /// What it does, in its author's words.
     pub summary: String,
-    /// The interfaces it uses: its capabilities.
+    /// The interfaces that the component uses: its capabilities.
     pub imports: Vec<String>,
-    /// Its test vectors, all of which hold.
+    /// The names of its test vectors, all of which held at the upload.
     pub vectors: Vec<String>,
-    /// The event types it understands.
+    /// The event types it understands: names, patterns such as `deal.*`, or `*`.
     pub event_types: Vec<String>,
     /// The JSON Schema of its configuration.
     #[schema(value_type = Object)]
     pub config_schema: Box<RawValue>,
-    /// When this version came.
+    /// When this version was uploaded, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
 }
@@ -50,17 +50,17 @@ pub struct PluginView {
 /// One version of a plugin.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PluginVersionView {
-    /// The version.
+    /// The version that the component says it is.
     pub version: String,
-    /// SHA-256 of the component.
+    /// SHA-256 of the component: `sha256:` and 64 hexadecimal digits.
     pub digest: String,
-    /// What it does.
+    /// What it does, in its author's words.
     pub summary: String,
-    /// The interfaces it uses: its capabilities.
+    /// The interfaces that the component uses: its capabilities.
     pub imports: Vec<String>,
-    /// Its test vectors, all of which hold.
+    /// The names of its test vectors, all of which held at the upload.
     pub vectors: Vec<String>,
-    /// When it came.
+    /// When it was uploaded, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
 }
@@ -140,13 +140,13 @@ impl Service {
         let component = {
             let _turn = self
                 .inner
-                .uploads
+                .compiling
                 .acquire()
                 .await
                 .map_err(|_| Error::Unavailable)?;
             self.inner
                 .components
-                .compile(wasm.clone())
+                .compile(who.account(), wasm.clone())
                 .await
                 .map_err(refused)?
         };

@@ -29,12 +29,14 @@ const SIGNATURES_MAX: usize = 4;
 #[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignatureRequest {
-    /// `standard` or `body-hmac`.
+    /// The scheme: `standard` (Standard Webhooks, with a secret of the endpoint's own) or `body-hmac` (with the
+    /// account's key).
     #[schema(example = "standard")]
     pub scheme: String,
-    /// Of `body-hmac`: which header; `X-Signature`, if left out.
+    /// For `body-hmac` alone: the header that the signature goes in; `X-Signature`, if left out.
     pub header: Option<String>,
-    /// Of `standard`, when the endpoint is made: a secret of your own, `whsec_…`; one is made, if left out.
+    /// For `standard` alone, when the endpoint is made: a secret of your own, `whsec_` and base64; one is made,
+    /// if left out.
     pub secret: Option<String>,
 }
 

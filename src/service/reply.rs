@@ -2,17 +2,17 @@
 //! nothing again. A key belongs to the API key that sent it: nobody gets an answer that was made
 //! for somebody else. Answers are sealed, since some hold secrets.
 //!
-//! The write and its answer are two commits. A request holds its key while it is at work; one whose
-//! process dies loses it within a minute, and a repeat is then done again. One that only came to a
-//! standstill (its process, or the database) may find that a repeat has the key: then it is told so
-//! instead of answered, and the repeat's answer is the one that is kept.
+//! A write and its answer are one commit: a key without an answer means that nothing was written. A
+//! request holds its key while it is at work; one whose process dies loses it within a minute, and a
+//! repeat is then done. One that only came to a standstill (its process, or the database) may find
+//! that a repeat has the key: then nothing of it is kept, and the repeat's answer is the one that counts.
 
 use std::convert::Infallible;
 
 use super::principal::Identity;
 use super::{Error, Place, Service, check};
 use crate::model::AccountId;
-use crate::store::{StoredReply, Written};
+use crate::store::{StoredReply, Whole};
 use crate::vault::random;
 
 /// How long an answer is kept.
@@ -22,16 +22,13 @@ const HOLD_MS: i64 = 60_000;
 /// How often it says so.
 const HOLD_AGAIN_MS: i64 = 20_000;
 
-/// Stands for an answer where there was none, and it is not known how much was done.
-const BROKE_OFF: u16 = 0;
-
 /// The right to answer the first request with a key.
 #[derive(Debug)]
 pub struct ReplySlot {
     account: AccountId,
     key: String,
     holder: [u8; 16],
-    written: Written,
+    whole: Whole,
 }
 
 /// What there is of a request with an idempotency key.
@@ -71,7 +68,7 @@ impl Service {
             account: who.account(),
             key: format!("{}:{key}", who.key()),
             holder: random::bytes()?,
-            written: Written::default(),
+            whole: Whole::default(),
         };
         let now = self.inner.clock.now();
         let lives = (now, now.plus_ms(HOLD_MS));
@@ -94,22 +91,15 @@ impl Service {
                 why: "the first request with this idempotency key is still at work: ask again in a moment".to_owned(),
             });
         };
-        if status == BROKE_OFF {
-            return Err(Error::Conflict {
-                code: "outcome_unknown",
-                why: "the first request with this idempotency key broke off when it may have been done: see whether it was, \
-                      and if not, send it with a new key"
-                    .to_owned(),
-            });
-        }
         let body = self.inner.vault.open(&body, &slot.context())?.to_vec();
         Ok(Started::Known { status, body })
     }
 
-    /// Does the work of a request, and keeps its key from repeats meanwhile, however long it takes.
+    /// Does the work of a request, of which nothing is kept before it is finished, and keeps its key from
+    /// repeats meanwhile, however long it takes.
     pub async fn hold_reply<T>(&self, slot: &ReplySlot, work: impl Future<Output = T>) -> T {
         tokio::select! {
-            done = slot.written.note(work) => done,
+            done = slot.whole.of(work) => done,
             never = self.keep_holding(slot) => match never {},
         }
     }
@@ -132,7 +122,9 @@ impl Service {
         }
     }
 
-    /// Keeps the answer for those who ask again. A conflict, if a repeat has the key by now.
+    /// Keeps what the request has written, and with it the answer for those who ask again. If it fails,
+    /// nothing was written, unless nobody knows how the commit has ended: a repeat will see. A conflict,
+    /// if a repeat has the key by now.
     pub async fn finish_reply(
         &self,
         slot: &ReplySlot,
@@ -142,25 +134,24 @@ impl Service {
         let sealed = self.inner.vault.seal(body, &slot.context())?;
         let expires_at = self.inner.clock.now().plus_ms(REPLY_LIFE_MS);
         let answer = (status, &sealed[..]);
-        let store = &self.inner.store;
-        if store.finish_reply(slot.hold(), answer, expires_at).await? {
+        let finished = self
+            .inner
+            .store
+            .finish_reply(slot.hold(), answer, expires_at, &slot.whole);
+        if finished.await? {
             return Ok(());
         }
-        tracing::warn!(account.id = %slot.account, "a request and its repeat may both have been done");
         Err(Error::Conflict {
             code: "idempotency_key_lost",
-            why: "this request came to a standstill for so long that it could be repeated: it was done, and may \
-                  have been done twice; ask again with the same key for the answer that counts"
+            why: "this request came to a standstill for so long that a repeat of it was let in, and nothing of it \
+                  was kept: ask again with the same key for the repeat's answer"
                 .to_owned(),
         })
     }
 
-    /// Gives the key back, if nothing was done. If something may have been, a repeat is told so instead of
-    /// doing it again.
+    /// Gives up what the request has written, and gives the key back: a repeat does it.
     pub async fn abandon_reply(&self, slot: &ReplySlot) -> Result<(), Error> {
-        if slot.written.is_possible() {
-            return self.finish_reply(slot, BROKE_OFF, b"").await;
-        }
-        Ok(self.inner.store.abandon_reply(slot.hold()).await?)
+        let abandoned = self.inner.store.abandon_reply(slot.hold(), &slot.whole);
+        Ok(abandoned.await?)
     }
 }

@@ -1,19 +1,17 @@
-//! Room for bodies while they are read: so many bytes for all of them together, as they come, and so long
-//! for each. What a sender only announces takes no room.
+//! Room for bodies while they are read: so many bytes for all of them together, half of them for one
+//! account, as they come, and so long for each. What a sender only announces takes no room.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
-use super::{Error, Service};
-use crate::model::Timestamp;
+use super::turns::Turn;
+use super::{Error, Rules, Service};
+use crate::model::{AccountId, Shares};
+use crate::pipeline::Full;
 
 /// Bytes of all bodies that are being read, components left out.
 const BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Components that are read, or wait to be compiled, at a time.
-const UPLOADS_MAX: usize = 2;
-/// How long to wait for the turn to upload.
-const UPLOAD_WAIT_MS: i64 = 10_000;
 /// How long any body may take.
 const BODY_MS: i64 = 15_000;
 /// How fast a long one must come at least: a quarter of a megabyte a second.
@@ -22,15 +20,26 @@ const BYTES_PER_MS: usize = 256;
 /// What is taken, and what of it is left.
 #[derive(Debug)]
 pub(super) struct Rooms {
-    bytes: Semaphore,
-    uploads: Arc<Semaphore>,
+    all: Semaphore,
+    accounts: Shares<AccountId>,
 }
 
-impl Default for Rooms {
-    fn default() -> Self {
+impl Rooms {
+    /// Half of the room for an account: or more, if the operator lets bodies be so large.
+    pub(super) fn new(rules: &Rules) -> Self {
+        let largest = rules.batch_bytes_max.max(rules.body_bytes_max());
+        let account_bytes_max = largest.max(BYTES_MAX / 2);
         Self {
-            bytes: Semaphore::new(BYTES_MAX),
-            uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
+            all: Semaphore::new(BYTES_MAX.max(account_bytes_max)),
+            accounts: Shares::new(account_bytes_max),
+        }
+    }
+
+    fn room(&self, account: AccountId) -> BodyRoom<'_> {
+        BodyRoom {
+            all: &self.all,
+            own: self.accounts.of(account),
+            taken: None,
         }
     }
 }
@@ -38,37 +47,40 @@ impl Default for Rooms {
 /// The room that one body takes, until it is dropped.
 #[derive(Debug)]
 pub struct BodyRoom<'a> {
-    rooms: &'a Rooms,
-    taken: Option<SemaphorePermit<'a>>,
+    all: &'a Semaphore,
+    own: Arc<Semaphore>,
+    taken: Option<(OwnedSemaphorePermit, SemaphorePermit<'a>)>,
 }
 
 /// The turn to upload a component, until it is dropped.
 #[derive(Debug, Clone)]
 pub struct UploadTurn {
-    _permit: Arc<OwnedSemaphorePermit>,
+    _turn: Arc<Turn>,
 }
 
 impl BodyRoom<'_> {
     /// Takes room for further bytes. [`Error::NoRoom`] if there is none.
     pub fn take(&mut self, bytes: usize) -> Result<(), Error> {
-        let bytes = u32::try_from(bytes).map_err(|_| Error::NoRoom)?;
-        let permit = self.rooms.bytes.try_acquire_many(bytes);
-        let permit = permit.map_err(|_| Error::NoRoom)?;
+        let bytes = u32::try_from(bytes).map_err(|_| Error::NoRoom(Full::Server))?;
+        let own = self.own.clone().try_acquire_many_owned(bytes);
+        let own = own.map_err(|_| Error::NoRoom(Full::Account))?;
+        let all = self.all.try_acquire_many(bytes);
+        let all = all.map_err(|_| Error::NoRoom(Full::Server))?;
         match &mut self.taken {
-            Some(taken) => taken.merge(permit),
-            None => self.taken = Some(permit),
+            Some((taken_own, taken_all)) => {
+                taken_own.merge(own);
+                taken_all.merge(all);
+            }
+            None => self.taken = Some((own, all)),
         }
         Ok(())
     }
 }
 
 impl Service {
-    /// Room for a body, of which nothing is taken yet.
-    pub fn body_room(&self) -> BodyRoom<'_> {
-        BodyRoom {
-            rooms: &self.inner.rooms,
-            taken: None,
-        }
+    /// Room for a body of this account's, of which nothing is taken yet.
+    pub fn body_room(&self, account: AccountId) -> BodyRoom<'_> {
+        self.inner.rooms.room(account)
     }
 
     /// Returns once a body that may have so many bytes should have been read.
@@ -79,39 +91,55 @@ impl Service {
         Error::BodyOverdue { s: ms / 1000 }
     }
 
-    /// Waits for the turn to upload a component.
-    pub async fn upload_turn(&self) -> Result<UploadTurn, Error> {
-        let clock = &self.inner.clock;
-        let until: Timestamp = clock.now().plus_ms(UPLOAD_WAIT_MS);
-        tokio::select! {
-            biased;
-            permit = self.inner.rooms.uploads.clone().acquire_owned() => {
-                let permit = permit.map_err(|_| Error::Unavailable)?;
-                Ok(UploadTurn { _permit: Arc::new(permit) })
-            }
-            () = clock.sleep_until(until) => Err(Error::NoRoom),
-        }
+    /// Waits for the turn to upload a component of this account's.
+    pub async fn upload_turn(&self, account: AccountId) -> Result<UploadTurn, Error> {
+        let turn = self.inner.uploads.turn(&self.inner.clock, account).await;
+        let turn = turn.map_err(Error::NoRoom)?;
+        Ok(UploadTurn {
+            _turn: Arc::new(turn),
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::Schemes;
+
+    fn account(no: u128) -> AccountId {
+        AccountId::from_uuid(uuid::Uuid::from_u128(no))
+    }
 
     #[test]
     fn bodies_take_room_as_they_come_and_give_it_back() {
-        let rooms = Rooms::default();
-        let room = || BodyRoom {
-            rooms: &rooms,
-            taken: None,
-        };
-        let (mut first, mut second) = (room(), room());
-        first.take(BYTES_MAX - 10).expect("there is room");
+        let rooms = Rooms::new(&Rules::default());
+        let half = BYTES_MAX / 2;
+        let (mut first, mut second) = (rooms.room(account(1)), rooms.room(account(1)));
+        first.take(half - 10).expect("there is room");
         second.take(10).expect("there is room");
-        assert!(matches!(second.take(1), Err(Error::NoRoom)));
+        let full = second.take(1);
+        assert!(matches!(full, Err(Error::NoRoom(Full::Account))));
+        let (mut other, mut third) = (rooms.room(account(2)), rooms.room(account(3)));
+        other.take(half).expect("another has its own");
+        let full = third.take(1);
+        assert!(matches!(full, Err(Error::NoRoom(Full::Server))));
         first.take(0).expect("nothing takes none");
         drop(first);
-        second.take(BYTES_MAX - 10).expect("there is room again");
-        assert!(matches!(room().take(usize::MAX), Err(Error::NoRoom)));
+        third.take(1).expect("there is room again");
+        second.take(half - 11).expect("there is room again");
+        drop((second, other, third));
+        let too_large = rooms.room(account(1)).take(usize::MAX);
+        assert!(matches!(too_large, Err(Error::NoRoom(_))));
+        assert_eq!(rooms.all.available_permits(), BYTES_MAX);
+    }
+
+    #[test]
+    fn the_largest_body_there_may_be_fits_alone() {
+        for payload_bytes_max in [1, BYTES_MAX / 2, 3 * BYTES_MAX] {
+            let rules = Rules::new(Schemes::Both, payload_bytes_max);
+            let rooms = Rooms::new(&rules);
+            let mut room = rooms.room(account(1));
+            room.take(rules.body_bytes_max()).expect("alone");
+        }
     }
 }

@@ -21,9 +21,10 @@ const OVERLAP_S_MAX: i64 = 30 * 24 * 60 * 60;
 #[derive(Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rotation {
-    /// For how many seconds the old secrets go on signing beside the new one; a day, if left out.
+    /// For how many seconds the old secrets go on signing beside the new one, 0 to 2592000; 86400 (a day), if
+    /// left out.
     pub overlap_s: Option<i64>,
-    /// The new secret, `whsec_…`; one is made, if left out.
+    /// The new secret, `whsec_` and base64; one is made, if left out.
     pub secret: Option<String>,
 }
 
@@ -33,10 +34,10 @@ pub struct SecretView {
     /// The secret's id.
     #[schema(value_type = String, example = "sec_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: SecretId,
-    /// When it was made.
+    /// When it was made, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
-    /// When it stops signing, if it was rotated out.
+    /// When it stops signing, RFC 3339; null, if it was not rotated out.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<Timestamp>,
 }
@@ -47,7 +48,7 @@ pub struct WholeSecretView {
     /// The secret's id.
     #[schema(value_type = String, example = "sec_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: SecretId,
-    /// The secret.
+    /// The secret itself: `whsec_` and the base64 of the key.
     #[schema(example = "whsec_…")]
     pub secret: String,
 }

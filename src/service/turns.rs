@@ -1,95 +1,101 @@
-//! Turns to read lists. A list costs the database more than anything else that can be asked: a few are read
-//! at a time, fewer for one account, and of those that would have to wait for long none is let in. So
-//! one account's lists are not what another's wait for, and what is no list waits for none.
+//! Turns at what is dear: to read a list, which costs the database more than anything else that can be
+//! asked, and to upload a component. A few are at it at a time, fewer for one account, and of those
+//! that would have to wait for long none is let in. So one account is not what another waits for, and
+//! who asks again and again comes after those who have waited meanwhile.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Error, Service};
-use crate::model::{AccountId, Clock};
+use crate::model::{AccountId, Clock, Shares};
+use crate::pipeline::Full;
 
-/// Lists that are read at a time: fewer than the doors have connections, since what is no list needs one.
-const READ_MAX: usize = 4;
-/// Lists of one account that are read at a time.
-const READ_PER_ACCOUNT_MAX: usize = 2;
-/// Lists of one account that are read or wait.
-const WAITING_PER_ACCOUNT_MAX: usize = 32;
-/// How long to wait for a turn.
-const WAIT_MS: i64 = 10_000;
-/// Accounts after which those that read nothing are forgotten.
-const ACCOUNTS_KEPT_MAX: usize = 1_000;
+/// How many there may be of one kind.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TurnLimits {
+    /// At a time.
+    pub(super) all_max: usize,
+    /// Of one account at a time.
+    pub(super) account_max: usize,
+    /// Of one account, those that wait counted in.
+    pub(super) account_waiting_max: usize,
+    /// How long to wait for a turn.
+    pub(super) wait_ms: i64,
+}
 
-/// Who reads.
+/// Lists: fewer than the doors have connections, since what is no list needs one.
+pub(super) const LISTS: TurnLimits = TurnLimits {
+    all_max: 4,
+    account_max: 2,
+    account_waiting_max: 32,
+    wait_ms: 10_000,
+};
+
+/// Components that are read, or wait to be compiled.
+pub(super) const UPLOADS: TurnLimits = TurnLimits {
+    all_max: 2,
+    account_max: 1,
+    account_waiting_max: 4,
+    wait_ms: 10_000,
+};
+
+/// Who is at it.
 #[derive(Debug)]
 pub(super) struct Turns {
+    limits: TurnLimits,
     all: Arc<Semaphore>,
-    accounts: Mutex<HashMap<AccountId, Own>>,
+    accounts: Shares<AccountId>,
+    waiting: Shares<AccountId>,
 }
 
-/// One account's.
-#[derive(Debug, Clone)]
-struct Own {
-    room: Arc<Semaphore>,
-    reading: Arc<Semaphore>,
-}
-
-/// The turn to read a list, until it is dropped.
+/// A turn, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Turn {
     _all: OwnedSemaphorePermit,
-    _reading: OwnedSemaphorePermit,
-    _room: OwnedSemaphorePermit,
-}
-
-impl Default for Turns {
-    fn default() -> Self {
-        Self {
-            all: Arc::new(Semaphore::new(READ_MAX)),
-            accounts: Mutex::default(),
-        }
-    }
+    _own: OwnedSemaphorePermit,
+    _waiting: OwnedSemaphorePermit,
 }
 
 impl Turns {
-    /// Waits for a turn. [`Error::Crowded`] if too many of the account wait already, or for too long.
-    pub(super) async fn turn(&self, clock: &Clock, account: AccountId) -> Result<Turn, Error> {
-        let own = self.own(account);
-        let room = own.room.try_acquire_owned().map_err(|_| Error::Crowded)?;
-        let turn = async {
-            let open = "the semaphore is never closed";
-            Turn {
-                _reading: own.reading.acquire_owned().await.expect(open),
-                _all: self.all.clone().acquire_owned().await.expect(open),
-                _room: room,
-            }
-        };
-        tokio::select! {
-            biased;
-            turn = turn => Ok(turn),
-            () = clock.sleep_until(clock.now().plus_ms(WAIT_MS)) => Err(Error::Crowded),
+    pub(super) fn new(limits: TurnLimits) -> Self {
+        Self {
+            limits,
+            all: Arc::new(Semaphore::new(limits.all_max)),
+            accounts: Shares::new(limits.account_max),
+            waiting: Shares::new(limits.account_waiting_max),
         }
     }
 
-    fn own(&self, account: AccountId) -> Own {
-        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        if accounts.len() > ACCOUNTS_KEPT_MAX {
-            let reads = |own: &Own| own.room.available_permits() < WAITING_PER_ACCOUNT_MAX;
-            accounts.retain(|_, own| reads(own));
-        }
-        let new = || Own {
-            room: Arc::new(Semaphore::new(WAITING_PER_ACCOUNT_MAX)),
-            reading: Arc::new(Semaphore::new(READ_PER_ACCOUNT_MAX)),
+    /// Waits for a turn. If too many of the account wait already, or for too long: who has them all.
+    pub(super) async fn turn(&self, clock: &Clock, account: AccountId) -> Result<Turn, Full> {
+        let open = "the semaphore is never closed";
+        let waiting = self.waiting.of(account).try_acquire_owned();
+        let waiting = waiting.map_err(|_| Full::Account)?;
+        let until = clock.now().plus_ms(self.limits.wait_ms);
+        let own = tokio::select! {
+            biased;
+            own = self.accounts.of(account).acquire_owned() => own.expect(open),
+            () = clock.sleep_until(until) => return Err(Full::Account),
         };
-        accounts.entry(account).or_insert_with(new).clone()
+        let all = tokio::select! {
+            biased;
+            all = self.all.clone().acquire_owned() => all.expect(open),
+            () = clock.sleep_until(until) => return Err(Full::Server),
+        };
+        Ok(Turn {
+            _all: all,
+            _own: own,
+            _waiting: waiting,
+        })
     }
 }
 
 impl Service {
     /// Waits for a turn to read a list of this account's.
     pub(super) async fn list_turn(&self, account: AccountId) -> Result<Turn, Error> {
-        self.inner.turns.turn(&self.inner.clock, account).await
+        let turn = self.inner.lists.turn(&self.inner.clock, account).await;
+        turn.map_err(|_full| Error::Crowded)
     }
 }
 
@@ -107,50 +113,66 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_account_waits_for_its_own_lists_and_not_for_ever() {
-        let hand = ManualClock::new(Timestamp::from_ms(0));
-        let (clock, turns) = (Clock::Manual(hand.clone()), Turns::default());
-        let mut taken = Vec::new();
-        for _ in 0..READ_PER_ACCOUNT_MAX {
-            taken.push(turns.turn(&clock, account(1)).await.expect("a turn"));
-        }
-        let mut waiting: Vec<_> = (READ_PER_ACCOUNT_MAX..WAITING_PER_ACCOUNT_MAX)
-            .map(|_| Box::pin(turns.turn(&clock, account(1))))
-            .collect();
-        for waits in &mut waiting {
-            assert!(waits.now_or_never().is_none());
-        }
-        let too_many = turns.turn(&clock, account(1)).now_or_never();
-        assert!(matches!(too_many, Some(Err(Error::Crowded))));
-        let other = turns.turn(&clock, account(2)).now_or_never();
-        other.expect("it does not wait").expect("a turn");
+    async fn an_account_waits_for_its_own_turns_and_not_for_ever() {
+        for limits in [LISTS, UPLOADS] {
+            let hand = ManualClock::new(Timestamp::from_ms(0));
+            let (clock, turns) = (Clock::Manual(hand.clone()), Turns::new(limits));
+            let mut taken = Vec::new();
+            for _ in 0..limits.account_max {
+                taken.push(turns.turn(&clock, account(1)).await.expect("a turn"));
+            }
+            let mut waiting: Vec<_> = (limits.account_max..limits.account_waiting_max)
+                .map(|_| Box::pin(turns.turn(&clock, account(1))))
+                .collect();
+            for waits in &mut waiting {
+                assert!(waits.now_or_never().is_none());
+            }
+            let too_many = turns.turn(&clock, account(1)).now_or_never();
+            assert!(matches!(too_many, Some(Err(Full::Account))));
+            let other = turns.turn(&clock, account(2)).now_or_never();
+            other.expect("it does not wait").expect("a turn");
 
-        taken.pop();
-        let next = waiting.remove(0).await.expect("it was waited for");
-        hand.advance(Duration::from_millis(WAIT_MS as u64));
-        assert!(matches!(waiting.remove(0).await, Err(Error::Crowded)));
-        drop((taken, next));
+            taken.pop();
+            let next = waiting.remove(0).await.expect("it was waited for");
+            hand.advance(Duration::from_millis(limits.wait_ms as u64));
+            assert!(matches!(waiting.remove(0).await, Err(Full::Account)));
+            drop((taken, next));
+        }
     }
 
     #[tokio::test]
-    async fn all_accounts_together_leave_connections_to_others() {
-        let (clock, turns) = (Clock::System, Turns::default());
+    async fn all_accounts_together_have_their_bound() {
+        let hand = ManualClock::new(Timestamp::from_ms(0));
+        let (clock, turns) = (Clock::Manual(hand.clone()), Turns::new(LISTS));
         let mut taken = Vec::new();
-        for no in 0..READ_MAX as u128 {
+        for no in 0..LISTS.all_max as u128 {
             taken.push(turns.turn(&clock, account(no)).await.expect("a turn"));
         }
-        assert!(turns.turn(&clock, account(99)).now_or_never().is_none());
+        let mut late = Box::pin(turns.turn(&clock, account(99)));
+        assert!((&mut late).now_or_never().is_none());
+        hand.advance(Duration::from_millis(LISTS.wait_ms as u64));
+        assert!(matches!(late.await, Err(Full::Server)));
         taken.pop();
         let turn = turns.turn(&clock, account(99)).now_or_never();
         turn.expect("it does not wait").expect("a turn");
     }
 
-    #[test]
-    fn accounts_that_read_nothing_are_forgotten() {
-        let turns = Turns::default();
-        for no in 0..3 * ACCOUNTS_KEPT_MAX as u128 {
-            turns.own(account(no));
-        }
-        assert!(turns.accounts.lock().expect("unbroken").len() <= ACCOUNTS_KEPT_MAX + 1);
+    #[tokio::test]
+    async fn who_comes_again_comes_after_those_who_wait() {
+        let (clock, turns) = (Clock::System, Turns::new(UPLOADS));
+        let [loud, other, calm] = [1, 2, 3].map(account);
+        let first = turns.turn(&clock, loud).await.expect("a turn");
+        let _second = turns.turn(&clock, other).await.expect("a turn");
+        let mut again = Box::pin(turns.turn(&clock, loud));
+        assert!((&mut again).now_or_never().is_none());
+        let mut waits = Box::pin(turns.turn(&clock, calm));
+        assert!((&mut waits).now_or_never().is_none());
+        drop(first);
+        assert!(
+            (&mut again).now_or_never().is_none(),
+            "though it came first"
+        );
+        waits.await.expect("its turn");
+        again.await.expect("then its turn");
     }
 }

@@ -5,29 +5,21 @@ use std::fmt;
 use http::HeaderName;
 
 use super::Error;
+use crate::model::header::OF_THE_CONNECTION;
 
 /// Longest header name that may be chosen.
 const HEADER_NAME_BYTES_MAX: usize = 100;
 
-/// Headers that the request has for other reasons. A signature in one of them would break the
-/// request or be overwritten by it.
-const RESERVED: [&str; 17] = [
+/// Headers that the request has for other reasons, besides those of the connection. A signature in one
+/// of them would break the request or be overwritten by it.
+const RESERVED: [&str; 8] = [
     "accept",
     "accept-encoding",
     "authorization",
-    "connection",
     "content-encoding",
-    "content-length",
     "content-type",
     "cookie",
     "date",
-    "expect",
-    "host",
-    "keep-alive",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
     "user-agent",
 ];
 /// Beginnings of names that have a meaning of their own.
@@ -54,7 +46,8 @@ impl SignatureHeader {
             return Err(Error::HeaderName(shown()));
         }
         let name = HeaderName::try_from(spelling).map_err(|_| Error::HeaderName(shown()))?;
-        let is_reserved = RESERVED.contains(&name.as_str())
+        let is_reserved = OF_THE_CONNECTION.contains(&name.as_str())
+            || RESERVED.contains(&name.as_str())
             || RESERVED_PREFIXES
                 .iter()
                 .any(|prefix| name.as_str().starts_with(prefix));

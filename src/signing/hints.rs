@@ -11,6 +11,7 @@ use http::HeaderMap;
 use super::key::{EndpointSecret, SigningKey};
 use super::report::{Report, Step};
 use super::verify::{Check, Presented};
+use crate::model::header::is_signature;
 
 /// Longest list of header names in a hint.
 const NAMES_SHOWN_MAX: usize = 8;
@@ -20,7 +21,7 @@ pub(super) fn on_missing_headers(headers: &HeaderMap, report: &mut Report) {
     let names: Vec<_> = headers
         .keys()
         .map(http::HeaderName::as_str)
-        .filter(|name| name.contains("signature") || name.contains("hmac"))
+        .filter(|name| is_signature(name))
         .take(NAMES_SHOWN_MAX)
         .collect();
     if names.is_empty() {

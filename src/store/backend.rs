@@ -20,7 +20,7 @@ use super::revisions::Revisions;
 use super::row::Record;
 use super::sqlite::{self, Sqlite, SqliteTx};
 use super::values::{Rows, Shape, Value};
-use super::written;
+use super::whole::Whole;
 use crate::model::AccountId;
 
 /// Connections to one database.
@@ -36,6 +36,8 @@ pub(super) struct Tx {
     /// The revisions that it raises: told once they are durable.
     raised: Vec<(AccountId, i64)>,
     revisions: Revisions,
+    /// What it is a part of: then that is durable with its answer.
+    whole: Option<Whole>,
 }
 
 /// What a transaction runs on.
@@ -151,6 +153,22 @@ impl Backend {
         }
     }
 
+    /// Deletes up to `$2` rows of a table that have expired by `$1`, the oldest first, and none that
+    /// another node has in hand. `key`: the columns of its primary key.
+    pub(super) fn delete_expired(&self, table: &str, key: &str) -> String {
+        let oldest =
+            format!("FROM {table} WHERE expires_at_ms <= $1 ORDER BY expires_at_ms LIMIT $2");
+        match self {
+            Self::Sqlite(_) => {
+                format!("DELETE FROM {table} WHERE ({key}) IN (SELECT {key} {oldest})")
+            }
+            Self::Postgres(_) => format!(
+                "DELETE FROM {table} WHERE expires_at_ms <= $1
+                   AND ctid = ANY (ARRAY (SELECT ctid {oldest} FOR UPDATE SKIP LOCKED))"
+            ),
+        }
+    }
+
     /// The steps of the plan that the engine makes for `sql`, for tests that pin it.
     pub(super) async fn explain(&self, sql: &str, args: Vec<Value>) -> Result<String, Error> {
         let lines: Vec<String> = match self {
@@ -206,7 +224,13 @@ impl Tx {
             on,
             raised: Vec::new(),
             revisions,
+            whole: None,
         }
+    }
+
+    /// The same as a part of a whole, or of none.
+    pub(super) fn within(self, whole: Option<Whole>) -> Self {
+        Self { whole, ..self }
     }
 
     /// Remembers that the transaction raises the account's revision.
@@ -214,18 +238,19 @@ impl Tx {
         self.raised.push((account, revision));
     }
 
-    /// Makes it durable, and tells of the revisions that it has raised.
+    /// Makes it durable, and tells of the revisions that it has raised. A part of a whole is handed to that.
     pub(super) async fn commit(self) -> Result<(), Error> {
+        if let Some(whole) = self.whole.clone() {
+            return whole.keep(self);
+        }
         let committed = match self.on {
             On::Sqlite(tx) => tx.commit().await,
             On::Postgres(tx) => tx.commit().await.map_err(Into::into),
         };
-        let end = committed.map_err(|error| match Error::from(error) {
+        committed.map_err(|error| match Error::from(error) {
             Error::Unavailable(error) if !error.is_answer() => Error::OutcomeUnknown(error),
             other => other,
-        });
-        written::committed(&end);
-        end?;
+        })?;
         for (account, revision) in self.raised {
             self.revisions.reached(account, revision);
         }

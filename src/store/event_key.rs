@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::Error;
 use super::accept::{Accepted, NewEvent, NewKey};
 use super::backend::Tx;
 use super::row::record;
-use super::values::{Columns, Kind, Rows, Shape, values};
-use crate::model::{AccountId, EventId};
+use super::values::{Columns, Kind, Rows, Shape, args, values};
+use super::{Error, Store};
+use crate::model::{AccountId, EventId, Timestamp};
 
 const KEY_COLUMNS: Columns = &[
     ("account_id", Kind::Uuid),
@@ -38,6 +38,15 @@ record!(Owner {
 
 /// Who owns a key already, by account, kind and key.
 type Owners = HashMap<(AccountId, &'static str, String), (EventId, Vec<u8>)>;
+
+impl Store {
+    /// Deletes up to `rows_max` keys that have expired by now; how many there were.
+    pub async fn forget_event_keys(&self, now: Timestamp, rows_max: usize) -> Result<u64, Error> {
+        let key = "account_id, kind, key";
+        let sql = self.backend.delete_expired("event_keys", key);
+        self.execute(&sql, args![now, rows_max]).await
+    }
+}
 
 /// Takes the keys of the events for them. The events that are repeats, with what to answer; of an
 /// event that is a repeat by one of its keys, no other key is kept.

@@ -51,7 +51,7 @@ mod snapshot;
 mod sqlite;
 mod standing;
 mod values;
-mod written;
+mod whole;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,7 +83,7 @@ pub use record::{EndpointMark, NewAttempt, NewRecord};
 pub use reply::StoredReply;
 pub use snapshot::{PublishedAutomation, SnapshotRows};
 pub use standing::AutomationStanding;
-pub use written::Written;
+pub use whole::Whole;
 
 use crate::model::{AccountId, IncarnationId};
 use backend::{Backend, On, Tx};
@@ -240,9 +240,14 @@ impl Store {
         self.revisions.tell(Box::new(listener));
     }
 
-    /// Begins a writing transaction behind the fence of the process's own life.
+    /// Begins a writing transaction behind the fence of the process's own life; within a [`Whole`] that
+    /// has written already, it goes on with that.
     async fn begin(&self) -> Result<Tx, Error> {
-        let mut tx = self.begin_unfenced().await?;
+        let whole = Whole::current();
+        if let Some(open) = lent(whole.as_ref())? {
+            return Ok(open.within(whole));
+        }
+        let mut tx = self.begin_unfenced().await?.within(whole);
         let own = self.own.load().as_deref().copied();
         if let Some(Own::Life(id)) = own
             && self.is_shared()
@@ -295,7 +300,14 @@ impl Store {
     }
 
     async fn fetch<T: Record>(&self, sql: &str, args: Vec<Value>) -> Result<Vec<T>, Error> {
-        self.backend.fetch(sql, args).await
+        let whole = Whole::current();
+        let Some(open) = lent(whole.as_ref())? else {
+            return self.backend.fetch(sql, args).await;
+        };
+        let mut open = open.within(whole);
+        let found = open.fetch(sql, args).await?;
+        open.commit().await?;
+        Ok(found)
     }
 
     async fn fetch_optional<T: Record>(
@@ -313,4 +325,9 @@ impl Store {
         tx.commit().await?;
         Ok(changed)
     }
+}
+
+/// What a whole has written so far, to be read and built on.
+fn lent(whole: Option<&Whole>) -> Result<Option<Tx>, Error> {
+    whole.map_or(Ok(None), Whole::lend)
 }

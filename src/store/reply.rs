@@ -1,12 +1,13 @@
 //! Answers kept by idempotency key, so that a repeated request gets the first one's answer.
 //!
 //! While a request is at work, who is at work stands in its row where the answer's body will be. A
-//! request that says nothing for long is forgotten and may be done again; only who is at work
-//! writes the answer, so that there is never more than one.
+//! request that says nothing for long is forgotten and may be done again. Only who is at work writes
+//! the answer, in one commit with all that the request has written: so there is never more than one, and
+//! as long as there is none, nothing of the request was written.
 
 use super::row::record;
 use super::values::args;
-use super::{Error, Store};
+use super::{Error, Store, Whole};
 use crate::model::{AccountId, Timestamp};
 
 /// What is known of a request with this key.
@@ -80,16 +81,21 @@ impl Store {
         Ok(kept > 0)
     }
 
-    /// Keeps the answer for those who ask again. Whether the request had its key still: if not,
-    /// nothing is kept.
+    /// Makes durable what a request has written, together with the answer for those who ask again.
+    /// Whether it had its key still: if not, nothing of it is kept.
     pub async fn finish_reply(
         &self,
         hold: ReplyHold<'_>,
         answer: (u16, &[u8]),
         expires_at: Timestamp,
+        whole: &Whole,
     ) -> Result<bool, Error> {
         let ((account, key, holder), (status, body)) = (hold, answer);
-        let kept = self
+        let mut tx = match whole.lend()? {
+            Some(written) => written,
+            None => self.begin().await?,
+        };
+        let kept = tx
             .execute(
                 "UPDATE replies SET status = $4, body = $5, expires_at_ms = $6
                  WHERE account_id = $1 AND key = $2 AND body = $3 AND status IS NULL",
@@ -103,11 +109,18 @@ impl Store {
                 ],
             )
             .await?;
-        Ok(kept > 0)
+        if kept == 0 {
+            return Ok(false);
+        }
+        tx.commit().await?;
+        whole.follow().await;
+        Ok(true)
     }
 
-    /// Gives the key back, if the request has it still: nothing was done.
-    pub async fn abandon_reply(&self, hold: ReplyHold<'_>) -> Result<(), Error> {
+    /// Gives the key back, if the request has it still. Without its answer nothing of it was written, also
+    /// if nobody knows how its commit has ended: one that comes to a good end after all has its answer.
+    pub async fn abandon_reply(&self, hold: ReplyHold<'_>, whole: &Whole) -> Result<(), Error> {
+        whole.forget();
         let (account, key, holder) = hold;
         self.execute(
             "DELETE FROM replies WHERE account_id = $1 AND key = $2 AND body = $3 AND status IS NULL",
@@ -115,5 +128,11 @@ impl Store {
         )
         .await
         .map(drop)
+    }
+
+    /// Deletes up to `rows_max` answers and held keys that have expired by now; how many there were.
+    pub async fn forget_replies(&self, now: Timestamp, rows_max: usize) -> Result<u64, Error> {
+        let sql = self.backend.delete_expired("replies", "account_id, key");
+        self.execute(&sql, args![now, rows_max]).await
     }
 }

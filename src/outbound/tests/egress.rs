@@ -65,3 +65,21 @@ async fn names_are_resolved_and_judged_at_every_connection() {
     }
     assert_eq!(receiver.requests().len(), 2);
 }
+
+#[tokio::test]
+async fn a_lookup_is_theirs_for_whom_the_request_is() {
+    let receiver = Receiver::start(Script::ok()).await;
+    let url = format!("http://localhost:{}/", receiver.address.port());
+    let system = SystemResolver::default();
+    let client = Client::new(Settings {
+        resolver: Resolver::System(system.clone()),
+        ..settings()
+    });
+    let client = client.expect("a client");
+    let [loud, calm] = [1, 2].map(Uuid::from_u128);
+    let _all_of_it = system.use_up(loud).await;
+    let waits = post_for(loud, &client, &url, SHORT).await;
+    assert_eq!(waits.result, Failed(Refusal::Timeout), "{}", said(&waits));
+    let served = post_for(calm, &client, &url, LONG).await;
+    assert_eq!(served.result, Http { status: 200 }, "{}", said(&served));
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use uuid::Uuid;
 
 use super::receiver::{Receiver, Script};
 use super::*;
@@ -43,6 +44,10 @@ async fn post(settings: Settings, url: &str, timeout: Duration) -> Answer {
 }
 
 async fn post_again(client: &Client, url: &str, timeout: Duration) -> Answer {
+    post_for(Uuid::nil(), client, url, timeout).await
+}
+
+async fn post_for(party: Uuid, client: &Client, url: &str, timeout: Duration) -> Answer {
     let target = Target::parse(url).expect("a URL");
     let request = Request {
         method: Method::Post,
@@ -50,6 +55,7 @@ async fn post_again(client: &Client, url: &str, timeout: Duration) -> Answer {
         headers: HeaderMap::new(),
         body: Bytes::from_static(b"{}"),
         timeout,
+        on_behalf_of: party,
     };
     client.send(request).await
 }
@@ -83,6 +89,7 @@ async fn the_request_arrives_byte_for_byte() {
         headers,
         body: body.clone(),
         timeout: LONG,
+        on_behalf_of: Uuid::nil(),
     };
     let answer = client.send(request).await;
     assert_eq!(answer.result, Http { status: 200 });

@@ -7,66 +7,87 @@ use serde_json::json;
 use super::{Answer, Doors, OPERATOR};
 use crate::support::store::on_both;
 
-async fn post_with_key(doors: &Doors, path: &str, key: &str, body: &str) -> Answer {
-    let request = Request::post(path)
-        .header("authorization", format!("Bearer {OPERATOR}"))
+/// Makes an endpoint with a key of the API and one of idempotency.
+async fn make_once(doors: &Doors, api_key: &str, key: &str, body: &str) -> Answer {
+    let request = Request::post("/v1/endpoints")
+        .header("authorization", format!("Bearer {api_key}"))
         .header("idempotency-key", key)
         .body(Body::from(body.to_owned()));
     doors.request(request.expect("a request")).await
 }
 
+/// A request, and how it is refused: status, code and place.
+const MISTAKES: [(&str, &str, u16, &str, &str); 12] = [
+    ("GET", "/", 404, "no_route", "nowhere"),
+    ("GET", "/v1/nothing", 404, "no_route", "nowhere"),
+    ("PUT", "/v1/endpoints", 405, "no_method", "nowhere"),
+    (
+        "GET",
+        "/v1/endpoints/ep_nothing",
+        404,
+        "not_found",
+        "nowhere",
+    ),
+    ("GET", "/v1/endpoints/%ff", 404, "not_found", "nowhere"),
+    (
+        "GET",
+        "/v1/endpoints?limit=0",
+        422,
+        "invalid_limit",
+        "limit",
+    ),
+    (
+        "GET",
+        "/v1/endpoints?limit=x",
+        422,
+        "invalid_parameter",
+        "limit",
+    ),
+    (
+        "GET",
+        "/v1/endpoints?cursor=x",
+        422,
+        "invalid_cursor",
+        "cursor",
+    ),
+    (
+        "GET",
+        "/v1/endpoints?colour=x",
+        422,
+        "unknown_parameter",
+        "colour",
+    ),
+    (
+        "GET",
+        "/v1/account?colour=x",
+        422,
+        "unknown_parameter",
+        "colour",
+    ),
+    (
+        "GET",
+        "/v1/deliveries?state=lost",
+        422,
+        "invalid_parameter",
+        "state",
+    ),
+    (
+        "GET",
+        "/v1/deliveries?event=7",
+        422,
+        "invalid_parameter",
+        "event",
+    ),
+];
+
 #[tokio::test]
 async fn every_mistake_is_a_problem() {
     on_both(async |engine| {
         let doors = Doors::open(engine).await;
-        doors
-            .get("/v1/nothing")
-            .await
-            .is(404)
-            .refuses("no_route", "nowhere");
-        doors.get("/").await.is(404);
-        doors
-            .call(OPERATOR, "PUT", "/v1/endpoints", None)
-            .await
-            .is(405)
-            .refuses("no_method", "nowhere");
-        doors.get("/v1/endpoints/ep_nothing").await.is(404);
-        doors.get("/v1/endpoints/%ff").await.is(404);
-        doors
-            .get("/v1/endpoints?limit=0")
-            .await
-            .is(422)
-            .refuses("invalid_limit", "limit");
-        doors
-            .get("/v1/endpoints?limit=x")
-            .await
-            .is(422)
-            .refuses("invalid_parameter", "limit");
-        doors
-            .get("/v1/endpoints?cursor=x")
-            .await
-            .is(422)
-            .refuses("invalid_cursor", "cursor");
-        doors
-            .get("/v1/endpoints?colour=x")
-            .await
-            .is(422)
-            .refuses("unknown_parameter", "colour");
-        doors
-            .get("/v1/account?colour=x")
-            .await
-            .is(422)
-            .refuses("unknown_parameter", "colour");
-        doors
-            .get("/v1/deliveries?state=lost")
-            .await
-            .is(422)
-            .refuses("invalid_parameter", "state");
-        doors
-            .get("/v1/deliveries?event=7")
-            .await
-            .is(422)
-            .refuses("invalid_parameter", "event");
+        for (method, path, status, code, place) in MISTAKES {
+            let answer = doors.call(OPERATOR, method, path, None).await.is(status);
+            answer.refuses(code, place);
+        }
         let form = Request::post("/v1/endpoints")
             .header("authorization", format!("Bearer {OPERATOR}"))
             .header("content-type", "application/x-www-form-urlencoded")
@@ -85,49 +106,26 @@ async fn a_write_with_an_idempotency_key_is_done_once() {
     on_both(async |engine| {
         let doors = Doors::open(engine).await;
         let body = r#"{"url":"https://example.com/"}"#;
-        let first = post_with_key(&doors, "/v1/endpoints", "k", body)
-            .await
-            .is(201);
-        let again = post_with_key(&doors, "/v1/endpoints", "k", body)
-            .await
-            .is(201);
+        let other = r#"{"url":"https://example.org/"}"#;
+        let make = async |key: &str, body: &str| make_once(&doors, OPERATOR, key, body).await;
+        let first = make("k", body).await.is(201);
+        let again = make("k", body).await.is(201);
         assert_eq!(first.body, again.body, "the secret, too");
         assert_eq!(again.headers["idempotent-replayed"], "true");
-        let other = post_with_key(
-            &doors,
-            "/v1/endpoints",
-            "k",
-            r#"{"url":"https://example.org/"}"#,
-        )
-        .await
-        .is(409);
-        other.refuses("idempotency_key_reused", "nowhere");
-        assert_eq!(
-            doors.get("/v1/endpoints").await.body["data"]
-                .as_array()
-                .map(Vec::len),
-            Some(1)
-        );
+        let reused = make("k", other).await.is(409);
+        reused.refuses("idempotency_key_reused", "nowhere");
+        let listed = doors.get("/v1/endpoints").await;
+        assert_eq!(listed.body["data"].as_array().map(Vec::len), Some(1));
 
         // What was refused was not done: the key is free again.
-        post_with_key(&doors, "/v1/endpoints", "l", "{}")
-            .await
-            .is(422);
-        post_with_key(&doors, "/v1/endpoints", "l", body)
-            .await
-            .is(201);
-        post_with_key(&doors, "/v1/endpoints", "", body)
-            .await
-            .is(422)
-            .refuses("invalid_field", "Idempotency-Key");
+        make("l", "{}").await.is(422);
+        make("l", body).await.is(201);
+        let unnamed = make("", body).await.is(422);
+        unnamed.refuses("invalid_field", "Idempotency-Key");
 
         // Another key's answers are not given away.
         let author = doors.key(&["author"]).await;
-        let request = Request::post("/v1/endpoints")
-            .header("authorization", format!("Bearer {author}"))
-            .header("idempotency-key", "k")
-            .body(Body::from(body));
-        let theirs = doors.request(request.expect("a request")).await.is(201);
+        let theirs = make_once(&doors, &author, "k", body).await.is(201);
         assert_ne!(theirs.id(), first.id());
     })
     .await;

@@ -159,6 +159,12 @@ impl Doors {
         self.call(OPERATOR, "GET", path, None).await
     }
 
+    /// This list is empty.
+    async fn has_none(&self, path: &str) {
+        let listed = self.get(path).await.is(200);
+        assert_eq!(listed.body["data"], json!([]));
+    }
+
     async fn delete(&self, path: &str) -> Answer {
         self.call(OPERATOR, "DELETE", path, None).await
     }

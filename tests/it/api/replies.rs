@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use throwbar::service::{Error, ReplySlot, Service, Started};
 use tokio::sync::oneshot;
 
-use super::{Answer, Doors, OPERATOR};
+use super::{Answer, Doors, OPERATOR, component, nobody};
 use crate::support::before_hanging;
 use crate::support::store::on_both;
 
@@ -113,8 +113,20 @@ async fn a_request_that_is_at_work_holds_its_key_however_long_it_takes() {
     .await;
 }
 
+const ENDPOINTS: &str = "SELECT COUNT(*) FROM endpoints";
+
+/// Does a write under the slot's key, up to where only its answer is missing.
+async fn make_endpoint(doors: &Doors, slot: &ReplySlot) {
+    let who = doors.service.authenticate(Some(OPERATOR), None).await;
+    let who = who.expect("the operator's key").grant().expect("it may");
+    let new = serde_json::from_value(json!({"url": "https://example.com/"})).expect("valid");
+    let work = doors.service.create_endpoint(&who, new);
+    let made = doors.service.hold_reply(slot, work).await;
+    made.expect("it can be made");
+}
+
 #[tokio::test]
-async fn what_may_have_been_done_is_not_done_again() {
+async fn without_its_answer_nothing_was_written_and_a_repeat_is_done() {
     on_both(async |engine| {
         let doors = Doors::open(engine).await;
         let slot = first(&doors).await;
@@ -125,30 +137,61 @@ async fn what_may_have_been_done_is_not_done_again() {
             .await
             .expect("given back");
 
-        // It writes something, and then breaks off.
+        // It breaks off before its answer is kept.
         let slot = first(&doors).await;
-        let who = doors.service.authenticate(Some(OPERATOR), None).await;
-        let who = who.expect("the operator's key").grant().expect("it may");
-        let new = serde_json::from_value(json!({"url": "https://example.com/"})).expect("valid");
-        let work = doors.service.create_endpoint(&who, new);
-        let made = doors.service.hold_reply(&slot, work).await;
-        assert!(made.is_ok());
-        doors.service.abandon_reply(&slot).await.expect("kept");
-        doors.clock.advance(Duration::from_secs(DAY_S - 1));
-        let refused = begin(&doors.service).await.expect_err("unknown");
-        assert_eq!(refused.code(), "outcome_unknown");
+        make_endpoint(&doors, &slot).await;
+        let given_back = doors.service.abandon_reply(&slot).await;
+        given_back.expect("given back");
+        assert_eq!(doors.place.number(ENDPOINTS).await, 0);
+
+        // Its process dies there.
+        let slot = first(&doors).await;
+        make_endpoint(&doors, &slot).await;
+        drop(slot);
+        assert_in_use(&doors).await;
+        doors.clock.advance(Duration::from_mins(1));
+        assert_eq!(doors.place.number(ENDPOINTS).await, 0);
+
+        // A repeat has its key before it comes to its end.
+        let standing = first(&doors).await;
+        doors.clock.advance(Duration::from_mins(1));
+        let repeat = first(&doors).await;
+        make_endpoint(&doors, &standing).await;
+        let lost = doors.service.finish_reply(&standing, 201, b"first").await;
+        assert_eq!(lost.expect_err("lost").code(), "idempotency_key_lost");
+        assert_eq!(doors.place.number(ENDPOINTS).await, 0);
+        make_endpoint(&doors, &repeat).await;
+        let finished = doors.service.finish_reply(&repeat, 201, b"repeat").await;
+        finished.expect("kept");
+        assert_answered(&doors, b"repeat").await;
+        assert_eq!(doors.place.number(ENDPOINTS).await, 1);
     })
     .await;
 }
 
 /// Sends a write with the idempotency key `k`.
 async fn write(doors: &Doors, method: &str, path: &str, body: &Value) -> Answer {
+    write_with(doors, "k", (method, path), body.to_string()).await
+}
+
+async fn write_with(
+    doors: &Doors,
+    key: &str,
+    (method, path): (&str, &str),
+    body: impl Into<Body>,
+) -> Answer {
+    let kind = if path == "/v1/plugins" {
+        "application/wasm"
+    } else {
+        "application/json"
+    };
     let request = Request::builder()
         .method(method)
         .uri(path)
         .header("authorization", format!("Bearer {OPERATOR}"))
-        .header("idempotency-key", "k")
-        .body(Body::from(body.to_string()));
+        .header("content-type", kind)
+        .header("idempotency-key", key)
+        .body(body.into());
     doors.request(request.expect("a request")).await
 }
 
@@ -174,6 +217,128 @@ async fn every_kind_of_write_is_done_once() {
             .await
             .is(409)
             .refuses("idempotency_key_reused", "nowhere");
+    })
+    .await;
+}
+
+/// Does a write twice with the same key; the answer, which is the same.
+async fn twice(doors: &Doors, method: &str, path: &str, body: &Value) -> Answer {
+    let key = format!("{method} {path}");
+    let body = if path == "/v1/plugins" {
+        component("redact")
+    } else {
+        body.to_string().into_bytes()
+    };
+    let first = write_with(doors, &key, (method, path), body.clone()).await;
+    let again = write_with(doors, &key, (method, path), body).await;
+    let (first, again) = (first.is(again.status), again);
+    assert!(first.status < 300, "{method} {path}: {}", first.body);
+    assert_eq!(again.headers["idempotent-replayed"], "true", "{path}");
+    assert_eq!(first.body, again.body);
+    first
+}
+
+#[tokio::test]
+async fn what_follows_a_write_follows_once_it_is_kept_with_its_answer() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let url = nobody().await;
+        let account = json!({"name": "b", "uid": "b"});
+        twice(&doors, "POST", "/v1/accounts", &account).await;
+        twice(&doors, "POST", "/v1/plugins", &json!(null)).await;
+        let automation = json!({
+            "name": "a", "trigger": {"events": ["a.b"]}, "transforms": [{"plugin": "redact", "config": {"remove": ["/a"]}}],
+            "actions": [{"webhook": {"url": url}}],
+        });
+        let automation = twice(&doors, "POST", "/v1/automations", &automation).await;
+        let path = format!("/v1/automations/{}", automation.id());
+        let draft = json!({"condition": "true", "draft": true, "enabled": false});
+        let changed = twice(&doors, "PATCH", &path, &draft).await;
+        assert_eq!(
+            (&changed.body["version"], &changed.body["enabled"]),
+            (&json!(2), &json!(false))
+        );
+        let endpoint = json!({"url": url, "profile": "account-signed"});
+        let endpoint = twice(&doors, "POST", "/v1/endpoints", &endpoint).await;
+        let path = format!("/v1/endpoints/{}", endpoint.id());
+        let signed = json!({"signatures": [{"scheme": "standard"}]});
+        twice(&doors, "PATCH", &path, &signed).await;
+        let rotate = format!("{path}/secrets/rotate");
+        twice(&doors, "POST", &rotate, &json!({})).await;
+
+        // A resend leaves at once, without anybody turning the clock.
+        let event = json!({"type": "a.b", "data": 1});
+        doors.post("/v1/events", event).await.is(202);
+        doors.pipeline.settle().await;
+        let delivery = doors.get("/v1/deliveries").await.text("/data/0/id");
+        let resend = format!("/v1/deliveries/{delivery}/resend");
+        let again = twice(&doors, "POST", &resend, &json!({})).await.id();
+        doors.pipeline.settle().await;
+        let again = doors.get(&format!("/v1/deliveries/{again}")).await;
+        assert_eq!(again.body["attempts_made"], 1, "{}", again.body);
+
+        // What was to be delivered to an endpoint goes with it, and a revoked key stops at once.
+        twice(&doors, "DELETE", &path, &json!(null)).await;
+        doors.has_none("/v1/deliveries?state=pending").await;
+        let new = json!({"name": "k", "scopes": ["read"]});
+        let key = twice(&doors, "POST", "/v1/api-keys", &new).await;
+        let text = key.text("/key");
+        doors.call(&text, "GET", "/v1/account", None).await.is(200);
+        let path = format!("/v1/api-keys/{}", key.id());
+        twice(&doors, "DELETE", &path, &json!(null)).await;
+        doors.call(&text, "GET", "/v1/account", None).await.is(401);
+    })
+    .await;
+}
+
+const KEPT: &str =
+    "SELECT (SELECT COUNT(*) FROM replies) * 10000 + (SELECT COUNT(*) FROM event_keys)";
+
+#[tokio::test]
+async fn what_has_expired_goes_by_itself() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let name = json!({"name": "a"});
+        write(&doors, "PATCH", "/v1/account", &json!({"enabled": true}))
+            .await
+            .is(200);
+        // More than go at once.
+        for batch in ["a", "b"] {
+            let events = json!(vec![json!({"type": "a.b", "data": 1}); 600]);
+            let path = ("POST", "/v1/events/batch");
+            let sent = write_with(&doors, batch, path, events.to_string()).await;
+            sent.is(202);
+        }
+        doors.pipeline.settle().await;
+        doors.clock.advance(Duration::from_hours(1));
+        write_with(
+            &doors,
+            "later",
+            ("POST", "/v1/event-types"),
+            name.to_string(),
+        )
+        .await
+        .is(201);
+        assert_eq!(doors.place.number(KEPT).await, 21_200);
+        let is = async |expected: i64| {
+            let gone = async {
+                while doors.place.number(KEPT).await != expected {
+                    doors.clock.advance(Duration::from_millis(25));
+                    tokio::task::yield_now().await;
+                }
+            };
+            before_hanging("what has expired to go", gone).await;
+        };
+        let story = async {
+            doors.clock.advance(Duration::from_secs(DAY_S - 3_600));
+            is(10_000).await;
+            doors.clock.advance(Duration::from_hours(1));
+            is(0).await;
+        };
+        tokio::select! {
+            never = doors.service.forget_expired() => match never {},
+            () = story => {}
+        }
     })
     .await;
 }

@@ -7,6 +7,7 @@ use throwbar::model::{
 };
 use throwbar::store::{
     AutomationStanding, Batch, ClaimRequest, EndpointChange, Error, Publication, Store, Switch,
+    Whole,
 };
 
 use super::accounts::{api_key, entry};
@@ -90,8 +91,11 @@ async fn users_are_refused(late: &Store, known: &Known) {
     let hold = (account, "k", [0; 16]);
     refused(late.begin_reply(hold, [0; 32], lives).await);
     refused(late.extend_reply(hold, now()).await);
-    refused(late.finish_reply(hold, (200, b"{}"), now()).await);
-    refused(late.abandon_reply(hold).await);
+    let whole = Whole::default();
+    refused(late.finish_reply(hold, (200, b"{}"), now(), &whole).await);
+    refused(late.abandon_reply(hold, &whole).await);
+    refused(late.forget_replies(now(), 1).await);
+    refused(late.forget_event_keys(now(), 1).await);
     let change = EndpointChange::default();
     let secret = (SecretId::mint(now()), Bytes::new(), now());
     refused(late.create_endpoint(account, &making::endpoint()).await);
