@@ -1,20 +1,19 @@
 //! `/v1/events`.
 
 use axum::Json;
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::HeaderMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answer::{Accepted, Answer};
 use super::body::JsonText;
-use super::idempotency::KEY;
+use super::idempotency;
 use super::principal::{By, On};
 use super::problem::ProblemView;
 use super::query::{EventsQuery, PageQuery, QueryParams};
 use crate::model::EventId;
 use crate::service::{
     DeliveryView, Error, Evaluations, EventSummary, EventView, Listed, MayRead, MaySend, NewEvent,
-    Place,
 };
 
 /// The accepted event.
@@ -62,19 +61,9 @@ pub(super) async fn send(
     headers: HeaderMap,
     JsonText(body): JsonText,
 ) -> Answer<Accepted<Taken>> {
-    let key = key(&headers)?;
+    let key = idempotency::key(&headers)?;
     let taken = service.send_event(&who, &body, key).await?;
     Ok(Accepted(Taken { id: taken.event }))
-}
-
-/// The idempotency key in the header.
-fn key(headers: &HeaderMap) -> Result<Option<&str>, Error> {
-    let text = headers.get(KEY).map(HeaderValue::to_str).transpose();
-    text.map_err(|_| Error::Invalid {
-        code: "invalid_header",
-        at: Place::Header("Idempotency-Key"),
-        why: "an idempotency key in a header is visible ASCII: send others in the body".to_owned(),
-    })
 }
 
 /// Send up to 1000 events
@@ -90,7 +79,7 @@ pub(super) async fn send_batch(
     headers: HeaderMap,
     JsonText(body): JsonText,
 ) -> Answer<Accepted<Outcomes>> {
-    let key = key(&headers)?;
+    let key = idempotency::key(&headers)?;
     let outcome = |answer: Result<crate::pipeline::Acknowledged, Error>| match answer {
         Ok(taken) => Outcome::Taken { id: taken.event },
         Err(error) => Outcome::Refused {

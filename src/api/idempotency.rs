@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
@@ -14,14 +14,29 @@ use sha2::{Digest, Sha256};
 use super::body::whole;
 use super::principal::identify;
 use super::problem::Problem;
-use crate::service::{Error, Identity, ReplySlot, Service, Started};
+use crate::service::{Error, Identity, Place, ReplySlot, Service, Started};
 
 /// The header's name.
-pub(super) const KEY: &str = "idempotency-key";
+const KEY: &str = "idempotency-key";
 /// Routes of events.
 const OWN_WAY: [&str; 2] = ["/v1/events", "/v1/events/batch"];
 /// Longest answer that is kept: those to writes are far shorter.
 const REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The idempotency key in the header.
+pub(super) fn key(headers: &HeaderMap) -> Result<Option<&str>, Error> {
+    let refused = |why: &str| Error::Invalid {
+        code: "invalid_header",
+        at: Place::Header("Idempotency-Key"),
+        why: why.to_owned(),
+    };
+    let mut keys = headers.get_all(KEY).iter();
+    let key = keys.next().map(HeaderValue::to_str).transpose();
+    if keys.next().is_some() {
+        return Err(refused("the header is there more than once: send one key"));
+    }
+    key.map_err(|_| refused("an idempotency key in a header is visible ASCII"))
+}
 
 /// Answers a repeated write as the first time.
 pub(super) async fn once(service: &Service, request: Request, next: Next) -> Response {
@@ -64,11 +79,7 @@ async fn answer(
     let (mut parts, body) = request.into_parts();
     parts.extensions.insert(who.account());
     let body = whole(&service, &mut parts.extensions, body).await?;
-    let key = parts
-        .headers
-        .get(KEY)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+    let key = key(&parts.headers)?.unwrap_or_default();
     let mut hash = Sha256::new();
     let (path, query) = (parts.uri.path(), parts.uri.query());
     for part in [parts.method.as_str(), path, query.unwrap_or_default()] {

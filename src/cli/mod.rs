@@ -15,6 +15,7 @@ mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
@@ -141,13 +142,19 @@ impl ServeOptions {
     }
 }
 
+/// How long threads that block are waited for at the end.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// Does what was asked, on a runtime of its own: a program around it has nothing to await, and nothing of the
 /// library to compile once more.
 pub fn run(arguments: Arguments, environment: Vec<(String, String)>) -> anyhow::Result<ExitCode> {
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .build()?
-        .block_on(obey(arguments, environment))
+        .build()?;
+    let done = runtime.block_on(obey(arguments, environment));
+    // Whoever still compiles or looks a name up does it for nobody.
+    runtime.shutdown_timeout(LINGER);
+    done
 }
 
 async fn obey(

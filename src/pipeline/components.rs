@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use moka::future::Cache;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::model::{AccountId, Shares};
 use crate::plugin::{Component, Digest, Engine};
@@ -18,6 +18,8 @@ use crate::store::Store;
 const LOADED_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Components of one account that are compiled, or wait to be, at a time.
 const COMPILED_PER_ACCOUNT_MAX: usize = 1;
+/// Threads that compile, or wait to, at a time: far fewer than the runtime has for what blocks.
+const THREADS_MAX: usize = 4;
 
 /// Why a component can't be used. Shared by all who waited for the same one.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -55,6 +57,7 @@ pub struct Components {
     store: Store,
     loaded: Cache<Digest, Component>,
     turns: Arc<Shares<AccountId>>,
+    threads: Arc<Semaphore>,
 }
 
 impl Components {
@@ -74,6 +77,7 @@ impl Components {
                 })
                 .build(),
             turns: Arc::new(Shares::new(COMPILED_PER_ACCOUNT_MAX)),
+            threads: Arc::new(Semaphore::new(THREADS_MAX)),
         }
     }
 
@@ -94,12 +98,19 @@ impl Components {
             return Ok(loaded);
         }
         // Before anybody waits for this one: another account's turn is not waited for.
-        let _turn = self.turn(account).await;
-        let engine = self.engine.clone();
-        self.loaded
-            .try_get_with(digest, async move { compile(engine, wasm).await })
-            .await
-            .map_err(|error| (*error).clone())
+        let turn = self.turn(account).await;
+        let (engine, loaded) = (self.engine.clone(), self.loaded.clone());
+        let threads = self.threads.clone();
+        // Apart from who asked: if they go away, the turn stays theirs until the thread is free again.
+        let compiling = tokio::spawn(async move {
+            let _turn = turn;
+            let compiled = loaded.try_get_with(digest, async move {
+                let _thread = threads.acquire().await;
+                compile(engine, wasm).await
+            });
+            compiled.await.map_err(|error| (*error).clone())
+        });
+        compiling.await.map_err(|_| Error::BrokeOff)?
     }
 
     async fn turn(&self, account: AccountId) -> OwnedSemaphorePermit {
@@ -181,6 +192,24 @@ mod tests {
         tight.loaded.run_pending_tasks().await;
         assert_eq!(tight.loaded.entry_count(), 1);
         assert!(tight.loaded.weighted_size() < bytes);
+    }
+
+    #[tokio::test]
+    async fn who_goes_away_leaves_no_compilation_without_its_turn() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let components = components(folder.path(), LOADED_BYTES_MAX).await;
+        let threads = components.threads.clone();
+        let busy = threads.acquire_many(THREADS_MAX as u32).await;
+        let asked = Box::pin(components.compile(account(1), read("redact")));
+        assert!(asked.now_or_never().is_none(), "and nobody asks any more");
+        let turn = components.turns.of(account(1));
+        assert!(turn.clone().try_acquire_owned().is_err());
+        drop(busy);
+        let turn = turn.acquire_owned().await;
+        drop(turn.expect("the turn comes back with the thread"));
+        let loaded = components.compile(account(1), read("redact"));
+        let loaded = loaded.now_or_never().expect("it was compiled all the same");
+        loaded.expect("it holds");
     }
 
     #[tokio::test]

@@ -4,11 +4,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::chain::Chain;
-use super::evaluate::{Reached, evaluate};
+use super::evaluate::{AcceptedEvent, Reached, evaluate};
+use super::permit::Permit;
 use super::plan::{Draft, Plan};
 use super::snapshot::{Compiled, Snapshot};
-use super::writer::Unplanned;
 use crate::model::{AccountId, AutomationId, EventId, Timestamp};
 use crate::plugin::Engine;
 
@@ -19,6 +21,17 @@ pub(super) const STEPS_AT_ONCE_MAX: usize = 50_000;
 const CANDIDATE_STEPS: usize = 50;
 /// Bytes of a payload that are read into values in the time of one step.
 const READ_BYTES_PER_STEP: usize = 3;
+
+/// An event that was accepted and waits for its evaluation.
+#[derive(Debug)]
+pub(super) struct Unplanned {
+    pub(super) account: AccountId,
+    pub(super) revision: i64,
+    pub(super) event: AcceptedEvent,
+    pub(super) permit: Permit,
+    /// The place of a suspect, until it is evaluated.
+    pub(super) alone: Option<OwnedSemaphorePermit>,
+}
 
 /// As far as it has come.
 #[derive(Debug)]

@@ -26,6 +26,8 @@ const LOOK_MAX: usize = 4 * BATCH_ENTRIES_MAX;
 const PACE_MS: i64 = 20;
 /// Most bytes of plans and payloads in one commit. A plan that has more is the only one.
 const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes of payloads that there is room for in any commit: nobody's events wait for others' plans.
+const ACCEPT_BYTES_MIN: usize = BATCH_BYTES_MAX / 4;
 /// Bytes of plans that wait, from which on no more are made.
 const PLANS_BYTES_FULL: usize = 32 * 1024 * 1024;
 
@@ -218,7 +220,7 @@ impl Queue {
         entries.accepts = let_in(
             &mut waiting.accepts,
             room,
-            BATCH_BYTES_MAX.saturating_sub(bytes),
+            BATCH_BYTES_MAX.saturating_sub(bytes).max(ACCEPT_BYTES_MIN),
         );
         let claims = waiting.claims.len().min(BATCH_CLAIMS_MAX);
         entries.claims = waiting.claims.drain(..claims).collect();

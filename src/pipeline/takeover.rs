@@ -16,10 +16,10 @@
 
 use std::sync::Arc;
 
+use super::course::Unplanned;
 use super::crash::crash_point;
 use super::evaluate::AcceptedEvent;
 use super::node::Node;
-use super::writer::Unplanned;
 use crate::model::IncarnationId;
 use crate::store::{self, InboxEvent, Life, SetAside};
 

@@ -12,8 +12,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
+use super::course::Unplanned;
 use super::evaluate::AcceptedEvent;
-use super::writer::Unplanned;
 use super::*;
 use crate::automation::{Action, Definition, Trigger};
 use crate::envelope::Envelope;

@@ -12,6 +12,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::course::Unplanned;
 use super::crash::crash_point;
 use super::node::Node;
 use super::queue::{AcceptEntry, Entries, PlanEntry};
@@ -286,17 +287,6 @@ fn planned(node: &Arc<Node>, plan: PlanEntry) {
         }
     }
     drop(permit);
-}
-
-/// An event that was accepted and waits for its evaluation.
-#[derive(Debug)]
-pub(super) struct Unplanned {
-    pub(super) account: crate::model::AccountId,
-    pub(super) revision: i64,
-    pub(super) event: AcceptedEvent,
-    pub(super) permit: super::permit::Permit,
-    /// The place of a suspect, until it is evaluated.
-    pub(super) alone: Option<tokio::sync::OwnedSemaphorePermit>,
 }
 
 fn accepted(entry: AcceptEntry, outcome: Accepted) -> Option<Unplanned> {

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-use super::json::{read, text};
+use super::json::{read, read_object, text};
 use super::principal::{MaySend, Principal};
 use super::{Error, Place, Service, check, payload};
 use crate::automation::EventType;
@@ -95,7 +95,7 @@ impl Service {
         if let Some(key) = key {
             check::client_key(key, Place::Header(KEY_HEADER))?;
         }
-        let event = self.incoming(who.account(), body, read(body)?, key)?;
+        let event = self.incoming(who.account(), body, read_object(body)?, key)?;
         let pipeline = self.pipeline().ok_or(Error::Unavailable)?;
         match pipeline.accept(vec![event]).await.pop() {
             Some(outcome) => outcome.map_err(refused),
@@ -128,11 +128,12 @@ impl Service {
         let mut answers = Vec::with_capacity(envelopes.len());
         let mut events = Vec::with_capacity(envelopes.len());
         for (place, envelope) in envelopes.into_iter().enumerate() {
-            let event = read(envelope.get().as_bytes()).and_then(|envelope: NewEvent<'_>| {
-                let derived = key.filter(|_| envelope.idempotency_key.is_none());
-                let derived = derived.map(|key| format!("{key}#{place}"));
-                self.incoming(who.account(), body, envelope, derived.as_deref())
-            });
+            let event =
+                read_object(envelope.get().as_bytes()).and_then(|envelope: NewEvent<'_>| {
+                    let derived = key.filter(|_| envelope.idempotency_key.is_none());
+                    let derived = derived.map(|key| format!("{key}#{place}"));
+                    self.incoming(who.account(), body, envelope, derived.as_deref())
+                });
             answers.push(event.map(|event| events.push(event)));
         }
         let mut outcomes = pipeline.accept(events).await.into_iter();

@@ -10,10 +10,23 @@ use super::{Error, Place};
 /// How JSON spells U+0000; a raw one is no JSON.
 const NUL_ESCAPE: &str = "\\u0000";
 
+/// Reads an object into what has fields. Without this an array would do, whose entries nobody has named.
+pub(super) fn read_object<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Error> {
+    match body.trim_ascii_start().first() {
+        Some(b'[' | b'"' | b't' | b'f' | b'n' | b'-' | b'0'..=b'9') => {
+            // What is no JSON at all is told so.
+            read::<serde::de::IgnoredAny>(body)?;
+            let why = "this must be a JSON object, with its fields by name: {…}";
+            Err(Error::field("", why))
+        }
+        _ => read(body),
+    }
+}
+
 /// Reads a body whose texts are kept. None of them has U+0000 in it, which PostgreSQL can't keep;
 /// what is carried as JSON may have it, as an escape.
 pub fn read_kept<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
-    let value = read(body)?;
+    let value = read_object(body)?;
     let text = text(body)?;
     if text.contains(NUL_ESCAPE)
         && let Err(error) = read::<T>(with_lists_for_nul(text).as_bytes())

@@ -41,7 +41,6 @@ mod turns;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::Semaphore;
 
 pub use account::{AccountPatch, AccountView, NewAccount, OwnAccountView, SigningKeyView};
 pub use api_key::{ApiKeyView, NewApiKey, NewApiKeyView};
@@ -79,8 +78,6 @@ use principal::Known;
 use room::Rooms;
 use turns::Turns;
 
-/// Components that are compiled at a time, so that uploads leave processors to deliveries.
-const COMPILED_MAX: usize = 1;
 /// What an envelope may add to a payload.
 const ENVELOPE_BYTES_MAX: usize = 16 * 1024;
 
@@ -163,7 +160,6 @@ struct Inner {
     rules: Rules,
     pipeline: ArcSwapOption<Pipeline>,
     known: Known,
-    compiling: Semaphore,
     uploads: Turns,
     lists: Turns,
     rooms: Rooms,
@@ -188,7 +184,6 @@ impl Service {
                 rules: parts.rules,
                 pipeline: ArcSwapOption::empty(),
                 known: Known::default(),
-                compiling: Semaphore::new(COMPILED_MAX),
                 uploads: Turns::new(turns::UPLOADS),
                 lists: Turns::new(turns::LISTS),
                 rooms: Rooms::new(&parts.rules),

@@ -137,19 +137,8 @@ impl Service {
             });
         }
         name.map_or(Ok(()), check_name)?;
-        let component = {
-            let _turn = self
-                .inner
-                .compiling
-                .acquire()
-                .await
-                .map_err(|_| Error::Unavailable)?;
-            self.inner
-                .components
-                .compile(who.account(), wasm.clone())
-                .await
-                .map_err(refused)?
-        };
+        let compiled = self.inner.components.compile(who.account(), wasm.clone());
+        let component = compiled.await.map_err(refused)?;
         let now = self.inner.clock.now();
         let new = NewPluginVersion {
             id: PluginId::mint(now),

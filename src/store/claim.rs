@@ -248,6 +248,14 @@ impl Store {
             .await
     }
 
+    /// The plan of the look for due endpoints, for the test that pins it.
+    pub async fn explain_due_endpoints(&self) -> Result<String, Error> {
+        let (account, endpoint) = first_endpoint();
+        self.backend
+            .explain(DUE_ENDPOINTS_SQL, args![account, endpoint, 500_usize])
+            .await
+    }
+
     /// The plan of the claim's statement, for the test that pins it.
     pub async fn explain_claim(&self, request: &ClaimRequest) -> Result<String, Error> {
         let holder = IncarnationId::from_uuid(uuid::Uuid::nil());
@@ -288,7 +296,8 @@ async fn gate(tx: &mut Tx, request: &ClaimRequest) -> Result<(Gate, i64), Error>
     })
 }
 
-/// A loose index scan: from each endpoint found it seeks the next one.
+/// A loose index scan: from each endpoint found it seeks the next one. Account and id are sought one by one:
+/// PostgreSQL looks no pair up in an index, and would try the pair on all that is pending, for each endpoint.
 const DUE_ENDPOINTS_SQL: &str = "
     WITH RECURSIVE due (account_id, endpoint_id, due_at_ms) AS (
       SELECT * FROM (
@@ -297,9 +306,14 @@ const DUE_ENDPOINTS_SQL: &str = "
         ORDER BY account_id, endpoint_id, due_at_ms LIMIT 1) AS first
       UNION ALL
       SELECT n.account_id, n.endpoint_id, n.due_at_ms FROM due
-      JOIN deliveries n ON n.state = 'pending' AND (n.account_id, n.id) = (
-        SELECT p.account_id, p.id FROM deliveries p
-        WHERE p.state = 'pending' AND (p.account_id, p.endpoint_id) > (due.account_id, due.endpoint_id)
-        ORDER BY p.account_id, p.endpoint_id, p.due_at_ms LIMIT 1)
+      JOIN deliveries n ON n.state = 'pending'
+        AND n.account_id = (
+          SELECT p.account_id FROM deliveries p
+          WHERE p.state = 'pending' AND (p.account_id, p.endpoint_id) > (due.account_id, due.endpoint_id)
+          ORDER BY p.account_id, p.endpoint_id, p.due_at_ms LIMIT 1)
+        AND n.id = (
+          SELECT p.id FROM deliveries p
+          WHERE p.state = 'pending' AND (p.account_id, p.endpoint_id) > (due.account_id, due.endpoint_id)
+          ORDER BY p.account_id, p.endpoint_id, p.due_at_ms LIMIT 1)
     )
     SELECT account_id, endpoint_id, due_at_ms FROM due LIMIT $3";

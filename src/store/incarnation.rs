@@ -73,6 +73,10 @@ impl Store {
                 args![now],
             )
             .await?;
+            // Who was at work on them was this file's only process, which is gone.
+            if self.own.load().is_none() {
+                super::reply::forget_held(&mut tx).await?;
+            }
         }
         tx.execute(
             "INSERT INTO incarnations (id, lock_key, started_at_ms) VALUES ($1, $2, $3)",

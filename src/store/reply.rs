@@ -7,7 +7,7 @@
 
 use super::row::record;
 use super::values::args;
-use super::{Error, Store, Whole};
+use super::{Error, Store, Tx, Whole};
 use crate::model::{AccountId, Timestamp};
 
 /// What is known of a request with this key.
@@ -29,6 +29,13 @@ record!(StoredReply {
 
 /// Whose key it is, the key, and who is at work on it: nobody else is called so.
 pub type ReplyHold<'a> = (AccountId, &'a str, [u8; 16]);
+
+/// Gives back all keys of requests at work.
+pub(super) async fn forget_held(tx: &mut Tx) -> Result<(), Error> {
+    tx.execute("DELETE FROM replies WHERE status IS NULL", args![])
+        .await
+        .map(drop)
+}
 
 impl Store {
     /// Takes the key for a request that begins now, until `lives.1`; what is known already if

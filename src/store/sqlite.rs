@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use super::Error;
 use super::engine::EngineError;
@@ -41,6 +41,8 @@ pub(super) struct Sqlite {
     path: Arc<Path>,
     lock: Lock,
     writer: Arc<tokio::sync::Mutex<Connection>>,
+    /// Of the doors: one of their writes at a time stands in the line before the pipeline's.
+    line: Option<Arc<Semaphore>>,
     readers: Arc<Readers>,
 }
 
@@ -54,6 +56,7 @@ impl Sqlite {
             path,
             lock,
             writer: Arc::new(tokio::sync::Mutex::new(writer)),
+            line: None,
             readers: Arc::new(Readers::new(READERS_MAX, None)),
         })
     }
@@ -65,7 +68,11 @@ impl Sqlite {
 
     /// Waits for its turn to write.
     pub(super) async fn turn(&self) -> Turn {
-        Turn::Write(self.writer.clone().lock_owned().await)
+        let place = match &self.line {
+            Some(line) => line.clone().acquire_owned().await.ok(),
+            None => None,
+        };
+        Turn::Write(self.writer.clone().lock_owned().await, place)
     }
 
     /// Waits for its turn to read several things as of one moment.
@@ -81,9 +88,11 @@ impl Sqlite {
         self.readers.read(&self.path, work).await
     }
 
-    /// The same file over readers of its own, none of which reads for longer than `patience`.
+    /// The same file for the doors: over readers of their own, none of which reads for longer than
+    /// `patience`, and with a line of their own for who writes.
     pub(super) fn apart(&self, patience: Duration) -> Self {
         Self {
+            line: Some(Arc::new(Semaphore::new(1))),
             readers: Arc::new(Readers::new(DOOR_READERS_MAX, Some(patience))),
             ..self.clone()
         }
@@ -92,14 +101,21 @@ impl Sqlite {
 
 /// The right to a connection, until it is dropped. A transaction that is open then is rolled back.
 pub(super) enum Turn {
-    Write(OwnedMutexGuard<Connection>),
+    Write(
+        OwnedMutexGuard<Connection>,
+        #[expect(
+            dead_code,
+            reason = "held for the place in the line, which ends with it"
+        )]
+        Option<OwnedSemaphorePermit>,
+    ),
     Read(Reader),
 }
 
 impl Turn {
     fn opening(&self) -> &'static str {
         match self {
-            Self::Write(_) => "BEGIN IMMEDIATE",
+            Self::Write(..) => "BEGIN IMMEDIATE",
             Self::Read(_) => "BEGIN",
         }
     }
@@ -110,7 +126,7 @@ impl std::ops::Deref for Turn {
 
     fn deref(&self) -> &Connection {
         match self {
-            Self::Write(connection) => connection,
+            Self::Write(connection, _) => connection,
             Self::Read(reader) => reader,
         }
     }

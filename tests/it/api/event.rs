@@ -133,7 +133,7 @@ async fn a_wrong_event_is_refused_with_its_place_and_nothing_is_kept() {
         );
         let large = format!(r#"{{"type":"a","data":"{}"}}"#, "x".repeat(256 * 1024));
         let huge = format!(r#"{{"type":"a","data":"{}"}}"#, "x".repeat(300 * 1024));
-        let cases: [(&[u8], u16, &str, &str); 14] = [
+        let cases: [(&[u8], u16, &str, &str); 15] = [
             (b"", 400, "malformed", "nowhere"),
             (b"not json", 400, "malformed", "nowhere"),
             (
@@ -154,6 +154,7 @@ async fn a_wrong_event_is_refused_with_its_place_and_nothing_is_kept() {
                 "malformed",
                 "nowhere",
             ),
+            (b"[\"a\",{},null]", 422, "invalid_field", ""),
             (b"{\"type\":\"a\"}", 422, "missing_field", "/data"),
             (
                 b"{\"type\":\"a\",\"data\":1,\"dat\":1}",

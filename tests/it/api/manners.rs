@@ -93,6 +93,19 @@ async fn every_mistake_is_a_problem() {
             .header("content-type", "application/x-www-form-urlencoded")
             .body(Body::from("url=x"));
         doors.request(form.expect("a request")).await.is(415);
+        for path in ["/v1/endpoints", "/v1/events"] {
+            let twice = Request::post(path)
+                .header("authorization", format!("Bearer {OPERATOR}"))
+                .header("content-type", "application/json")
+                .header("idempotency-key", "one")
+                .header("idempotency-key", "two")
+                .body(Body::from("{}"));
+            let answer = doors.request(twice.expect("a request")).await.is(422);
+            answer.refuses("invalid_header", "Idempotency-Key");
+        }
+        let listed = json!([{"name": "a"}]);
+        let answer = doors.post("/v1/endpoints", listed).await.is(422);
+        answer.refuses("invalid_field", "");
         doors
             .post("/v1/accounts", json!({"name": "a", "uid": "default"}))
             .await

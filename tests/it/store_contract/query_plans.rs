@@ -36,6 +36,31 @@ async fn fill(store: &Store) -> (AccountId, EndpointId) {
 }
 
 #[tokio::test]
+async fn the_look_for_due_endpoints_goes_from_seek_to_seek() {
+    on_both(async |engine| {
+        let place = TestStore::open(engine).await;
+        fill(&place.store).await;
+        place.execute("ANALYZE").await;
+        let plan = ok(place.store.explain_due_endpoints()).await;
+        match engine {
+            Engine::Sqlite => {
+                let seek =
+                    "SEARCH p USING COVERING INDEX deliveries_due ((account_id,endpoint_id)>(?,?))";
+                assert_eq!(plan.matches(seek).count(), 2, "{plan}");
+                let found = "SEARCH n USING PRIMARY KEY (account_id=? AND id=?)";
+                assert!(plan.contains(found), "{plan}");
+            }
+            Engine::Postgres => {
+                // A pair that no index looks up is tried on every row, for each endpoint.
+                assert!(!plan.contains("Join Filter"), "{plan}");
+                assert!(!plan.contains("Seq Scan on deliveries"), "{plan}");
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_claim_seeks_in_the_index_of_what_waits() {
     on_both(async |engine| {
         let place = TestStore::open(engine).await;

@@ -10,7 +10,7 @@ use throwbar::store::{Error, NewKey, Store, StoredReply, Whole};
 use super::accept;
 use super::accounts::entry;
 use crate::support::making::{self, now};
-use crate::support::store::{TestStore, ok, on_both};
+use crate::support::store::{Engine, TestStore, ok, on_both};
 
 const ONE: [u8; 16] = [1; 16];
 const OTHER: [u8; 16] = [2; 16];
@@ -60,6 +60,25 @@ async fn a_repeated_request_gets_the_first_ones_reply_until_it_expires() {
 
         give_back(store, other).await;
         assert!(begin(store, other, 4, at).await.is_none(), "given back");
+    })
+    .await;
+}
+
+/// Another node may be at work on it, where there are several; of one file nobody else is.
+#[tokio::test]
+async fn a_new_process_at_a_file_gives_back_what_the_last_one_held() {
+    on_both(async |engine| {
+        let place = TestStore::open(engine).await;
+        let own = (making::account(&place.store).await, "once", ONE);
+        assert!(begin(&place.store, own, 1, now()).await.is_none());
+        let answered = (own.0, "answered", ONE);
+        assert!(begin(&place.store, answered, 1, now()).await.is_none());
+        assert!(finish(&place.store, answered, b"1", now().plus_ms(9_000)).await);
+        let next = place.another().await;
+        let _life = ok(next.begin_life(now())).await;
+        let held = begin(&next, own, 1, now()).await;
+        assert_eq!(held.is_none(), engine == Engine::Sqlite);
+        assert!(begin(&next, answered, 1, now()).await.is_some());
     })
     .await;
 }
