@@ -12,6 +12,7 @@ mod ndjson;
 mod paint;
 mod problem;
 mod serve;
+mod source;
 mod trial;
 mod verify;
 mod version;
@@ -61,6 +62,9 @@ enum Command {
     /// Try automations, list their versions, publish one, or go back to one.
     #[command(subcommand)]
     Automation(automation::AutomationCommand),
+    /// List and make sources: URLs that others send webhooks to.
+    #[command(subcommand)]
+    Source(source::SourceCommand),
     /// Is a delivery's signature genuine, and if not, why?
     Verify(verify::VerifyOptions),
     /// Make, list and revoke keys.
@@ -174,6 +178,7 @@ async fn obey(
         Command::Demo(options) => demo::demo(&options).await,
         Command::Event(command) => event::run(&command).await,
         Command::Automation(command) => automation::run(&command).await,
+        Command::Source(command) => source::run(&command).await.map(|()| ExitCode::SUCCESS),
         Command::Verify(options) => verify::verify(&options),
         Command::Key(command) => key::run(&command, environment).await,
     }
@@ -244,6 +249,10 @@ mod tests {
             ),
             ("automation test --file x --event y --json", true),
             ("automation test --file x", false),
+            ("source list --json", true),
+            ("source create --name a --scheme github", true),
+            ("source create --name a --scheme md5", false),
+            ("source create --scheme none", false),
             ("verify --secret whsec_x --body -", false),
             ("verify --secret whsec_x --body - --header a:b", true),
             ("key create --name x", false),

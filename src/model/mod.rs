@@ -8,6 +8,7 @@ mod delivery;
 pub mod header;
 mod id;
 pub mod limits;
+mod origin;
 mod shares;
 mod words;
 
@@ -16,7 +17,8 @@ pub use count::counted;
 pub use delivery::{AttemptResult, DeliveryState, Failure, Refusal};
 pub use id::{
     AccountId, ApiKeyId, AttemptId, AutomationId, DeliveryId, DeliveryOrigin, EndpointId, EventId,
-    IdError, IncarnationId, PluginId, ScheduleId, SecretId,
+    IdError, IncarnationId, PluginId, RefusalId, ScheduleId, SecretId, SourceId,
 };
+pub use origin::Origin;
 pub use shares::Shares;
 pub(crate) use words::words;

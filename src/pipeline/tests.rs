@@ -149,6 +149,7 @@ impl House {
             event_type: "a.b".parse().expect("a name"),
             occurred_at: NOW,
             payload: Bytes::from_static(b"{}"),
+            origin: None,
             keys: Vec::new(),
             body_hash: [0; 32],
         }
@@ -184,6 +185,7 @@ impl House {
                 event_type: event.event_type,
                 occurred_at: NOW,
                 payload: event.payload,
+                origin: None,
             },
             permit: node.permits.take_over(self.account, 2),
             alone: None,

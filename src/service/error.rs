@@ -77,6 +77,14 @@ pub enum Error {
         /// What is wrong with it, and what to do.
         why: String,
     },
+    /// A request to a source that is not taken, whatever it says.
+    #[error("{why}")]
+    NotTaken {
+        /// Which kind.
+        code: &'static str,
+        /// Why, and what to do.
+        why: String,
+    },
     /// Too many bytes.
     #[error("{what} is longer than {bytes_max} bytes: send less")]
     TooLarge {
@@ -200,7 +208,9 @@ impl Error {
             Self::NotFound(_) => "not_found",
             Self::Malformed { .. } => "malformed",
             Self::TooLarge { .. } => "too_large",
-            Self::Invalid { code, .. } | Self::Conflict { code, .. } => code,
+            Self::Invalid { code, .. }
+            | Self::Conflict { code, .. }
+            | Self::NotTaken { code, .. } => code,
             Self::EventConflict { .. } => "event_conflict",
             Self::Busy(Full::Account) => "account_busy",
             Self::Busy(Full::Server) => "server_busy",

@@ -4,12 +4,12 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use serde::de::{IgnoredAny, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
+use super::envelopes::Envelopes;
 use super::json::{read, read_object, text};
 use super::principal::{MaySend, Principal};
 use super::{Error, Place, Service, check, payload};
@@ -48,38 +48,20 @@ pub struct NewEvent<'a> {
     idempotency_key: Option<String>,
 }
 
-/// The events of a batch, as many as there may be. Those beyond are counted, and nothing is kept of them.
-struct Envelopes<'a> {
-    first: Vec<&'a RawValue>,
-    count: usize,
-}
-
-impl<'de> Deserialize<'de> for Envelopes<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Envelopes<'de>;
-
-            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str("a list of events")
-            }
-
-            fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<Self::Value, S::Error> {
-                let mut first = Vec::new();
-                while first.len() < BATCH_EVENTS_MAX {
-                    match list.next_element()? {
-                        Some(envelope) => first.push(envelope),
-                        None => break,
-                    }
-                }
-                let mut count = first.len();
-                while list.next_element::<IgnoredAny>()?.is_some() {
-                    count += 1;
-                }
-                Ok(Envelopes { first, count })
-            }
+impl<'a> NewEvent<'a> {
+    /// An event that came in another form than the API's own, with what its sender calls it and its time.
+    pub(super) fn of(
+        event_type: &'a str,
+        data: &'a RawValue,
+        (id, timestamp): (Option<String>, Option<String>),
+    ) -> Self {
+        Self {
+            event_type: event_type.into(),
+            data,
+            id,
+            timestamp,
+            idempotency_key: None,
         }
-        deserializer.deserialize_seq(Reader)
     }
 }
 
@@ -92,15 +74,9 @@ impl Service {
         body: &Bytes,
         key: Option<&str>,
     ) -> Result<Acknowledged, Error> {
-        if let Some(key) = key {
-            check::client_key(key, Place::Header(KEY_HEADER))?;
-        }
+        check_header_key(key)?;
         let event = self.incoming(who.account(), body, read_object(body)?, key)?;
-        let pipeline = self.pipeline().ok_or(Error::Unavailable)?;
-        match pipeline.accept(vec![event]).await.pop() {
-            Some(outcome) => outcome.map_err(refused),
-            None => Err(Error::Unavailable),
-        }
+        self.take(event).await
     }
 
     /// Takes a JSON array of events; returns when all that could be taken are durable. One that is
@@ -112,9 +88,22 @@ impl Service {
         body: &Bytes,
         key: Option<&str>,
     ) -> Result<Vec<Result<Acknowledged, Error>>, Error> {
-        if let Some(key) = key {
-            check::client_key(key, Place::Header(KEY_HEADER))?;
-        }
+        check_header_key(key)?;
+        self.send_each(body, |place, envelope| {
+            let envelope: NewEvent<'_> = read_object(envelope.get().as_bytes())?;
+            let derived = key.filter(|_| envelope.idempotency_key.is_none());
+            let derived = derived.map(|key| format!("{key}#{place}"));
+            self.incoming(who.account(), body, envelope, derived.as_deref())
+        })
+        .await
+    }
+
+    /// Takes a JSON array of events of any form, each of which `read_one` reads from its text and its place.
+    pub(super) async fn send_each<'b>(
+        &self,
+        body: &'b Bytes,
+        mut read_one: impl FnMut(usize, &'b RawValue) -> Result<store::NewEvent, Error>,
+    ) -> Result<Vec<Result<Acknowledged, Error>>, Error> {
         text(body)?;
         let Envelopes {
             first: envelopes,
@@ -128,30 +117,33 @@ impl Service {
         let mut answers = Vec::with_capacity(envelopes.len());
         let mut events = Vec::with_capacity(envelopes.len());
         for (place, envelope) in envelopes.into_iter().enumerate() {
-            let event =
-                read_object(envelope.get().as_bytes()).and_then(|envelope: NewEvent<'_>| {
-                    let derived = key.filter(|_| envelope.idempotency_key.is_none());
-                    let derived = derived.map(|key| format!("{key}#{place}"));
-                    self.incoming(who.account(), body, envelope, derived.as_deref())
-                });
+            let event = read_one(place, envelope);
             answers.push(event.map(|event| events.push(event)));
         }
         let mut outcomes = pipeline.accept(events).await.into_iter();
-        let answer = |()| {
+        let mut answer = |()| {
             outcomes
                 .next()
                 .unwrap_or(Err(AcceptError::Unavailable))
                 .map_err(refused)
         };
-        let mut answer = answer;
         Ok(answers
             .into_iter()
             .map(|taken| taken.and_then(&mut answer))
             .collect())
     }
 
+    /// Takes one event that is known to be right; returns when it is durable.
+    pub(super) async fn take(&self, event: store::NewEvent) -> Result<Acknowledged, Error> {
+        let pipeline = self.pipeline().ok_or(Error::Unavailable)?;
+        match pipeline.accept(vec![event]).await.pop() {
+            Some(outcome) => outcome.map_err(refused),
+            None => Err(Error::Unavailable),
+        }
+    }
+
     /// Checks an envelope that was read from `body`.
-    fn incoming(
+    pub(super) fn incoming(
         &self,
         account: AccountId,
         body: &Bytes,
@@ -183,10 +175,18 @@ impl Service {
             event_type,
             occurred_at,
             payload: body.slice_ref(data),
+            origin: None,
             keys,
             body_hash,
         })
     }
+}
+
+/// Checks the idempotency key from the header.
+pub(super) fn check_header_key(key: Option<&str>) -> Result<(), Error> {
+    key.map_or(Ok(()), |key| {
+        check::client_key(key, Place::Header(KEY_HEADER))
+    })
 }
 
 /// The names by which a repeat of the event is recognised.
@@ -257,23 +257,6 @@ fn refused(error: AcceptError) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn of_a_batch_too_long_the_rest_is_only_counted() {
-        for (count, kept) in [
-            (0, 0),
-            (3, 3),
-            (BATCH_EVENTS_MAX, BATCH_EVENTS_MAX),
-            (BATCH_EVENTS_MAX + 1, BATCH_EVENTS_MAX),
-            (1_000_000, BATCH_EVENTS_MAX),
-        ] {
-            let body = format!("[{}]", vec!["1"; count].join(","));
-            let envelopes: Envelopes<'_> = read(body.as_bytes()).expect("a list");
-            assert_eq!((envelopes.first.len(), envelopes.count), (kept, count));
-        }
-        assert!(read::<Envelopes<'_>>(b"{}").is_err());
-        assert!(read::<Envelopes<'_>>(b"[1,").is_err());
-    }
 
     #[test]
     fn payloads_stay_as_they_came() {

@@ -15,10 +15,13 @@ mod api_key;
 mod automation;
 mod chain;
 mod check;
+mod cloudevent;
+mod cloudevent_form;
 mod definition;
 mod delivery;
 mod endpoint;
 mod endpoint_shape;
+mod envelopes;
 mod error;
 mod event;
 mod event_type;
@@ -36,11 +39,18 @@ mod preview;
 mod principal;
 mod profile;
 mod publication;
+mod refusal;
 mod reply;
 mod room;
 mod schedule;
 mod schedule_shape;
 mod secret;
+mod sender;
+mod source;
+mod source_look;
+mod source_secret;
+mod source_shape;
+mod source_trial;
 mod subscribe;
 mod trial;
 mod turns;
@@ -54,6 +64,7 @@ pub use crate::store::Shelf;
 pub use account::{AccountPatch, AccountView, NewAccount, OwnAccountView, SigningKeyView};
 pub use api_key::{ApiKeyView, NewApiKey, NewApiKeyView};
 pub use automation::{AutomationPatch, AutomationView, NewAutomation};
+pub use cloudevent::CloudEvent;
 pub use definition::{ActionRequest, TransformRequest, TriggerRequest, WebhookRequest};
 pub use delivery::{AttemptView, DeliveryQuery, DeliveryView};
 pub use endpoint_shape::{EndpointPatch, EndpointView, NewEndpoint, NewEndpointView, Switch};
@@ -73,6 +84,7 @@ pub use principal::{
 };
 pub use profile::SignatureRequest;
 pub use publication::{Archival, PublicationView, Publish, PublishedView, Rollback};
+pub use refusal::RefusalView;
 pub use reply::{ReplySlot, Started};
 pub use room::{BodyRoom, UploadTurn};
 pub use schedule_shape::{
@@ -80,6 +92,12 @@ pub use schedule_shape::{
     SchedulePatch, ScheduleView,
 };
 pub use secret::{Rotation, SecretView, WholeSecretView};
+pub use sender::{Arrival, SourceDoor};
+pub use source_secret::SourceRotation;
+pub use source_shape::{
+    NewSource, NewSourceView, SourceMapping, SourceMappingView, SourcePatch, SourceView,
+};
+pub use source_trial::{SourceEventView, SourceStepView, SourceTrial, SourceTrialView};
 pub use subscribe::Subscribe;
 pub use trial::{NewTrial, RequestView, TrialEvent, TrialView};
 pub use version::{AuthorView, ChangeView, DiffView, VersionView, WholeVersionView};
@@ -92,7 +110,9 @@ use crate::store::{Hint, Store};
 use crate::vault::Vault;
 use merge::Merges;
 use principal::Known;
+use refusal::Ledger;
 use room::Rooms;
+use sender::Doors;
 use turns::Turns;
 
 /// What an envelope may add to a payload.
@@ -181,6 +201,8 @@ struct Inner {
     lists: Turns,
     trials: Turns,
     rooms: Rooms,
+    doors: Doors,
+    ledger: Ledger,
 }
 
 /// Everything that can be asked of a node. Clones are the same one.
@@ -206,6 +228,8 @@ impl Service {
                 lists: Turns::new(turns::LISTS),
                 trials: Turns::new(turns::TRIALS),
                 rooms: Rooms::new(&parts.rules),
+                doors: Doors::default(),
+                ledger: Ledger::default(),
             }),
         }
     }
@@ -237,7 +261,10 @@ impl Service {
     /// Another node has told something; so may this one have.
     pub async fn heard(&self, hint: Hint) {
         match hint {
-            Hint::Revision(account, revision) => self.inner.store.heard_of(account, revision),
+            Hint::Revision(account, revision) => {
+                self.inner.doors.forget(account);
+                self.inner.store.heard_of(account, revision);
+            }
             Hint::Revoked(key) => self.inner.known.revoke(key),
             Hint::Look => {
                 if let Some(pipeline) = self.pipeline() {

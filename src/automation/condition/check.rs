@@ -16,8 +16,8 @@ use super::error::{ConditionError, Position};
 use super::expression::{Comparison, Expression, Loop, LoopKind, Operator, Root};
 use super::fault::Steps;
 use super::function::Function;
-use super::nesting;
 use super::value::Value;
+use super::{nesting, parser};
 use crate::model::counted;
 use crate::model::limits::CONDITION_BYTES_MAX;
 
@@ -26,14 +26,26 @@ const LIST_ENTRIES_MAX: usize = 1000;
 /// Deepest tree, after chains of `&&` and of `||` have become one node each.
 const DEPTH_MAX: usize = 80;
 
-/// The parser's own stack. What `nesting` lets through takes less than a quarter of it in a build
-/// without optimisation; only the pages that are touched are ever memory.
-const PARSER_STACK_BYTES: usize = 64 * 1024 * 1024;
-
 type Result<T> = std::result::Result<T, ConditionError>;
 
-/// The expression that `source` says, if it is allowed.
+/// What an expression asks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    /// An event: `event.…`.
+    Event,
+    /// A request: `headers`, `body` and `query`.
+    Request,
+}
+
+/// The condition that `source` says, if it is allowed.
 pub(super) fn check(source: &str) -> Result<Expression> {
+    let expression = read(source, Of::Event)?;
+    cost::check(&expression)?;
+    Ok(expression)
+}
+
+/// The expression that `source` says, if it is allowed, whatever it gives and costs.
+pub(super) fn read(source: &str, of: Of) -> Result<Expression> {
     if source.len() > CONDITION_BYTES_MAX {
         return Err(ConditionError::TooLong {
             bytes: source.len(),
@@ -43,43 +55,20 @@ pub(super) fn check(source: &str) -> Result<Expression> {
         return Err(ConditionError::Empty);
     }
     nesting::check(source)?;
-    let (parsed, places) = parse(source)?;
+    let (parsed, places) = parser::parse(source)?;
     let mut checker = Checker {
         source,
+        of,
         places,
         variable: None,
         depth: 0,
     };
-    let expression = checker.lower(&parsed)?;
-    cost::check(&expression)?;
-    Ok(expression)
-}
-
-fn parse(source: &str) -> Result<(IdedExpr, SourceInfo)> {
-    let read = || {
-        cel::Env::default()
-            .with_optional_support(false)
-            .parser()
-            .parse_with_source_info(source)
-    };
-    let parsed = std::thread::scope(|scope| {
-        let parser = std::thread::Builder::new()
-            .name("condition-parser".to_owned())
-            .stack_size(PARSER_STACK_BYTES);
-        // A panic ends the thread, and joining it says so.
-        parser
-            .spawn_scoped(scope, read)
-            .map(std::thread::ScopedJoinHandle::join)
-    });
-    match parsed {
-        Ok(Ok(Ok(parsed))) => Ok(parsed),
-        Ok(Ok(Err(errors))) => Err(ConditionError::from_parser(source, &errors)),
-        Ok(Err(_)) | Err(_) => Err(ConditionError::Unreadable),
-    }
+    checker.lower(&parsed)
 }
 
 struct Checker<'s> {
     source: &'s str,
+    of: Of,
     places: SourceInfo,
     /// The variable of the loop that is being checked.
     variable: Option<String>,
@@ -163,6 +152,15 @@ impl Checker<'_> {
         if self.variable.as_deref() == Some(name) {
             return Ok(Expression::Variable(name.to_owned()));
         }
+        if self.of == Of::Request {
+            let root = Root::from_word(name).filter(|root| !root.is_of_event());
+            return root
+                .map(Expression::Root)
+                .ok_or_else(|| ConditionError::UnknownName {
+                    at: self.at(node),
+                    name: name.to_owned(),
+                });
+        }
         if name == "event" {
             return self.unsupported(
                 node,
@@ -176,9 +174,10 @@ impl Checker<'_> {
     }
 
     fn select(&mut self, node: &IdedExpr, select: &SelectExpr) -> Result<Expression> {
-        let shadowed = self.variable.as_deref() == Some("event");
+        let shadowed = self.variable.as_deref() == Some("event") || self.of == Of::Request;
         if !shadowed && matches!(&select.operand.expr, Expr::Ident(name) if name == "event") {
             return Root::from_word(&select.field)
+                .filter(|root| root.is_of_event())
                 .map(Expression::Root)
                 .ok_or_else(|| ConditionError::UnknownName {
                     at: self.at(node),
@@ -370,6 +369,7 @@ impl Checker<'_> {
 pub(super) fn roots() -> String {
     let named = Root::ALL
         .iter()
+        .filter(|root| root.is_of_event())
         .map(|root| format!("event.{}", root.as_str()));
     named.collect::<Vec<_>>().join(", ")
 }

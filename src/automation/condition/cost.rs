@@ -15,6 +15,15 @@ const COST_MAX: usize = STEPS_MAX / 2;
 
 /// Refuses a condition that is too expensive or is never true or false.
 pub(super) fn check(expression: &Expression) -> Result<(), ConditionError> {
+    check_steps(expression)?;
+    match gives(expression) {
+        Some(what) => Err(ConditionError::NotAQuestion { what }),
+        None => Ok(()),
+    }
+}
+
+/// Refuses an expression that is too expensive.
+pub(super) fn check_steps(expression: &Expression) -> Result<(), ConditionError> {
     let steps = cost(expression);
     if steps > COST_MAX {
         return Err(ConditionError::TooExpensive {
@@ -22,10 +31,7 @@ pub(super) fn check(expression: &Expression) -> Result<(), ConditionError> {
             steps_max: COST_MAX,
         });
     }
-    match gives(expression) {
-        Some(what) => Err(ConditionError::NotAQuestion { what }),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// The steps of all nodes, a loop's body counted for every entry a loop may have.
@@ -68,6 +74,7 @@ fn gives(expression: &Expression) -> Option<&'static str> {
         Expression::Literal(Value::Duration(_)) | Expression::Call(Function::Duration, _) => {
             Some("a duration")
         }
+        Expression::Root(Root::CloudEvent) => Some("an object"),
         Expression::Literal(_) | Expression::Negate(_) | Expression::Call(..) => Some("a number"),
         Expression::Arithmetic(..) => Some("a number or a string"),
         Expression::List(_) => Some("a list"),

@@ -3,7 +3,8 @@
 //!
 //! # The language
 //! `docs/conditions.md` tells it to authors, with examples. A condition asks about `event.id`,
-//! `event.type`, `event.timestamp` (a time), `event.source` and `event.data` (the payload), with:
+//! `event.type`, `event.timestamp` (a time), `event.source`, `event.cloudevent` (its attributes, if it was
+//! one) and `event.data` (the payload), with:
 //! - `== != < <= > >=`, `in`, `&& || !`, `? :`, `+ - * / %`, fields, `["field"]`, `[index]`;
 //! - `has(event.data.amount)`: whether the field is there, `null` or not;
 //! - `list.all(x, …)`, `.exists`, `.exists_one`, `.filter`, `.map`: over at most 1000 entries, not
@@ -41,9 +42,11 @@ mod function;
 mod guide;
 mod json;
 mod loops;
+mod mapping;
 mod nesting;
 #[cfg(test)]
 mod oracle;
+mod parser;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
@@ -61,7 +64,8 @@ use explain::{Truth, sentence};
 use expression::Expression;
 
 pub use error::{ConditionError, Position};
-pub use view::EventView;
+pub use mapping::{Mapped, Mapping, MappingError};
+pub use view::{EventView, RequestView};
 
 /// A checked condition. Cheap to share between threads; holds no event.
 #[derive(Debug, Clone)]

@@ -4,6 +4,7 @@
 mod automation;
 mod bodies;
 mod boundary;
+mod cloudevent;
 mod endpoint;
 mod event;
 mod explain;
@@ -14,6 +15,7 @@ mod preview;
 mod publication;
 mod replies;
 mod schedule;
+mod source;
 mod texts;
 mod trial;
 mod version;
@@ -23,7 +25,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{Method, Request};
 use serde_json::{Value, json};
-use throwbar::api::router;
+use throwbar::app::doors;
 use throwbar::model::{Clock, ManualClock, Timestamp};
 use throwbar::outbound::EgressGuard;
 use throwbar::pipeline::{Limits, Pipeline};
@@ -116,7 +118,7 @@ impl Doors {
         service.attach(Some(pipeline.clone()));
         let figures = || "throwbar_figure 1\n".to_owned();
         Self {
-            router: router(service.clone(), Arc::new(figures)),
+            router: doors(service.clone(), Arc::new(figures)),
             service,
             pipeline,
             clock,

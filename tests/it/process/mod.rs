@@ -8,6 +8,7 @@ mod crash_points;
 mod disasters;
 mod github;
 mod house;
+mod inbound;
 mod kills;
 mod load;
 mod shutdown;

@@ -20,6 +20,7 @@ mod reading;
 mod repeats;
 mod replies;
 mod snapshots;
+mod sources;
 mod takeover;
 mod versions;
 
