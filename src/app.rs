@@ -22,6 +22,7 @@ use crate::outbound::{self, Client, EgressGuard};
 use crate::pipeline::components::Components;
 use crate::pipeline::{Limits, Parts, Pipeline};
 use crate::plugin::{self, Engine};
+use crate::schedule::Scheduler;
 use crate::service::{self, FirstStart, Rules, Service};
 use crate::store::{self, Store};
 use crate::telemetry;
@@ -273,12 +274,14 @@ async fn live(
     first: Pipeline,
     stopped: tokio::sync::watch::Receiver<bool>,
 ) {
+    let scheduler = Scheduler::new(parts.store.clone(), parts.clock.clone());
     let mut pipeline = Some(first);
     loop {
         if let Some(alive) = pipeline.take() {
             service.attach(Some(alive.clone()));
             tokio::select! {
                 () = alive.ended() => service.attach(None),
+                never = scheduler.go_on(&alive) => match never {},
                 () = wait(stopped.clone()) => {
                     service.attach(None);
                     if let Err(error) = alive.shut_down().await {

@@ -22,10 +22,10 @@
 //! | 7 | [`config`]: what the operator chose |
 //! | 6 | [`telemetry`]: what the operator sees |
 //! | 5 | [`api`]: the doors. A door translates; it decides nothing |
-//! | 4 | [`service`]: what may be asked, by whom, and what is valid, once for all doors |
+//! | 4 | [`service`]: what may be asked, by whom, and what is valid, once for all doors; [`schedule`]: from the clock to events |
 //! | 3 | [`pipeline`]: from acceptance to the record, and taking over from the dead |
 //! | 2 | [`store`]: all SQL; [`plugin`]: the sandbox; [`outbound`]: the guarded way out |
-//! | 1 | [`automation`], [`signing`], [`retry`], [`failure`], [`vault`], [`envelope`]: pure rules |
+//! | 1 | [`automation`], [`signing`], [`retry`], [`failure`], [`cron`], [`vault`], [`envelope`]: pure rules |
 //! | 0 | [`model`]: the nouns |
 
 pub mod api;
@@ -33,6 +33,7 @@ pub mod app;
 pub mod automation;
 pub mod cli;
 pub mod config;
+pub mod cron;
 pub mod envelope;
 pub mod failure;
 pub mod model;
@@ -40,6 +41,7 @@ pub mod outbound;
 pub mod pipeline;
 pub mod plugin;
 pub mod retry;
+pub mod schedule;
 pub mod service;
 pub mod signing;
 pub mod store;

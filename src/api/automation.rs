@@ -5,7 +5,7 @@ use axum::Json;
 use super::answer::{Answer, Created, Done};
 use super::body::JsonBody;
 use super::principal::{By, On};
-use super::query::{PageQuery, QueryParams};
+use super::query::{AutomationsQuery, QueryParams};
 use crate::service::{AutomationPatch, AutomationView, Listed, MayRead, MayWrite, NewAutomation};
 
 /// Make an automation
@@ -22,13 +22,16 @@ pub(super) async fn create(
 }
 
 /// List automations
+///
+/// Archived ones are left out, unless `archived` is true.
 #[utoipa::path(get, path = "/v1/automations", tag = "automations", operation_id = "list_automations",
-    params(PageQuery), responses((status = 200, description = "A page", body = Listed<AutomationView>)))]
+    params(AutomationsQuery), responses((status = 200, description = "A page", body = Listed<AutomationView>)))]
 pub(super) async fn list(
     By(who, service): By<MayRead>,
-    QueryParams(query): QueryParams<PageQuery>,
+    QueryParams(query): QueryParams<AutomationsQuery>,
 ) -> Answer<Json<Listed<AutomationView>>> {
-    Ok(Json(service.automations(&who, &query.page()).await?))
+    let (shelf, page) = query.parts();
+    Ok(Json(service.automations(&who, shelf, &page).await?))
 }
 
 /// Get an automation
@@ -41,8 +44,9 @@ pub(super) async fn get(On(who, service, id): On<MayRead>) -> Answer<Json<Automa
 
 /// Change an automation
 ///
-/// Saves a new version, published at once unless `draft` is true; `enabled` alone switches the
-/// published one. How a condition is written is told in `docs/conditions.md`.
+/// Another trigger, condition, chain of transforms or list of actions saves a new version, published at once
+/// unless `draft` is true; what changes nothing saves none. `enabled` alone switches the published one. How a
+/// condition is written is told in `docs/conditions.md`.
 #[utoipa::path(patch, path = "/v1/automations/{id}", tag = "automations", operation_id = "change_automation",
     params(("id" = String, Path, description = "The automation's id")), request_body = AutomationPatch,
     responses((status = 200, description = "The automation with its newest version", body = AutomationView)))]

@@ -14,6 +14,7 @@ mod delivery;
 mod endpoint;
 mod event;
 mod event_type;
+mod explain;
 mod idempotency;
 mod openapi;
 mod operations;
@@ -23,7 +24,10 @@ mod principal;
 mod problem;
 mod query;
 mod router;
+mod schedule;
 mod stall;
+mod trial;
+mod version;
 
 pub use connection::{Bounds, serve};
 pub use openapi::{openapi, routes};

@@ -68,14 +68,17 @@ fn status(error: &Error) -> StatusCode {
         Error::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Conflict { .. } | Error::EventConflict { .. } => StatusCode::CONFLICT,
-        Error::Busy(_) | Error::NoRoom(Full::Account) | Error::Crowded => {
-            StatusCode::TOO_MANY_REQUESTS
-        }
+        Error::Busy(_)
+        | Error::NoRoom(Full::Account)
+        | Error::Trying(Full::Account)
+        | Error::Crowded => StatusCode::TOO_MANY_REQUESTS,
         Error::Store(_) if error.is_passing() => StatusCode::SERVICE_UNAVAILABLE,
         Error::BodyOverdue { .. } => StatusCode::REQUEST_TIMEOUT,
-        Error::Unavailable | Error::NoRoom(Full::Server) | Error::TooSlow(_) => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        Error::Unavailable
+        | Error::NoRoom(Full::Server)
+        | Error::Trying(Full::Server)
+        | Error::TrialOverdue { .. }
+        | Error::TooSlow(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Store(_) | Error::Vault(_) | Error::Unreadable { .. } => {
             StatusCode::INTERNAL_SERVER_ERROR
         }

@@ -12,7 +12,7 @@ use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::{OpenApi, RefOr};
 
 use super::problem::Problem;
-use crate::service::{DeliveryQuery, Error, PageRequest, Place, Service};
+use crate::service::{DeliveryQuery, Error, PageRequest, Place, Service, Shelf};
 
 /// The query of a request.
 pub(super) struct QueryParams<T>(pub(super) T);
@@ -100,6 +100,28 @@ pub(super) struct PageQuery {
     cursor: Option<String>,
 }
 
+/// Which page of which automations.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct AutomationsQuery {
+    /// True: archived ones, too. False, if left out.
+    archived: Option<bool>,
+    /// How many rows at most, 1 to 250; 50, if left out.
+    limit: Option<usize>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// What a version is compared to.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct DiffQuery {
+    /// The number of another version of the automation; the one before, if left out.
+    pub(super) to: Option<i64>,
+}
+
 /// Which page of which events.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -146,6 +168,21 @@ impl PageQuery {
             limit: self.limit,
             cursor: self.cursor,
         }
+    }
+}
+
+impl AutomationsQuery {
+    pub(super) fn parts(self) -> (Shelf, PageRequest) {
+        let which = if self.archived.unwrap_or(false) {
+            Shelf::All
+        } else {
+            Shelf::Open
+        };
+        let page = PageRequest {
+            limit: self.limit,
+            cursor: self.cursor,
+        };
+        (which, page)
     }
 }
 

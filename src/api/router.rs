@@ -7,8 +7,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    account, api_key, automation, delivery, endpoint, event, event_type, operations, pass, plugin,
-    problem, query,
+    account, api_key, automation, delivery, endpoint, event, event_type, explain, operations, pass,
+    plugin, problem, query, schedule, trial, version,
 };
 use crate::service::Service;
 
@@ -37,6 +37,10 @@ pub(super) fn described() -> OpenApiRouter<Service> {
             event_type::change,
             event_type::delete
         ))
+        .routes(routes!(schedule::create, schedule::list))
+        .routes(routes!(schedule::preview))
+        .routes(routes!(schedule::get, schedule::change, schedule::delete))
+        .routes(routes!(schedule::occurrences))
         // What follows from them
         .routes(routes!(automation::create, automation::list))
         .routes(routes!(
@@ -44,6 +48,16 @@ pub(super) fn described() -> OpenApiRouter<Service> {
             automation::change,
             automation::delete
         ))
+        .routes(routes!(version::list))
+        .routes(routes!(version::get))
+        .routes(routes!(version::diff))
+        .routes(routes!(version::publish))
+        .routes(routes!(version::roll_back))
+        .routes(routes!(version::publications))
+        .routes(routes!(version::archive))
+        .routes(routes!(version::unarchive))
+        .routes(routes!(explain::automation))
+        .routes(routes!(trial::test))
         .routes(routes!(plugin::upload, plugin::list))
         .routes(routes!(plugin::get))
         .routes(routes!(plugin::versions))
@@ -52,6 +66,7 @@ pub(super) fn described() -> OpenApiRouter<Service> {
         .routes(routes!(endpoint::get, endpoint::change, endpoint::delete))
         .routes(routes!(endpoint::enable))
         .routes(routes!(endpoint::disable))
+        .routes(routes!(explain::endpoint))
         .routes(routes!(endpoint::secrets))
         .routes(routes!(endpoint::rotate_secret))
         .routes(routes!(endpoint::reveal_secret))

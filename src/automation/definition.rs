@@ -4,7 +4,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::Pattern;
+use super::{Pattern, canonical};
 use crate::model::EndpointId;
 
 /// One version of an automation. Written and read as JSON.
@@ -21,6 +21,13 @@ pub struct Definition {
     pub transforms: Vec<Transform>,
     /// What follows.
     pub actions: Vec<Action>,
+}
+
+impl Definition {
+    /// Its JSON in the one spelling, which is what is stored and what its digest is of.
+    pub fn canonical(&self) -> Result<String, serde_json::Error> {
+        canonical(&serde_json::to_string(self)?)
+    }
 }
 
 /// What starts an automation.

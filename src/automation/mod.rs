@@ -2,12 +2,15 @@
 //!
 //! [`EventType`], [`Pattern`] and [`PatternIndex`] find the automations an event is a candidate
 //! for; a [`Condition`] says yes, no, or why it cannot say. Both are pure: no I/O, no clock, the
-//! same event gives the same answer on every node and in every replay.
+//! same event gives the same answer on every node and in every replay. [`canonical`] spells a
+//! [`Definition`] in one way, so that what is the same has one digest.
 
+mod canonical;
 mod condition;
 mod definition;
 mod pattern;
 
+pub use canonical::{DefinitionDigest, Difference, Differences, canonical, differences};
 pub use condition::{
     Answer, Clause, ClauseValue, Condition, ConditionError, EventView, Explanation, Position,
 };

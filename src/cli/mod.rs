@@ -1,8 +1,9 @@
 //! What the program can be asked to do, one file per command.
 //!
 //! Exit codes: 0 it worked; 1 it did not, and the reason is on standard error; 2 the command line
-//! is wrong; 3 it ran, and the answer is no (`verify`, `demo --once`).
+//! is wrong; 3 it ran, and the answer is no (`verify`, `demo --once`, `automation test`).
 
+mod automation;
 mod client;
 mod demo;
 mod event;
@@ -11,7 +12,9 @@ mod ndjson;
 mod paint;
 mod problem;
 mod serve;
+mod trial;
 mod verify;
+mod version;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,7 +38,7 @@ pub const EXIT_NO: u8 = 3;
     name = "throwbar",
     version,
     propagate_version = true,
-    after_help = "Exit codes: 0 it worked; 1 it did not; 2 the command line is wrong; 3 the answer is no (verify, demo --once)."
+    after_help = "Exit codes: 0 it worked; 1 it did not; 2 the command line is wrong; 3 the answer is no (verify, demo --once, automation test)."
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -55,6 +58,9 @@ enum Command {
     /// Send events.
     #[command(subcommand)]
     Event(event::EventCommand),
+    /// Try automations, list their versions, publish one, or go back to one.
+    #[command(subcommand)]
+    Automation(automation::AutomationCommand),
     /// Is a delivery's signature genuine, and if not, why?
     Verify(verify::VerifyOptions),
     /// Make, list and revoke keys.
@@ -167,6 +173,7 @@ async fn obey(
         Command::Config(options) => serve::show(&options.load(environment)?),
         Command::Demo(options) => demo::demo(&options).await,
         Command::Event(command) => event::run(&command).await,
+        Command::Automation(command) => automation::run(&command).await,
         Command::Verify(options) => verify::verify(&options),
         Command::Key(command) => key::run(&command, environment).await,
     }
@@ -218,6 +225,25 @@ mod tests {
             ("event send --data {}", false),
             ("event send --type a --data {} --file x", false),
             ("event send --file x --id y", false),
+            ("automation versions nonsense", false),
+            (
+                "automation versions aut_0198c1f0a3b27c4d8e5f60718293a4b5 --json",
+                true,
+            ),
+            (
+                "automation publish aut_0198c1f0a3b27c4d8e5f60718293a4b5",
+                true,
+            ),
+            (
+                "automation rollback aut_0198c1f0a3b27c4d8e5f60718293a4b5 3",
+                true,
+            ),
+            (
+                "automation rollback aut_0198c1f0a3b27c4d8e5f60718293a4b5 x",
+                false,
+            ),
+            ("automation test --file x --event y --json", true),
+            ("automation test --file x", false),
             ("verify --secret whsec_x --body -", false),
             ("verify --secret whsec_x --body - --header a:b", true),
             ("key create --name x", false),

@@ -138,6 +138,8 @@ ids! {
     IncarnationId = "inc";
     /// A WebAssembly component in immutable versions.
     PluginId = "plg";
+    /// What makes events by the clock.
+    ScheduleId = "sch";
     /// One signing secret of an endpoint.
     SecretId = "sec";
 }

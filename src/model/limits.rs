@@ -56,3 +56,7 @@ pub const SCANNED_ROWS_MAX: usize = 10_000;
 pub const ENDPOINTS_PER_ACCOUNT_MAX: usize = 10_000;
 /// Most automations of one account, endpoints' own subscriptions left out.
 pub const AUTOMATIONS_PER_ACCOUNT_MAX: usize = 1_000;
+/// Most schedules of one account.
+pub const SCHEDULES_PER_ACCOUNT_MAX: usize = 1_000;
+/// Most occurrences of one preview.
+pub const PREVIEW_OCCURRENCES_MAX: usize = 1_000;

@@ -16,7 +16,7 @@ pub use count::counted;
 pub use delivery::{AttemptResult, DeliveryState, Failure, Refusal};
 pub use id::{
     AccountId, ApiKeyId, AttemptId, AutomationId, DeliveryId, DeliveryOrigin, EndpointId, EventId,
-    IdError, IncarnationId, PluginId, SecretId,
+    IdError, IncarnationId, PluginId, ScheduleId, SecretId,
 };
 pub use shares::Shares;
 pub(crate) use words::words;

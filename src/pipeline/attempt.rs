@@ -10,22 +10,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::HeaderMap;
 
 use super::crash::crash_point;
 use super::decide::Outcome;
 use super::lane::Feeling;
 use super::plan::Content;
+use super::request::Letter;
 use super::slot::Slot;
 use super::standing::{Current, EndpointView, Standing};
-use crate::envelope::{self, Envelope, Occurrence};
+use crate::envelope::{self, Envelope};
 use crate::model::{
     AccountId, AttemptId, AttemptResult, Clock, DeliveryId, DeliveryState, EndpointId, Failure,
     Timestamp,
 };
 use crate::outbound::{Answer, Client, Method, Request};
 use crate::retry::Advice;
-use crate::signing::{self, Message, MessageId};
 use crate::store::{EndpointMark, NewAttempt, NewRecord};
 use crate::vault::random;
 
@@ -217,34 +217,12 @@ fn request_parts(
         .envelope
         .clone()
         .map_err(|error| error.to_string())?;
-    let extra = content.headers.as_ref().map_err(Clone::clone)?;
-    let body = envelope.wrap(&Occurrence {
-        event_type: &content.event_type,
-        at: content.occurred_at,
-        payload: &content.payload,
-    });
-    let id = MessageId::parse(&outgoing.webhook_id).map_err(|error| error.to_string())?;
-    let mut headers = HeaderMap::with_capacity(16);
-    for (name, value) in extra {
-        // The sandbox has let only allowed names through.
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            headers.insert(name, value);
-        }
-    }
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
-    for scheme in &view.settings.signatures {
-        let keys = view.keys(scheme, now)?;
-        let message = Message {
-            id: &id,
-            at: now,
-            body: &body,
-        };
-        headers.extend(signing::sign(scheme, &keys, &message));
-    }
-    Ok((headers, body))
+    let letter = Letter {
+        envelope,
+        webhook_id: &outgoing.webhook_id,
+        content,
+    };
+    letter.signed(view, now)
 }
 
 /// A number from 0 up to but not including 1.

@@ -2,6 +2,7 @@
 
 use super::evaluate::{AcceptedEvent, Reached, SOURCE};
 use super::evaluation::{Evaluation, Output, Outputs, Step, Verdict};
+use super::shown;
 use super::snapshot::Compiled;
 use crate::model::limits::OUTPUTS_MAX;
 use crate::plugin::{self, Context, Engine, Event, Outcome, Request, RunError};
@@ -20,6 +21,16 @@ pub(super) struct Chain {
     outputs: Vec<Output>,
     /// Why it has dropped the last one that it dropped.
     dropped: String,
+    tells: Tells,
+}
+
+/// What the step of a run tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tells {
+    /// What came of it, and what it used.
+    Outcome,
+    /// Also what went in and what came out.
+    Everything,
 }
 
 impl Chain {
@@ -32,7 +43,15 @@ impl Chain {
             done: 0,
             outputs: Vec::new(),
             dropped: String::new(),
+            tells: Tells::Outcome,
         }
+    }
+
+    /// The same, with what goes into each run from now on, and what comes out, in its step: for whoever tries
+    /// it, and not for a record.
+    pub(super) fn telling_everything(mut self) -> Self {
+        self.tells = Tells::Everything;
+        self
     }
 
     /// Makes the next run.
@@ -43,7 +62,10 @@ impl Chain {
         engine: &Engine,
     ) -> Reached {
         let input = &self.inputs[self.done];
-        let (result, step) = run(automation, self.place, event, input, engine);
+        let (result, mut step) = run(automation, self.place, event, input, engine);
+        if self.tells == Tells::Everything {
+            shown::add(&mut step, input, result.as_ref().ok());
+        }
         let failed = match result {
             Ok(Outcome::Emit(made)) => {
                 self.outputs
@@ -144,6 +166,7 @@ fn run(
     let mut step = Step {
         kind: "transform".to_owned(),
         what: transform.plugin.clone(),
+        digest: Some(transform.digest.clone()),
         outcome: "error".to_owned(),
         why: String::new(),
         detail: serde_json::Value::Null,

@@ -101,6 +101,7 @@ fn ask(condition: &Result<Condition, String>, view: &EventView<'_>, evaluation: 
     let mut step = Step {
         kind: "condition".to_owned(),
         what: String::new(),
+        digest: None,
         outcome: "error".to_owned(),
         why: String::new(),
         detail: serde_json::Value::Null,

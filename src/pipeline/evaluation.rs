@@ -51,6 +51,9 @@ pub struct Step {
     pub kind: String,
     /// The condition's text, or the plugin's name.
     pub what: String,
+    /// Of a transform: SHA-256 of the component that ran, as the version pins it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// What it came to.
     pub outcome: String,
     /// One sentence.

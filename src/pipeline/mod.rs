@@ -40,14 +40,17 @@ mod node;
 mod permit;
 mod plan;
 mod queue;
+mod request;
 pub mod sealing;
 mod settings;
+mod shown;
 mod slot;
 mod snapshot;
 mod standing;
 mod takeover;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod workers;
 mod writer;
 
@@ -64,6 +67,7 @@ pub use evaluation::{Evaluation, Step, Verdict};
 pub use permit::{Full, PermitLimits};
 pub use settings::EndpointSettings;
 pub use snapshot::Error as SnapshotError;
+pub use trial::{Addressees, Error as TrialError, Trial, Tried, TriedRequest};
 
 use crate::model::{AccountId, Clock, EndpointId, EventId, IncarnationId, Timestamp};
 use crate::outbound::Client;

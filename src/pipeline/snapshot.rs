@@ -76,6 +76,8 @@ pub(super) struct Compiled {
 #[derive(Debug)]
 pub(super) struct Transform {
     pub(super) plugin: String,
+    /// As the version pins it.
+    pub(super) digest: String,
     pub(super) config: String,
     pub(super) component: Result<Component, String>,
 }
@@ -303,11 +305,39 @@ impl Snapshots {
         if let Some(known) = self.compiled.get(&key).await {
             return Ok(known);
         }
+        let (compiled, complete) = self.make_ready(account, row).await?;
+        // What is missing or refused is looked at again with the next snapshot.
+        if complete {
+            self.compiled.insert(key, compiled.clone()).await;
+        }
+        Ok(compiled)
+    }
+
+    /// A version that is in no snapshot, ready to run once. Nothing of it is kept.
+    pub(super) async fn compile_apart(
+        &self,
+        account: AccountId,
+        row: &PublishedAutomation,
+    ) -> Result<Arc<Compiled>, Error> {
+        self.make_ready(account, row)
+            .await
+            .map(|(compiled, _)| compiled)
+    }
+
+    /// The version ready to run, and whether all of it can.
+    async fn make_ready(
+        &self,
+        account: AccountId,
+        row: &PublishedAutomation,
+    ) -> Result<(Arc<Compiled>, bool), Error> {
         let definition: Definition = match serde_json::from_str(&row.definition) {
             Ok(definition) => definition,
             Err(error) => {
                 tracing::error!(account.id = %account, automation.id = %row.id, %error, "a stored automation can't be read");
-                return Ok(Arc::new(Compiled::unreadable(row, error.to_string())));
+                return Ok((
+                    Arc::new(Compiled::unreadable(row, error.to_string())),
+                    false,
+                ));
             }
         };
         let mut transforms = Vec::with_capacity(definition.transforms.len());
@@ -317,16 +347,13 @@ impl Snapshots {
             complete &= component.is_ok();
             transforms.push(Transform {
                 plugin: transform.plugin.clone(),
+                digest: transform.digest.clone(),
                 config: transform.config.get().to_owned(),
                 component,
             });
         }
-        let compiled = Arc::new(Compiled::of(row, definition, transforms));
-        // What is missing or refused is looked at again with the next snapshot.
-        if complete {
-            self.compiled.insert(key, compiled.clone()).await;
-        }
-        Ok(compiled)
+        let compiled = Compiled::of(row, definition, transforms);
+        Ok((Arc::new(compiled), complete))
     }
 
     /// The component; or why it never will be one. The outer error is of the moment.

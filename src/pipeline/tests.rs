@@ -3,6 +3,7 @@
 
 mod courses;
 mod drafts;
+mod trials;
 
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicUsize;
@@ -130,6 +131,8 @@ impl House {
                 definition: serde_json::to_string(&definition).expect("plain"),
                 publication: Publication::Live,
                 endpoints: Vec::new(),
+                author: None,
+                note: None,
                 created_at: NOW,
             }),
             created_at: NOW,
@@ -333,6 +336,8 @@ async fn a_plugin_that_can_not_be_read_fails_the_load_and_is_not_remembered() {
         definition,
         publication: Publication::Live,
         endpoints: Vec::new(),
+        author: None,
+        note: None,
         created_at: NOW,
     };
     let store = &house.parts.store;

@@ -1,15 +1,18 @@
-//! Automations: made, changed by new versions, switched, removed. A version never changes.
+//! Automations: made, changed by new versions, switched, removed. A version never changes; what changes
+//! nothing makes none.
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::definition::{self, ActionRequest, TransformRequest, TriggerRequest};
 use super::json::nullable;
 use super::principal::{MayRead, MayWrite, Principal};
+use super::version::{Saved, text};
 use super::{Error, Listed, Merges, PageRequest, Service, check};
-use crate::automation::{Action, Definition, Transform, Trigger};
+use crate::automation::{Action, Definition, DefinitionDigest, Transform, Trigger};
 use crate::model::{AccountId, AutomationId, Timestamp};
-use crate::store::{self, Publication};
+use crate::store::{self, AutomationCourse, Publication, Shelf};
 
 /// An automation to be made. It is published at once unless `draft` is true.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -31,10 +34,15 @@ pub struct NewAutomation {
     pub enabled: Option<bool>,
     /// True: it is saved without being published. False, if left out.
     pub draft: Option<bool>,
+    /// Why it is made, for whoever reads its versions: 1 to 500 bytes.
+    pub note: Option<String>,
+    #[schema(ignore)]
+    tests: Option<IgnoredAny>,
 }
 
-/// What is changed of an automation; what is left out stays. Anything but `enabled` alone saves a
-/// new version, published at once unless `draft` is true.
+/// What is changed of an automation; what is left out stays. Another trigger, condition, chain of transforms
+/// or list of actions saves a new version, published at once unless `draft` is true. What comes to the same
+/// definition as the newest version's saves none.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AutomationPatch {
@@ -55,6 +63,11 @@ pub struct AutomationPatch {
     pub enabled: Option<bool>,
     /// True: the new version is saved without being published. False: the newest version is published.
     pub draft: Option<bool>,
+    /// Why it is changed, for whoever reads its versions: 1 to 500 bytes. Kept with the new version; if none
+    /// is saved, it is not kept.
+    pub note: Option<String>,
+    #[schema(ignore)]
+    tests: Option<IgnoredAny>,
 }
 
 /// An automation with its newest version.
@@ -67,9 +80,11 @@ pub struct AutomationView {
     pub name: String,
     /// Whether the published version works.
     pub enabled: bool,
-    /// The number of the newest version, from 1. Name, trigger, condition, transforms and actions are that
-    /// version's.
+    /// The number of the newest version, from 1. Trigger, condition, transforms and actions are that version's.
     pub version: i64,
+    /// SHA-256 of that version's definition: `sha256:` and 64 hexadecimal digits.
+    #[schema(value_type = String, example = "sha256:…")]
+    pub digest: DefinitionDigest,
     /// The number of the version that events meet; null, if none was published.
     pub published_version: Option<i64>,
     /// Which events it looks at.
@@ -89,15 +104,20 @@ pub struct AutomationView {
     /// When it last changed, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
+    /// Since when it is archived, RFC 3339; null, if it is not.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub archived_at: Option<Timestamp>,
 }
 
 impl AutomationView {
-    fn of(row: store::Automation, definition: Definition) -> Self {
-        Self {
+    fn of(row: store::Automation, newest: &Saved) -> Result<Self, Error> {
+        let definition = newest.definition()?;
+        Ok(Self {
             id: row.id,
             name: row.name,
             enabled: row.enabled,
             version: row.latest_version,
+            digest: newest.digest,
             published_version: row.published_version,
             trigger: definition.trigger,
             condition: definition.condition,
@@ -105,7 +125,8 @@ impl AutomationView {
             actions: definition.actions,
             created_at: row.created_at,
             updated_at: row.updated_at,
-        }
+            archived_at: row.archived_at,
+        })
     }
 }
 
@@ -120,7 +141,14 @@ impl AutomationPatch {
     }
 }
 
-fn published(enabled: bool) -> Publication {
+/// An automation that was checked and would be saved, by an author who is not yet named.
+pub(super) struct Drafted {
+    pub(super) row: store::NewAutomation,
+    pub(super) definition: Definition,
+}
+
+/// What becomes of a version that is published.
+pub(super) fn published(enabled: bool) -> Publication {
     if enabled {
         Publication::Live
     } else {
@@ -128,8 +156,15 @@ fn published(enabled: bool) -> Publication {
     }
 }
 
-fn text(definition: &Definition) -> Result<String, Error> {
-    serde_json::to_string(definition).map_err(|error| Error::unreadable("the automation", error))
+/// What is said of a version besides what it is.
+pub(super) fn check_said(note: Option<&str>, tests: Option<IgnoredAny>) -> Result<(), Error> {
+    if tests.is_some() {
+        return Err(Error::not_built(
+            "/tests",
+            "keeping tests with an automation",
+        ));
+    }
+    note.map_or(Ok(()), |note| check::note(note, "/note"))
 }
 
 impl Service {
@@ -139,16 +174,33 @@ impl Service {
         who: &Principal<MayWrite>,
         new: NewAutomation,
     ) -> Result<AutomationView, Error> {
+        let now = self.inner.clock.now();
+        let mut row = self.drafted(who.account(), new, now).await?.row;
+        row.author = Some(who.author());
+        self.inner
+            .store
+            .create_automation(who.account(), &row)
+            .await?;
+        self.automation_view(who.account(), row.id).await
+    }
+
+    /// What making it would save: whether it is made or tried, these are the checks.
+    pub(super) async fn drafted(
+        &self,
+        account: AccountId,
+        new: NewAutomation,
+        now: Timestamp,
+    ) -> Result<Drafted, Error> {
         check::name(&new.name, "/name")?;
+        check_said(new.note.as_deref(), new.tests)?;
         let trigger = definition::trigger(&new.trigger)?;
         if let Some(source) = &new.condition {
             definition::condition(source)?;
         }
         definition::fits(new.transforms.len(), new.actions.len())?;
-        let transforms = self.transforms(who.account(), new.transforms).await?;
-        let now = self.inner.clock.now();
+        let transforms = self.transforms(account, new.transforms).await?;
         let id = AutomationId::mint(now);
-        let resolved = self.actions(who.account(), id, &new.actions, now).await?;
+        let resolved = self.actions(account, id, &new.actions, now).await?;
         let definition = Definition {
             trigger,
             condition: new.condition,
@@ -167,35 +219,34 @@ impl Service {
                 published(new.enabled.unwrap_or(true))
             },
             endpoints: resolved.endpoints,
+            author: None,
+            note: new.note,
             created_at: now,
         };
-        self.inner
-            .store
-            .create_automation(who.account(), &row)
-            .await?;
-        self.automation_view(who.account(), id).await
+        Ok(Drafted { row, definition })
     }
 
     /// A page of the account's automations, endpoints' own subscriptions left out.
     pub async fn automations(
         &self,
         who: &Principal<MayRead>,
+        which: Shelf,
         page: &PageRequest,
     ) -> Result<Listed<AutomationView>, Error> {
         let _turn = self.list_turn(who.account()).await?;
         let rows = self
             .inner
             .store
-            .automations(who.account(), page.after()?, page.limit()?)
+            .automations(who.account(), which, page.after()?, page.limit()?)
             .await?;
-        let mut definitions = Vec::with_capacity(rows.rows.len());
+        let mut newest = Vec::with_capacity(rows.rows.len());
         for row in &rows.rows {
-            definitions.push(self.newest_definition(who.account(), row).await?);
+            newest.push(self.newest(who.account(), row).await?);
         }
-        let mut definitions = definitions.into_iter();
+        let mut newest = newest.into_iter();
         Listed::try_of(rows, |row| {
-            let definition = definitions.next().ok_or(Error::NotFound("automation"))?;
-            Ok(AutomationView::of(row, definition))
+            let newest = newest.next().ok_or(Error::NotFound("automation"))?;
+            AutomationView::of(row, &newest)
         })
     }
 
@@ -234,7 +285,8 @@ impl Service {
         patch: AutomationPatch,
     ) -> Result<AutomationView, Error> {
         let account = who.account();
-        let row = self.automation_row(account, id).await?;
+        let row = self.open_row(account, id).await?;
+        check_said(patch.note.as_deref(), patch.tests)?;
         let enabled = patch.enabled;
         if patch.changes_version() {
             let draft_stays = patch.draft == Some(true)
@@ -246,66 +298,24 @@ impl Service {
                 Some(enabled) => published(enabled),
                 None => published(row.enabled || row.published_version.is_none()),
             };
-            self.save_version(account, row, patch, publication).await?;
+            self.save_version(who, row, patch, publication).await?;
             if !draft_stays {
                 return self.automation_view(account, id).await;
             }
+        } else if patch.note.is_some() {
+            let why = "a note is kept with a new version: change something with it";
+            return Err(Error::field("/note", why));
         }
-        if let Some(enabled) = enabled
-            && !self
-                .inner
-                .store
-                .switch_automation(account, id, published(enabled))
-                .await?
-        {
-            return Err(Error::Conflict {
+        if let Some(enabled) = enabled {
+            let row = self.open_row(account, id).await?;
+            let version = row.published_version.ok_or_else(|| Error::Conflict {
                 code: "not_published",
                 why: "the automation has no published version to switch: publish its newest with draft false".to_owned(),
-            });
+            })?;
+            let course = AutomationCourse::Publish(version, published(enabled));
+            self.change_row(who, &row, None, Some(course)).await?;
         }
         self.automation_view(account, id).await
-    }
-
-    async fn save_version(
-        &self,
-        account: AccountId,
-        row: store::Automation,
-        patch: AutomationPatch,
-        publication: Publication,
-    ) -> Result<(), Error> {
-        let from = row.standing();
-        let mut next = self.newest_definition(account, &row).await?;
-        let name = patch.name.unwrap_or(row.name);
-        check::name(&name, "/name")?;
-        if let Some(request) = &patch.trigger {
-            next.trigger = definition::trigger(request)?;
-        }
-        if let Some(source) = patch.condition {
-            source.as_deref().map_or(Ok(()), definition::condition)?;
-            next.condition = source;
-        }
-        if let Some(requests) = patch.transforms {
-            next.transforms = self.transforms(account, requests).await?;
-        }
-        let now = self.inner.clock.now();
-        let mut endpoints = Vec::new();
-        if let Some(requests) = &patch.actions {
-            let resolved = self.actions(account, row.id, requests, now).await?;
-            next.actions = resolved.actions;
-            endpoints = resolved.endpoints;
-        }
-        definition::fits(next.transforms.len(), next.actions.len())?;
-        let new = store::NewAutomation {
-            id: row.id,
-            name,
-            owner_endpoint: None,
-            definition: text(&next)?,
-            publication,
-            endpoints,
-            created_at: now,
-        };
-        let saved = self.inner.store.save_version(account, &new, from).await?;
-        saved.map(drop).ok_or(Error::NotFound("automation"))
     }
 
     /// Removes an automation; its own endpoints go with it, and what was still to be delivered to
@@ -330,41 +340,13 @@ impl Service {
         Ok(())
     }
 
-    async fn automation_view(
+    pub(super) async fn automation_view(
         &self,
         account: AccountId,
         id: AutomationId,
     ) -> Result<AutomationView, Error> {
         let row = self.automation_row(account, id).await?;
-        let definition = self.newest_definition(account, &row).await?;
-        Ok(AutomationView::of(row, definition))
-    }
-
-    /// An automation that a user made; an endpoint's own subscription is the endpoint's.
-    async fn automation_row(
-        &self,
-        account: AccountId,
-        id: AutomationId,
-    ) -> Result<store::Automation, Error> {
-        let found = self.inner.store.automation(account, id).await?;
-        found
-            .filter(|row| row.owner_endpoint.is_none())
-            .ok_or(Error::NotFound("automation"))
-    }
-
-    async fn newest_definition(
-        &self,
-        account: AccountId,
-        row: &store::Automation,
-    ) -> Result<Definition, Error> {
-        let found = self
-            .inner
-            .store
-            .automation_version(account, row.id, row.latest_version)
-            .await?;
-        let version = found.ok_or(Error::NotFound("automation"))?;
-        serde_json::from_str(&version.definition)
-            .map_err(|error| Error::unreadable("the automation", error))
+        AutomationView::of(row.clone(), &self.newest(account, &row).await?)
     }
 }
 

@@ -5,6 +5,9 @@ use std::str::FromStr;
 use super::{Error, Place};
 use crate::model::limits::{CLIENT_KEY_BYTES_MAX, NAME_BYTES_MAX};
 
+/// Longest note.
+const NOTE_BYTES_MAX: usize = 500;
+
 /// The id with this text. Whatever else it is: nothing has it, so it is not found.
 pub(super) fn id<I: FromStr>(text: &str, what: &'static str) -> Result<I, Error> {
     text.parse().map_err(|_| Error::NotFound(what))
@@ -39,6 +42,23 @@ pub(super) fn description(text: &str, pointer: &str) -> Result<(), Error> {
         return Err(Error::field(pointer, why));
     }
     Ok(())
+}
+
+/// A word of an author's on what they have done: not empty, bounded.
+pub(super) fn note(text: &str, pointer: &str) -> Result<(), Error> {
+    let why = if text.trim().is_empty() {
+        "the note is empty: leave it out, or say something".to_owned()
+    } else if text.len() > NOTE_BYTES_MAX {
+        format!(
+            "the note has {} bytes: {NOTE_BYTES_MAX} at most",
+            text.len()
+        )
+    } else if text.contains('\0') {
+        "the note has NUL in it: remove it".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Error::field(pointer, why))
 }
 
 /// An id or idempotency key that a client chose.
@@ -90,6 +110,10 @@ mod tests {
             assert!(name(wrong, "/name").is_err(), "{wrong:?}");
         }
         assert!(name("Späte Deals → Chat", "/name").is_ok());
+        for wrong in ["", " \n", "a\0b", &"n".repeat(NOTE_BYTES_MAX + 1)] {
+            assert!(note(wrong, "/note").is_err(), "{wrong:?}");
+        }
+        assert!(note("Nur noch Großkunden,\nwie besprochen", "/note").is_ok());
         for wrong in ["", "a b", "ä", "acc_1", &long] {
             assert!(uid(wrong, "/uid").is_err(), "{wrong:?}");
         }

@@ -335,10 +335,13 @@ fn subscription(
         id: AutomationId::mint(now),
         name: name.to_owned(),
         owner_endpoint: Some(endpoint),
-        definition: serde_json::to_string(&definition)
+        definition: definition
+            .canonical()
             .map_err(|error| Error::unreadable("the subscription", error))?,
         publication: Publication::Live,
         endpoints: Vec::new(),
+        author: None,
+        note: None,
         created_at: now,
     }))
 }

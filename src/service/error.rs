@@ -116,6 +116,17 @@ pub enum Error {
         "too many lists of this account are being read: ask again in a moment, for one after the other"
     )]
     Crowded,
+    /// Too many trials are under way.
+    #[error("{} has a trial under way that takes long: ask again in a moment", whose(*.0))]
+    Trying(Full),
+    /// A trial that does not come to an end.
+    #[error(
+        "the trial had no verdict after {s} seconds: ask again in a moment, or try fewer plugins"
+    )]
+    TrialOverdue {
+        /// How long was waited.
+        s: i64,
+    },
     /// The database would be kept busy for too long.
     #[error(
         "the database gave this up, it took too long: ask for less, such as fewer rows, or those of one event or \
@@ -197,6 +208,9 @@ impl Error {
             Self::NoRoom(Full::Server) => "server_full",
             Self::BodyOverdue { .. } => "body_overdue",
             Self::Crowded => "account_reading",
+            Self::Trying(Full::Account) => "account_trying",
+            Self::Trying(Full::Server) => "server_trying",
+            Self::TrialOverdue { .. } => "trial_overdue",
             Self::TooSlow(_) => "too_slow",
             Self::Unavailable => "unavailable",
             Self::Store(error) if is_passing(error) => "unavailable",
@@ -219,6 +233,8 @@ impl Error {
             | Self::Busy(_)
             | Self::NoRoom(_)
             | Self::Crowded
+            | Self::Trying(_)
+            | Self::TrialOverdue { .. }
             | Self::TooSlow(_) => true,
             Self::Store(error) => is_passing(error),
             _ => false,

@@ -203,7 +203,7 @@ impl Service {
     }
 
     /// Where an event stands, why it was set aside, and its packed evaluations.
-    async fn standing(
+    pub(super) async fn standing(
         &self,
         account: AccountId,
         id: EventId,

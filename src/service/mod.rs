@@ -9,6 +9,7 @@
 //! stored half. Account boundaries are kept by the store's methods, which all take the
 //! principal's account: what belongs to another one is not found.
 
+mod absence;
 mod account;
 mod api_key;
 mod automation;
@@ -22,6 +23,7 @@ mod error;
 mod event;
 mod event_type;
 mod expiry;
+mod explain;
 mod first_start;
 mod intake;
 mod json;
@@ -30,18 +32,25 @@ mod operator_key;
 mod page;
 mod payload;
 mod plugin;
+mod preview;
 mod principal;
 mod profile;
+mod publication;
 mod reply;
 mod room;
+mod schedule;
+mod schedule_shape;
 mod secret;
 mod subscribe;
+mod trial;
 mod turns;
+mod version;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 
+pub use crate::store::Shelf;
 pub use account::{AccountPatch, AccountView, NewAccount, OwnAccountView, SigningKeyView};
 pub use api_key::{ApiKeyView, NewApiKey, NewApiKeyView};
 pub use automation::{AutomationPatch, AutomationView, NewAutomation};
@@ -51,6 +60,7 @@ pub use endpoint_shape::{EndpointPatch, EndpointView, NewEndpoint, NewEndpointVi
 pub use error::{Error, Place};
 pub use event::{EvaluationView, Evaluations, EventState, EventSummary, EventView};
 pub use event_type::{EventTypePatch, EventTypeView, NewEventType};
+pub use explain::{Basis, Explanation};
 pub use first_start::FirstStart;
 pub use intake::NewEvent;
 pub use json::read_kept;
@@ -62,10 +72,17 @@ pub use principal::{
     MayWriteCatalogue, Principal, Right, Scope,
 };
 pub use profile::SignatureRequest;
+pub use publication::{Archival, PublicationView, Publish, PublishedView, Rollback};
 pub use reply::{ReplySlot, Started};
 pub use room::{BodyRoom, UploadTurn};
+pub use schedule_shape::{
+    DstChangeView, NewSchedule, OccurrenceView, PreviewRequest, PreviewView, PreviewedOccurrence,
+    SchedulePatch, ScheduleView,
+};
 pub use secret::{Rotation, SecretView, WholeSecretView};
 pub use subscribe::Subscribe;
+pub use trial::{NewTrial, RequestView, TrialEvent, TrialView};
+pub use version::{AuthorView, ChangeView, DiffView, VersionView, WholeVersionView};
 
 use crate::model::{AccountId, Clock, EndpointId, limits};
 use crate::outbound::EgressGuard;
@@ -162,6 +179,7 @@ struct Inner {
     known: Known,
     uploads: Turns,
     lists: Turns,
+    trials: Turns,
     rooms: Rooms,
 }
 
@@ -186,6 +204,7 @@ impl Service {
                 known: Known::default(),
                 uploads: Turns::new(turns::UPLOADS),
                 lists: Turns::new(turns::LISTS),
+                trials: Turns::new(turns::TRIALS),
                 rooms: Rooms::new(&parts.rules),
             }),
         }

@@ -61,6 +61,16 @@ impl PageRequest {
         bytes.map(name).transpose()
     }
 
+    /// After which row, in lists by number.
+    pub(super) fn after_number(&self) -> Result<Option<i64>, Error> {
+        let bytes = self.bytes()?;
+        let number = |bytes: Vec<u8>| {
+            let bytes = bytes.try_into().map_err(|_| bad_cursor())?;
+            Ok(i64::from_be_bytes(bytes))
+        };
+        bytes.map(number).transpose()
+    }
+
     fn bytes(&self) -> Result<Option<Vec<u8>>, Error> {
         let decode = |text: &String| URL_SAFE_NO_PAD.decode(text).map_err(|_| bad_cursor());
         self.cursor.as_ref().map(decode).transpose()
@@ -99,6 +109,22 @@ impl<T> Listed<T> {
         }
     }
 
+    /// A page of up to `limit` out of up to `limit + 1` rows that have numbers, and may be unreadable.
+    pub(super) fn numbered<U>(
+        mut rows: Vec<U>,
+        limit: usize,
+        number: impl Fn(&U) -> i64,
+        view: impl FnMut(U) -> Result<T, Error>,
+    ) -> Result<Self, Error> {
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let last = rows.last().filter(|_| more).map(number);
+        Ok(Self {
+            next_cursor: last.map(|number| cursor_text(number.to_be_bytes())),
+            data: rows.into_iter().map(view).collect::<Result<_, _>>()?,
+        })
+    }
+
     /// A page of the store's whose rows may be unreadable.
     pub(super) fn try_of<U>(
         page: Page<U>,
@@ -132,6 +158,15 @@ mod tests {
             Some("deal.won")
         );
         assert_eq!(PageRequest::default().after().expect("none"), None);
+        let numbered = Listed::numbered(vec![9, 8, 7], 2, |row| *row, Ok).expect("readable");
+        assert_eq!(numbered.data, [9, 8]);
+        let next = PageRequest {
+            cursor: numbered.next_cursor,
+            limit: None,
+        };
+        assert_eq!(next.after_number().expect("valid"), Some(8));
+        let last = Listed::numbered(vec![7], 2, |row| *row, Ok).expect("readable");
+        assert_eq!(last.next_cursor, None);
     }
 
     #[test]
@@ -142,6 +177,7 @@ mod tests {
                 limit: None,
             };
             assert_eq!(request.after().expect_err(cursor).code(), "invalid_cursor");
+            assert!(request.after_number().is_err(), "{cursor}");
         }
         let with_nul = PageRequest {
             cursor: Some(cursor_text("a\0")),

@@ -21,6 +21,7 @@ use utoipa::ToSchema;
 
 use super::{Error, Service};
 use crate::model::{AccountId, ApiKeyId, words};
+use crate::store::Author;
 use crate::vault::ApiKeyHash;
 
 /// How long a key is taken for what it was: as long may a revocation on another node be unknown here.
@@ -69,7 +70,7 @@ impl Scope {
 /// What is known of a key.
 #[derive(Debug)]
 struct KnownKey {
-    id: ApiKeyId,
+    author: Arc<Author>,
     account: Option<AccountId>,
     scopes: Arc<[Scope]>,
     bootstrap: bool,
@@ -108,7 +109,7 @@ impl Known {
     pub(super) fn revoke(&self, key: ApiKeyId) {
         self.revoked.insert(key, ());
         for (_, known) in &self.keys {
-            if known.id == key {
+            if known.author.key == key {
                 known.revoked.store(true, Ordering::SeqCst);
             }
         }
@@ -118,14 +119,14 @@ impl Known {
     fn keep(&self, hash: [u8; 32], key: &Arc<KnownKey>) -> bool {
         // First kept, then asked: whoever revokes it meanwhile finds it here.
         self.keys.insert(hash, key.clone());
-        !self.revoked.contains_key(&key.id)
+        !self.revoked.contains_key(&key.author.key)
     }
 }
 
 /// Whose key was sent. It has no right by itself: see [`Identity::grant`].
 #[derive(Debug, Clone)]
 pub struct Identity {
-    key: ApiKeyId,
+    author: Arc<Author>,
     standing: Standing,
 }
 
@@ -138,7 +139,7 @@ enum Standing {
 impl Identity {
     /// Which key was sent.
     pub fn key(&self) -> ApiKeyId {
-        self.key
+        self.author.key
     }
 
     /// The account that it acts for; the nil id for an operator's that names none.
@@ -154,7 +155,7 @@ impl Identity {
         let account = R::grant(self)?;
         Ok(Principal {
             account,
-            key: self.key,
+            author: self.author.clone(),
             right: PhantomData,
         })
     }
@@ -184,7 +185,7 @@ pub(super) const NO_ACCOUNT: AccountId = AccountId::from_uuid(uuid::Uuid::nil())
 #[derive(Debug)]
 pub struct Principal<R> {
     account: AccountId,
-    key: ApiKeyId,
+    author: Arc<Author>,
     right: PhantomData<fn() -> R>,
 }
 
@@ -196,7 +197,12 @@ impl<R> Principal<R> {
 
     /// Which key they have sent.
     pub fn key(&self) -> ApiKeyId {
-        self.key
+        self.author.key
+    }
+
+    /// What is written down of them beside what they do.
+    pub(super) fn author(&self) -> Author {
+        (*self.author).clone()
     }
 }
 
@@ -291,7 +297,7 @@ impl Service {
             (None, named) => Standing::Operator(named),
         };
         Ok(Identity {
-            key: known.id,
+            author: known.author.clone(),
             standing,
         })
     }
@@ -314,7 +320,10 @@ impl Service {
             .filter(|row| row.revoked_at.is_none())
             .ok_or(Error::UnknownKey)?;
         let key = Arc::new(KnownKey {
-            id: row.id,
+            author: Arc::new(Author {
+                key: row.id,
+                name: row.name.clone(),
+            }),
             account: row.account,
             scopes: Scope::from_words(&row.scopes).into(),
             bootstrap: row.account.is_none() && row.name == BOOTSTRAP,
@@ -345,7 +354,10 @@ mod tests {
 
     fn identity(standing: Standing) -> Identity {
         Identity {
-            key: ApiKeyId::from_uuid(uuid::Uuid::nil()),
+            author: Arc::new(Author {
+                key: ApiKeyId::from_uuid(uuid::Uuid::nil()),
+                name: "of a test".to_owned(),
+            }),
             standing,
         }
     }

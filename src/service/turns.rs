@@ -1,5 +1,5 @@
 //! Turns at what is dear: to read a list, which costs the database more than anything else that can be
-//! asked, and to upload a component. A few are at it at a time, fewer for one account, and of those
+//! asked, to upload a component, and to try an automation. A few are at it at a time, fewer for one account, and of those
 //! that would have to wait for long none is let in. So one account is not what another waits for, and
 //! who asks again and again comes after those who have waited meanwhile.
 
@@ -37,6 +37,14 @@ pub(super) const UPLOADS: TurnLimits = TurnLimits {
     all_max: 2,
     account_max: 1,
     account_waiting_max: 4,
+    wait_ms: 10_000,
+};
+
+/// Automations that are tried.
+pub(super) const TRIALS: TurnLimits = TurnLimits {
+    all_max: 4,
+    account_max: 1,
+    account_waiting_max: 8,
     wait_ms: 10_000,
 };
 
@@ -114,7 +122,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_account_waits_for_its_own_turns_and_not_for_ever() {
-        for limits in [LISTS, UPLOADS] {
+        for limits in [LISTS, UPLOADS, TRIALS] {
             let hand = ManualClock::new(Timestamp::from_ms(0));
             let (clock, turns) = (Clock::Manual(hand.clone()), Turns::new(limits));
             let mut taken = Vec::new();

@@ -1,10 +1,10 @@
-//! Automations, their immutable versions, and which version was live from which revision to which.
+//! Automations. Their versions are in `version.rs`, what was live in `publication.rs`.
 
-use super::endpoint::{check_endpoints, insert_endpoint};
 use super::page::{Cursor, Page, start};
+use super::publication::{Publication, close_publication, publish};
 use super::row::record;
-use super::standing::AutomationStanding;
 use super::values::args;
+use super::version::{Author, Authorship, insert_version};
 use super::{Error, NewEndpoint, Store, Tx, account};
 use crate::model::limits::AUTOMATIONS_PER_ACCOUNT_MAX;
 use crate::model::{AccountId, AutomationId, EndpointId, Timestamp};
@@ -28,6 +28,8 @@ pub struct Automation {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+    /// Since when it is put away, if it is.
+    pub archived_at: Option<Timestamp>,
 }
 
 record!(Automation {
@@ -39,23 +41,7 @@ record!(Automation {
     published_version: "published_version",
     created_at: "created_at_ms",
     updated_at: "updated_at_ms",
-});
-
-/// One immutable version.
-#[derive(Debug, Clone)]
-pub struct AutomationVersion {
-    /// Its number, from 1.
-    pub version: i64,
-    /// JSON.
-    pub definition: String,
-    /// When it was saved.
-    pub created_at: Timestamp,
-}
-
-record!(AutomationVersion {
-    version: "version",
-    definition: "definition",
-    created_at: "created_at_ms",
+    archived_at: "archived_at_ms",
 });
 
 /// An automation to be made, with its first version.
@@ -73,23 +59,35 @@ pub struct NewAutomation {
     pub publication: Publication,
     /// The endpoints of its bare URLs.
     pub endpoints: Vec<NewEndpoint>,
+    /// Whose key saves the version.
+    pub author: Option<Author>,
+    /// What they say of it.
+    pub note: Option<String>,
     /// Now.
     pub created_at: Timestamp,
 }
 
-/// What becomes of the newest version.
+impl NewAutomation {
+    /// By whom and when it is saved.
+    pub(super) fn authorship(&self) -> Authorship {
+        Authorship {
+            author: self.author.clone(),
+            at: self.created_at,
+        }
+    }
+}
+
+/// Which automations a list has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Publication {
-    /// It is a draft; what was live stays live.
-    Draft,
-    /// It is published and live.
-    Live,
-    /// It is published, and the automation is switched off.
-    Off,
+pub enum Shelf {
+    /// Those that are not put away.
+    Open,
+    /// Those too.
+    All,
 }
 
 const COLUMNS: &str = "id, name, owner_endpoint_id, enabled, latest_version, published_version, \
-     created_at_ms, updated_at_ms";
+     created_at_ms, updated_at_ms, archived_at_ms";
 
 impl Store {
     /// Makes an automation with its first version. The account's new revision.
@@ -107,76 +105,6 @@ impl Store {
         account::check_count(&mut tx, account, counted, limit).await?;
         tx.commit().await?;
         Ok(revision)
-    }
-
-    /// Saves a further version of an automation, with its name and endpoints; `from`: how the automation
-    /// stood when the version was made from it. The version's number; `None` if there is no such
-    /// automation. [`Error::Raced`] if it does not stand like that any more.
-    pub async fn save_version(
-        &self,
-        account: AccountId,
-        new: &NewAutomation,
-        from: AutomationStanding,
-    ) -> Result<Option<i64>, Error> {
-        let mut tx = self.begin().await?;
-        let revision = account::raise_revision(&mut tx, account).await?;
-        let known: Vec<Automation> = tx
-            .fetch(
-                &format!(
-                    "SELECT {COLUMNS} FROM automations
-                     WHERE account_id = $1 AND id = $2 AND deleted_at_ms IS NULL AND owner_endpoint_id IS NULL"
-                ),
-                args![account, new.id],
-            )
-            .await?;
-        let Some(known) = known.first() else {
-            return Ok(None);
-        };
-        if known.standing() != from {
-            return Err(Error::Raced);
-        }
-        let version = known.latest_version + 1;
-        tx.execute(
-            "UPDATE automations SET latest_version = $5, name = $3, updated_at_ms = $4
-             WHERE account_id = $1 AND id = $2",
-            args![account, new.id, new.name.as_str(), new.created_at, version],
-        )
-        .await?;
-        insert_version(&mut tx, account, new, version).await?;
-        publish(
-            &mut tx,
-            (account, new.id, version),
-            new.publication,
-            revision,
-        )
-        .await?;
-        tx.commit().await?;
-        Ok(Some(version))
-    }
-
-    /// Switches an automation on or off without a new version. Whether there is one, with a
-    /// published version.
-    pub async fn switch_automation(
-        &self,
-        account: AccountId,
-        id: AutomationId,
-        publication: Publication,
-    ) -> Result<bool, Error> {
-        let mut tx = self.begin().await?;
-        let revision = account::raise_revision(&mut tx, account).await?;
-        let found: Vec<(Option<i64>,)> = tx
-            .fetch(
-                "SELECT published_version FROM automations
-                 WHERE account_id = $1 AND id = $2 AND deleted_at_ms IS NULL AND owner_endpoint_id IS NULL",
-                args![account, id],
-            )
-            .await?;
-        let Some((Some(version),)) = found.first().copied() else {
-            return Ok(false);
-        };
-        publish(&mut tx, (account, id, version), publication, revision).await?;
-        tx.commit().await?;
-        Ok(true)
     }
 
     /// Removes an automation, leaving a tombstone; its own endpoints go with it. The endpoints;
@@ -199,7 +127,7 @@ impl Store {
         if changed == 0 {
             return Ok(None);
         }
-        close_publication(&mut tx, account, id, revision).await?;
+        close_publication(&mut tx, (account, id), (revision, now)).await?;
         let endpoints: Vec<(EndpointId,)> = tx
             .fetch(
                 "UPDATE endpoints SET deleted_at_ms = $3, updated_at_ms = $3
@@ -246,12 +174,18 @@ impl Store {
     pub async fn automations(
         &self,
         account: AccountId,
+        which: Shelf,
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page<Automation>, Error> {
+        let put_away = match which {
+            Shelf::Open => "AND archived_at_ms IS NULL",
+            Shelf::All => "",
+        };
         let sql = format!(
             "SELECT {COLUMNS} FROM automations WHERE account_id = $1 AND id < $2
-               AND deleted_at_ms IS NULL AND owner_endpoint_id IS NULL ORDER BY id DESC LIMIT $3"
+               AND deleted_at_ms IS NULL AND owner_endpoint_id IS NULL {put_away}
+             ORDER BY id DESC LIMIT $3"
         );
         let rows = self
             .fetch(&sql, args![account, start(after), limit + 1])
@@ -269,21 +203,6 @@ impl Store {
             "SELECT id, url FROM endpoints
              WHERE account_id = $1 AND owner_automation_id = $2 AND deleted_at_ms IS NULL ORDER BY id",
             args![account, id],
-        )
-        .await
-    }
-
-    /// One version of an automation.
-    pub async fn automation_version(
-        &self,
-        account: AccountId,
-        id: AutomationId,
-        version: i64,
-    ) -> Result<Option<AutomationVersion>, Error> {
-        self.fetch_optional(
-            "SELECT version, definition, created_at_ms FROM automation_versions
-             WHERE account_id = $1 AND automation_id = $2 AND version = $3",
-            args![account, id, version],
         )
         .await
     }
@@ -311,71 +230,20 @@ pub(super) async fn insert_automation(
     )
     .await?;
     insert_version(tx, account, new, 1).await?;
-    publish(tx, (account, new.id, 1), new.publication, revision).await
+    let course = (1, new.publication);
+    publish(tx, (account, new.id), course, revision, &new.authorship()).await
 }
 
-async fn insert_version(
+/// The automation, unless it was removed or is an endpoint's own subscription, read inside the
+/// transaction.
+pub(super) async fn changeable(
     tx: &mut Tx,
     account: AccountId,
-    new: &NewAutomation,
-    version: i64,
-) -> Result<(), Error> {
-    for endpoint in &new.endpoints {
-        insert_endpoint(tx, account, endpoint).await?;
-    }
-    if !new.endpoints.is_empty() {
-        check_endpoints(tx, account).await?;
-    }
-    tx.execute(
-        "INSERT INTO automation_versions (account_id, automation_id, version, definition, created_at_ms)
-         VALUES ($1, $2, $3, $4, $5)",
-        args![account, new.id, version, new.definition.as_str(), new.created_at],
-    )
-    .await
-    .map(drop)
-}
-
-async fn publish(
-    tx: &mut Tx,
-    which: (AccountId, AutomationId, i64),
-    publication: Publication,
-    revision: i64,
-) -> Result<(), Error> {
-    let (account, automation, version) = which;
-    let live = match publication {
-        Publication::Draft => return Ok(()),
-        Publication::Live => true,
-        Publication::Off => false,
-    };
-    close_publication(tx, account, automation, revision).await?;
-    tx.execute(
-        "UPDATE automations SET published_version = $3, enabled = $4 WHERE account_id = $1 AND id = $2",
-        args![account, automation, version, live],
-    )
-    .await?;
-    if live {
-        tx.execute(
-            "INSERT INTO publications (account_id, automation_id, from_revision, version)
-             VALUES ($1, $2, $3, $4)",
-            args![account, automation, revision, version],
-        )
-        .await?;
-    }
-    Ok(())
-}
-
-/// What was live is live no more from `revision` on.
-pub(super) async fn close_publication(
-    tx: &mut Tx,
-    account: AccountId,
-    automation: AutomationId,
-    revision: i64,
-) -> Result<(), Error> {
-    tx.execute(
-        "UPDATE publications SET to_revision = $3
-         WHERE account_id = $1 AND automation_id = $2 AND to_revision IS NULL",
-        args![account, automation, revision],
-    )
-    .await
-    .map(drop)
+    id: AutomationId,
+) -> Result<Option<Automation>, Error> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM automations
+         WHERE account_id = $1 AND id = $2 AND deleted_at_ms IS NULL AND owner_endpoint_id IS NULL"
+    );
+    Ok(tx.fetch(&sql, args![account, id]).await?.into_iter().next())
 }

@@ -3,9 +3,10 @@
 
 use bytes::Bytes;
 
-use super::automation::{close_publication, insert_automation};
+use super::automation::insert_automation;
 use super::endpoint_secret::insert_secret;
 use super::page::{Cursor, Page, start};
+use super::publication::close_publication;
 use super::row::record;
 use super::values::args;
 use super::{Error, NewAutomation, Store, account};
@@ -347,7 +348,7 @@ async fn end_subscription(
         )
         .await?;
     for (automation,) in ended {
-        close_publication(tx, account, automation, revision).await?;
+        close_publication(tx, (account, automation), (revision, now)).await?;
     }
     Ok(())
 }

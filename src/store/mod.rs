@@ -32,25 +32,30 @@ mod event;
 mod event_key;
 mod event_type;
 mod hint;
+mod history;
 mod inbox;
 mod incarnation;
 mod lock;
 mod mark;
+mod occurrence;
 mod page;
 mod plan;
 mod plugin;
 mod postgres;
+mod publication;
 mod readers;
 mod record;
 mod reply;
 mod revisions;
 mod row;
 mod scan;
+mod schedule;
 mod seal;
 mod snapshot;
 mod sqlite;
 mod standing;
 mod values;
+mod version;
 mod whole;
 
 use std::sync::Arc;
@@ -61,7 +66,7 @@ use arc_swap::ArcSwapOption;
 pub use accept::{Accepted, NewEvent, NewKey};
 pub use account::{Account, NewAccount, Switch};
 pub use api_key::{ApiKey, NewApiKey};
-pub use automation::{Automation, AutomationVersion, NewAutomation, Publication};
+pub use automation::{Automation, NewAutomation, Shelf};
 pub use batch::{Batch, BatchOutcome};
 pub use body::StoredBody;
 pub use claim::{Claim, ClaimRequest, ClaimedDelivery, DueEndpoint};
@@ -74,15 +79,24 @@ pub use engine::EngineError;
 pub use event::{Event, EventFilter, EventHead};
 pub use event_type::EventTypeEntry;
 pub use hint::{Hint, Listener};
+pub use history::LiveVersion;
 pub use inbox::InboxEvent;
 pub use incarnation::Life;
+pub use occurrence::{
+    Advance, NewOccurrence, OccurrenceEntry, OccurrenceKey, OpenOccurrence, UnderWay,
+};
 pub use page::{Cursor, Page};
 pub use plan::{NewBody, NewDelivery, NewPlan, SetAside};
 pub use plugin::{NewPluginVersion, Plugin, PluginVersion};
+pub use publication::{LiveSpan, Publication};
 pub use record::{EndpointMark, NewAttempt, NewRecord};
 pub use reply::StoredReply;
+pub use schedule::Schedule;
 pub use snapshot::{PublishedAutomation, SnapshotRows};
 pub use standing::AutomationStanding;
+pub use version::{
+    Author, Authorship, AutomationChange, AutomationCourse, AutomationVersion, VersionHead,
+};
 pub use whole::Whole;
 
 use crate::model::{AccountId, IncarnationId};

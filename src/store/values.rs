@@ -108,6 +108,7 @@ from_ids!(
     EventId,
     IncarnationId,
     PluginId,
+    ScheduleId,
     SecretId
 );
 

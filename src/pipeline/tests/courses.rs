@@ -60,6 +60,8 @@ impl House {
             definition: serde_json::to_string(definition).expect("plain"),
             publication: Publication::Live,
             endpoints: Vec::new(),
+            author: None,
+            note: None,
             created_at: NOW,
         };
         let store = &self.parts.store;

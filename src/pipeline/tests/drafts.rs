@@ -90,6 +90,7 @@ fn step(why_bytes: usize, detail_bytes: usize) -> Step {
     Step {
         kind: "transform".to_owned(),
         what: "p@1.0.0".to_owned(),
+        digest: None,
         outcome: "emitted".to_owned(),
         why: "é".repeat(why_bytes / 2),
         detail: json!({ "log": "x".repeat(detail_bytes) }),

@@ -15,6 +15,7 @@ struct Things {
     event: String,
     event_type: String,
     automation: String,
+    schedule: String,
     plugin: String,
     endpoint: String,
     secret: String,
@@ -56,6 +57,11 @@ impl Things {
             event,
             event_type: "deal.won".to_owned(),
             automation: doors.post("/v1/automations", automation).await.is(201).id(),
+            schedule: doors
+                .post("/v1/schedules", json!({"name": "s", "cron": "0 9 * * *"}))
+                .await
+                .is(201)
+                .id(),
             plugin: doors.upload(component("redact"), "").await.is(201).id(),
             delivery: deliveries.text("/data/0/id"),
             secret: secrets.text("/data/0/id"),
@@ -76,14 +82,19 @@ impl Things {
                 "events" => &self.event,
                 "event-types" => &self.event_type,
                 "automations" => &self.automation,
+                "schedules" => &self.schedule,
                 "plugins" => &self.plugin,
                 "endpoints" => &self.endpoint,
                 "secrets" => &self.secret,
+                "versions" => "1",
                 "deliveries" => &self.delivery,
                 other => panic!("{template}: what stands for the id of {other}?"),
             };
             path.push_str(known);
             noun = segment;
+        }
+        if template.ends_with("/explain") {
+            path = format!("{path}?event={}", self.event);
         }
         path
     }

@@ -74,7 +74,8 @@ async fn of_an_automation() {
             ];
             assert_all_kept(&change(&doors, &path, &changes).await, &changes);
         }
-        assert_eq!(doors.get(&path).await.body["version"], 16);
+        let shown = doors.get(&path).await.is(200);
+        assert_eq!(shown.body["version"], 11, "a new name makes no version");
     })
     .await;
 }
@@ -99,3 +100,62 @@ async fn of_an_event_type() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn of_what_is_published_of_an_automation() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let new = json!({
+            "name": "one", "trigger": {"events": ["a.b"]}, "actions": [{"webhook": {"url": "https://example.com/1"}}],
+        });
+        let id = doors.post("/v1/automations", new).await.is(201).id();
+        let path = format!("/v1/automations/{id}");
+        for round in 1..=5 {
+            let changes = [
+                json!({"name": format!("in round {round}")}),
+                json!({"condition": format!("event.data.amount > {round}"), "draft": true}),
+                json!({"enabled": round % 2 == 0}),
+            ];
+            let changing = changes.iter().map(|patch| doors.patch(&path, patch.clone()));
+            let first = json!({"version": 1});
+            let [publish, roll_back] = ["publish", "rollback"].map(|step| format!("{path}/{step}"));
+            let (patched, published, rolled_back) = tokio::join!(
+                join_all(changing),
+                doors.post(&publish, first),
+                doors.post(&roll_back, json!({})),
+            );
+            for answer in patched {
+                answer.is(200);
+            }
+            published.is(200);
+            // In the first round nothing else was live yet.
+            assert!(matches!(rolled_back.status, 200 | 409), "{}", rolled_back.body);
+            let shown = doors.get(&path).await.is(200).body;
+            assert_eq!(shown["name"], changes[0]["name"], "{shown}");
+            assert_eq!(shown["condition"], changes[1]["condition"], "{shown}");
+            assert_eq!(shown["enabled"], changes[2]["enabled"], "{shown}");
+            assert_eq!(shown["version"], 1 + round);
+            // What it shows is what is live.
+            let live = doors.get(&format!("{path}/publications?limit=1")).await.is(200);
+            let latest = &live.body["data"][0];
+            let is_live = latest["to_revision"].is_null();
+            assert_eq!(shown["enabled"], is_live, "{latest}");
+            if is_live {
+                assert_eq!(shown["published_version"], latest["version"]);
+            }
+            doors.post(&publish, json!({})).await.is(200);
+            assert_eq!(doors.place.number(OPEN).await, i64::from(is_live));
+        }
+        let archive = format!("{path}/archive");
+        let archived = doors.post(&archive, json!({}));
+        let patched = doors.patch(&path, json!({"enabled": true, "trigger": {"events": ["z"]}}));
+        let (archived, patched) = tokio::join!(archived, patched);
+        archived.is(200);
+        assert!(matches!(patched.status, 200 | 409), "{}", patched.body);
+        assert_eq!(doors.get(&path).await.body["enabled"], false);
+        assert_eq!(doors.place.number(OPEN).await, 0, "nothing of it is live");
+    })
+    .await;
+}
+
+const OPEN: &str = "SELECT COUNT(*) FROM publications WHERE to_revision IS NULL";

@@ -6,11 +6,17 @@ mod bodies;
 mod boundary;
 mod endpoint;
 mod event;
+mod explain;
 mod manners;
 mod merges;
 mod plugin;
+mod preview;
+mod publication;
 mod replies;
+mod schedule;
 mod texts;
+mod trial;
+mod version;
 
 use std::sync::Arc;
 

@@ -7,6 +7,7 @@ use throwbar::store::{NewEvent, Publication};
 
 use crate::support::app::TestApp;
 use crate::support::batch;
+use crate::support::making;
 use crate::support::publishing::{automation, settings};
 use crate::support::store::{ok, on_both};
 
@@ -103,7 +104,7 @@ async fn an_automation_that_is_switched_off_is_no_candidate() {
         let endpoint = app.endpoint("/hook", settings()).await;
         let id = app.publish(&automation(&["*"], &[endpoint])).await;
         for (publication, candidates) in [(Publication::Off, 0), (Publication::Live, 1)] {
-            assert!(ok(app.store.switch_automation(app.account, id, publication)).await);
+            assert!(ok(making::switch(&app.store, app.account, id, publication)).await);
             let event = app.send_and_settle("a.b", "{}").await;
             assert_eq!(app.verdicts(event).await.len(), candidates);
         }

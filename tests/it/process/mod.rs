@@ -11,6 +11,7 @@ mod house;
 mod kills;
 mod load;
 mod shutdown;
+mod trials;
 mod two_nodes;
 
 use std::collections::BTreeMap;

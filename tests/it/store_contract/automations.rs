@@ -1,7 +1,7 @@
 //! Automations, their versions, and an account as of any of its revisions.
 
 use throwbar::model::{AccountId, AutomationId};
-use throwbar::store::{AutomationStanding, Error, NewAutomation, Publication, Store};
+use throwbar::store::{AutomationStanding, Error, NewAutomation, Publication, Shelf, Store};
 
 use crate::support::making::{self, now};
 use crate::support::store::{TestStore, ok, on_both, some};
@@ -26,7 +26,7 @@ fn version(of: &NewAutomation, definition: &str, publication: Publication) -> Ne
 /// Saves a version that is made from how the automation stands now.
 async fn save(store: &Store, own: AccountId, version: &NewAutomation) -> Option<i64> {
     let standing = some(store.automation(own, version.id)).await.standing();
-    ok(store.save_version(own, version, standing)).await
+    ok(store.save_version(own, version, &standing)).await
 }
 
 #[tokio::test]
@@ -44,8 +44,8 @@ async fn every_revision_can_be_read_as_it_was() {
         );
         let live = version(&first, "three", Publication::Live);
         assert_eq!(save(store, own, &live).await, Some(3), "revision 4");
-        assert!(ok(store.switch_automation(own, first.id, Publication::Off)).await);
-        assert!(ok(store.switch_automation(own, first.id, Publication::Live)).await);
+        assert!(ok(making::switch(store, own, first.id, Publication::Off)).await);
+        assert!(ok(making::switch(store, own, first.id, Publication::Live)).await);
         ok(store.create_automation(own, &making::automation("other"))).await;
         let gone = ok(store.delete_automation(own, first.id, now())).await;
         assert_eq!(gone, Some(Vec::new()));
@@ -86,7 +86,7 @@ async fn an_automation_knows_its_versions() {
             (false, 1, None)
         );
         assert!(
-            !ok(store.switch_automation(own, draft.id, Publication::Live)).await,
+            !ok(making::switch(store, own, draft.id, Publication::Live)).await,
             "never published"
         );
 
@@ -95,19 +95,23 @@ async fn an_automation_knows_its_versions() {
             ..version(&draft, "two", Publication::Off)
         };
         let before = some(store.automation(own, draft.id)).await.standing();
-        assert_eq!(ok(store.save_version(own, &renamed, before)).await, Some(2));
+        assert_eq!(
+            ok(store.save_version(own, &renamed, &before)).await,
+            Some(2)
+        );
         // Made from the same as the version that was saved.
-        let late = store.save_version(own, &renamed, before).await;
+        let late = store.save_version(own, &renamed, &before).await;
         assert!(matches!(late, Err(Error::Raced)), "{late:?}");
-        assert!(ok(store.switch_automation(own, draft.id, Publication::Live)).await);
+        assert!(ok(making::switch(store, own, draft.id, Publication::Live)).await);
         let switched = AutomationStanding {
+            name: "renamed".to_owned(),
             latest_version: 2,
             published_version: Some(2),
-            ..before
+            ..before.clone()
         };
-        let late = store.save_version(own, &renamed, switched).await;
+        let late = store.save_version(own, &renamed, &switched).await;
         assert!(matches!(late, Err(Error::Raced)), "{late:?}");
-        assert!(ok(store.switch_automation(own, draft.id, Publication::Off)).await);
+        assert!(ok(making::switch(store, own, draft.id, Publication::Off)).await);
         let found = some(store.automation(own, draft.id)).await;
         assert_eq!(
             (found.enabled, found.latest_version, found.published_version),
@@ -128,8 +132,8 @@ async fn an_automation_knows_its_versions() {
                 .await
                 .is_none()
         );
-        assert_eq!(ok(store.save_version(other, &renamed, before)).await, None);
-        assert!(!ok(store.switch_automation(other, draft.id, Publication::Live)).await);
+        assert_eq!(ok(store.save_version(other, &renamed, &before)).await, None);
+        assert!(!ok(making::switch(store, other, draft.id, Publication::Live)).await);
         assert_eq!(
             ok(store.delete_automation(other, draft.id, now())).await,
             None
@@ -173,11 +177,13 @@ async fn an_automations_own_endpoints_come_and_go_with_it() {
         assert_eq!(ok(store.delete_automation(own, new.id, now())).await, None);
         let next = version(&new, "two", Publication::Live);
         let standing = AutomationStanding {
+            name: new.name.clone(),
             latest_version: 1,
             published_version: Some(1),
             enabled: true,
+            archived: false,
         };
-        assert_eq!(ok(store.save_version(own, &next, standing)).await, None);
+        assert_eq!(ok(store.save_version(own, &next, &standing)).await, None);
         assert!(some(store.snapshot(own, 3)).await.endpoints.is_empty());
         assert!(
             ok(store.snapshot(AccountId::mint(now()), 1))
@@ -206,12 +212,12 @@ async fn automations_come_newest_first_page_by_page_without_subscriptions() {
             ok(store.create_automation(own, &new)).await;
             made.insert(0, new.id);
         }
-        let first = ok(store.automations(own, None, 2)).await;
+        let first = ok(store.automations(own, Shelf::Open, None, 2)).await;
         assert_eq!(
             first.rows.iter().map(|row| row.id).collect::<Vec<_>>(),
             made[..2]
         );
-        let second = ok(store.automations(own, first.next, 2)).await;
+        let second = ok(store.automations(own, Shelf::Open, first.next, 2)).await;
         assert_eq!(
             second.rows.iter().map(|row| row.id).collect::<Vec<_>>(),
             made[2..]
@@ -222,7 +228,15 @@ async fn automations_come_newest_first_page_by_page_without_subscriptions() {
             ok(store.delete_automation(own, subscription.id, now())).await,
             None
         );
-        assert!(!ok(store.switch_automation(own, subscription.id, Publication::Off)).await);
+        assert!(
+            !ok(making::switch(
+                store,
+                own,
+                subscription.id,
+                Publication::Off
+            ))
+            .await
+        );
     })
     .await;
 }

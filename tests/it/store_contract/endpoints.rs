@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use throwbar::model::{AccountId, EndpointId, SecretId};
 use throwbar::store::{
-    EndpointChange, EndpointState, Error, NewAutomation, NewEndpoint, SettingsChange, Store,
+    EndpointChange, EndpointState, Error, NewAutomation, NewEndpoint, SettingsChange, Shelf, Store,
     SubscriptionChange,
 };
 
@@ -64,7 +64,10 @@ async fn an_endpoint_is_made_with_its_secrets_and_its_subscription_in_one_step()
             Some("first")
         );
         assert!(
-            ok(store.automations(own, None, 10)).await.rows.is_empty(),
+            ok(store.automations(own, Shelf::Open, None, 10))
+                .await
+                .rows
+                .is_empty(),
             "it is the endpoint's"
         );
 

@@ -6,8 +6,8 @@ use throwbar::model::{
     AccountId, AutomationId, DeliveryState, EndpointId, EventId, IncarnationId, SecretId,
 };
 use throwbar::store::{
-    AutomationStanding, Batch, ClaimRequest, EndpointChange, Error, Publication, Store, Switch,
-    Whole,
+    AutomationChange, AutomationStanding, Batch, ClaimRequest, EndpointChange, Error, Store,
+    Switch, Whole,
 };
 
 use super::accounts::{api_key, entry};
@@ -105,20 +105,29 @@ async fn users_are_refused(late: &Store, known: &Known) {
     );
     refused(late.rotate_secret(account, endpoint, secret, now()).await);
     refused(late.delete_endpoint(account, endpoint, now()).await);
-    let off = Publication::Off;
     let plugin = plugin_version("redact", "1.0.0", 1);
     refused(
         late.create_automation(account, &making::automation("x"))
             .await,
     );
     let from = AutomationStanding {
+        name: "x".to_owned(),
         latest_version: 1,
         published_version: None,
         enabled: false,
+        archived: false,
     };
     let further = making::automation("x");
-    refused(late.save_version(account, &further, from).await);
-    refused(late.switch_automation(account, automation, off).await);
+    let renamed = AutomationChange {
+        name: Some("y".to_owned()),
+        course: None,
+        by: making::authorship(),
+    };
+    refused(late.save_version(account, &further, &from).await);
+    refused(
+        late.change_automation(account, automation, &renamed, &from)
+            .await,
+    );
     refused(late.delete_automation(account, automation, now()).await);
     refused(late.add_plugin_version(account, &plugin).await);
 }

@@ -41,8 +41,8 @@ async fn every_revision_is_told_of_once_it_is_durable() {
             ..automation.clone()
         };
         let standing = async || some(store.automation(own, automation.id)).await.standing();
-        some(store.save_version(own, &again, standing().await)).await;
-        ok(store.switch_automation(own, automation.id, Publication::Off)).await;
+        some(store.save_version(own, &again, &standing().await)).await;
+        ok(making::switch(store, own, automation.id, Publication::Off)).await;
         ok(store.delete_automation(own, automation.id, now())).await;
         let secret = (SecretId::mint(now()), Bytes::from_static(b"sealed"), now());
         ok(store.rotate_secret(own, endpoint.id, secret, now())).await;

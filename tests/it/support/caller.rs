@@ -73,6 +73,11 @@ impl Caller {
         }
     }
 
+    /// Where the node is.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// A client of the same node with another key.
     pub fn with_key(&self, key: &str) -> Self {
         Self {

@@ -7,8 +7,8 @@ use throwbar::model::{
     Timestamp,
 };
 use throwbar::store::{
-    EndpointState, NewAccount, NewAutomation, NewDelivery, NewEndpoint, NewEvent, NewKey, NewPlan,
-    Publication, Store,
+    Authorship, AutomationChange, AutomationCourse, EndpointState, Error, NewAccount,
+    NewAutomation, NewDelivery, NewEndpoint, NewEvent, NewKey, NewPlan, Publication, Store,
 };
 
 /// The present, which ids are minted from.
@@ -68,8 +68,41 @@ pub fn automation(definition: &str) -> NewAutomation {
         definition: definition.to_owned(),
         publication: Publication::Live,
         endpoints: Vec::new(),
+        author: None,
+        note: None,
         created_at: now(),
     }
+}
+
+/// Somebody without a key, now.
+pub fn authorship() -> Authorship {
+    Authorship {
+        author: None,
+        at: now(),
+    }
+}
+
+/// Switches an automation on or off, by publishing its published version again. Whether it has one.
+pub async fn switch(
+    store: &Store,
+    account: AccountId,
+    id: AutomationId,
+    to: Publication,
+) -> Result<bool, Error> {
+    let Some(row) = store.automation(account, id).await? else {
+        return Ok(false);
+    };
+    let Some(version) = row.published_version else {
+        return Ok(false);
+    };
+    let change = AutomationChange {
+        name: None,
+        course: Some(AutomationCourse::Publish(version, to)),
+        by: authorship(),
+    };
+    let from = row.standing();
+    let changed = store.change_automation(account, id, &change, &from).await?;
+    Ok(changed.is_some())
 }
 
 /// An event without keys.

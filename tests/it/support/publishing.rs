@@ -188,6 +188,8 @@ impl TestApp {
             definition: serde_json::to_string(definition).expect("plain"),
             publication: Publication::Live,
             endpoints: Vec::new(),
+            author: None,
+            note: None,
             created_at: self.clock.now(),
         }
     }
@@ -212,7 +214,7 @@ impl TestApp {
         let standing = known.expect("read").expect("it is there").standing();
         let version = self
             .store
-            .save_version(self.account, &new, standing)
+            .save_version(self.account, &new, &standing)
             .await
             .expect("written");
         assert!(version.is_some(), "there is such an automation");

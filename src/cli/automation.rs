@@ -1,0 +1,29 @@
+//! `automation`: what can be done with automations.
+
+use std::process::ExitCode;
+
+use super::{trial, version};
+
+/// What can be done with automations.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum AutomationCommand {
+    /// Try an automation in a file on an event, sending and storing nothing.
+    Test(trial::TestOptions),
+    /// List an automation's versions, newest first.
+    Versions(version::VersionsOptions),
+    /// Publish a version, the newest if none is named.
+    Publish(version::PublishOptions),
+    /// Publish an earlier version again, the one that was live before if none is named.
+    Rollback(version::PublishOptions),
+}
+
+/// Does it.
+pub(super) async fn run(command: &AutomationCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        AutomationCommand::Test(options) => return trial::run(options).await,
+        AutomationCommand::Versions(options) => version::list(options).await,
+        AutomationCommand::Publish(options) => version::publish(options).await,
+        AutomationCommand::Rollback(options) => version::roll_back(options).await,
+    }?;
+    Ok(ExitCode::SUCCESS)
+}

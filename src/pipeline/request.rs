@@ -1,0 +1,62 @@
+//! The request of a delivery: the body in its envelope, the headers that its transforms added, and the
+//! signatures of its endpoint's keys, as of now. Pure; an attempt sends it, a trial shows it.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use super::plan::Content;
+use super::standing::EndpointView;
+use crate::envelope::{Envelope, Occurrence};
+use crate::model::Timestamp;
+use crate::signing::{self, Message, MessageId};
+
+/// What a request is made from, besides its endpoint.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Letter<'a> {
+    pub(super) envelope: Envelope,
+    /// What the receiver knows it by.
+    pub(super) webhook_id: &'a str,
+    pub(super) content: &'a Content,
+}
+
+impl Letter<'_> {
+    /// Headers and body as they leave now; or why they can't: something stored can't be read, or a key is
+    /// missing.
+    pub(super) fn signed(
+        &self,
+        view: &EndpointView,
+        now: Timestamp,
+    ) -> Result<(HeaderMap, Bytes), String> {
+        let content = self.content;
+        let extra = content.headers.as_ref().map_err(Clone::clone)?;
+        let body = self.envelope.wrap(&Occurrence {
+            event_type: &content.event_type,
+            at: content.occurred_at,
+            payload: &content.payload,
+        });
+        let id = MessageId::parse(self.webhook_id).map_err(|error| error.to_string())?;
+        let mut headers = HeaderMap::with_capacity(16);
+        for (name, value) in extra {
+            // The sandbox has let only allowed names through.
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::try_from(name), HeaderValue::try_from(value))
+            {
+                headers.insert(name, value);
+            }
+        }
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        for scheme in &view.settings.signatures {
+            let keys = view.keys(scheme, now)?;
+            let message = Message {
+                id: &id,
+                at: now,
+                body: &body,
+            };
+            headers.extend(signing::sign(scheme, &keys, &message));
+        }
+        Ok((headers, body))
+    }
+}

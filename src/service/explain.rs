@@ -1,0 +1,293 @@
+//! Why an automation, or an endpoint's own subscription, did or did not fire for an event: what is on
+//! record; or the one sentence that says why there is no record; or, for a version that is asked for, what
+//! it says now. Nothing is sent and nothing is stored.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::absence::{self, Absence, NOT_SUBSCRIBED, unmet_by};
+use super::principal::{MayRead, Principal};
+use super::trial::accepted;
+use super::{Error, EventState, Place, Service, check};
+use crate::automation::EventType;
+use crate::model::{AccountId, AutomationId, EndpointId, EventId};
+use crate::pipeline::{Evaluation, Step, Trial};
+use crate::store::{self, PublishedAutomation};
+
+/// Why an automation did or did not fire for an event.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Explanation {
+    /// The id of the event.
+    #[schema(value_type = String)]
+    pub event: EventId,
+    /// The id of the automation; of an endpoint: of its own subscription, null if it had none.
+    #[schema(value_type = Option<String>)]
+    pub automation: Option<AutomationId>,
+    /// The number of the version that is spoken of; null, if it is none.
+    pub version: Option<i64>,
+    /// What the verdict rests on.
+    pub basis: Basis,
+    /// An evaluation's verdict; or `not_subscribed` (the trigger did not name the event's type), `disabled` (it was
+    /// switched off), `not_published` (no version was live yet), `made_later` (there was no such automation yet),
+    /// `not_evaluated` (the event waits) or `set_aside` (it will not be evaluated).
+    pub verdict: &'static str,
+    /// A sentence with the values that decided.
+    pub summary: String,
+    /// The condition and each plugin's run, in their order: what it was, what came of it, and why. Of one that was
+    /// run now, a plugin's run has its `input` and `outputs` in its `detail`.
+    #[schema(value_type = Vec<Object>)]
+    pub steps: Vec<Step>,
+}
+
+/// What a verdict rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// The evaluation that was made when the event came.
+    Recorded,
+    /// There was no evaluation: on what was live when the event came, and where the event stands.
+    History,
+    /// The version that was asked for, run now.
+    RunNow,
+}
+
+impl Explanation {
+    fn of(event: EventId, basis: Basis, evaluation: Evaluation) -> Self {
+        Self {
+            event,
+            automation: Some(evaluation.automation),
+            version: Some(evaluation.version),
+            basis,
+            verdict: evaluation.verdict.as_str(),
+            summary: evaluation.summary,
+            steps: evaluation.steps,
+        }
+    }
+
+    fn of_none(event: EventId, automation: Option<AutomationId>, absence: Absence) -> Self {
+        Self {
+            event,
+            automation,
+            version: absence.version,
+            basis: Basis::History,
+            verdict: absence.verdict,
+            summary: absence.summary,
+            steps: Vec::new(),
+        }
+    }
+}
+
+/// An automation's version at the time of an event.
+struct Candidate {
+    automation: AutomationId,
+    version: i64,
+}
+
+impl Service {
+    /// Why an automation did or did not fire for an event; with a `version`, what that version says of it
+    /// now.
+    pub async fn explain_automation(
+        &self,
+        who: &Principal<MayRead>,
+        id: &str,
+        event: Option<&str>,
+        version: Option<i64>,
+    ) -> Result<Explanation, Error> {
+        let account = who.account();
+        let found = self
+            .inner
+            .store
+            .automation(account, check::id(id, "automation")?);
+        let automation = found
+            .await?
+            .filter(|row| row.owner_endpoint.is_none())
+            .ok_or(Error::NotFound("automation"))?;
+        let event = self.explained_event(account, event).await?;
+        if let Some(version) = version {
+            return self.run_version(account, automation, version, event).await;
+        }
+        if let Some(evaluation) = self.recorded(account, event.id, automation.id).await? {
+            return Ok(Explanation::of(event.id, Basis::Recorded, evaluation));
+        }
+        let absence = match self.inner.store.event_revision(account, event.id).await? {
+            None => absence::unrecorded(),
+            Some(revision) => self.absence(account, &automation, &event, revision).await?,
+        };
+        Ok(Explanation::of_none(event.id, Some(automation.id), absence))
+    }
+
+    /// Why an endpoint's own subscription did or did not fire for an event. What automations send to the
+    /// endpoint is theirs to explain.
+    pub async fn explain_endpoint(
+        &self,
+        who: &Principal<MayRead>,
+        id: &str,
+        event: Option<&str>,
+    ) -> Result<Explanation, Error> {
+        let (account, store) = (who.account(), &self.inner.store);
+        let endpoint: EndpointId = check::id(id, "endpoint")?;
+        let row = store.endpoint(account, endpoint).await?;
+        let row = row.ok_or(Error::NotFound("endpoint"))?;
+        let event = self.explained_event(account, event).await?;
+        let Some(revision) = store.event_revision(account, event.id).await? else {
+            return Ok(Explanation::of_none(event.id, None, absence::unrecorded()));
+        };
+        let found = store.subscription_at(account, endpoint, revision).await?;
+        let Some((automation, version)) = found else {
+            let absence = absence::no_subscription(row.created_at, event.id);
+            return Ok(Explanation::of_none(event.id, None, absence));
+        };
+        if let Some(evaluation) = self.recorded(account, event.id, automation).await? {
+            return Ok(Explanation::of(event.id, Basis::Recorded, evaluation));
+        }
+        let candidate = Candidate {
+            automation,
+            version,
+        };
+        let absence = self.unmet_or_waiting(account, candidate, &event).await?;
+        Ok(Explanation::of_none(event.id, Some(automation), absence))
+    }
+
+    async fn explained_event(
+        &self,
+        account: AccountId,
+        id: Option<&str>,
+    ) -> Result<store::Event, Error> {
+        let id = id.ok_or_else(|| Error::Invalid {
+            code: "missing_parameter",
+            at: Place::Query("event".to_owned()),
+            why: "which event is asked about: add event=evt_…".to_owned(),
+        })?;
+        let found = self.inner.store.event(account, check::id(id, "event")?);
+        found.await?.ok_or(Error::NotFound("event"))
+    }
+
+    /// What is on record of an automation for an event.
+    async fn recorded(
+        &self,
+        account: AccountId,
+        event: EventId,
+        automation: AutomationId,
+    ) -> Result<Option<Evaluation>, Error> {
+        let Some(packed) = self.inner.store.verdicts(account, event).await? else {
+            return Ok(None);
+        };
+        let evaluations: Vec<Evaluation> = serde_json::from_slice(&packed)
+            .map_err(|error| Error::unreadable("the evaluations", error))?;
+        let mut evaluations = evaluations.into_iter();
+        Ok(evaluations.find(|evaluation| evaluation.automation == automation))
+    }
+
+    /// Why nothing is on record of an automation for an event as of `revision`.
+    async fn absence(
+        &self,
+        account: AccountId,
+        automation: &store::Automation,
+        event: &store::Event,
+        revision: i64,
+    ) -> Result<Absence, Error> {
+        let store = &self.inner.store;
+        let id = automation.id;
+        let Some(last) = store.live_by(account, id, revision).await? else {
+            let first = store.first_live_revision(account, id).await?;
+            let (made_at, published) = (automation.created_at, automation.published_version);
+            return Ok(absence::not_live_yet(made_at, event.id, published, first));
+        };
+        if !last.is_live_at(revision) {
+            let version = last.version;
+            let why = format!(
+                "the automation was switched off when the event came; before, version {version} was live"
+            );
+            return Ok(Absence::new("disabled", why));
+        }
+        let candidate = Candidate {
+            automation: id,
+            version: last.version,
+        };
+        self.unmet_or_waiting(account, candidate, event).await
+    }
+
+    /// Why nothing is on record of a version that was live.
+    async fn unmet_or_waiting(
+        &self,
+        account: AccountId,
+        candidate: Candidate,
+        event: &store::Event,
+    ) -> Result<Absence, Error> {
+        let Candidate {
+            automation,
+            version,
+        } = candidate;
+        let store = &self.inner.store;
+        let row = store.automation_version(account, automation, version);
+        let row = row.await?.ok_or(Error::NotFound("version"))?;
+        let event_type = event_type(event)?;
+        let absence = match unmet_by(&row.definition, &event_type) {
+            Some(why) => Absence::new(NOT_SUBSCRIBED, why),
+            None => match self.standing(account, event.id).await? {
+                (EventState::InInbox, ..) => Absence::new(
+                    "not_evaluated",
+                    "the event waits to be evaluated: ask again in a moment",
+                ),
+                (EventState::SetAside, why, _) => {
+                    let why = why.unwrap_or_default();
+                    Absence::new("set_aside", format!("the event was set aside: {why}"))
+                }
+                (EventState::Planned, ..) => absence::unrecorded(),
+            },
+        };
+        Ok(Absence {
+            version: Some(version),
+            ..absence
+        })
+    }
+
+    /// What a version says of an event now, whether it was live ever or not.
+    async fn run_version(
+        &self,
+        account: AccountId,
+        automation: store::Automation,
+        version: i64,
+        event: store::Event,
+    ) -> Result<Explanation, Error> {
+        let store = &self.inner.store;
+        let row = store.automation_version(account, automation.id, version);
+        let row = row.await?.ok_or_else(|| Error::Invalid {
+            code: "unknown_version",
+            at: Place::Query("version".to_owned()),
+            why: format!(
+                "the automation has no version {version}: its newest is {}",
+                automation.latest_version
+            ),
+        })?;
+        if let Some(why) = unmet_by(&row.definition, &event_type(&event)?) {
+            let absence = Absence::new(NOT_SUBSCRIBED, why);
+            return Ok(Explanation {
+                version: Some(version),
+                basis: Basis::RunNow,
+                ..Explanation::of_none(event.id, Some(automation.id), absence)
+            });
+        }
+        let turn = self.trial_turn(account).await?;
+        let trial = Trial {
+            account,
+            automation: PublishedAutomation {
+                id: automation.id,
+                name: automation.name,
+                owner_endpoint: None,
+                version,
+                definition: row.definition,
+            },
+            event: accepted(event)?,
+            endpoints: None,
+        };
+        let id = trial.event.id;
+        let tried = self.try_out(turn, trial).await?;
+        Ok(Explanation::of(id, Basis::RunNow, tried.evaluation))
+    }
+}
+
+fn event_type(event: &store::Event) -> Result<EventType, Error> {
+    let read = event.r#type.parse();
+    read.map_err(|error| Error::unreadable("the event's type", error))
+}

@@ -1,0 +1,387 @@
+//! Which version of an automation is live: published, rolled back, put away, and what was live when. Each
+//! is one step that raises the account's revision; nothing that was is rewritten.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::automation::{AutomationView, published};
+use super::principal::{MayRead, MayWrite, Principal};
+use super::version::AuthorView;
+use super::{Error, Listed, Merges, PageRequest, Service, check};
+use crate::automation::Action;
+use crate::model::{AccountId, AutomationId, EndpointId, Timestamp};
+use crate::store::{self, Authorship, AutomationChange, AutomationCourse, LiveSpan, Publication};
+
+/// Which version is published.
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Publish {
+    /// Its number; the newest, if left out.
+    pub version: Option<i64>,
+}
+
+/// Which version is published again.
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rollback {
+    /// Its number: one that was live before. The last one that was live besides the present one, if left out.
+    pub to: Option<i64>,
+}
+
+/// What a publication has changed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PublishedView {
+    /// The number of the version that is published now.
+    pub version: i64,
+    /// The number of the one that was published before; null, if none was.
+    pub replaced: Option<i64>,
+    /// Whether the two say something different. If not, events meet what they met before.
+    pub changed: bool,
+    /// The same as a sentence.
+    pub summary: String,
+    /// The account's revision from which on it holds; null, if it was so already and nothing was written.
+    pub revision: Option<i64>,
+    /// The ids of endpoints that the version names and that were removed since: it delivers nothing there.
+    #[schema(value_type = Vec<String>)]
+    pub removed_endpoints: Vec<EndpointId>,
+    /// The automation with its newest version.
+    pub automation: AutomationView,
+}
+
+/// A time in which a version was live.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PublicationView {
+    /// The number of the version.
+    pub version: i64,
+    /// Whose key made it live, by publishing it or by switching the automation on; null, if that is not known.
+    pub author: Option<AuthorView>,
+    /// Since when it was live, RFC 3339; null, if that is not known.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub from: Option<Timestamp>,
+    /// Until when, RFC 3339; null, if it is live, or if that is not known.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub to: Option<Timestamp>,
+    /// The account's revision from which on events met it.
+    pub from_revision: i64,
+    /// The account's revision from which on they did not any more; null, if it is live.
+    pub to_revision: Option<i64>,
+}
+
+impl From<LiveSpan> for PublicationView {
+    fn from(row: LiveSpan) -> Self {
+        Self {
+            version: row.version,
+            author: AuthorView::of(row.author_key, row.author_name),
+            from: row.from_at,
+            to: row.to_at,
+            from_revision: row.from_revision,
+            to_revision: row.to_revision,
+        }
+    }
+}
+
+/// Whether an automation is put away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Archival {
+    /// It is.
+    Archived,
+    /// It is not.
+    Open,
+}
+
+/// What a version takes the place of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Replaced {
+    /// Nothing was published.
+    Nothing,
+    /// It is published already.
+    Itself,
+    /// Another one, which says the same.
+    Equal(i64),
+    /// Another one.
+    Other(i64),
+}
+
+/// What is to be published.
+#[derive(Debug, Clone, Copy)]
+enum Wanted {
+    /// The version that is named, or the newest.
+    Version(Option<i64>),
+    /// The version that is named, or the last other one; it was live before.
+    Earlier(Option<i64>),
+}
+
+impl Service {
+    /// Publishes a version of an automation.
+    pub async fn publish_automation(
+        &self,
+        who: &Principal<MayWrite>,
+        id: &str,
+        publish: Publish,
+    ) -> Result<PublishedView, Error> {
+        self.put_live(who, id, Wanted::Version(publish.version))
+            .await
+    }
+
+    /// Publishes a version again that was live before.
+    pub async fn roll_back_automation(
+        &self,
+        who: &Principal<MayWrite>,
+        id: &str,
+        rollback: Rollback,
+    ) -> Result<PublishedView, Error> {
+        self.put_live(who, id, Wanted::Earlier(rollback.to)).await
+    }
+
+    /// Puts an automation away, or takes it out again, switched off.
+    pub async fn archive_automation(
+        &self,
+        who: &Principal<MayWrite>,
+        id: &str,
+        archival: Archival,
+    ) -> Result<AutomationView, Error> {
+        let id = check::id(id, "automation")?;
+        let mut merges = Merges::default();
+        loop {
+            let done = self.shelve(who, id, archival).await;
+            if !merges.go_on(&done) {
+                return done;
+            }
+        }
+    }
+
+    async fn shelve(
+        &self,
+        who: &Principal<MayWrite>,
+        id: AutomationId,
+        archival: Archival,
+    ) -> Result<AutomationView, Error> {
+        let row = self.automation_row(who.account(), id).await?;
+        let course = match (archival, row.archived_at) {
+            (Archival::Archived, None) => Some(AutomationCourse::Archive),
+            (Archival::Open, Some(_)) => Some(AutomationCourse::Unarchive),
+            // It is so already.
+            _ => None,
+        };
+        if course.is_some() {
+            self.change_row(who, &row, None, course).await?;
+        }
+        self.automation_view(who.account(), id).await
+    }
+
+    /// A page of the times in which versions of the automation were live.
+    pub async fn publications(
+        &self,
+        who: &Principal<MayRead>,
+        id: &str,
+        page: &PageRequest,
+    ) -> Result<Listed<PublicationView>, Error> {
+        let _turn = self.list_turn(who.account()).await?;
+        let id = check::id(id, "automation")?;
+        self.automation_row(who.account(), id).await?;
+        let (limit, before) = (page.limit()?, page.after_number()?);
+        let rows = self
+            .inner
+            .store
+            .live_spans(who.account(), id, before, limit + 1)
+            .await?;
+        let view = |row: LiveSpan| Ok(PublicationView::from(row));
+        Listed::numbered(rows, limit, |row| row.from_revision, view)
+    }
+
+    async fn put_live(
+        &self,
+        who: &Principal<MayWrite>,
+        id: &str,
+        wanted: Wanted,
+    ) -> Result<PublishedView, Error> {
+        let id = check::id(id, "automation")?;
+        let mut merges = Merges::default();
+        loop {
+            let done = self.try_to_put_live(who, id, wanted).await;
+            if !merges.go_on(&done) {
+                return done;
+            }
+        }
+    }
+
+    /// Publishes what is wanted of the automation as it is now, unless somebody changes it meanwhile.
+    async fn try_to_put_live(
+        &self,
+        who: &Principal<MayWrite>,
+        id: AutomationId,
+        wanted: Wanted,
+    ) -> Result<PublishedView, Error> {
+        let account = who.account();
+        let row = self.open_row(account, id).await?;
+        let version = self.wanted(account, &row, wanted).await?;
+        let next = self.saved(account, id, version).await?;
+        let replaced = match row.published_version {
+            None => Replaced::Nothing,
+            Some(known) if known == version => Replaced::Itself,
+            Some(known) => {
+                let digest = self.saved(account, id, known).await?.digest;
+                if digest == next.digest {
+                    Replaced::Equal(known)
+                } else {
+                    Replaced::Other(known)
+                }
+            }
+        };
+        let publication = published(row.enabled || row.published_version.is_none());
+        let mut summary = replaced.summary(version);
+        if publication == Publication::Off {
+            summary.push_str("; the automation is switched off, so that no event meets it");
+        }
+        let revision = if replaced == Replaced::Itself {
+            None
+        } else {
+            let course = AutomationCourse::Publish(version, publication);
+            Some(self.change_row(who, &row, None, Some(course)).await?)
+        };
+        let actions = next.definition()?.actions;
+        Ok(PublishedView {
+            version,
+            replaced: row.published_version,
+            changed: matches!(replaced, Replaced::Nothing | Replaced::Other(_)),
+            summary,
+            revision,
+            removed_endpoints: self.removed_endpoints(account, &actions).await?,
+            automation: self.automation_view(account, id).await?,
+        })
+    }
+
+    /// The number of the version that is wanted, which there is.
+    async fn wanted(
+        &self,
+        account: AccountId,
+        row: &store::Automation,
+        wanted: Wanted,
+    ) -> Result<i64, Error> {
+        let store = &self.inner.store;
+        match wanted {
+            Wanted::Version(None) => Ok(row.latest_version),
+            Wanted::Version(Some(version)) => {
+                if !(1..=row.latest_version).contains(&version) {
+                    return Err(no_version("/version", version, row));
+                }
+                Ok(version)
+            }
+            Wanted::Earlier(Some(version)) => {
+                if !(1..=row.latest_version).contains(&version) {
+                    return Err(no_version("/to", version, row));
+                }
+                if !store.was_live(account, row.id, version).await? {
+                    let why = format!("version {version} was never live: publish it instead");
+                    return Err(Error::field("/to", why));
+                }
+                Ok(version)
+            }
+            Wanted::Earlier(None) => {
+                let present = row.published_version.unwrap_or_default();
+                let before = store.last_live_but(account, row.id, present).await?;
+                before.ok_or_else(|| Error::Conflict {
+                    code: "nothing_before",
+                    why: "no other version of this automation was ever live: publish one"
+                        .to_owned(),
+                })
+            }
+        }
+    }
+
+    /// Those of the actions' endpoints that there are no more.
+    async fn removed_endpoints(
+        &self,
+        account: AccountId,
+        actions: &[Action],
+    ) -> Result<Vec<EndpointId>, Error> {
+        let mut removed = Vec::new();
+        for Action::Webhook { endpoint, .. } in actions {
+            if self
+                .inner
+                .store
+                .endpoint(account, *endpoint)
+                .await?
+                .is_none()
+                && !removed.contains(endpoint)
+            {
+                removed.push(*endpoint);
+            }
+        }
+        Ok(removed)
+    }
+
+    /// An automation that may be changed.
+    pub(super) async fn open_row(
+        &self,
+        account: AccountId,
+        id: AutomationId,
+    ) -> Result<store::Automation, Error> {
+        let row = self.automation_row(account, id).await?;
+        if row.archived_at.is_some() {
+            return Err(Error::Conflict {
+                code: "archived",
+                why: "the automation is archived: POST to its /unarchive first".to_owned(),
+            });
+        }
+        Ok(row)
+    }
+
+    /// An automation that a user made; an endpoint's own subscription is the endpoint's.
+    pub(super) async fn automation_row(
+        &self,
+        account: AccountId,
+        id: AutomationId,
+    ) -> Result<store::Automation, Error> {
+        let found = self.inner.store.automation(account, id).await?;
+        found
+            .filter(|row| row.owner_endpoint.is_none())
+            .ok_or(Error::NotFound("automation"))
+    }
+
+    /// Changes an automation without a new version, if it still stands as in this row. The account's
+    /// revision.
+    pub(super) async fn change_row(
+        &self,
+        who: &Principal<MayWrite>,
+        row: &store::Automation,
+        name: Option<String>,
+        course: Option<AutomationCourse>,
+    ) -> Result<i64, Error> {
+        let change = AutomationChange {
+            name,
+            course,
+            by: Authorship {
+                author: Some(who.author()),
+                at: self.inner.clock.now(),
+            },
+        };
+        let (store, from) = (&self.inner.store, row.standing());
+        let changed = store
+            .change_automation(who.account(), row.id, &change, &from)
+            .await?;
+        changed.ok_or(Error::NotFound("automation"))
+    }
+}
+
+fn no_version(pointer: &str, version: i64, row: &store::Automation) -> Error {
+    let newest = row.latest_version;
+    let why = format!("the automation has no version {version}: its newest is {newest}");
+    Error::field(pointer, why)
+}
+
+impl Replaced {
+    fn summary(self, version: i64) -> String {
+        match self {
+            Self::Nothing => format!("version {version} is the first one that is published"),
+            Self::Itself => format!("version {version} was published already: nothing changes"),
+            Self::Equal(other) => format!(
+                "version {version} is published in place of version {other}, which says the same: events \
+                 meet what they met before"
+            ),
+            Self::Other(other) => {
+                format!("version {version} is published in place of version {other}")
+            }
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! Trying an automation that is not made, on a sample or on an event that came: the checks of saving it,
+//! then the verdict with its steps, and the requests that would leave, signed. Nothing is sent and nothing
+//! is stored.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::absence::{NOT_SUBSCRIBED, unmet};
+use super::automation::{Drafted, NewAutomation};
+use super::principal::{MayWrite, Principal};
+use super::turns::Turn;
+use super::{Error, Place, Service, check, payload};
+use crate::automation::{Action, Definition, EventType};
+use crate::model::{AccountId, EndpointId, EventId, Timestamp};
+use crate::pipeline::{AcceptedEvent, Addressees, Step, Trial, TrialError, Tried, TriedRequest};
+use crate::store::{self, PublishedAutomation, SnapshotRows};
+
+/// How long a trial may take.
+const TRIAL_MS: i64 = 30_000;
+
+/// What is tried: an automation, which is not made, on an event, which is not sent.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewTrial {
+    /// The automation, as it would be sent to `POST /v1/automations`. Whether it is `enabled` or a `draft` makes
+    /// no difference.
+    pub automation: NewAutomation,
+    /// The event.
+    pub event: TrialEvent,
+}
+
+/// An event to try an automation on: `type` and `data` of a sample, or the `id` of one that came.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TrialEvent {
+    /// The id of an event that came; nothing else then.
+    #[schema(example = "evt_0198c1f0a3b27c4d8e5f60718293a4b5")]
+    pub id: Option<String>,
+    /// The sample's type, such as `deal.stage.changed`.
+    #[serde(rename = "type")]
+    pub event_type: Option<String>,
+    /// The sample's payload: any JSON value, within the limits of an event's.
+    #[serde(default, deserialize_with = "carried")]
+    #[schema(value_type = Option<serde_json::Value>)]
+    pub data: Option<Box<RawValue>>,
+    /// When the sample happened, RFC 3339; now, if left out.
+    #[schema(format = DateTime)]
+    pub timestamp: Option<String>,
+}
+
+/// What came of a trial.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TrialView {
+    /// The verdict: one of an evaluation's, or `not_subscribed` (the trigger does not name the event's type).
+    pub verdict: &'static str,
+    /// A sentence with the values that decided.
+    pub summary: String,
+    /// The condition and each plugin's run, in their order. A run's `detail` has its `input` and its `outputs`,
+    /// each with the first 16 KiB of its body.
+    #[schema(value_type = Vec<Object>)]
+    pub steps: Vec<Step>,
+    /// What would leave now: one request for each output and action.
+    pub requests: Vec<RequestView>,
+}
+
+/// A request that would leave.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RequestView {
+    /// The id of the endpoint; null for a bare URL, which would become one.
+    #[schema(value_type = Option<String>)]
+    pub endpoint: Option<EndpointId>,
+    /// Where to.
+    pub url: String,
+    /// The headers, signed as of now. A delivery's id is made up, as the automation is not made. What HTTP itself
+    /// needs, such as the length, is added when a request leaves.
+    pub headers: BTreeMap<String, String>,
+    /// The body, byte for byte as it is signed: of all requests together, the first MiB.
+    pub body: String,
+    /// That the body is cut; left out, if it is whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut: Option<String>,
+    /// Why it would not leave now, such as an endpoint that is switched off; left out, if it would.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
+}
+
+/// JSON as it is, of which `null` is some.
+fn carried<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::<RawValue>::deserialize(deserializer).map(Some)
+}
+
+impl Service {
+    /// Tries an automation on an event. The checks are those of saving it.
+    pub async fn test_automation(
+        &self,
+        who: &Principal<MayWrite>,
+        new: NewTrial,
+    ) -> Result<TrialView, Error> {
+        let account = who.account();
+        let turn = self.trial_turn(account).await?;
+        let now = self.inner.clock.now();
+        let draft = self.drafted(account, new.automation, now).await;
+        let Drafted { row, definition } = draft.map_err(|error| within("/automation", error))?;
+        let event = self.trial_event(account, new.event, now).await;
+        let event = event.map_err(|error| within("/event", error))?;
+        let trigger = &definition.trigger;
+        if !trigger
+            .events
+            .iter()
+            .any(|it| it.matches(&event.event_type))
+        {
+            return Ok(TrialView {
+                verdict: NOT_SUBSCRIBED,
+                summary: unmet(&trigger.events, &event.event_type),
+                steps: Vec::new(),
+                requests: Vec::new(),
+            });
+        }
+        let bare: BTreeSet<EndpointId> = row.endpoints.iter().map(|new| new.id).collect();
+        let rows = self.addressees(account, &definition, row.endpoints).await?;
+        let trial = Trial {
+            account,
+            automation: PublishedAutomation {
+                id: row.id,
+                name: row.name,
+                owner_endpoint: None,
+                version: 1,
+                definition: row.definition,
+            },
+            event,
+            endpoints: Some(Addressees {
+                rows,
+                vault: self.inner.vault.clone(),
+                now,
+            }),
+        };
+        let Tried {
+            evaluation,
+            requests,
+        } = self.try_out(turn, trial).await?;
+        let shown = |request: TriedRequest| RequestView {
+            endpoint: Some(request.endpoint).filter(|id| !bare.contains(id)),
+            url: request.url,
+            headers: request.headers.into_iter().collect(),
+            body: request.body,
+            cut: request.cut,
+            held: request.held,
+        };
+        Ok(TrialView {
+            verdict: evaluation.verdict.as_str(),
+            summary: evaluation.summary,
+            steps: evaluation.steps,
+            requests: requests.into_iter().map(shown).collect(),
+        })
+    }
+
+    /// Waits for a turn to try something of this account's.
+    pub(super) async fn trial_turn(&self, account: AccountId) -> Result<Turn, Error> {
+        let turn = self.inner.trials.turn(&self.inner.clock, account).await;
+        turn.map_err(Error::Trying)
+    }
+
+    /// Tries it, in a turn that was waited for, and not for ever.
+    pub(super) async fn try_out(&self, turn: Turn, trial: Trial) -> Result<Tried, Error> {
+        let pipeline = self.pipeline().ok_or(Error::Unavailable)?;
+        let (account, automation) = (trial.account, trial.automation.id);
+        let clock = &self.inner.clock;
+        let until = clock.now().plus_ms(TRIAL_MS);
+        let tried = tokio::select! {
+            biased;
+            tried = pipeline.try_out(trial) => tried,
+            () = clock.sleep_until(until) => return Err(Error::TrialOverdue { s: TRIAL_MS / 1000 }),
+        };
+        drop(turn);
+        tried.map_err(|error: TrialError| {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, account.id = %account, automation.id = %automation, "an automation can't be tried");
+            Error::Unavailable
+        })
+    }
+
+    async fn trial_event(
+        &self,
+        account: AccountId,
+        event: TrialEvent,
+        now: Timestamp,
+    ) -> Result<AcceptedEvent, Error> {
+        let (event_type, data) = match (event.id, event.event_type, event.data) {
+            (Some(id), None, None) if event.timestamp.is_none() => {
+                let missing = || {
+                    Error::field(
+                        "/id",
+                        "there is no such event in this account: check its id",
+                    )
+                };
+                let id: EventId = check::id(&id, "event").map_err(|_| missing())?;
+                let row = self.inner.store.event(account, id).await?;
+                return accepted(row.ok_or_else(missing)?);
+            }
+            (None, Some(event_type), Some(data)) => (event_type, data),
+            _ => {
+                let why = "an event is a sample or one that came: give type and data, or id alone";
+                return Err(Error::field("", why));
+            }
+        };
+        let event_type: EventType = event_type
+            .parse()
+            .map_err(|error| Error::field("/type", error))?;
+        payload::check(data.get().as_bytes(), self.inner.rules.payload_bytes_max)?;
+        let occurred_at = match event.timestamp {
+            None => now,
+            Some(text) => text
+                .parse()
+                .map_err(|error| Error::field("/timestamp", error))?,
+        };
+        let text: Box<str> = data.into();
+        Ok(AcceptedEvent {
+            id: EventId::mint(now),
+            event_type,
+            occurred_at,
+            payload: String::from(text).into(),
+        })
+    }
+
+    /// How the endpoints of a definition stand, `bare` ones among them as they would be made.
+    async fn addressees(
+        &self,
+        account: AccountId,
+        definition: &Definition,
+        bare: Vec<store::NewEndpoint>,
+    ) -> Result<SnapshotRows, Error> {
+        let store = &self.inner.store;
+        let row = store.account(account).await?;
+        let mut rows = SnapshotRows {
+            account: row.ok_or(Error::NotFound("account"))?,
+            automations: Vec::new(),
+            endpoints: bare.into_iter().map(as_made).collect(),
+            secrets: Vec::new(),
+        };
+        let mut known: BTreeSet<EndpointId> = rows.endpoints.iter().map(|row| row.id).collect();
+        for Action::Webhook { endpoint, .. } in &definition.actions {
+            if !known.insert(*endpoint) {
+                continue;
+            }
+            rows.endpoints
+                .extend(store.endpoint(account, *endpoint).await?);
+            rows.secrets
+                .extend(store.endpoint_secrets(account, *endpoint).await?);
+        }
+        Ok(rows)
+    }
+}
+
+/// A stored event as evaluation sees it.
+pub(super) fn accepted(row: store::Event) -> Result<AcceptedEvent, Error> {
+    Ok(AcceptedEvent {
+        id: row.id,
+        event_type: row
+            .r#type
+            .parse()
+            .map_err(|error| Error::unreadable("the event's type", error))?,
+        occurred_at: row.occurred_at,
+        payload: row.payload.into(),
+    })
+}
+
+/// An endpoint as it would stand once it is made.
+fn as_made(new: store::NewEndpoint) -> store::Endpoint {
+    store::Endpoint {
+        id: new.id,
+        name: new.name,
+        url: new.url,
+        settings: new.settings,
+        owner_automation: new.owner_automation,
+        state: "enabled".to_owned(),
+        disabled_why: None,
+        failing_since: None,
+        created_at: new.created_at,
+        updated_at: new.created_at,
+    }
+}
+
+/// The same, with its place in the whole body.
+fn within(field: &str, error: Error) -> Error {
+    match error {
+        Error::Invalid {
+            code,
+            at: Place::Body(pointer),
+            why,
+        } => Error::Invalid {
+            code,
+            at: Place::body(format!("{field}{pointer}")),
+            why,
+        },
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_may_be_null_and_is_kept_as_it_is() {
+        for (text, wanted) in [
+            (r#"{"type":"a","data":null}"#, Some("null")),
+            (
+                r#"{"type":"a","data": {"a" : 1e999} }"#,
+                Some(r#"{"a" : 1e999}"#),
+            ),
+            (r#"{"id":"evt_1"}"#, None),
+        ] {
+            let event: TrialEvent = serde_json::from_str(text).expect(text);
+            assert_eq!(event.data.as_deref().map(RawValue::get), wanted, "{text}");
+        }
+        assert!(serde_json::from_str::<TrialEvent>(r#"{"datum":1}"#).is_err());
+    }
+
+    #[test]
+    fn a_place_is_told_from_the_whole_body() {
+        let error = within("/automation", Error::field("/actions/0", "no"));
+        assert_eq!(error.place(), Some(&Place::body("/automation/actions/0")));
+        let other = within("/automation", Error::NotFound("account"));
+        assert_eq!((other.code(), other.place()), ("not_found", None));
+    }
+}
