@@ -10,6 +10,7 @@ mod id;
 pub mod limits;
 mod origin;
 mod shares;
+mod stopwatch;
 mod words;
 
 pub use clock::{Clock, ManualClock, Timestamp};
@@ -21,4 +22,5 @@ pub use id::{
 };
 pub use origin::Origin;
 pub use shares::Shares;
+pub use stopwatch::Stopwatch;
 pub(crate) use words::words;
