@@ -211,7 +211,7 @@ impl App {
             never = every(&Clock::System, UPKEEP_MS, || upkeep.run_upkeep()) => match never {},
             never = hear(&hearing, &store) => match never {},
             never = hearing.forget_expired() => match never {},
-            never = hearing.keep_refusals() => match never {},
+            never = Box::pin(hearing.keep_refusals()) => match never {},
         }
         lives.await;
         Ok(())

@@ -204,15 +204,13 @@ fn decoded(value: &str) -> Option<String> {
     while let Some(&byte) = bytes.get(at) {
         let digits = (byte == b'%').then(|| bytes.get(at + 1..at + 3)).flatten();
         let mut encoded = [0];
-        match digits.map(|digits| hex::decode_to_slice(digits, &mut encoded)) {
-            Some(Ok(())) => {
-                plain.push(encoded[0]);
-                at += 3;
-            }
-            _ => {
-                plain.push(byte);
-                at += 1;
-            }
+        let is_encoded = digits.map(|digits| hex::decode_to_slice(digits, &mut encoded));
+        if let Some(Ok(())) = is_encoded {
+            plain.push(encoded[0]);
+            at += 3;
+        } else {
+            plain.push(byte);
+            at += 1;
         }
     }
     String::from_utf8(plain).ok()

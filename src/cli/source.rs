@@ -13,12 +13,10 @@ pub(super) enum SourceCommand {
     /// List an account's sources.
     List(ListOptions),
     /// Make a source: a URL whose webhooks become events.
-    #[command(
-        after_help = "Examples:\n  \
+    #[command(after_help = "Examples:\n  \
         throwbar source create --name github --scheme github\n  \
         throwbar source create --name shop --scheme hmac --header X-Shop-Signature --secret @shop.key \\\n    \
-        --type '\"shop.\" + body.event' --id body.id"
-    )]
+        --type '\"shop.\" + body.event' --id body.id")]
     Create(CreateOptions),
 }
 
@@ -111,7 +109,10 @@ fn wanted(options: &CreateOptions, secret: Option<String>) -> Value {
     };
     let scheme = Some(&options.scheme);
     let verification = given([("scheme", scheme), ("header", options.header.as_ref())]);
-    let mapping = given([("type", options.event_type.as_ref()), ("id", options.id.as_ref())]);
+    let mapping = given([
+        ("type", options.event_type.as_ref()),
+        ("id", options.id.as_ref()),
+    ]);
     let mut wanted = json!({ "name": options.name, "verification": verification });
     if !mapping.is_empty() {
         wanted["mapping"] = mapping.into();
@@ -126,7 +127,11 @@ fn wanted(options: &CreateOptions, secret: Option<String>) -> Value {
 fn told(server: &str, made: &Value) -> Vec<String> {
     let url = format!("{server}{}", word(made, "path"));
     let mut told = vec![
-        format!("{}  {}", word(made, "id"), paint::cut(word(made, "name"), 40)),
+        format!(
+            "{}  {}",
+            word(made, "id"),
+            paint::cut(word(made, "name"), 40)
+        ),
         format!("send to {}", paint::link(&url)),
     ];
     match made["secret"].as_str() {
@@ -134,18 +139,23 @@ fn told(server: &str, made: &Value) -> Vec<String> {
             told.push(paint::faint("signed with this secret, shown this once:"));
             told.push(secret.to_owned());
         }
-        None => told.push(paint::faint("nothing is signed: this URL, shown this once, is the secret")),
+        None => told.push(paint::faint(
+            "nothing is signed: this URL, shown this once, is the secret",
+        )),
     }
     told
 }
 
 fn line(source: &Value) -> String {
-    let scheme = source["verification"]["scheme"].as_str().unwrap_or_default();
+    let scheme = source["verification"]["scheme"]
+        .as_str()
+        .unwrap_or_default();
     let state = match (source["enabled"].as_bool(), source["refused"].as_i64()) {
         (Some(false), _) => paint::warn("switched off"),
-        (_, Some(refused)) if refused > 0 => {
-            paint::faint(&format!("{} refused", paint::thousands(refused.unsigned_abs())))
-        }
+        (_, Some(refused)) if refused > 0 => paint::faint(&format!(
+            "{} refused",
+            paint::thousands(refused.unsigned_abs())
+        )),
         _ => String::new(),
     };
     let line = format!(
@@ -167,14 +177,25 @@ mod tests {
 
     #[test]
     fn a_source_is_one_line() {
-        for (enabled, refused, state) in [(true, 0, ""), (true, 1234, "1 234 refused"), (false, 1, "switched off")] {
+        for (enabled, refused, state) in [
+            (true, 0, ""),
+            (true, 1234, "1 234 refused"),
+            (false, 1, "switched off"),
+        ] {
             let source = json!({
                 "id": "src_1", "name": "GitHub", "verification": {"scheme": "github"},
                 "enabled": enabled, "refused": refused,
             });
-            let words: Vec<_> = ["src_1", "github", "GitHub", state].into_iter().filter(|it| !it.is_empty()).collect();
+            let words: Vec<_> = ["src_1", "github", "GitHub", state]
+                .into_iter()
+                .filter(|it| !it.is_empty())
+                .collect();
             let line = line(&source);
-            let plain: Vec<_> = line.split("  ").map(str::trim).filter(|it| !it.is_empty()).collect();
+            let plain: Vec<_> = line
+                .split("  ")
+                .map(str::trim)
+                .filter(|it| !it.is_empty())
+                .collect();
             assert_eq!(plain.len(), words.len(), "{line}");
             assert_eq!(plain[..3], words[..3], "{line}");
         }

@@ -47,7 +47,8 @@ impl Origin {
 
     /// It as JSON, to be stored.
     pub fn to_text(&self) -> String {
-        serde_json::to_string(self).expect("texts and JSON become JSON")
+        // Texts and JSON become JSON: there is nothing that can fail.
+        serde_json::to_string(self).unwrap_or_default()
     }
 
     /// It from the JSON that was stored.

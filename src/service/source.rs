@@ -45,7 +45,7 @@ impl Service {
             id: None,
         };
         let settings = settings.mapped(new.mapping)?;
-        let secret = self.first_secret(&settings, new.secret)?;
+        let secret = first_secret(&settings, new.secret)?;
         let sealed = secret.as_ref().map(|secret| {
             let id = SecretId::mint(now);
             Ok::<_, Error>((id, self.seal_source_secret(account, id, secret)?))
@@ -84,27 +84,6 @@ impl Service {
             },
             secret: secret.map(|secret| secret.to_string()),
         })
-    }
-
-    /// The secret that was given, or a new one; none where there is no signature.
-    fn first_secret(
-        &self,
-        settings: &Settings,
-        given: Option<String>,
-    ) -> Result<Option<Zeroizing<String>>, Error> {
-        let proof = &settings.verification;
-        if !proof.has_secret() {
-            let why = "with the verification 'none' the URL is the secret: leave this out";
-            return given.map_or(Ok(None), |_| Err(Error::field("/secret", why)));
-        }
-        let secret = match given {
-            Some(text) => Zeroizing::new(text),
-            None => proof.make_secret(random::bytes()?),
-        };
-        proof
-            .key(&secret)
-            .map_err(|error| Error::field("/secret", error))?;
-        Ok(Some(secret))
     }
 
     fn source_view(&self, row: Source) -> Result<SourceView, Error> {
@@ -227,6 +206,26 @@ impl Service {
         tracing::info!(account.id = %who.account(), key.id = %who.key(), source.id = %id, "a source was removed");
         Ok(())
     }
+}
+
+/// The secret that was given, or a new one; none where there is no signature.
+fn first_secret(
+    settings: &Settings,
+    given: Option<String>,
+) -> Result<Option<Zeroizing<String>>, Error> {
+    let proof = &settings.verification;
+    if !proof.has_secret() {
+        let why = "with the verification 'none' the URL is the secret: leave this out";
+        return given.map_or(Ok(None), |_| Err(Error::field("/secret", why)));
+    }
+    let secret = match given {
+        Some(text) => Zeroizing::new(text),
+        None => proof.make_secret(random::bytes()?),
+    };
+    proof
+        .key(&secret)
+        .map_err(|error| Error::field("/secret", error))?;
+    Ok(Some(secret))
 }
 
 /// The settings with another header or tolerance.

@@ -112,12 +112,12 @@ impl OpenSource {
         let view = RequestView::new(&headers, &payload, &query);
         let words = |event_type: &EventType| said(&self.event_type, event_type.as_str());
         let event_type = told(makings, "type", event_type(&self.event_type, &view), words)?;
-        let words = |known_as: &Option<String>| match known_as {
-            Some(name) => said(&self.known_as, name),
-            None => {
-                let source = self.known_as.source();
-                format!("`{source}` is null: each request is another event.")
-            }
+        let words = |known_as: &Option<String>| {
+            let source = self.known_as.source();
+            known_as.as_ref().map_or_else(
+                || format!("`{source}` is null: each request is another event."),
+                |name| said(&self.known_as, name),
+            )
         };
         let known_as = told(makings, "id", known_as(&self.known_as, &view), words)?;
         Ok(Made {

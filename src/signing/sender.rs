@@ -268,6 +268,7 @@ fn matches(presented: &[u8], mac: [u8; 32]) -> bool {
 }
 
 /// Whether a signature was found to be right.
+#[derive(Clone, Copy)]
 enum Found {
     Right,
     None,

@@ -82,7 +82,7 @@ impl<'a> EventView<'a> {
         self.payload.json.get().is_some()
     }
 
-    fn root<'v>(&'v self, root: Root) -> Result<Option<Value<'v>>, String> {
+    fn root(&self, root: Root) -> Result<Option<Value<'_>>, String> {
         match root {
             Root::Id => Ok(Some(Value::Text(self.id.to_string().into()))),
             Root::Type => Ok(Some(Value::Text(self.event_type.as_str().into()))),
@@ -120,7 +120,7 @@ impl<'a> RequestView<'a> {
         }
     }
 
-    fn root<'v>(&'v self, root: Root) -> Result<Option<Value<'v>>, String> {
+    fn root(&self, root: Root) -> Result<Option<Value<'_>>, String> {
         match root {
             Root::Headers => read(&self.headers, "the headers"),
             Root::Body => read(&self.body, "the body"),

@@ -16,6 +16,7 @@ mod publication;
 mod replies;
 mod schedule;
 mod source;
+mod source_refusals;
 mod texts;
 mod trial;
 mod version;

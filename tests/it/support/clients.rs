@@ -160,7 +160,7 @@ pub async fn github_signatures(secret: &str, payloads: &[GithubPayload]) -> Vec<
     let mut lines = String::new();
     for payload in payloads {
         let asked = serde_json::json!({"secret": secret, "payload": payload.payload_json_text});
-        lines += &format!("{asked}\n");
+        lines.extend([asked.to_string(), "\n".to_owned()]);
     }
     let said = run(Path::new("node"), "node/sign.mjs", lines).await;
     let signatures: Vec<_> = said.lines().map(str::to_owned).collect();
