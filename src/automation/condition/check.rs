@@ -1,13 +1,5 @@
 //! From text to a checked [`Expression`]: everything that can be wrong with a condition is said
-//! here, when it is saved, with its place.
-//!
-//! The parser is the `cel` crate's, with its macros off, so that `x.all(y, …)` and `has(…)` come
-//! as the calls they were written as. It is a generated, recursive parser that needs megabytes of
-//! stack for a few brackets, and a stack that overflows can't be caught: what would make it
-//! recurse deeply is refused by [`super::nesting`] before it sees the text, and it runs on a
-//! thread with a stack of its own. It also holds code that may panic on what its grammar lets
-//! through; that would take down the request that saves a condition, or a node that loads one,
-//! so it becomes a refusal.
+//! here, when it is saved, with its place. What the parser makes of the text is in [`super::parse`].
 
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, SelectExpr, SourceInfo, operators};
 
@@ -16,10 +8,9 @@ use super::error::{ConditionError, Position};
 use super::expression::{Comparison, Expression, Loop, LoopKind, Operator, Root};
 use super::fault::Steps;
 use super::function::Function;
+use super::parse::parse;
 use super::value::Value;
-use super::{nesting, parser};
 use crate::model::counted;
-use crate::model::limits::CONDITION_BYTES_MAX;
 
 /// Most entries of a list that is written out.
 const LIST_ENTRIES_MAX: usize = 1000;
@@ -40,22 +31,13 @@ pub(super) enum Of {
 /// The condition that `source` says, if it is allowed.
 pub(super) fn check(source: &str) -> Result<Expression> {
     let expression = read(source, Of::Event)?;
-    cost::check(&expression)?;
+    cost::check_answer(&expression)?;
     Ok(expression)
 }
 
-/// The expression that `source` says, if it is allowed, whatever it gives and costs.
+/// The expression that `source` says, if it is allowed, whatever it gives.
 pub(super) fn read(source: &str, of: Of) -> Result<Expression> {
-    if source.len() > CONDITION_BYTES_MAX {
-        return Err(ConditionError::TooLong {
-            bytes: source.len(),
-        });
-    }
-    if source.trim().is_empty() {
-        return Err(ConditionError::Empty);
-    }
-    nesting::check(source)?;
-    let (parsed, places) = parser::parse(source)?;
+    let (parsed, places) = parse(source)?;
     let mut checker = Checker {
         source,
         of,
@@ -63,7 +45,9 @@ pub(super) fn read(source: &str, of: Of) -> Result<Expression> {
         variable: None,
         depth: 0,
     };
-    checker.lower(&parsed)
+    let expression = checker.lower(&parsed)?;
+    cost::check_steps(&expression)?;
+    Ok(expression)
 }
 
 struct Checker<'s> {

@@ -13,16 +13,7 @@ use super::value::Value;
 /// Most steps that the nodes of a condition may need.
 const COST_MAX: usize = STEPS_MAX / 2;
 
-/// Refuses a condition that is too expensive or is never true or false.
-pub(super) fn check(expression: &Expression) -> Result<(), ConditionError> {
-    check_steps(expression)?;
-    match gives(expression) {
-        Some(what) => Err(ConditionError::NotAQuestion { what }),
-        None => Ok(()),
-    }
-}
-
-/// Refuses an expression that is too expensive.
+/// Refuses what is too expensive.
 pub(super) fn check_steps(expression: &Expression) -> Result<(), ConditionError> {
     let steps = cost(expression);
     if steps > COST_MAX {
@@ -32,6 +23,14 @@ pub(super) fn check_steps(expression: &Expression) -> Result<(), ConditionError>
         });
     }
     Ok(())
+}
+
+/// Refuses a condition that is never true or false.
+pub(super) fn check_answer(expression: &Expression) -> Result<(), ConditionError> {
+    match gives(expression) {
+        Some(what) => Err(ConditionError::NotAQuestion { what }),
+        None => Ok(()),
+    }
 }
 
 /// The steps of all nodes, a loop's body counted for every entry a loop may have.

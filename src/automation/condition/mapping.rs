@@ -4,7 +4,6 @@
 use std::fmt;
 
 use super::check::{self, Of};
-use super::cost;
 use super::error::ConditionError;
 use super::evaluation::Evaluation;
 use super::expression::Expression;
@@ -33,13 +32,8 @@ impl Mapping {
     /// Checks `source` as it is saved: everything that can be known to be wrong without a request is refused
     /// here, with its place.
     pub fn parse(source: &str) -> Result<Self, MappingError> {
-        let read = || {
-            let expression = check::read(source, Of::Request)?;
-            cost::check_steps(&expression)?;
-            Ok(expression)
-        };
         Ok(Self {
-            expression: read().map_err(MappingError)?,
+            expression: check::read(source, Of::Request).map_err(MappingError)?,
             source: source.into(),
         })
     }

@@ -46,7 +46,7 @@ mod mapping;
 mod nesting;
 #[cfg(test)]
 mod oracle;
-mod parser;
+mod parse;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]

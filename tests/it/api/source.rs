@@ -7,6 +7,7 @@ use axum::http::Request;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use throwbar::store::Hint;
 
 use super::{Answer, Doors};
 use crate::support::store::on_both;
@@ -160,6 +161,24 @@ async fn a_change_counts_from_the_next_request_on() {
         doors.delete(&own).await.is(204);
         send(&doors, &source.path, &signed(&second), "{}").await.is(404);
         doors.get(&own).await.is(404);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_another_node_changes_is_heard_of() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let new = json!({"name": "s", "verification": {"scheme": "none"}});
+        let source = make(&doors, new).await;
+        send(&doors, &source.path, &[], "{}").await.is(202);
+        let account = doors.get("/v1/account").await.is(200).id();
+        let account = account.parse().expect("an id");
+        let id = source.id.parse().expect("an id");
+        let removed = doors.place.store.delete_source(account, id).await;
+        assert!(removed.expect("the other node's"));
+        doors.service.heard(Hint::Revision(account, 1)).await;
+        send(&doors, &source.path, &[], "{}").await.is(404);
     })
     .await;
 }

@@ -1,15 +1,33 @@
-//! The way from a text to the tree of the `cel` crate's parser, which runs on a stack of its own.
+//! From text to the parser's tree. The parser is the `cel` crate's, with its macros off, so that
+//! `x.all(y, …)` and `has(…)` come as the calls they were written as.
+//!
+//! It is a generated, recursive parser that needs megabytes of stack for a few brackets, and a stack that
+//! overflows can't be caught: what would make it recurse deeply is refused by [`super::nesting`] before it
+//! sees the text, and it runs on a thread with a stack of its own. It also holds code that may panic on
+//! what its grammar lets through; that would take down the request that saves a condition, or a node that
+//! loads one, so it becomes a refusal.
 
 use cel::common::ast::{IdedExpr, SourceInfo};
 
 use super::error::ConditionError;
+use super::nesting;
+use crate::model::limits::CONDITION_BYTES_MAX;
 
 /// The parser's own stack. What `nesting` lets through takes less than a quarter of it in a build
 /// without optimisation; only the pages that are touched are ever memory.
 const PARSER_STACK_BYTES: usize = 64 * 1024 * 1024;
 
-/// The tree that `source` is, and where its nodes stand.
+/// The tree that `source` says, and where in the text its nodes are.
 pub(super) fn parse(source: &str) -> Result<(IdedExpr, SourceInfo), ConditionError> {
+    if source.len() > CONDITION_BYTES_MAX {
+        return Err(ConditionError::TooLong {
+            bytes: source.len(),
+        });
+    }
+    if source.trim().is_empty() {
+        return Err(ConditionError::Empty);
+    }
+    nesting::check(source)?;
     let read = || {
         cel::Env::default()
             .with_optional_support(false)
