@@ -20,10 +20,11 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::cloudevent_form::{Form, is_json, read_structured};
-use super::intake::{NewEvent, check_header_key};
+use super::envelopes::Envelopes;
+use super::intake::{KEY_HEADER, NewEvent};
 use super::principal::{MaySend, Principal};
-use super::{Error, Service};
-use crate::model::limits::{CLIENT_KEY_BYTES_MAX, CLOUDEVENT_BYTES_MAX};
+use super::{Error, Place, Service, check, json};
+use crate::model::limits::{BATCH_EVENTS_MAX, CLIENT_KEY_BYTES_MAX, CLOUDEVENT_BYTES_MAX};
 use crate::model::{AccountId, Origin};
 use crate::pipeline::Acknowledged;
 use crate::store;
@@ -75,13 +76,15 @@ impl Service {
         event: CloudEvent,
         key: Option<&str>,
     ) -> Result<Acknowledged, Error> {
-        check_header_key(key)?;
+        if let Some(key) = key {
+            check::client_key(key, Place::Header(KEY_HEADER))?;
+        }
         let parts = match event {
             CloudEvent::Structured(body) => read_structured(&body, &body)?,
             CloudEvent::Binary { attributes, body } => Parts::of_binary(attributes, body)?,
         };
         let event = self.of_cloudevent(who.account(), parts, key)?;
-        self.take(event).await
+        self.take_one(event).await
     }
 
     /// Takes a JSON array of CloudEvents, each answered by itself, as [`Service::send_batch`] does.
@@ -91,13 +94,27 @@ impl Service {
         body: &Bytes,
         key: Option<&str>,
     ) -> Result<Vec<Result<Acknowledged, Error>>, Error> {
-        check_header_key(key)?;
-        self.send_each(body, |place, event| {
+        if let Some(key) = key {
+            check::client_key(key, Place::Header(KEY_HEADER))?;
+        }
+        let Envelopes { first, count } = read_list(body)?;
+        if count > BATCH_EVENTS_MAX {
+            let why = format!("the batch has {count} events: {BATCH_EVENTS_MAX} at most");
+            return Err(Error::field("", why));
+        }
+        let read_one = |(place, event): (usize, &RawValue)| {
             let derived = key.map(|key| format!("{key}#{place}"));
             let parts = read_structured(body, event.get().as_bytes())?;
             self.of_cloudevent(who.account(), parts, derived.as_deref())
-        })
-        .await
+        };
+        let events = first.into_iter().enumerate().map(read_one);
+        self.take(who.account(), events.collect()).await
+    }
+
+    /// Takes one event that came in another form than the API's own; returns when it is durable.
+    pub(super) async fn take_one(&self, event: store::NewEvent) -> Result<Acknowledged, Error> {
+        let mut taken = self.take(event.account, vec![Ok(event)]).await?;
+        taken.pop().unwrap_or(Err(Error::Unavailable))
     }
 
     /// The event that a CloudEvent is.
@@ -138,6 +155,12 @@ impl Service {
             ..event
         })
     }
+}
+
+/// The events of a batch, each as its own text.
+fn read_list(body: &Bytes) -> Result<Envelopes<'_>, Error> {
+    json::text(body)?;
+    json::read(body)
 }
 
 impl Parts {

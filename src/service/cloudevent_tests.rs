@@ -1,7 +1,6 @@
 //! CloudEvents of either form, taken apart.
 
 use super::*;
-use crate::service::Place;
 
 const PLAIN: &str = r#""specversion":"1.0","id":"A-1","source":"/crm","type":"deal.won""#;
 

@@ -22,7 +22,7 @@ use crate::store::{self, NewKey};
 /// How long an idempotency key is remembered.
 const KEY_LIFE_MS: i64 = 24 * 60 * 60 * 1000;
 /// The name of the header with the idempotency key.
-const KEY_HEADER: &str = "Idempotency-Key";
+pub(super) const KEY_HEADER: &str = "Idempotency-Key";
 
 /// An event as it is sent.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -74,9 +74,15 @@ impl Service {
         body: &Bytes,
         key: Option<&str>,
     ) -> Result<Acknowledged, Error> {
-        check_header_key(key)?;
+        if let Some(key) = key {
+            check::client_key(key, Place::Header(KEY_HEADER))?;
+        }
         let event = self.incoming(who.account(), body, read_object(body)?, key)?;
-        self.take(event).await
+        let pipeline = self.pipeline().ok_or(Error::Unavailable)?;
+        match pipeline.accept(vec![event]).await.pop() {
+            Some(outcome) => outcome.map_err(refused),
+            None => Err(Error::Unavailable),
+        }
     }
 
     /// Takes a JSON array of events; returns when all that could be taken are durable. One that is
@@ -88,22 +94,9 @@ impl Service {
         body: &Bytes,
         key: Option<&str>,
     ) -> Result<Vec<Result<Acknowledged, Error>>, Error> {
-        check_header_key(key)?;
-        self.send_each(body, |place, envelope| {
-            let envelope: NewEvent<'_> = read_object(envelope.get().as_bytes())?;
-            let derived = key.filter(|_| envelope.idempotency_key.is_none());
-            let derived = derived.map(|key| format!("{key}#{place}"));
-            self.incoming(who.account(), body, envelope, derived.as_deref())
-        })
-        .await
-    }
-
-    /// Takes a JSON array of events of any form, each of which `read_one` reads from its text and its place.
-    pub(super) async fn send_each<'b>(
-        &self,
-        body: &'b Bytes,
-        mut read_one: impl FnMut(usize, &'b RawValue) -> Result<store::NewEvent, Error>,
-    ) -> Result<Vec<Result<Acknowledged, Error>>, Error> {
+        if let Some(key) = key {
+            check::client_key(key, Place::Header(KEY_HEADER))?;
+        }
         text(body)?;
         let Envelopes {
             first: envelopes,
@@ -113,14 +106,40 @@ impl Service {
             let why = format!("the batch has {count} events: {BATCH_EVENTS_MAX} at most");
             return Err(Error::field("", why));
         }
+        let events = envelopes.into_iter().enumerate().map(|(place, envelope)| {
+            self.in_batch(who.account(), body, envelope.get().as_bytes(), (key, place))
+        });
+        self.take(who.account(), events.collect()).await
+    }
+
+    /// The event of an envelope at this place in a batch that was sent with this key.
+    pub(super) fn in_batch(
+        &self,
+        account: AccountId,
+        body: &Bytes,
+        envelope: &[u8],
+        (key, place): (Option<&str>, usize),
+    ) -> Result<store::NewEvent, Error> {
+        let envelope: NewEvent<'_> = read_object(envelope)?;
+        let derived = key.filter(|_| envelope.idempotency_key.is_none());
+        let derived = derived.map(|key| format!("{key}#{place}"));
+        self.incoming(account, body, envelope, derived.as_deref())
+    }
+
+    /// Takes those events that are there; returns when all that could be taken are durable. One that is
+    /// wrong never fails its neighbours: there is one answer for each, in their order.
+    pub(super) async fn take(
+        &self,
+        account: AccountId,
+        events: Vec<Result<store::NewEvent, Error>>,
+    ) -> Result<Vec<Result<Acknowledged, Error>>, Error> {
         let pipeline = self.pipeline().ok_or(Error::Unavailable)?;
-        let mut answers = Vec::with_capacity(envelopes.len());
-        let mut events = Vec::with_capacity(envelopes.len());
-        for (place, envelope) in envelopes.into_iter().enumerate() {
-            let event = read_one(place, envelope);
-            answers.push(event.map(|event| events.push(event)));
+        let mut answers = Vec::with_capacity(events.len());
+        let mut taken = Vec::with_capacity(events.len());
+        for event in events {
+            answers.push(event.map(|event| taken.push(event)));
         }
-        let mut outcomes = pipeline.accept(events).await.into_iter();
+        let mut outcomes = pipeline.accept(taken).await.into_iter();
         let mut answer = |()| {
             outcomes
                 .next()
@@ -131,15 +150,6 @@ impl Service {
             .into_iter()
             .map(|taken| taken.and_then(&mut answer))
             .collect())
-    }
-
-    /// Takes one event that is known to be right; returns when it is durable.
-    pub(super) async fn take(&self, event: store::NewEvent) -> Result<Acknowledged, Error> {
-        let pipeline = self.pipeline().ok_or(Error::Unavailable)?;
-        match pipeline.accept(vec![event]).await.pop() {
-            Some(outcome) => outcome.map_err(refused),
-            None => Err(Error::Unavailable),
-        }
     }
 
     /// Checks an envelope that was read from `body`.
@@ -180,13 +190,6 @@ impl Service {
             body_hash,
         })
     }
-}
-
-/// Checks the idempotency key from the header.
-pub(super) fn check_header_key(key: Option<&str>) -> Result<(), Error> {
-    key.map_or(Ok(()), |key| {
-        check::client_key(key, Place::Header(KEY_HEADER))
-    })
 }
 
 /// The names by which a repeat of the event is recognised.

@@ -177,7 +177,7 @@ impl Service {
             });
         }
         let event = self.event_of(source, request)?;
-        self.take(event).await
+        self.take_one(event).await
     }
 
     /// The event that a request is, not accepted yet.
