@@ -99,7 +99,7 @@ impl Received {
     fn is_refused(&self, wanted: &str) {
         let report = self.report();
         assert!(!report.is_genuine(), "{report:?}");
-        let failed = |finding: &&super::super::report::Finding| finding.outcome == Outcome::Failed;
+        let failed = |finding: &&crate::signing::Finding| finding.outcome == Outcome::Failed;
         let said = report.findings.iter().find(failed).expect("a reason");
         assert!(said.text.contains(wanted), "{wanted}: {report:?}");
     }
