@@ -109,7 +109,7 @@ impl Service {
         let events = envelopes.into_iter().enumerate().map(|(place, envelope)| {
             self.in_batch(who.account(), body, envelope.get().as_bytes(), (key, place))
         });
-        self.take(who.account(), events.collect()).await
+        self.take(events.collect()).await
     }
 
     /// The event of an envelope at this place in a batch that was sent with this key.
@@ -130,7 +130,6 @@ impl Service {
     /// wrong never fails its neighbours: there is one answer for each, in their order.
     pub(super) async fn take(
         &self,
-        account: AccountId,
         events: Vec<Result<store::NewEvent, Error>>,
     ) -> Result<Vec<Result<Acknowledged, Error>>, Error> {
         let pipeline = self.pipeline().ok_or(Error::Unavailable)?;

@@ -100,6 +100,10 @@ mod tests {
         for (source, wanted) in [
             (r#""github." + headers["x-github-event"]"#, "github.issues"),
             (r#"headers["x-github-delivery"]"#, "d-1"),
+            (
+                r#""github." + headers["x-github-event"] + (has(body.action) ? "." + body.action : "")"#,
+                "github.issues",
+            ),
             ("body.type", "invoice.paid"),
             ("body.id", "9007199254740993"),
             (r#"query.tag + "." + query.tags[1]"#, "a.c"),
