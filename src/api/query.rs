@@ -173,7 +173,7 @@ impl PageQuery {
 
 impl AutomationsQuery {
     pub(super) fn parts(self) -> (Shelf, PageRequest) {
-        let shelf = if self.archived.unwrap_or(false) {
+        let which = if self.archived.unwrap_or(false) {
             Shelf::All
         } else {
             Shelf::Open
@@ -182,7 +182,7 @@ impl AutomationsQuery {
             limit: self.limit,
             cursor: self.cursor,
         };
-        (shelf, page)
+        (which, page)
     }
 }
 

@@ -48,10 +48,10 @@ async fn a_version_has_its_author_its_note_and_a_digest_that_can_be_checked() {
                 json!({"name": "Größe", "scopes": ["author"]}),
             )
             .await;
-        let patch =
+        let change =
             json!({"condition": "event.data.amount > 2", "note": "zu viele", "draft": true});
         doors
-            .call(&made.text("/key"), "PATCH", &path, Some(patch))
+            .call(&made.text("/key"), "PATCH", &path, Some(change))
             .await
             .is(200);
         doors
@@ -231,7 +231,13 @@ async fn an_event_names_the_version_and_the_plugins_it_met_and_both_can_be_looke
             .is(200);
         assert_eq!(send().await.body["data"], json!([]));
         let again = doors.get(&format!("{path}/versions/2")).await.is(200);
-        assert_eq!(again.body, version.body);
+        for fixed in ["digest", "definition", "author", "note", "created_at"] {
+            assert_eq!(again.body[fixed], version.body[fixed], "{fixed}");
+        }
+        assert_eq!(
+            (&version.body["published"], &again.body["published"]),
+            (&json!(true), &json!(false))
+        );
     })
     .await;
 }
