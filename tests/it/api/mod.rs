@@ -6,6 +6,7 @@ mod bodies;
 mod boundary;
 mod endpoint;
 mod event;
+mod event_type;
 mod explain;
 mod manners;
 mod merges;
@@ -16,6 +17,7 @@ mod replies;
 mod schedule;
 mod texts;
 mod trial;
+mod validation;
 mod version;
 
 use std::sync::Arc;
