@@ -127,8 +127,8 @@ pub(super) struct ImportQuery {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct DiffQuery {
-    /// The number of another version of the automation; the one before, if left out.
-    pub(super) to: Option<i64>,
+    /// The number of the version that it is compared with; the one before, if left out.
+    pub(super) from: Option<i64>,
 }
 
 /// Which page of which events.
