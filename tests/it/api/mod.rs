@@ -7,6 +7,7 @@ mod boundary;
 mod endpoint;
 mod event;
 mod event_type;
+mod event_type_import;
 mod explain;
 mod manners;
 mod merges;
