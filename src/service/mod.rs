@@ -21,6 +21,7 @@ mod endpoint;
 mod endpoint_shape;
 mod error;
 mod event;
+mod event_schema;
 mod event_type;
 mod expiry;
 mod explain;

@@ -30,6 +30,7 @@ mod endpoint_secret;
 mod engine;
 mod event;
 mod event_key;
+mod event_schema;
 mod event_type;
 mod hint;
 mod history;
@@ -77,6 +78,7 @@ pub use endpoint::{
 pub use endpoint_secret::EndpointSecret;
 pub use engine::EngineError;
 pub use event::{Event, EventFilter, EventHead};
+pub use event_schema::{EventTypeVersion, EventTypeVersionHead, SchemaInForce};
 pub use event_type::EventTypeEntry;
 pub use hint::{Hint, Listener};
 pub use history::LiveVersion;
