@@ -9,6 +9,7 @@ mod canonical;
 mod condition;
 mod definition;
 mod pattern;
+mod reference;
 
 pub use canonical::{DefinitionDigest, Difference, Differences, canonical, differences};
 pub use condition::{
@@ -18,3 +19,6 @@ pub use condition::{
 };
 pub use definition::{Action, Definition, Transform, Trigger};
 pub use pattern::{EventType, Pattern, PatternError, PatternIndex};
+pub use reference::{
+    ReferenceError, fill, fill_json, may_name_variables, references, references_in_json,
+};

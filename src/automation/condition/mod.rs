@@ -63,6 +63,7 @@ mod weight;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -87,6 +88,8 @@ pub fn is_variable_name(name: &str) -> bool {
 pub struct Condition {
     source: Box<str>,
     expression: Expression,
+    /// The text of each part, in its normal form: told with every explanation, and made once.
+    texts: Vec<Arc<str>>,
 }
 
 /// What a condition says of one event.
@@ -123,7 +126,7 @@ pub struct Explanation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Clause {
     /// The part, in its normal form.
-    pub text: String,
+    pub text: Arc<str>,
     /// What it came to.
     pub value: ClauseValue,
     /// One sentence with the values that decided; empty if it was not looked at.
@@ -155,8 +158,10 @@ impl Condition {
     /// The same with these variables: what they stand for now, they stand for in each evaluation.
     pub fn parse_with(source: &str, variables: &Variables) -> Result<Self, ConditionError> {
         let expression = check::check(source, variables)?;
+        let (_, parts) = parts(&expression);
         Ok(Self {
             source: source.into(),
+            texts: parts.iter().map(|part| part.to_string().into()).collect(),
             expression,
         })
     }
@@ -208,20 +213,12 @@ impl Condition {
     /// sentences about them all have the steps of half an evaluation, and where those are used up a
     /// sentence only says what the part came to.
     pub fn explain(&self, view: &EventView<'_>) -> Explanation {
-        let kind = match &self.expression {
-            Expression::All(_) => Kind::All,
-            Expression::Any(_) => Kind::Any,
-            _ => Kind::Single,
-        };
-        let parts = match &self.expression {
-            Expression::All(parts) | Expression::Any(parts) => parts.as_slice(),
-            whole => std::slice::from_ref(whole),
-        };
+        let (kind, parts) = parts(&self.expression);
         let mut evaluation = Evaluation::new(view);
         let mut telling = Evaluation::telling(view);
         let mut clauses: Vec<Clause> = Vec::with_capacity(parts.len());
         let (mut decided, mut pending) = (None, None);
-        for (no, part) in parts.iter().enumerate() {
+        for (no, (part, text)) in parts.iter().zip(&self.texts).enumerate() {
             let (value, why) = if decided.is_some() {
                 (ClauseValue::Skipped, String::new())
             } else {
@@ -244,7 +241,7 @@ impl Condition {
                 }
             };
             clauses.push(Clause {
-                text: part.to_string(),
+                text: text.clone(),
                 value,
                 why,
             });
@@ -260,6 +257,15 @@ impl Condition {
 
     fn say(&self, view: &EventView<'_>, value: Truth) -> String {
         sentence(&mut Evaluation::telling(view), &self.expression, value)
+    }
+}
+
+/// The parts that a condition is told in, and how they make its answer.
+fn parts(expression: &Expression) -> (Kind, &[Expression]) {
+    match expression {
+        Expression::All(parts) => (Kind::All, parts),
+        Expression::Any(parts) => (Kind::Any, parts),
+        whole => (Kind::Single, std::slice::from_ref(whole)),
     }
 }
 

@@ -4,6 +4,7 @@
 mod automation;
 mod bodies;
 mod boundary;
+mod condition;
 mod endpoint;
 mod event;
 mod explain;
@@ -16,6 +17,7 @@ mod replies;
 mod schedule;
 mod texts;
 mod trial;
+mod variable;
 mod version;
 
 use std::sync::Arc;

@@ -21,6 +21,7 @@ mod repeats;
 mod replies;
 mod snapshots;
 mod takeover;
+mod variables;
 mod versions;
 
 use throwbar::model::{AccountId, DeliveryId, EndpointId, IncarnationId, Timestamp};

@@ -12,7 +12,9 @@ pub(super) fn form(expression: &Expression) -> Option<Form> {
         Expression::Any(parts) => group(parts, Missing::Yes).map(Form::Any),
         Expression::Not(inner) => match &**inner {
             Expression::Has(path) => existence(path, FieldOperator::NotExists),
-            Expression::In(..) => leaf(expression).map(Form::Leaf),
+            Expression::In(_, list) if matches!(**list, Expression::List(_)) => {
+                leaf(expression).map(Form::Leaf)
+            }
             other => form(other).map(|inner| Form::Not(Box::new(inner))),
         },
         Expression::Has(path) => existence(path, FieldOperator::Exists),

@@ -8,6 +8,7 @@
 mod literal;
 mod nearest;
 mod node;
+mod said;
 #[cfg(test)]
 mod tests;
 mod walk;

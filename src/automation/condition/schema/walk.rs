@@ -8,10 +8,8 @@ use super::super::expression::LoopKind;
 use super::literal::{self, Literal};
 use super::nearest::nearest;
 use super::node::{Field, Kinds, Node};
+use super::said::{listed, said};
 use super::{ConditionWarning, WarningKind};
-
-/// Most values that a sentence lists.
-const VALUES_SAID_MAX: usize = 8;
 
 /// One walk.
 pub(super) struct Walk<'w> {
@@ -370,33 +368,4 @@ impl<'w> Walk<'w> {
 enum How {
     Equal,
     Ordered,
-}
-
-/// A path as it is written.
-fn said(path: &IdedExpr) -> String {
-    match &path.expr {
-        Expr::Ident(name) => name.clone(),
-        Expr::Select(select) => format!("{}.{}", said(&select.operand), select.field),
-        Expr::Call(call) if call.func_name == operators::INDEX => match call.args.as_slice() {
-            [of, index] => match literal::of(index) {
-                Some(Literal::Json(index)) => format!("{}[{index}]", said(of)),
-                _ => format!("{}[…]", said(of)),
-            },
-            _ => "…".to_owned(),
-        },
-        Expr::Call(call) => call.target.as_ref().map_or_else(
-            || format!("{}(…)", call.func_name),
-            |target| format!("{}.{}(…)", said(target), call.func_name),
-        ),
-        _ => "…".to_owned(),
-    }
-}
-
-fn listed(names: &[&str]) -> String {
-    let shown = names.iter().take(VALUES_SAID_MAX).copied();
-    let shown = shown.collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(VALUES_SAID_MAX) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }
