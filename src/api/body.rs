@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::extract::{FromRequest, MatchedPath, Request};
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{Extensions, HeaderMap};
+use axum::http::{Extensions, HeaderMap, HeaderValue};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
@@ -23,6 +23,14 @@ pub(super) struct RawBody(pub(super) Bytes);
 /// JSON as it came.
 pub(super) struct JsonText(pub(super) Bytes);
 
+/// A batch of events as it came.
+pub(super) enum BatchText {
+    /// JSON: an array.
+    Array(Bytes),
+    /// NDJSON: one event a line.
+    Lines(Bytes),
+}
+
 /// JSON, read.
 pub(super) struct JsonBody<T>(pub(super) T);
 
@@ -34,6 +42,13 @@ pub(super) struct Component(pub(super) Bytes, pub(super) UploadTurn);
 
 const BATCH: &str = "/v1/events/batch";
 const UPLOAD: &str = "/v1/plugins";
+const IMPORT: &str = "/v1/event-types/import";
+/// What lines of JSON are called.
+const LINES: [&str; 3] = [
+    "application/x-ndjson",
+    "application/ndjson",
+    "application/jsonl",
+];
 
 /// The route that was asked for.
 fn route(extensions: &Extensions) -> &str {
@@ -45,7 +60,7 @@ fn route(extensions: &Extensions) -> &str {
 /// How long a body may be on a route.
 fn bytes_max(service: &Service, route: &str) -> usize {
     match route {
-        BATCH => service.rules().batch_bytes_max,
+        BATCH | IMPORT => service.rules().batch_bytes_max,
         UPLOAD => COMPONENT_BYTES_MAX,
         _ => service.rules().body_bytes_max(),
     }
@@ -125,18 +140,25 @@ impl FromRequest<Service> for RawBody {
     }
 }
 
+/// What a body says that it is, without its parameters.
+fn kind(value: &HeaderValue) -> String {
+    let kind = value.to_str().unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default();
+    kind.trim().to_ascii_lowercase()
+}
+
 /// Whether a body that says what it is says that it is JSON.
 fn is_json(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_none_or(|value| {
-        let kind = value.to_str().unwrap_or_default();
-        let kind = kind
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase();
+        let kind = kind(value);
         kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
     })
+}
+
+/// Whether a body says that it is lines of JSON.
+fn is_lines(headers: &HeaderMap) -> bool {
+    let said = headers.get(CONTENT_TYPE).map(kind);
+    said.is_some_and(|kind| LINES.contains(&kind.as_str()))
 }
 
 impl FromRequest<Service> for JsonText {
@@ -149,6 +171,25 @@ impl FromRequest<Service> for JsonText {
             });
         }
         Ok(Self(RawBody::from_request(request, service).await?.0))
+    }
+}
+
+impl FromRequest<Service> for BatchText {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, service: &Service) -> Result<Self, Problem> {
+        let lines = is_lines(request.headers());
+        if !lines && !is_json(request.headers()) {
+            return Err(Problem::MediaType {
+                expected: "application/json or application/x-ndjson",
+            });
+        }
+        let RawBody(body) = RawBody::from_request(request, service).await?;
+        Ok(if lines {
+            Self::Lines(body)
+        } else {
+            Self::Array(body)
+        })
     }
 }
 

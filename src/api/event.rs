@@ -6,12 +6,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answer::{Accepted, Answer};
-use super::body::JsonText;
+use super::body::{BatchText, JsonText};
 use super::idempotency;
 use super::principal::{By, On};
 use super::problem::ProblemView;
 use super::query::{EventsQuery, PageQuery, QueryParams};
 use crate::model::EventId;
+use crate::pipeline::Acknowledged;
 use crate::service::{
     DeliveryView, Error, Evaluations, EventSummary, EventView, Listed, MayRead, MaySend, NewEvent,
 };
@@ -30,12 +31,18 @@ pub(super) struct Taken {
 pub(super) enum Outcome {
     /// The event is durable.
     Taken {
+        /// Its line, from 1; left out, unless the batch came as lines.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        line: Option<usize>,
         /// The event's id: the first one's, if it came before.
         #[schema(value_type = String)]
         id: EventId,
     },
     /// The event was refused; its neighbours were not.
     Refused {
+        /// Its line, from 1; left out, unless the batch came as lines.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        line: Option<usize>,
         /// Why.
         #[schema(inline)]
         error: ProblemView,
@@ -68,28 +75,51 @@ pub(super) async fn send(
 
 /// Send up to 1000 events
 ///
-/// Each is answered by itself, in order: one that is wrong never fails its neighbours. With a key in the
-/// header, the event at place n, from 0, has the idempotency key `key#n` unless it has one of its own: the
-/// same batch sent again repeats nothing, and those that were refused the first time get in.
+/// As a JSON array, or as lines with one event each (`application/x-ndjson`; empty lines are passed over, and
+/// each answer has its line's number). Each is answered by itself, in order: one that is wrong never fails its
+/// neighbours. With a key in the header, the event at place n, from 0 (of lines: the line's number less 1), has
+/// the idempotency key `key#n` unless it has one of its own: the same batch sent again repeats nothing, and
+/// those that were refused the first time get in.
 #[utoipa::path(post, path = "/v1/events/batch", tag = "events", operation_id = "send_events",
     params(("Idempotency-Key" = Option<String>, Header, description = "Each event's idempotency key is made from it")),
-    request_body = Vec<NewEvent<'_>>, responses((status = 202, description = "One answer for each", body = Outcomes)))]
+    request_body(content((Vec<NewEvent<'_>> = "application/json"), (String = "application/x-ndjson"))),
+    responses((status = 202, description = "One answer for each", body = Outcomes)))]
 pub(super) async fn send_batch(
     By(who, service): By<MaySend>,
     headers: HeaderMap,
-    JsonText(body): JsonText,
+    batch: BatchText,
 ) -> Answer<Accepted<Outcomes>> {
     let key = idempotency::key(&headers)?;
-    let outcome = |answer: Result<crate::pipeline::Acknowledged, Error>| match answer {
-        Ok(taken) => Outcome::Taken { id: taken.event },
-        Err(error) => Outcome::Refused {
-            error: ProblemView::of(&error),
-        },
+    let data = match batch {
+        BatchText::Array(body) => {
+            let answers = service.send_batch(&who, &body, key).await?;
+            let answers = answers.into_iter();
+            answers.map(|answer| Outcome::of(None, answer)).collect()
+        }
+        BatchText::Lines(body) => {
+            let answers = service.send_lines(&who, &body, key).await?;
+            let answers = answers.into_iter();
+            answers
+                .map(|(line, answer)| Outcome::of(Some(line), answer))
+                .collect()
+        }
     };
-    let answers = service.send_batch(&who, &body, key).await?;
-    Ok(Accepted(Outcomes {
-        data: answers.into_iter().map(outcome).collect(),
-    }))
+    Ok(Accepted(Outcomes { data }))
+}
+
+impl Outcome {
+    fn of(line: Option<usize>, answer: Result<Acknowledged, Error>) -> Self {
+        match answer {
+            Ok(taken) => Self::Taken {
+                line,
+                id: taken.event,
+            },
+            Err(error) => Self::Refused {
+                line,
+                error: ProblemView::of(&error),
+            },
+        }
+    }
 }
 
 /// List events

@@ -37,6 +37,12 @@ pub(super) fn described() -> OpenApiRouter<Service> {
             event_type::change,
             event_type::delete
         ))
+        .routes(routes!(event_type::versions))
+        .routes(routes!(event_type::version))
+        .routes(routes!(event_type::import))
+        .routes(routes!(event_type::catalogues))
+        .routes(routes!(event_type::catalogue))
+        .routes(routes!(event_type::install))
         .routes(routes!(schedule::create, schedule::list))
         .routes(routes!(schedule::preview))
         .routes(routes!(schedule::get, schedule::change, schedule::delete))

@@ -52,6 +52,12 @@ pub const PAGE_ITEMS_MAX: usize = 250;
 pub const PAGE_ITEMS_DEFAULT: usize = 50;
 /// Most rows that are looked at for one page of a list that is asked for one value only.
 pub const SCANNED_ROWS_MAX: usize = 10_000;
+/// Most event types of one account, and of the installation.
+pub const EVENT_TYPES_PER_ACCOUNT_MAX: usize = 5_000;
+/// Most example payloads of one event type, beside the first.
+pub const EXAMPLES_PER_EVENT_TYPE_MAX: usize = 20;
+/// Most event types of one import.
+pub const IMPORTED_EVENT_TYPES_MAX: usize = 1_000;
 /// Most endpoints of one account.
 pub const ENDPOINTS_PER_ACCOUNT_MAX: usize = 10_000;
 /// Most automations of one account, endpoints' own subscriptions left out.

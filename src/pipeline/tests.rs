@@ -152,6 +152,7 @@ impl House {
             payload: Bytes::from_static(b"{}"),
             keys: Vec::new(),
             body_hash: [0; 32],
+            violations: None,
         }
     }
 

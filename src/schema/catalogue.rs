@@ -122,7 +122,10 @@ mod tests {
             assert!(!entries.is_empty());
             for entry in entries {
                 let name = format!("{} {}", catalogue.name, entry.name);
-                assert!(entry.description.is_some_and(|text| text.len() > 10), "{name}");
+                assert!(
+                    entry.description.is_some_and(|text| text.len() > 10),
+                    "{name}"
+                );
                 assert!(entry.group.is_some(), "{name}");
                 let schema = entry.schema.expect("a schema").to_string();
                 let schema = EventSchema::compile(&schema).unwrap_or_else(|error| {

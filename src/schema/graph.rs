@@ -77,7 +77,7 @@ impl<'a> Graph<'a> {
             known: HashMap::new(),
             regexes: 0,
         };
-        walk.visit(String::new(), schema)?;
+        walk.visit("", schema)?;
         Ok(Self { nodes: walk.nodes })
     }
 }
@@ -91,26 +91,26 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// The subschema at this place, and all that it makes look.
-    fn visit(&mut self, pointer: String, schema: &'a Value) -> Result<usize, Error> {
-        if let Some(known) = self.known.get(&pointer) {
+    fn visit(&mut self, pointer: &str, schema: &'a Value) -> Result<usize, Error> {
+        if let Some(known) = self.known.get(pointer) {
             return Ok(*known);
         }
         let place = self.nodes.len();
         if place >= SUBSCHEMAS_MAX {
             return Err(Error::TooCostly);
         }
-        self.known.insert(pointer.clone(), place);
+        self.known.insert(pointer.to_owned(), place);
         self.nodes.push(Node {
-            pointer: pointer.clone(),
+            pointer: pointer.to_owned(),
             weight: 1,
             factor: 1,
             steps: Vec::new(),
         });
         if let Value::Object(keywords) = schema {
-            self.check(&pointer, keywords)?;
+            self.check(pointer, keywords)?;
             let mut steps = Vec::new();
-            self.here(&pointer, keywords, &mut steps)?;
-            self.within(&pointer, keywords, &mut steps)?;
+            self.here(pointer, keywords, &mut steps)?;
+            self.within(pointer, keywords, &mut steps)?;
             let node = &mut self.nodes[place];
             node.weight = weight(keywords);
             if keywords.keys().any(|name| name.starts_with("unevaluated")) {
@@ -167,19 +167,19 @@ impl<'a> Walk<'a> {
         steps: &mut Vec<(Step<'a>, usize)>,
     ) -> Result<(), Error> {
         for (keyword, schema) in one_of(keywords, &HERE) {
-            let found = self.visit(below(pointer, &[keyword]), schema)?;
+            let found = self.visit(&below(pointer, &[keyword]), schema)?;
             steps.push((Step::Here, found));
         }
         for (keyword, schemas) in one_of(keywords, &HERE_LISTS) {
             for (place, schema) in schemas.as_array().into_iter().flatten().enumerate() {
-                let found = self.visit(below(pointer, &[keyword, &place.to_string()]), schema)?;
+                let found = self.visit(&below(pointer, &[keyword, &place.to_string()]), schema)?;
                 steps.push((Step::Here, found));
             }
         }
         for (keyword, schemas) in one_of(keywords, &["dependentSchemas", "dependencies"]) {
             for (name, schema) in schemas.as_object().into_iter().flatten() {
                 if schema.is_object() || schema.is_boolean() {
-                    let found = self.visit(below(pointer, &[keyword, name]), schema)?;
+                    let found = self.visit(&below(pointer, &[keyword, name]), schema)?;
                     steps.push((Step::Here, found));
                 }
             }
@@ -200,19 +200,19 @@ impl<'a> Walk<'a> {
     ) -> Result<(), Error> {
         for (keyword, step) in WITHIN {
             if let Some(schema) = keywords.get(keyword) {
-                let found = self.visit(below(pointer, &[keyword]), schema)?;
+                let found = self.visit(&below(pointer, &[keyword]), schema)?;
                 steps.push((step, found));
             }
         }
         let elements = keywords.get("prefixItems").and_then(Value::as_array);
         for (place, schema) in elements.into_iter().flatten().enumerate() {
             let at = below(pointer, &["prefixItems", &place.to_string()]);
-            let found = self.visit(at, schema)?;
+            let found = self.visit(&at, schema)?;
             steps.push((Step::Element, found));
         }
         for (keyword, schemas) in one_of(keywords, &["properties", "patternProperties"]) {
             for (name, schema) in schemas.as_object().into_iter().flatten() {
-                let found = self.visit(below(pointer, &[keyword, name]), schema)?;
+                let found = self.visit(&below(pointer, &[keyword, name]), schema)?;
                 let step = if keyword == "properties" {
                     Step::Member(name)
                 } else {
@@ -223,7 +223,7 @@ impl<'a> Walk<'a> {
         }
         for (keyword, schemas) in one_of(keywords, &DEFINITIONS) {
             for (name, schema) in schemas.as_object().into_iter().flatten() {
-                self.visit(below(pointer, &[keyword, name]), schema)?;
+                self.visit(&below(pointer, &[keyword, name]), schema)?;
             }
         }
         Ok(())
@@ -245,9 +245,7 @@ impl<'a> Walk<'a> {
             });
         }
         match self.root.pointer(place) {
-            Some(schema) if schema.is_object() || schema.is_boolean() => {
-                self.visit(place.to_owned(), schema)
-            }
+            Some(schema) if schema.is_object() || schema.is_boolean() => self.visit(place, schema),
             _ => Err(Error::LostRef {
                 pointer: at(),
                 target: target.chars().take(200).collect(),

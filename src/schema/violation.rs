@@ -77,12 +77,12 @@ impl fmt::Display for Violation {
 }
 
 impl Violation {
-    fn new(pointer: &str, keyword: &str, wrong: String, expected: String) -> Self {
+    fn new(pointer: &str, keyword: &str, wrong: &str, expected: &str) -> Self {
         Self {
             pointer: pointer.to_owned(),
             keyword: keyword.to_owned(),
-            wrong: cut(&wrong),
-            expected: cut(&expected),
+            wrong: cut(wrong),
+            expected: cut(expected),
         }
     }
 
@@ -91,8 +91,8 @@ impl Violation {
         Self::new(
             "",
             "cost",
-            "has too many values for a schema with so many alternatives".to_owned(),
-            "a smaller payload, or a simpler schema".to_owned(),
+            "has too many values for a schema with so many alternatives",
+            "a smaller payload, or a simpler schema",
         )
     }
 
@@ -102,7 +102,7 @@ impl Violation {
         for segment in error.path() {
             match segment {
                 serde_path_to_error::Segment::Seq { index } => {
-                    pointer.push_str(&format!("/{index}"));
+                    pointer.extend(["/", &index.to_string()]);
                 }
                 serde_path_to_error::Segment::Map { key } => {
                     pointer.push('/');
@@ -118,8 +118,8 @@ impl Violation {
         Self::new(
             &pointer,
             "readable",
-            format!("can't be compared with a schema: {why}"),
-            "numbers within the range of a double, and text that is Unicode".to_owned(),
+            &format!("can't be compared with a schema: {why}"),
+            "numbers within the range of a double, and text that is Unicode",
         )
     }
 
@@ -128,8 +128,8 @@ impl Violation {
         Self::new(
             error.instance_path().as_str(),
             error.kind().keyword(),
-            wrong,
-            expected,
+            &wrong,
+            &expected,
         )
     }
 }

@@ -75,7 +75,9 @@ impl Reckoning<'_, '_> {
             for (step, to) in &subschema.steps {
                 self.steps += 1;
                 if *step == Step::Here {
-                    let entry = open.entry(self.ranks[*to]).or_insert((*to, Load::default()));
+                    let entry = open
+                        .entry(self.ranks[*to])
+                        .or_insert((*to, Load::default()));
                     let more = load.count.saturating_mul(subschema.factor);
                     entry.1.count = entry.1.count.saturating_add(more);
                     entry.1.hops = entry.1.hops.max(load.hops + 1);
@@ -183,7 +185,9 @@ fn ranks(graph: &Graph<'_>) -> Result<Vec<usize>, Error> {
             waiting[*to] += 1;
         }
     }
-    let mut free: Vec<usize> = (0..nodes.len()).filter(|node| waiting[*node] == 0).collect();
+    let mut free: Vec<usize> = (0..nodes.len())
+        .filter(|node| waiting[*node] == 0)
+        .collect();
     let mut ranks = vec![usize::MAX; nodes.len()];
     let mut rank = 0;
     while let Some(node) = free.pop() {

@@ -95,9 +95,12 @@ impl Service {
         if let Some(key) = key {
             check::client_key(key, Place::Header(KEY_HEADER))?;
         }
-        let event = self.incoming(who.account(), body, read_object(body)?, key)?;
+        // On the stack: this is every event's way.
+        let mut event = [self.incoming(who.account(), body, read_object(body)?, key)];
+        self.vet(who.account(), &mut event).await?;
+        let [event] = event;
         let pipeline = self.pipeline().ok_or(Error::Unavailable)?;
-        match pipeline.accept(vec![event]).await.pop() {
+        match pipeline.accept(vec![event?]).await.pop() {
             Some(outcome) => outcome.map_err(refused),
             None => Err(Error::Unavailable),
         }
@@ -124,26 +127,47 @@ impl Service {
             let why = format!("the batch has {count} events: {BATCH_EVENTS_MAX} at most");
             return Err(Error::field("", why));
         }
+        let events = envelopes.into_iter().enumerate().map(|(place, envelope)| {
+            self.in_batch(who.account(), body, envelope.get().as_bytes(), (key, place))
+        });
+        self.take(who.account(), events.collect()).await
+    }
+
+    /// The event of an envelope at this place in a batch that was sent with this key.
+    pub(super) fn in_batch(
+        &self,
+        account: AccountId,
+        body: &Bytes,
+        envelope: &[u8],
+        (key, place): (Option<&str>, usize),
+    ) -> Result<store::NewEvent, Error> {
+        let envelope: NewEvent<'_> = read_object(envelope)?;
+        let derived = key.filter(|_| envelope.idempotency_key.is_none());
+        let derived = derived.map(|key| format!("{key}#{place}"));
+        self.incoming(account, body, envelope, derived.as_deref())
+    }
+
+    /// Takes those events that are there; returns when all that could be taken are durable. One that is
+    /// wrong never fails its neighbours: there is one answer for each, in their order.
+    pub(super) async fn take(
+        &self,
+        account: AccountId,
+        mut events: Vec<Result<store::NewEvent, Error>>,
+    ) -> Result<Vec<Result<Acknowledged, Error>>, Error> {
         let pipeline = self.pipeline().ok_or(Error::Unavailable)?;
-        let mut answers = Vec::with_capacity(envelopes.len());
-        let mut events = Vec::with_capacity(envelopes.len());
-        for (place, envelope) in envelopes.into_iter().enumerate() {
-            let event =
-                read_object(envelope.get().as_bytes()).and_then(|envelope: NewEvent<'_>| {
-                    let derived = key.filter(|_| envelope.idempotency_key.is_none());
-                    let derived = derived.map(|key| format!("{key}#{place}"));
-                    self.incoming(who.account(), body, envelope, derived.as_deref())
-                });
-            answers.push(event.map(|event| events.push(event)));
+        self.vet(account, &mut events).await?;
+        let mut answers = Vec::with_capacity(events.len());
+        let mut taken = Vec::with_capacity(events.len());
+        for event in events {
+            answers.push(event.map(|event| taken.push(event)));
         }
-        let mut outcomes = pipeline.accept(events).await.into_iter();
-        let answer = |()| {
+        let mut outcomes = pipeline.accept(taken).await.into_iter();
+        let mut answer = |()| {
             outcomes
                 .next()
                 .unwrap_or(Err(AcceptError::Unavailable))
                 .map_err(refused)
         };
-        let mut answer = answer;
         Ok(answers
             .into_iter()
             .map(|taken| taken.and_then(&mut answer))
@@ -151,7 +175,7 @@ impl Service {
     }
 
     /// Checks an envelope that was read from `body`.
-    fn incoming(
+    pub(super) fn incoming(
         &self,
         account: AccountId,
         body: &Bytes,
@@ -185,6 +209,7 @@ impl Service {
             payload: body.slice_ref(data),
             keys,
             body_hash,
+            violations: None,
         })
     }
 }

@@ -25,10 +25,16 @@ mod error;
 mod event;
 mod event_schema;
 mod event_type;
+mod event_type_catalogue;
+mod event_type_draft;
+mod event_type_import;
+mod event_type_shape;
 mod expiry;
 mod explain;
 mod first_start;
 mod intake;
+mod intake_lines;
+mod intake_rules;
 mod json;
 mod merge;
 mod operator_key;
@@ -49,6 +55,7 @@ mod trial;
 mod turns;
 mod variable;
 mod version;
+mod vetting;
 
 use std::sync::Arc;
 
@@ -66,11 +73,15 @@ pub use definition::{ActionRequest, TransformRequest, TriggerRequest, WebhookReq
 pub use delivery::{AttemptView, DeliveryQuery, DeliveryView};
 pub use endpoint_shape::{EndpointPatch, EndpointView, NewEndpoint, NewEndpointView, Switch};
 pub use error::{Error, Place};
-pub use event::{EvaluationView, Evaluations, EventState, EventSummary, EventView};
-pub use event_type::{EventTypePatch, EventTypeView, NewEventType};
+pub use event::{EvaluationView, Evaluations, EventState, EventSummary, EventView, MisfitView};
+pub use event_type_catalogue::{CatalogueView, WholeCatalogueView};
+pub use event_type_import::{Import, ImportOutcome, ImportView, ImportedView};
+pub use event_type_shape::{EventTypePatch, EventTypeVersionView, EventTypeView, NewEventType};
 pub use explain::{Basis, Explanation};
 pub use first_start::FirstStart;
 pub use intake::NewEvent;
+pub use intake_lines::LineOutcome;
+pub use intake_rules::{UnknownTypes, Validation};
 pub use json::read_kept;
 pub use operator_key::{make_operator_key, operator_keys, revoke_operator_key};
 pub use page::{Listed, PageRequest};
@@ -103,6 +114,7 @@ use merge::Merges;
 use principal::Known;
 use room::Rooms;
 use turns::Turns;
+use vetting::Vetting;
 
 /// What an envelope may add to a payload.
 const ENVELOPE_BYTES_MAX: usize = 16 * 1024;
@@ -189,7 +201,9 @@ struct Inner {
     uploads: Turns,
     lists: Turns,
     trials: Turns,
+    schemas: Turns,
     rooms: Rooms,
+    vetting: Vetting,
 }
 
 /// Everything that can be asked of a node. Clones are the same one.
@@ -214,7 +228,9 @@ impl Service {
                 uploads: Turns::new(turns::UPLOADS),
                 lists: Turns::new(turns::LISTS),
                 trials: Turns::new(turns::TRIALS),
+                schemas: Turns::new(turns::SCHEMAS),
                 rooms: Rooms::new(&parts.rules),
+                vetting: Vetting::default(),
             }),
         }
     }
@@ -248,7 +264,10 @@ impl Service {
         match hint {
             Hint::Revision(account, revision) => self.inner.store.heard_of(account, revision),
             Hint::Revoked(key) => self.inner.known.revoke(key),
+            Hint::Catalogue(account) => self.inner.vetting.forget(account),
             Hint::Look => {
+                // What was missed may have been about anybody's event types.
+                self.inner.vetting.forget(principal::NO_ACCOUNT);
                 if let Some(pipeline) = self.pipeline() {
                     pipeline.look().await;
                 }

@@ -7,6 +7,7 @@ mod boundary;
 mod condition;
 mod endpoint;
 mod event;
+mod event_type;
 mod explain;
 mod manners;
 mod merges;
@@ -17,6 +18,7 @@ mod replies;
 mod schedule;
 mod texts;
 mod trial;
+mod validation;
 mod variable;
 mod version;
 

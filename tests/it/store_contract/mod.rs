@@ -9,6 +9,7 @@ mod automations;
 mod claiming;
 mod counts;
 mod endpoints;
+mod event_types;
 mod fence;
 mod hints;
 mod lives;

@@ -143,6 +143,7 @@ impl TestApp {
             payload: payload.into(),
             keys: Vec::new(),
             body_hash: [0; 32],
+            violations: None,
         }
     }
 
