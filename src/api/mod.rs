@@ -9,6 +9,7 @@ mod answer;
 mod api_key;
 mod automation;
 mod body;
+mod condition;
 mod connection;
 mod delivery;
 mod endpoint;
@@ -27,6 +28,7 @@ mod router;
 mod schedule;
 mod stall;
 mod trial;
+mod variable;
 mod version;
 
 pub use connection::{Bounds, serve};

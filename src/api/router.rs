@@ -7,8 +7,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    account, api_key, automation, delivery, endpoint, event, event_type, explain, operations, pass,
-    plugin, problem, query, schedule, trial, version,
+    account, api_key, automation, condition, delivery, endpoint, event, event_type, explain,
+    operations, pass, plugin, problem, query, schedule, trial, variable, version,
 };
 use crate::service::Service;
 
@@ -64,6 +64,10 @@ pub(super) fn described() -> OpenApiRouter<Service> {
         .routes(routes!(version::unarchive))
         .routes(routes!(explain::automation))
         .routes(routes!(trial::test))
+        .routes(routes!(condition::convert))
+        .routes(routes!(condition::check))
+        .routes(routes!(variable::create, variable::list))
+        .routes(routes!(variable::get, variable::change, variable::delete))
         .routes(routes!(plugin::upload, plugin::list))
         .routes(routes!(plugin::get))
         .routes(routes!(plugin::versions))

@@ -11,3 +11,8 @@ pub fn account_key(account: AccountId) -> Vec<u8> {
 pub fn endpoint_secret(account: AccountId, secret: SecretId) -> Vec<u8> {
     format!("endpoint-secret:{account}:{secret}").into_bytes()
 }
+
+/// The context of a secret variable.
+pub fn variable(account: AccountId, name: &str) -> Vec<u8> {
+    format!("variable:{account}:{name}").into_bytes()
+}

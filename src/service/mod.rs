@@ -15,6 +15,8 @@ mod api_key;
 mod automation;
 mod chain;
 mod check;
+mod condition;
+mod condition_shape;
 mod definition;
 mod delivery;
 mod endpoint;
@@ -51,6 +53,7 @@ mod secret;
 mod subscribe;
 mod trial;
 mod turns;
+mod variable;
 mod version;
 mod vetting;
 
@@ -62,6 +65,10 @@ pub use crate::store::Shelf;
 pub use account::{AccountPatch, AccountView, NewAccount, OwnAccountView, SigningKeyView};
 pub use api_key::{ApiKeyView, NewApiKey, NewApiKeyView};
 pub use automation::{AutomationPatch, AutomationView, NewAutomation};
+pub use condition_shape::{
+    ConditionProblemView, ConditionRequest, ConditionToCheck, ConditionToConvert, ConditionView,
+    PositionView,
+};
 pub use definition::{ActionRequest, TransformRequest, TriggerRequest, WebhookRequest};
 pub use delivery::{AttemptView, DeliveryQuery, DeliveryView};
 pub use endpoint_shape::{EndpointPatch, EndpointView, NewEndpoint, NewEndpointView, Switch};
@@ -94,6 +101,7 @@ pub use schedule_shape::{
 pub use secret::{Rotation, SecretView, WholeSecretView};
 pub use subscribe::Subscribe;
 pub use trial::{NewTrial, RequestView, TrialEvent, TrialView};
+pub use variable::{NewVariable, VariablePatch, VariableView};
 pub use version::{AuthorView, ChangeView, DiffView, VersionView, WholeVersionView};
 
 use crate::model::{AccountId, Clock, EndpointId, limits};

@@ -57,6 +57,7 @@ mod snapshot;
 mod sqlite;
 mod standing;
 mod values;
+mod variable;
 mod version;
 mod whole;
 
@@ -98,6 +99,7 @@ pub use reply::StoredReply;
 pub use schedule::Schedule;
 pub use snapshot::{PublishedAutomation, SnapshotRows};
 pub use standing::AutomationStanding;
+pub use variable::{Removal, Variable, VariableUser};
 pub use version::{
     Author, Authorship, AutomationChange, AutomationCourse, AutomationVersion, VersionHead,
 };

@@ -23,6 +23,7 @@ struct Things {
     endpoint: String,
     secret: String,
     delivery: String,
+    variable: String,
 }
 
 impl Things {
@@ -71,6 +72,11 @@ impl Things {
             plugin: doors.upload(component("redact"), "").await.is(201).id(),
             delivery: deliveries.text("/data/0/id"),
             secret: secrets.text("/data/0/id"),
+            variable: doors
+                .post("/v1/variables", json!({"name": "least", "value": 5}))
+                .await
+                .is(201)
+                .text("/name"),
             endpoint,
         }
     }
@@ -93,6 +99,7 @@ impl Things {
                 "endpoints" => &self.endpoint,
                 "secrets" => &self.secret,
                 "versions" => "1",
+                "variables" => &self.variable,
                 "catalogues" => "crm",
                 "deliveries" => &self.delivery,
                 other => panic!("{template}: what stands for the id of {other}?"),

@@ -4,6 +4,7 @@
 mod automation;
 mod bodies;
 mod boundary;
+mod condition;
 mod endpoint;
 mod event;
 mod event_type;
@@ -19,6 +20,7 @@ mod schedule;
 mod texts;
 mod trial;
 mod validation;
+mod variable;
 mod version;
 
 use std::sync::Arc;

@@ -22,6 +22,7 @@ mod repeats;
 mod replies;
 mod snapshots;
 mod takeover;
+mod variables;
 mod versions;
 
 use throwbar::model::{AccountId, DeliveryId, EndpointId, IncarnationId, Timestamp};
