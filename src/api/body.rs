@@ -3,8 +3,9 @@
 use axum::body::Body;
 use axum::extract::{FromRequest, MatchedPath, Request};
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{Extensions, HeaderMap};
-use bytes::Bytes;
+use axum::http::{Extensions, HeaderMap, HeaderValue};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
@@ -29,6 +30,13 @@ pub(super) struct Component(pub(super) Bytes, pub(super) UploadTurn);
 
 const BATCH: &str = "/v1/events/batch";
 const UPLOAD: &str = "/v1/plugins";
+const IMPORT: &str = "/v1/event-types/import";
+/// What lines of JSON are called.
+const LINES: [&str; 3] = [
+    "application/x-ndjson",
+    "application/ndjson",
+    "application/jsonl",
+];
 
 /// The route that was asked for.
 fn route(extensions: &Extensions) -> &str {
@@ -45,7 +53,7 @@ pub(super) struct IsBatch;
 fn bytes_max(service: &Service, extensions: &Extensions) -> usize {
     match route(extensions) {
         _ if extensions.get::<IsBatch>().is_some() => service.rules().batch_bytes_max,
-        BATCH => service.rules().batch_bytes_max,
+        BATCH | IMPORT => service.rules().batch_bytes_max,
         UPLOAD => COMPONENT_BYTES_MAX,
         _ => service.rules().body_bytes_max(),
     }
@@ -79,18 +87,25 @@ impl FromRequest<Service> for RawBody {
     }
 }
 
+/// What a body says that it is, without its parameters.
+fn kind(value: &HeaderValue) -> String {
+    let kind = value.to_str().unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default();
+    kind.trim().to_ascii_lowercase()
+}
+
 /// Whether a body that says what it is says that it is JSON.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_none_or(|value| {
-        let kind = value.to_str().unwrap_or_default();
-        let kind = kind
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase();
+        let kind = kind(value);
         kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
     })
+}
+
+/// Whether a body says that it is lines of JSON.
+pub(super) fn is_lines(headers: &HeaderMap) -> bool {
+    let said = headers.get(CONTENT_TYPE).map(kind);
+    said.is_some_and(|kind| LINES.contains(&kind.as_str()))
 }
 
 impl FromRequest<Service> for JsonText {

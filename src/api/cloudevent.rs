@@ -16,7 +16,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 
-use super::body::{IsBatch, RawBody, is_json};
+use super::body::{IsBatch, RawBody, is_json, is_lines};
 use super::problem::Problem;
 use crate::service::{CloudEvent, Error, Place, Service};
 
@@ -40,10 +40,12 @@ pub(super) enum Form {
     Batch(Bytes),
 }
 
-/// A batch of either kind.
+/// A batch of any kind.
 pub(super) enum SentBatch {
-    /// The API's own.
-    Native(Bytes),
+    /// A JSON array.
+    Array(Bytes),
+    /// One event a line.
+    Lines(Bytes),
     /// Of CloudEvents.
     CloudEvents(Bytes),
 }
@@ -119,20 +121,21 @@ impl FromRequest<Service> for SentBatch {
 
     async fn from_request(request: Request, service: &Service) -> Result<Self, Problem> {
         let mode = mode(request.headers());
-        let expected = match mode {
-            Mode::Structured | Mode::Other | Mode::Binary => Some(BATCHED),
-            Mode::Native if !is_json(request.headers()) => Some("application/json"),
-            Mode::Native | Mode::Batched => None,
+        let form = match mode {
+            Mode::Structured | Mode::Other | Mode::Binary => {
+                return Err(Problem::MediaType { expected: BATCHED });
+            }
+            Mode::Batched => Self::CloudEvents,
+            Mode::Native if is_lines(request.headers()) => Self::Lines,
+            Mode::Native if is_json(request.headers()) => Self::Array,
+            Mode::Native => {
+                return Err(Problem::MediaType {
+                    expected: "application/json or application/x-ndjson",
+                });
+            }
         };
-        if let Some(expected) = expected {
-            return Err(Problem::MediaType { expected });
-        }
         let RawBody(body) = RawBody::from_request(request, service).await?;
-        Ok(if mode == Mode::Batched {
-            Self::CloudEvents(body)
-        } else {
-            Self::Native(body)
-        })
+        Ok(form(body))
     }
 }
 

@@ -31,12 +31,18 @@ pub(super) struct Taken {
 pub(super) enum Outcome {
     /// The event is durable.
     Taken {
+        /// Its line, from 1; left out, unless the batch came as lines.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        line: Option<usize>,
         /// The event's id: the first one's, if it came before.
         #[schema(value_type = String)]
         id: EventId,
     },
     /// The event was refused; its neighbours were not.
     Refused {
+        /// Its line, from 1; left out, unless the batch came as lines.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        line: Option<usize>,
         /// Why.
         #[schema(inline)]
         error: ProblemView,
@@ -61,14 +67,9 @@ pub(super) struct Outcomes {
 }
 
 fn outcomes(answers: Vec<Result<Acknowledged, Error>>) -> Outcomes {
-    let outcome = |answer: Result<Acknowledged, Error>| match answer {
-        Ok(taken) => Outcome::Taken { id: taken.event },
-        Err(error) => Outcome::Refused {
-            error: ProblemView::of(&error),
-        },
-    };
+    let answers = answers.into_iter();
     Outcomes {
-        data: answers.into_iter().map(outcome).collect(),
+        data: answers.map(|answer| Outcome::of(None, answer)).collect(),
     }
 }
 
@@ -100,12 +101,14 @@ pub(super) async fn send(
 
 /// Send up to 1000 events
 ///
-/// Each is answered by itself, in order: one that is wrong never fails its neighbours. With a key in the
-/// header, the event at place n, from 0, has the idempotency key `key#n` unless it has one of its own: the
-/// same batch sent again repeats nothing, and those that were refused the first time get in.
+/// As a JSON array, or as lines with one event each (`application/x-ndjson`; empty lines are passed over, and
+/// each answer has its line's number). Each is answered by itself, in order: one that is wrong never fails its
+/// neighbours. With a key in the header, the event at place n, from 0 (of lines: the line's number less 1), has
+/// the idempotency key `key#n` unless it has one of its own: the same batch sent again repeats nothing, and
+/// those that were refused the first time get in.
 #[utoipa::path(post, path = "/v1/events/batch", tag = "events", operation_id = "send_events",
     params(("Idempotency-Key" = Option<String>, Header, description = "Each event's idempotency key is made from it")),
-    request_body(content((Vec<NewEvent<'_>> = "application/json"), (Vec<Object> = "application/cloudevents-batch+json"))),
+    request_body(content((Vec<NewEvent<'_>> = "application/json"), (String = "application/x-ndjson"), (Vec<Object> = "application/cloudevents-batch+json"))),
     responses((status = 202, description = "One answer for each", body = Outcomes)))]
 pub(super) async fn send_batch(
     By(who, service): By<MaySend>,
@@ -113,11 +116,32 @@ pub(super) async fn send_batch(
     batch: SentBatch,
 ) -> Answer<Accepted<Outcomes>> {
     let key = idempotency::key(&headers)?;
-    let answers = match batch {
-        SentBatch::Native(body) => service.send_batch(&who, &body, key).await?,
-        SentBatch::CloudEvents(body) => service.send_cloudevents(&who, &body, key).await?,
-    };
-    Ok(Accepted(outcomes(answers)))
+    Ok(Accepted(match batch {
+        SentBatch::Array(body) => outcomes(service.send_batch(&who, &body, key).await?),
+        SentBatch::CloudEvents(body) => outcomes(service.send_cloudevents(&who, &body, key).await?),
+        SentBatch::Lines(body) => {
+            let answers = service.send_lines(&who, &body, key).await?.into_iter();
+            let data = answers.map(|(line, answer)| Outcome::of(Some(line), answer));
+            Outcomes {
+                data: data.collect(),
+            }
+        }
+    }))
+}
+
+impl Outcome {
+    fn of(line: Option<usize>, answer: Result<Acknowledged, Error>) -> Self {
+        match answer {
+            Ok(taken) => Self::Taken {
+                line,
+                id: taken.event,
+            },
+            Err(error) => Self::Refused {
+                line,
+                error: ProblemView::of(&error),
+            },
+        }
+    }
 }
 
 /// List events

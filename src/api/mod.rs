@@ -10,6 +10,7 @@ mod api_key;
 mod automation;
 mod body;
 mod cloudevent;
+mod condition;
 mod connection;
 mod delivery;
 mod endpoint;
@@ -29,6 +30,7 @@ mod schedule;
 mod source;
 mod stall;
 mod trial;
+mod variable;
 mod version;
 
 pub use connection::{Bounds, serve};

@@ -7,8 +7,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    account, api_key, automation, delivery, endpoint, event, event_type, explain, operations, pass,
-    plugin, problem, query, schedule, source, trial, version,
+    account, api_key, automation, condition, delivery, endpoint, event, event_type, explain,
+    operations, pass, plugin, problem, query, schedule, source, trial, variable, version,
 };
 use crate::service::Service;
 
@@ -37,6 +37,12 @@ pub(super) fn described() -> OpenApiRouter<Service> {
             event_type::change,
             event_type::delete
         ))
+        .routes(routes!(event_type::versions))
+        .routes(routes!(event_type::version))
+        .routes(routes!(event_type::import))
+        .routes(routes!(event_type::catalogues))
+        .routes(routes!(event_type::catalogue))
+        .routes(routes!(event_type::install))
         .routes(routes!(schedule::create, schedule::list))
         .routes(routes!(schedule::preview))
         .routes(routes!(schedule::get, schedule::change, schedule::delete))
@@ -64,6 +70,10 @@ pub(super) fn described() -> OpenApiRouter<Service> {
         .routes(routes!(version::unarchive))
         .routes(routes!(explain::automation))
         .routes(routes!(trial::test))
+        .routes(routes!(condition::convert))
+        .routes(routes!(condition::check))
+        .routes(routes!(variable::create, variable::list))
+        .routes(routes!(variable::get, variable::change, variable::delete))
         .routes(routes!(plugin::upload, plugin::list))
         .routes(routes!(plugin::get))
         .routes(routes!(plugin::versions))

@@ -10,11 +10,16 @@ mod canonical;
 mod condition;
 mod definition;
 mod pattern;
+mod reference;
 
 pub use canonical::{DefinitionDigest, Difference, Differences, canonical, differences};
 pub use condition::{
-    Answer, Clause, ClauseValue, Condition, ConditionError, EventView, Explanation, Mapped,
-    Mapping, MappingError, Position, RequestView,
+    Answer, Clause, ClauseValue, Condition, ConditionError, ConditionWarning, EventView,
+    Explanation, Form, FormError, Leaf, Mapped, Mapping, MappingError, Position, RequestView,
+    Variables, WarningKind, check_against_schemas, is_variable_name,
 };
 pub use definition::{Action, Definition, Transform, Trigger};
 pub use pattern::{EventType, Pattern, PatternError, PatternIndex};
+pub use reference::{
+    ReferenceError, fill, fill_json, may_name_variables, references, references_in_json,
+};

@@ -12,6 +12,11 @@ pub fn endpoint_secret(account: AccountId, secret: SecretId) -> Vec<u8> {
     format!("endpoint-secret:{account}:{secret}").into_bytes()
 }
 
+/// The context of a secret variable.
+pub fn variable(account: AccountId, name: &str) -> Vec<u8> {
+    format!("variable:{account}:{name}").into_bytes()
+}
+
 /// The context of a secret of a source.
 pub fn source_secret(account: AccountId, secret: SecretId) -> Vec<u8> {
     format!("source-secret:{account}:{secret}").into_bytes()

@@ -103,6 +103,7 @@ impl House {
             failure_policy: FailurePolicy::Never,
             timeout_ms: 30_000,
             subscribe: None,
+            headers: std::collections::BTreeMap::new(),
         };
         let id = EndpointId::mint(NOW);
         let definition = Definition {
@@ -152,6 +153,7 @@ impl House {
             origin: None,
             keys: Vec::new(),
             body_hash: [0; 32],
+            violations: None,
         }
     }
 

@@ -130,6 +130,7 @@ fn event(one: &OpenOccurrence, now: Timestamp) -> Option<NewEvent> {
         origin: None,
         // Not of the payload: a second try has another actual time and is the same event.
         body_hash: Sha256::digest(name.as_bytes()).into(),
+        violations: None,
         keys: vec![NewKey {
             kind: "id",
             key: name,

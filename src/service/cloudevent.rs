@@ -108,12 +108,12 @@ impl Service {
             self.of_cloudevent(who.account(), parts, derived.as_deref())
         };
         let events = first.into_iter().enumerate().map(read_one);
-        self.take(events.collect()).await
+        self.take(who.account(), events.collect()).await
     }
 
     /// Takes one event that came in another form than the API's own; returns when it is durable.
     pub(super) async fn take_one(&self, event: store::NewEvent) -> Result<Acknowledged, Error> {
-        let mut taken = self.take(vec![Ok(event)]).await?;
+        let mut taken = self.take(event.account, vec![Ok(event)]).await?;
         taken.pop().unwrap_or(Err(Error::Unavailable))
     }
 

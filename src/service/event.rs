@@ -9,6 +9,7 @@ use super::{Error, Listed, PageRequest, Place, Service, check};
 use crate::automation::EventType;
 use crate::model::{AccountId, AutomationId, EventId, Timestamp};
 use crate::pipeline::{Evaluation, SOURCE, Verdict};
+use crate::schema::Violation;
 use crate::store::{self, EventFilter};
 
 /// An event in a list.
@@ -54,6 +55,10 @@ pub struct EventView {
     /// Why it was set aside, as a sentence; left out, if it was not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// What of the payload did not fit the schema of its type when it was accepted; left out, if it fitted or nobody
+    /// asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub misfit: Option<MisfitView>,
     /// By which way it came in: `api`, or `source:` and the name of a source.
     pub source: String,
     /// The attributes that it had as a CloudEvent; left out, if it was none.
@@ -63,6 +68,17 @@ pub struct EventView {
     /// The payload, as the bytes it came as.
     #[schema(value_type = serde_json::Value)]
     pub data: Box<RawValue>,
+}
+
+/// What of a payload does not fit the schema of its event's type.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MisfitView {
+    /// The version of the schema that was asked.
+    pub schema_version: i64,
+    /// What does not fit: `pointer` (a JSON pointer into the payload), `keyword` of the schema, what is `wrong`, and
+    /// what was `expected`. At most 20.
+    #[schema(value_type = Vec<Object>)]
+    pub violations: Vec<Violation>,
 }
 
 /// Where an event stands.
@@ -158,10 +174,22 @@ impl Service {
             accepted_at: id.minted_at(),
             state,
             why,
+            misfit: self.misfit(who.account(), id).await?,
             source: origin.source().unwrap_or(SOURCE).to_owned(),
             cloudevent: origin.into_cloudevent(),
             data,
         })
+    }
+
+    async fn misfit(&self, account: AccountId, id: EventId) -> Result<Option<MisfitView>, Error> {
+        let Some(found) = self.inner.store.event_violations(account, id).await? else {
+            return Ok(None);
+        };
+        Ok(Some(MisfitView {
+            schema_version: found.schema_version,
+            violations: serde_json::from_str(&found.violations)
+                .map_err(|error| Error::unreadable("what does not fit", error))?,
+        }))
     }
 
     /// A page of the account's events, of one type if it is named. Payloads are left out.

@@ -77,9 +77,12 @@ impl Service {
         if let Some(key) = key {
             check::client_key(key, Place::Header(KEY_HEADER))?;
         }
-        let event = self.incoming(who.account(), body, read_object(body)?, key)?;
+        // On the stack: this is every event's way.
+        let mut event = [self.incoming(who.account(), body, read_object(body)?, key)];
+        self.vet(who.account(), &mut event).await?;
+        let [event] = event;
         let pipeline = self.pipeline().ok_or(Error::Unavailable)?;
-        match pipeline.accept(vec![event]).await.pop() {
+        match pipeline.accept(vec![event?]).await.pop() {
             Some(outcome) => outcome.map_err(refused),
             None => Err(Error::Unavailable),
         }
@@ -109,7 +112,7 @@ impl Service {
         let events = envelopes.into_iter().enumerate().map(|(place, envelope)| {
             self.in_batch(who.account(), body, envelope.get().as_bytes(), (key, place))
         });
-        self.take(events.collect()).await
+        self.take(who.account(), events.collect()).await
     }
 
     /// The event of an envelope at this place in a batch that was sent with this key.
@@ -130,9 +133,11 @@ impl Service {
     /// wrong never fails its neighbours: there is one answer for each, in their order.
     pub(super) async fn take(
         &self,
-        events: Vec<Result<store::NewEvent, Error>>,
+        account: AccountId,
+        mut events: Vec<Result<store::NewEvent, Error>>,
     ) -> Result<Vec<Result<Acknowledged, Error>>, Error> {
         let pipeline = self.pipeline().ok_or(Error::Unavailable)?;
+        self.vet(account, &mut events).await?;
         let mut answers = Vec::with_capacity(events.len());
         let mut taken = Vec::with_capacity(events.len());
         for event in events {
@@ -187,6 +192,7 @@ impl Service {
             origin: None,
             keys,
             body_hash,
+            violations: None,
         })
     }
 }

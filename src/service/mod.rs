@@ -17,6 +17,8 @@ mod chain;
 mod check;
 mod cloudevent;
 mod cloudevent_form;
+mod condition;
+mod condition_shape;
 mod definition;
 mod delivery;
 mod endpoint;
@@ -24,11 +26,18 @@ mod endpoint_shape;
 mod envelopes;
 mod error;
 mod event;
+mod event_schema;
 mod event_type;
+mod event_type_catalogue;
+mod event_type_draft;
+mod event_type_import;
+mod event_type_shape;
 mod expiry;
 mod explain;
 mod first_start;
 mod intake;
+mod intake_lines;
+mod intake_rules;
 mod json;
 mod merge;
 mod operator_key;
@@ -54,7 +63,9 @@ mod source_trial;
 mod subscribe;
 mod trial;
 mod turns;
+mod variable;
 mod version;
+mod vetting;
 
 use std::sync::Arc;
 
@@ -65,15 +76,23 @@ pub use account::{AccountPatch, AccountView, NewAccount, OwnAccountView, Signing
 pub use api_key::{ApiKeyView, NewApiKey, NewApiKeyView};
 pub use automation::{AutomationPatch, AutomationView, NewAutomation};
 pub use cloudevent::CloudEvent;
+pub use condition_shape::{
+    ConditionProblemView, ConditionRequest, ConditionToCheck, ConditionToConvert, ConditionView,
+    PositionView,
+};
 pub use definition::{ActionRequest, TransformRequest, TriggerRequest, WebhookRequest};
 pub use delivery::{AttemptView, DeliveryQuery, DeliveryView};
 pub use endpoint_shape::{EndpointPatch, EndpointView, NewEndpoint, NewEndpointView, Switch};
 pub use error::{Error, Place};
-pub use event::{EvaluationView, Evaluations, EventState, EventSummary, EventView};
-pub use event_type::{EventTypePatch, EventTypeView, NewEventType};
+pub use event::{EvaluationView, Evaluations, EventState, EventSummary, EventView, MisfitView};
+pub use event_type_catalogue::{CatalogueView, WholeCatalogueView};
+pub use event_type_import::{Import, ImportOutcome, ImportView, ImportedView};
+pub use event_type_shape::{EventTypePatch, EventTypeVersionView, EventTypeView, NewEventType};
 pub use explain::{Basis, Explanation};
 pub use first_start::FirstStart;
 pub use intake::NewEvent;
+pub use intake_lines::LineOutcome;
+pub use intake_rules::{UnknownTypes, Validation};
 pub use json::read_kept;
 pub use operator_key::{make_operator_key, operator_keys, revoke_operator_key};
 pub use page::{Listed, PageRequest};
@@ -100,6 +119,7 @@ pub use source_shape::{
 pub use source_trial::{SourceEventView, SourceStepView, SourceTrial, SourceTrialView};
 pub use subscribe::Subscribe;
 pub use trial::{NewTrial, RequestView, TrialEvent, TrialView};
+pub use variable::{NewVariable, VariablePatch, VariableView};
 pub use version::{AuthorView, ChangeView, DiffView, VersionView, WholeVersionView};
 
 use crate::model::{AccountId, Clock, EndpointId, limits};
@@ -114,6 +134,7 @@ use refusal::Ledger;
 use room::Rooms;
 use sender::Doors;
 use turns::Turns;
+use vetting::Vetting;
 
 /// What an envelope may add to a payload.
 const ENVELOPE_BYTES_MAX: usize = 16 * 1024;
@@ -200,9 +221,11 @@ struct Inner {
     uploads: Turns,
     lists: Turns,
     trials: Turns,
+    schemas: Turns,
     rooms: Rooms,
     doors: Doors,
     ledger: Ledger,
+    vetting: Vetting,
 }
 
 /// Everything that can be asked of a node. Clones are the same one.
@@ -227,9 +250,11 @@ impl Service {
                 uploads: Turns::new(turns::UPLOADS),
                 lists: Turns::new(turns::LISTS),
                 trials: Turns::new(turns::TRIALS),
+                schemas: Turns::new(turns::SCHEMAS),
                 rooms: Rooms::new(&parts.rules),
                 doors: Doors::default(),
                 ledger: Ledger::default(),
+                vetting: Vetting::default(),
             }),
         }
     }
@@ -266,7 +291,10 @@ impl Service {
                 self.inner.store.heard_of(account, revision);
             }
             Hint::Revoked(key) => self.inner.known.revoke(key),
+            Hint::Catalogue(account) => self.inner.vetting.forget(account),
             Hint::Look => {
+                // What was missed may have been about anybody's event types.
+                self.inner.vetting.forget(principal::NO_ACCOUNT);
                 if let Some(pipeline) = self.pipeline() {
                     pipeline.look().await;
                 }

@@ -14,7 +14,8 @@ use super::automation::{Drafted, NewAutomation};
 use super::principal::{MayWrite, Principal};
 use super::turns::Turn;
 use super::{Error, Place, Service, check, payload};
-use crate::automation::{Action, Definition, EventType};
+use crate::automation::{Action, Definition, EventType, may_name_variables};
+use crate::model::limits::VARIABLES_PER_ACCOUNT_MAX;
 use crate::model::{AccountId, EndpointId, EventId, Origin, Timestamp};
 use crate::pipeline::{AcceptedEvent, Addressees, Step, Trial, TrialError, Tried, TriedRequest};
 use crate::store::{self, PublishedAutomation, SnapshotRows};
@@ -104,7 +105,9 @@ impl Service {
         let turn = self.trial_turn(account).await?;
         let now = self.inner.clock.now();
         let draft = self.drafted(account, new.automation, now).await;
-        let Drafted { row, definition } = draft.map_err(|error| within("/automation", error))?;
+        let Drafted {
+            row, definition, ..
+        } = draft.map_err(|error| within("/automation", error))?;
         let event = self.trial_event(account, new.event, now).await;
         let event = event.map_err(|error| within("/event", error))?;
         let trigger = &definition.trigger;
@@ -241,6 +244,7 @@ impl Service {
             automations: Vec::new(),
             endpoints: bare.into_iter().map(as_made).collect(),
             secrets: Vec::new(),
+            variables: Vec::new(),
         };
         let mut known: BTreeSet<EndpointId> = rows.endpoints.iter().map(|row| row.id).collect();
         for Action::Webhook { endpoint, .. } in &definition.actions {
@@ -251,6 +255,11 @@ impl Service {
                 .extend(store.endpoint(account, *endpoint).await?);
             rows.secrets
                 .extend(store.endpoint_secrets(account, *endpoint).await?);
+        }
+        let mut settings = rows.endpoints.iter().map(|row| &row.settings);
+        if settings.any(|settings| may_name_variables(settings)) {
+            let variables = store.variables(account, None, VARIABLES_PER_ACCOUNT_MAX);
+            rows.variables = variables.await?;
         }
         Ok(rows)
     }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::Error;
 use super::backend::Tx;
+use super::event_violation::{self, EventViolations};
 use super::values::{Columns, Kind, Rows, Shape, values};
 use crate::automation::EventType;
 use crate::model::{AccountId, EventId, IncarnationId, Origin, Timestamp};
@@ -30,6 +31,8 @@ pub struct NewEvent {
     pub keys: Vec<NewKey>,
     /// SHA-256 of what must be the same in a repeat; nobody looks at it where there are no keys.
     pub body_hash: [u8; 32],
+    /// What of its payload does not fit its type's schema, if it is accepted all the same.
+    pub violations: Option<Box<EventViolations>>,
 }
 
 /// A name that a client gave to an event.
@@ -112,6 +115,7 @@ pub(super) async fn write(
     order.sort_by_key(|(place, _)| (events[*place].account, events[*place].id));
     let mut rows = Rows::new(EVENT_COLUMNS, order.len());
     let mut inbox = Rows::new(INBOX_COLUMNS, order.len());
+    let mut marked: Vec<&NewEvent> = Vec::new();
     for (place, revision) in order {
         let event = &events[place];
         rows.push(values![
@@ -128,6 +132,9 @@ pub(super) async fn write(
             event.origin.as_deref().map(Origin::to_text)
         ]);
         inbox.push(values![event.account, event.id, revision, holder]);
+        if event.violations.is_some() {
+            marked.push(event);
+        }
     }
     tx.execute_rows(
         rows,
@@ -145,5 +152,6 @@ pub(super) async fn write(
         },
     )
     .await?;
+    event_violation::write(tx, &marked).await?;
     Ok(outcomes)
 }

@@ -30,7 +30,9 @@ mod endpoint_secret;
 mod engine;
 mod event;
 mod event_key;
+mod event_schema;
 mod event_type;
+mod event_violation;
 mod hint;
 mod history;
 mod inbox;
@@ -58,6 +60,7 @@ mod source_secret;
 mod sqlite;
 mod standing;
 mod values;
+mod variable;
 mod version;
 mod whole;
 
@@ -80,7 +83,9 @@ pub use endpoint::{
 pub use endpoint_secret::EndpointSecret;
 pub use engine::EngineError;
 pub use event::{Event, EventFilter, EventHead};
-pub use event_type::EventTypeEntry;
+pub use event_schema::{EventTypeVersion, EventTypeVersionHead, SchemaInForce};
+pub use event_type::{EventTypeEntry, EventTypeWrite};
+pub use event_violation::EventViolations;
 pub use hint::{Hint, Listener};
 pub use history::LiveVersion;
 pub use inbox::InboxEvent;
@@ -100,6 +105,7 @@ pub use snapshot::{PublishedAutomation, SnapshotRows};
 pub use source::{NewSource, Source};
 pub use source_secret::SourceSecret;
 pub use standing::AutomationStanding;
+pub use variable::{Removal, Variable, VariableUser};
 pub use version::{
     Author, Authorship, AutomationChange, AutomationCourse, AutomationVersion, VersionHead,
 };

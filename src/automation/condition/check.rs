@@ -10,10 +10,13 @@ use super::fault::Steps;
 use super::function::Function;
 use super::parse::parse;
 use super::value::Value;
+use super::variables::{Found, Variables};
 use crate::model::counted;
 
 /// Most entries of a list that is written out.
 const LIST_ENTRIES_MAX: usize = 1000;
+/// What stands before the names of variables.
+pub(super) const VARIABLES: &str = "vars";
 /// Deepest tree, after chains of `&&` and of `||` have become one node each.
 const DEPTH_MAX: usize = 80;
 
@@ -29,19 +32,20 @@ pub(super) enum Of {
 }
 
 /// The condition that `source` says, if it is allowed.
-pub(super) fn check(source: &str) -> Result<Expression> {
-    let expression = read(source, Of::Event)?;
+pub(super) fn check(source: &str, variables: &Variables) -> Result<Expression> {
+    let expression = read(source, Of::Event, variables)?;
     cost::check_answer(&expression)?;
     Ok(expression)
 }
 
 /// The expression that `source` says, if it is allowed, whatever it gives.
-pub(super) fn read(source: &str, of: Of) -> Result<Expression> {
+pub(super) fn read(source: &str, of: Of, variables: &Variables) -> Result<Expression> {
     let (parsed, places) = parse(source)?;
     let mut checker = Checker {
         source,
         of,
         places,
+        variables,
         variable: None,
         depth: 0,
     };
@@ -54,6 +58,8 @@ struct Checker<'s> {
     source: &'s str,
     of: Of,
     places: SourceInfo,
+    /// What `vars` has.
+    variables: &'s Variables,
     /// The variable of the loop that is being checked.
     variable: Option<String>,
     depth: usize,
@@ -151,6 +157,12 @@ impl Checker<'_> {
                 format!("`event` alone has no value: ask for one of {}", roots()),
             );
         }
+        if name == VARIABLES {
+            return self.unsupported(
+                node,
+                "`vars` alone has no value: ask for a variable by its name, as in vars.minimum",
+            );
+        }
         Err(ConditionError::UnknownName {
             at: self.at(node),
             name: name.to_owned(),
@@ -158,8 +170,16 @@ impl Checker<'_> {
     }
 
     fn select(&mut self, node: &IdedExpr, select: &SelectExpr) -> Result<Expression> {
-        let shadowed = self.variable.as_deref() == Some("event") || self.of == Of::Request;
-        if !shadowed && matches!(&select.operand.expr, Expr::Ident(name) if name == "event") {
+        let of = match &select.operand.expr {
+            Expr::Ident(name) if self.variable.as_ref() != Some(name) && self.of == Of::Event => {
+                name.as_str()
+            }
+            _ => "",
+        };
+        if of == VARIABLES {
+            return self.named(node, &select.field);
+        }
+        if of == "event" {
             return Root::from_word(&select.field)
                 .filter(|root| root.is_of_event())
                 .map(Expression::Root)
@@ -170,6 +190,16 @@ impl Checker<'_> {
         }
         let of = self.boxed(&select.operand)?;
         Ok(Expression::Field(of, select.field.clone()))
+    }
+
+    /// What a variable of the account stands for.
+    fn named(&self, node: &IdedExpr, name: &str) -> Result<Expression> {
+        let (at, name) = (self.at(node), name.to_owned());
+        match self.variables.find(&name) {
+            Found::Plain(value) => Ok(Expression::Known(name, value)),
+            Found::Secret => Err(ConditionError::SecretVariable { at, name }),
+            Found::Missing => Err(ConditionError::UnknownVariable { at, name }),
+        }
     }
 
     fn call(&mut self, node: &IdedExpr, call: &CallExpr) -> Result<Expression> {
@@ -355,7 +385,9 @@ pub(super) fn roots() -> String {
         .iter()
         .filter(|root| root.is_of_event())
         .map(|root| format!("event.{}", root.as_str()));
-    named.collect::<Vec<_>>().join(", ")
+    let mut named: Vec<_> = named.collect();
+    named.push("vars.name".to_owned());
+    named.join(", ")
 }
 
 fn comparison(name: &str) -> Option<Comparison> {

@@ -37,7 +37,10 @@ pub(super) fn check_answer(expression: &Expression) -> Result<(), ConditionError
 fn cost(expression: &Expression) -> usize {
     let sum = |parts: &[Expression]| parts.iter().map(cost).sum::<usize>();
     1 + match expression {
-        Expression::Literal(_) | Expression::Root(_) | Expression::Variable(_) => 0,
+        Expression::Literal(_)
+        | Expression::Known(..)
+        | Expression::Root(_)
+        | Expression::Variable(_) => 0,
         Expression::Field(of, _) => cost(of),
         Expression::Has(inner) | Expression::Not(inner) | Expression::Negate(inner) => cost(inner),
         Expression::All(parts) | Expression::Any(parts) | Expression::List(parts) => sum(parts),

@@ -40,6 +40,14 @@ impl<'v, 'a: 'v> Evaluation<'v, 'a> {
         }
     }
 
+    /// One that only looks at values again, for sentences.
+    pub(super) fn telling(view: &'v EventView<'a>) -> Self {
+        Self {
+            steps: Steps::of_telling(),
+            ..Self::new(view)
+        }
+    }
+
     /// What `expression` is worth, if it is worth true or false.
     pub(super) fn decide(&mut self, expression: &'v Expression) -> Result<bool, Fault> {
         match self.value(expression)? {
@@ -57,8 +65,10 @@ impl<'v, 'a: 'v> Evaluation<'v, 'a> {
     pub(super) fn value(&mut self, expression: &'v Expression) -> Result<Value<'v>, Fault> {
         self.steps.charge(1)?;
         match expression {
-            Expression::Literal(Value::Text(text)) => Ok(Value::Text(Cow::Borrowed(text))),
-            Expression::Literal(literal) => Ok(literal.clone()),
+            Expression::Literal(Value::Text(text)) | Expression::Known(_, Value::Text(text)) => {
+                Ok(Value::Text(Cow::Borrowed(text)))
+            }
+            Expression::Literal(value) | Expression::Known(_, value) => Ok(value.clone()),
             Expression::Variable(_) => {
                 self.steps.charge_bytes(self.variable.bytes_to_copy())?;
                 Ok(self.variable.clone())

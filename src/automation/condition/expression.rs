@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use super::check::VARIABLES;
 use super::function::Function;
 use super::value::{self, Value};
 use crate::model::words;
@@ -17,6 +18,8 @@ pub(super) enum Expression {
     Root(Root),
     /// The variable of the loop around it. Loops don't nest, so there is one at most.
     Variable(String),
+    /// A variable of the account, and what it stood for when the condition was read.
+    Known(String, Value<'static>),
     Field(Box<Expression>, String),
     Index(Box<Expression>, Box<Expression>),
     Has(Box<Expression>),
@@ -169,6 +172,41 @@ impl LoopKind {
 }
 
 impl Expression {
+    /// Shows itself and everything within to `look`.
+    pub(super) fn visit(&self, look: &mut impl FnMut(&Self)) {
+        look(self);
+        match self {
+            Self::Literal(_) | Self::Root(_) | Self::Variable(_) | Self::Known(..) => {}
+            Self::Field(of, _) => of.visit(look),
+            Self::Has(inner) | Self::Not(inner) | Self::Negate(inner) => inner.visit(look),
+            Self::All(parts) | Self::Any(parts) | Self::List(parts) | Self::Call(_, parts) => {
+                for part in parts {
+                    part.visit(look);
+                }
+            }
+            Self::Index(left, right)
+            | Self::Compare(_, left, right)
+            | Self::In(left, right)
+            | Self::Arithmetic(_, left, right) => {
+                left.visit(look);
+                right.visit(look);
+            }
+            Self::Either {
+                test,
+                then,
+                otherwise,
+            } => {
+                test.visit(look);
+                then.visit(look);
+                otherwise.visit(look);
+            }
+            Self::Loop(each) => {
+                each.entries.visit(look);
+                each.body.visit(look);
+            }
+        }
+    }
+
     /// How tightly the node binds in text, from CEL's grammar: a child that binds less than its
     /// place asks for gets parentheses.
     fn binding(&self) -> u8 {
@@ -229,6 +267,7 @@ impl fmt::Display for Expression {
             Self::Root(root) if root.is_of_event() => write!(f, "event.{}", root.as_str()),
             Self::Root(root) => f.write_str(root.as_str()),
             Self::Variable(name) => f.write_str(name),
+            Self::Known(name, _) => write!(f, "{VARIABLES}.{name}"),
             Self::Field(of, name) => {
                 of.write_bound(7, f)?;
                 write!(f, ".{name}")

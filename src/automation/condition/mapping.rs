@@ -8,6 +8,7 @@ use super::error::ConditionError;
 use super::evaluation::Evaluation;
 use super::expression::Expression;
 use super::value::{Value, said_with_kind};
+use super::variables::Variables;
 use super::view::RequestView;
 
 /// A checked mapping. Cheap to share between threads; holds no request.
@@ -33,7 +34,7 @@ impl Mapping {
     /// here, with its place.
     pub fn parse(source: &str) -> Result<Self, MappingError> {
         Ok(Self {
-            expression: check::read(source, Of::Request).map_err(MappingError)?,
+            expression: check::read(source, Of::Request, &Variables::default()).map_err(MappingError)?,
             source: source.into(),
         })
     }

@@ -9,6 +9,7 @@ mod automations;
 mod claiming;
 mod counts;
 mod endpoints;
+mod event_types;
 mod fence;
 mod hints;
 mod lives;
@@ -22,6 +23,7 @@ mod replies;
 mod snapshots;
 mod sources;
 mod takeover;
+mod variables;
 mod versions;
 
 use throwbar::model::{AccountId, DeliveryId, EndpointId, IncarnationId, Timestamp};

@@ -144,6 +144,7 @@ impl TestApp {
             origin: None,
             keys: Vec::new(),
             body_hash: [0; 32],
+            violations: None,
         }
     }
 
