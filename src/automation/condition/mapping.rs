@@ -34,7 +34,8 @@ impl Mapping {
     /// here, with its place.
     pub fn parse(source: &str) -> Result<Self, MappingError> {
         Ok(Self {
-            expression: check::read(source, Of::Request, &Variables::default()).map_err(MappingError)?,
+            expression: check::read(source, Of::Request, &Variables::default())
+                .map_err(MappingError)?,
             source: source.into(),
         })
     }
