@@ -64,5 +64,25 @@ pub const ENDPOINTS_PER_ACCOUNT_MAX: usize = 10_000;
 pub const AUTOMATIONS_PER_ACCOUNT_MAX: usize = 1_000;
 /// Most schedules of one account.
 pub const SCHEDULES_PER_ACCOUNT_MAX: usize = 1_000;
+/// Most sources of one account.
+pub const SOURCES_PER_ACCOUNT_MAX: usize = 1_000;
+/// Most secrets that prove one source's sender at a time.
+pub const SECRETS_PER_SOURCE_MAX: usize = 8;
+/// Most refusals that are kept of one source.
+pub const REFUSALS_PER_SOURCE_MAX: usize = 100;
+/// Most bytes of a CloudEvent's attributes, as JSON.
+pub const CLOUDEVENT_BYTES_MAX: usize = 16 * 1024;
 /// Most occurrences of one preview.
 pub const PREVIEW_OCCURRENCES_MAX: usize = 1_000;
+/// Most variables of one account.
+pub const VARIABLES_PER_ACCOUNT_MAX: usize = 1_000;
+/// Longest name of a variable.
+pub const VARIABLE_NAME_BYTES_MAX: usize = 64;
+/// Longest value of a variable.
+pub const VARIABLE_BYTES_MAX: usize = 8 * 1024;
+/// Shortest value of a secret variable: a shorter one could not be told from other text where it is hidden.
+pub const SECRET_VARIABLE_BYTES_MIN: usize = 8;
+/// Most headers of an endpoint's own.
+pub const HEADERS_PER_ENDPOINT_MAX: usize = 20;
+/// Longest value of a header of an endpoint's own.
+pub const HEADER_VALUE_BYTES_MAX: usize = 4 * 1024;

@@ -5,12 +5,14 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::condition::form_of;
+use super::condition_shape::{ConditionProblemView, ConditionRequest};
 use super::definition::{self, ActionRequest, TransformRequest, TriggerRequest};
 use super::json::nullable;
 use super::principal::{MayRead, MayWrite, Principal};
 use super::version::{Saved, text};
 use super::{Error, Listed, Merges, PageRequest, Service, check};
-use crate::automation::{Action, Definition, DefinitionDigest, Transform, Trigger};
+use crate::automation::{Action, Definition, DefinitionDigest, Form, Transform, Trigger};
 use crate::model::{AccountId, AutomationId, Timestamp};
 use crate::store::{self, AutomationCourse, Publication, Shelf};
 
@@ -22,9 +24,12 @@ pub struct NewAutomation {
     pub name: String,
     /// Which events it looks at.
     pub trigger: TriggerRequest,
-    /// What it asks of the event, in CEL, such as `event.data.amount > 1000`: 4096 bytes at most. How one is
+    /// What it asks of the event, in CEL, such as `event.data.amount > 1000`, or as a form. How either is
     /// written is told, with examples, in docs/conditions.md. Without one, every event of the trigger will do.
-    pub condition: Option<String>,
+    pub condition: Option<ConditionRequest>,
+    /// True: a condition that asks for what the schemas of the trigger's event types don't have is refused.
+    /// False, if left out: the answer has `warnings`.
+    pub strict: Option<bool>,
     /// The plugins that reshape the payload, each given what the one before made of it: 16 at most.
     #[serde(default)]
     pub transforms: Vec<TransformRequest>,
@@ -50,11 +55,14 @@ pub struct AutomationPatch {
     pub name: Option<String>,
     /// Which events it looks at.
     pub trigger: Option<TriggerRequest>,
-    /// What it asks of the event, in CEL, such as `event.data.amount > 1000`: 4096 bytes at most. How one is
+    /// What it asks of the event, in CEL, such as `event.data.amount > 1000`, or as a form. How either is
     /// written is told, with examples, in docs/conditions.md. Null: every event of the trigger will do.
     #[serde(default, deserialize_with = "nullable")]
-    #[schema(value_type = Option<String>)]
-    pub condition: Option<Option<String>>,
+    #[schema(value_type = Option<ConditionRequest>)]
+    pub condition: Option<Option<ConditionRequest>>,
+    /// True: a condition that asks for what the schemas of the trigger's event types don't have is refused.
+    /// False, if left out: the answer has `warnings`.
+    pub strict: Option<bool>,
     /// The plugins that reshape the payload, each given what the one before made of it: 16 at most.
     pub transforms: Option<Vec<TransformRequest>>,
     /// What follows if the condition holds: 32 at most, and 16 if there are transforms.
@@ -92,6 +100,14 @@ pub struct AutomationView {
     pub trigger: Trigger,
     /// What it asks of the event, in CEL (docs/conditions.md); null: every event of the trigger will do.
     pub condition: Option<String>,
+    /// The condition as a form; null, if no form means the same. Left out in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Form>)]
+    pub condition_form: Option<Option<Form>>,
+    /// What the condition asks for that the schemas of the trigger's event types don't have; only where a
+    /// condition or a trigger was just saved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warnings: Option<Vec<ConditionProblemView>>,
     /// The plugins that reshape the payload, in their order, each pinned by its digest.
     #[schema(value_type = Vec<TransformRequest>)]
     pub transforms: Vec<Transform>,
@@ -121,6 +137,8 @@ impl AutomationView {
             published_version: row.published_version,
             trigger: definition.trigger,
             condition: definition.condition,
+            condition_form: None,
+            warnings: None,
             transforms: definition.transforms,
             actions: definition.actions,
             created_at: row.created_at,
@@ -145,6 +163,7 @@ impl AutomationPatch {
 pub(super) struct Drafted {
     pub(super) row: store::NewAutomation,
     pub(super) definition: Definition,
+    pub(super) warnings: Vec<ConditionProblemView>,
 }
 
 /// What becomes of a version that is published.
@@ -175,13 +194,19 @@ impl Service {
         new: NewAutomation,
     ) -> Result<AutomationView, Error> {
         let now = self.inner.clock.now();
-        let mut row = self.drafted(who.account(), new, now).await?.row;
+        let Drafted {
+            mut row, warnings, ..
+        } = self.drafted(who.account(), new, now).await?;
         row.author = Some(who.author());
         self.inner
             .store
             .create_automation(who.account(), &row)
             .await?;
-        self.automation_view(who.account(), row.id).await
+        let view = self.automation_view(who.account(), row.id).await?;
+        Ok(AutomationView {
+            warnings: Some(warnings),
+            ..view
+        })
     }
 
     /// What making it would save: whether it is made or tried, these are the checks.
@@ -194,19 +219,23 @@ impl Service {
         check::name(&new.name, "/name")?;
         check_said(new.note.as_deref(), new.tests)?;
         let trigger = definition::trigger(&new.trigger)?;
-        if let Some(source) = &new.condition {
-            definition::condition(source)?;
-        }
+        let condition = match &new.condition {
+            Some(said) => Some(self.said_condition(account, said).await?),
+            None => None,
+        };
         definition::fits(new.transforms.len(), new.actions.len())?;
         let transforms = self.transforms(account, new.transforms).await?;
         let id = AutomationId::mint(now);
         let resolved = self.actions(account, id, &new.actions, now).await?;
         let definition = Definition {
             trigger,
-            condition: new.condition,
+            condition,
             transforms,
             actions: resolved.actions,
         };
+        let warnings = self
+            .condition_warnings(account, &definition, new.strict.into())
+            .await?;
         let draft = new.draft.unwrap_or(false);
         let row = store::NewAutomation {
             id,
@@ -223,7 +252,11 @@ impl Service {
             note: new.note,
             created_at: now,
         };
-        Ok(Drafted { row, definition })
+        Ok(Drafted {
+            row,
+            definition,
+            warnings,
+        })
     }
 
     /// A page of the account's automations, endpoints' own subscriptions left out.
@@ -298,9 +331,10 @@ impl Service {
                 Some(enabled) => published(enabled),
                 None => published(row.enabled || row.published_version.is_none()),
             };
-            self.save_version(who, row, patch, publication).await?;
-            if !draft_stays {
-                return self.automation_view(account, id).await;
+            let warnings = self.save_version(who, row, patch, publication).await?;
+            let view = self.automation_view(account, id).await?;
+            if !draft_stays || enabled.is_none() {
+                return Ok(AutomationView { warnings, ..view });
             }
         } else if patch.note.is_some() {
             let why = "a note is kept with a new version: change something with it";
@@ -346,7 +380,11 @@ impl Service {
         id: AutomationId,
     ) -> Result<AutomationView, Error> {
         let row = self.automation_row(account, id).await?;
-        AutomationView::of(row.clone(), &self.newest(account, &row).await?)
+        let view = AutomationView::of(row.clone(), &self.newest(account, &row).await?)?;
+        Ok(AutomationView {
+            condition_form: Some(view.condition.as_deref().and_then(form_of)),
+            ..view
+        })
     }
 }
 

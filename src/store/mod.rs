@@ -47,6 +47,7 @@ mod postgres;
 mod publication;
 mod readers;
 mod record;
+mod refusal;
 mod reply;
 mod revisions;
 mod row;
@@ -54,9 +55,12 @@ mod scan;
 mod schedule;
 mod seal;
 mod snapshot;
+mod source;
+mod source_secret;
 mod sqlite;
 mod standing;
 mod values;
+mod variable;
 mod version;
 mod whole;
 
@@ -94,10 +98,14 @@ pub use plan::{NewBody, NewDelivery, NewPlan, SetAside};
 pub use plugin::{NewPluginVersion, Plugin, PluginVersion};
 pub use publication::{LiveSpan, Publication};
 pub use record::{EndpointMark, NewAttempt, NewRecord};
+pub use refusal::{NewRefusals, SourceRefusal};
 pub use reply::StoredReply;
 pub use schedule::Schedule;
 pub use snapshot::{PublishedAutomation, SnapshotRows};
+pub use source::{NewSource, Source};
+pub use source_secret::SourceSecret;
 pub use standing::AutomationStanding;
+pub use variable::{Removal, Variable, VariableUser};
 pub use version::{
     Author, Authorship, AutomationChange, AutomationCourse, AutomationVersion, VersionHead,
 };

@@ -19,10 +19,12 @@ struct Things {
     event_type: String,
     automation: String,
     schedule: String,
+    source: String,
     plugin: String,
     endpoint: String,
     secret: String,
     delivery: String,
+    variable: String,
 }
 
 impl Things {
@@ -68,9 +70,22 @@ impl Things {
                 .await
                 .is(201)
                 .id(),
+            source: doors
+                .post(
+                    "/v1/sources",
+                    json!({"name": "s", "verification": {"scheme": "github"}}),
+                )
+                .await
+                .is(201)
+                .id(),
             plugin: doors.upload(component("redact"), "").await.is(201).id(),
             delivery: deliveries.text("/data/0/id"),
             secret: secrets.text("/data/0/id"),
+            variable: doors
+                .post("/v1/variables", json!({"name": "least", "value": 5}))
+                .await
+                .is(201)
+                .text("/name"),
             endpoint,
         }
     }
@@ -89,10 +104,12 @@ impl Things {
                 "event-types" => &self.event_type,
                 "automations" => &self.automation,
                 "schedules" => &self.schedule,
+                "sources" => &self.source,
                 "plugins" => &self.plugin,
                 "endpoints" => &self.endpoint,
                 "secrets" => &self.secret,
                 "versions" => "1",
+                "variables" => &self.variable,
                 "catalogues" => "crm",
                 "deliveries" => &self.delivery,
                 other => panic!("{template}: what stands for the id of {other}?"),
@@ -116,7 +133,8 @@ fn walked() -> impl Iterator<Item = (&'static str, String)> {
 
 /// A body that each route can read, so that only the id can be wrong.
 fn body(method: &str, template: &str) -> Option<serde_json::Value> {
-    (method == "PATCH" || template.ends_with("/rotate")).then(|| json!({}))
+    (method == "PATCH" || template.ends_with("/rotate") || template == "/v1/sources/{id}/test")
+        .then(|| json!({}))
 }
 
 #[tokio::test]

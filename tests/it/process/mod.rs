@@ -9,6 +9,7 @@ mod disasters;
 mod event_types;
 mod github;
 mod house;
+mod inbound;
 mod kills;
 mod load;
 mod shutdown;

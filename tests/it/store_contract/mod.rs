@@ -21,7 +21,9 @@ mod reading;
 mod repeats;
 mod replies;
 mod snapshots;
+mod sources;
 mod takeover;
+mod variables;
 mod versions;
 
 use throwbar::model::{AccountId, DeliveryId, EndpointId, IncarnationId, Timestamp};
