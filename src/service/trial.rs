@@ -12,7 +12,7 @@ use super::absence::{NOT_SUBSCRIBED, unmet};
 use super::automation::NewAutomation;
 use super::principal::{MayWrite, Principal};
 use super::turns::Turn;
-use super::{Error, Place, Service, check, definition, payload};
+use super::{Error, Place, Service, check, definition, flow, payload};
 use crate::automation::{Action, Definition, EventType};
 use crate::model::{AccountId, AutomationId, EndpointId, EventId, Timestamp};
 use crate::pipeline::{AcceptedEvent, Addressees, Step, Trial, TrialError, Tried, TriedRequest};
@@ -197,6 +197,7 @@ impl Service {
         if let Some(source) = &new.condition {
             definition::condition(source)?;
         }
+        new.flow.as_ref().map_or(Ok(()), flow::check)?;
         definition::fits(new.transforms.len(), new.actions.len())?;
         let transforms = self.transforms(account, new.transforms).await?;
         let id = AutomationId::mint(now);
@@ -204,6 +205,7 @@ impl Service {
         let definition = Definition {
             trigger,
             condition: new.condition,
+            flow: new.flow,
             transforms,
             actions: resolved.actions,
         };

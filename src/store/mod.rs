@@ -31,6 +31,7 @@ mod engine;
 mod event;
 mod event_key;
 mod event_type;
+mod flow;
 mod hint;
 mod history;
 mod inbox;
@@ -78,6 +79,9 @@ pub use endpoint_secret::EndpointSecret;
 pub use engine::EngineError;
 pub use event::{Event, EventFilter, EventHead};
 pub use event_type::EventTypeEntry;
+pub use flow::{
+    ClaimedWaits, DueAccount, Fate, FlowRecord, Gated, NewAsk, Wait, WaitKey, WaitingVersion,
+};
 pub use hint::{Hint, Listener};
 pub use history::LiveVersion;
 pub use inbox::InboxEvent;
@@ -189,6 +193,8 @@ pub struct Store {
     own: Arc<ArcSwapOption<Own>>,
     revisions: Revisions,
     others: Others,
+    /// How much of flow control each account has.
+    flow: flow::Counts,
 }
 
 /// The life of this process.
@@ -219,6 +225,7 @@ impl Store {
             own: Arc::default(),
             revisions: Revisions::new(others.clone()),
             others,
+            flow: flow::Counts::default(),
         }
     }
 
@@ -232,6 +239,7 @@ impl Store {
             own: self.own.clone(),
             revisions: self.revisions.clone(),
             others: self.others.clone(),
+            flow: self.flow.clone(),
         }
     }
 
