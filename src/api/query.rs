@@ -118,8 +118,8 @@ pub(super) struct AutomationsQuery {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct DiffQuery {
-    /// The number of another version of the automation; the one before, if left out.
-    pub(super) to: Option<i64>,
+    /// The number of the version that it is compared with; the one before, if left out.
+    pub(super) from: Option<i64>,
 }
 
 /// Which page of which events.
@@ -173,7 +173,7 @@ impl PageQuery {
 
 impl AutomationsQuery {
     pub(super) fn parts(self) -> (Shelf, PageRequest) {
-        let shelf = if self.archived.unwrap_or(false) {
+        let which = if self.archived.unwrap_or(false) {
             Shelf::All
         } else {
             Shelf::Open
@@ -182,7 +182,7 @@ impl AutomationsQuery {
             limit: self.limit,
             cursor: self.cursor,
         };
-        (shelf, page)
+        (which, page)
     }
 }
 

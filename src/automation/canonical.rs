@@ -247,7 +247,7 @@ mod tests {
                 r#"{"a":"x","b":[1,{"a":true,"z":null}]}"#,
             ),
             ("{}", "{}"),
-            (r#"[ [ ] , { } ]"#, "[[],{}]"),
+            (r"[ [ ] , { } ]", "[[],{}]"),
             // A reader may tell them apart, and no number loses a digit.
             (
                 "[1.0, 1, 1e400, 12345678901234567890123]",

@@ -31,7 +31,7 @@ pub(super) struct PublishOptions {
     id: AutomationId,
     /// The version's number.
     #[arg(value_name = "VERSION")]
-    version: Option<i64>,
+    number: Option<i64>,
     /// Tell it in JSON.
     #[arg(long)]
     json: bool,
@@ -61,13 +61,13 @@ pub(super) async fn list(options: &VersionsOptions) -> anyhow::Result<()> {
 
 /// Publishes a version.
 pub(super) async fn publish(options: &PublishOptions) -> anyhow::Result<()> {
-    let wanted = options.version.map(|version| ("version", version));
+    let wanted = options.number.map(|version| ("version", version));
     put_live(options, "publish", wanted).await
 }
 
 /// Publishes one again that was live before.
 pub(super) async fn roll_back(options: &PublishOptions) -> anyhow::Result<()> {
-    let wanted = options.version.map(|version| ("to", version));
+    let wanted = options.number.map(|version| ("to", version));
     put_live(options, "rollback", wanted).await
 }
 

@@ -42,13 +42,13 @@ impl Interval {
 
     /// The interval in words: "every 13 hours".
     pub fn words(&self) -> String {
-        let units = [
+        let lengths = [
             (86_400, "day"),
             (3600, "hour"),
             (60, "minute"),
             (1, "second"),
         ];
-        let (unit_s, unit) = units
+        let (unit_s, unit) = lengths
             .into_iter()
             .find(|(unit_s, _)| self.every_s % unit_s == 0)
             .unwrap_or((1, "second"));

@@ -21,6 +21,10 @@ pub struct Zone {
 
 /// A stretch of time with one offset from UTC; all in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the unit stands last in every name"
+)]
 pub(super) struct Stretch {
     /// Its first second.
     pub(super) start_s: i64,

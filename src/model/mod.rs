@@ -9,6 +9,7 @@ pub mod header;
 mod id;
 pub mod limits;
 mod shares;
+mod stopwatch;
 mod words;
 
 pub use clock::{Clock, ManualClock, Timestamp};
@@ -19,4 +20,5 @@ pub use id::{
     IdError, IncarnationId, PluginId, ScheduleId, SecretId,
 };
 pub use shares::Shares;
+pub use stopwatch::Stopwatch;
 pub(crate) use words::words;

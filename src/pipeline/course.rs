@@ -2,7 +2,7 @@
 //! run. What it has come to so far is kept between the turns, so that nothing is done twice.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -12,7 +12,7 @@ use super::late::Gate;
 use super::permit::Permit;
 use super::plan::{Draft, Plan};
 use super::snapshot::{Compiled, Snapshot};
-use crate::model::{AccountId, AutomationId, EventId, Timestamp};
+use crate::model::{AccountId, AutomationId, EventId, Stopwatch, Timestamp};
 use crate::plugin::Engine;
 
 /// What is done on the spot, in steps of a condition, which take about 20 ns each: 1 ms. All else is
@@ -201,19 +201,4 @@ fn steps_at_once(candidates: &[Arc<Compiled>], payload_bytes: usize) -> Option<u
         }
     }
     Some(steps + reads)
-}
-
-/// Measures a turn: when it ends decides nothing but who is next.
-struct Stopwatch(Instant);
-
-impl Stopwatch {
-    #[expect(clippy::disallowed_methods, reason = "a duration, not a time of day")]
-    fn start() -> Self {
-        Self(Instant::now())
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "a duration, not a time of day")]
-    fn elapsed(&self) -> Duration {
-        self.0.elapsed()
-    }
 }

@@ -152,6 +152,12 @@ impl AutomationPatch {
     }
 }
 
+/// An automation that was checked and would be saved, by an author who is not yet named.
+pub(super) struct Drafted {
+    pub(super) row: store::NewAutomation,
+    pub(super) definition: Definition,
+}
+
 /// What becomes of a version that is published.
 pub(super) fn published(enabled: bool) -> Publication {
     if enabled {
@@ -179,6 +185,23 @@ impl Service {
         who: &Principal<MayWrite>,
         new: NewAutomation,
     ) -> Result<AutomationView, Error> {
+        let now = self.inner.clock.now();
+        let mut row = self.drafted(who.account(), new, now).await?.row;
+        row.author = Some(who.author());
+        self.inner
+            .store
+            .create_automation(who.account(), &row)
+            .await?;
+        self.automation_view(who.account(), row.id).await
+    }
+
+    /// What making it would save: whether it is made or tried, these are the checks.
+    pub(super) async fn drafted(
+        &self,
+        account: AccountId,
+        new: NewAutomation,
+        now: Timestamp,
+    ) -> Result<Drafted, Error> {
         check::name(&new.name, "/name")?;
         check_said(new.note.as_deref(), new.tests)?;
         let trigger = definition::trigger(&new.trigger)?;
@@ -187,10 +210,9 @@ impl Service {
         }
         new.flow.as_ref().map_or(Ok(()), flow::check)?;
         definition::fits(new.transforms.len(), new.actions.len())?;
-        let transforms = self.transforms(who.account(), new.transforms).await?;
-        let now = self.inner.clock.now();
+        let transforms = self.transforms(account, new.transforms).await?;
         let id = AutomationId::mint(now);
-        let resolved = self.actions(who.account(), id, &new.actions, now).await?;
+        let resolved = self.actions(account, id, &new.actions, now).await?;
         let definition = Definition {
             trigger,
             condition: new.condition,
@@ -210,29 +232,25 @@ impl Service {
                 published(new.enabled.unwrap_or(true))
             },
             endpoints: resolved.endpoints,
-            author: Some(who.author()),
+            author: None,
             note: new.note,
             created_at: now,
         };
-        self.inner
-            .store
-            .create_automation(who.account(), &row)
-            .await?;
-        self.automation_view(who.account(), id).await
+        Ok(Drafted { row, definition })
     }
 
     /// A page of the account's automations, endpoints' own subscriptions left out.
     pub async fn automations(
         &self,
         who: &Principal<MayRead>,
-        shelf: Shelf,
+        which: Shelf,
         page: &PageRequest,
     ) -> Result<Listed<AutomationView>, Error> {
         let _turn = self.list_turn(who.account()).await?;
         let rows = self
             .inner
             .store
-            .automations(who.account(), shelf, page.after()?, page.limit()?)
+            .automations(who.account(), which, page.after()?, page.limit()?)
             .await?;
         let mut newest = Vec::with_capacity(rows.rows.len());
         for row in &rows.rows {

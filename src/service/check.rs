@@ -53,6 +53,8 @@ pub(super) fn note(text: &str, pointer: &str) -> Result<(), Error> {
             "the note has {} bytes: {NOTE_BYTES_MAX} at most",
             text.len()
         )
+    } else if text.contains('\0') {
+        "the note has NUL in it: remove it".to_owned()
     } else {
         return Ok(());
     };
@@ -108,7 +110,7 @@ mod tests {
             assert!(name(wrong, "/name").is_err(), "{wrong:?}");
         }
         assert!(name("Späte Deals → Chat", "/name").is_ok());
-        for wrong in ["", " \n", &"n".repeat(NOTE_BYTES_MAX + 1)] {
+        for wrong in ["", " \n", "a\0b", &"n".repeat(NOTE_BYTES_MAX + 1)] {
             assert!(note(wrong, "/note").is_err(), "{wrong:?}");
         }
         assert!(note("Nur noch Großkunden,\nwie besprochen", "/note").is_ok());

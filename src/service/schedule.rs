@@ -18,9 +18,9 @@ const TYPE_PREFIX: &str = "schedule.";
 const WINDOW_S_MAX: i64 = 30 * 86_400;
 const SPREAD_S_MAX: i64 = 86_400;
 /// What an event says around what it carries.
-const AROUND_DATA_BYTES_MAX: usize = 2048;
+const AROUND_BYTES_MAX: usize = 2048;
 /// What events carry where nothing is said.
-const NO_DATA: &str = "null";
+const NOTHING: &str = "null";
 
 impl OccurrenceView {
     fn of(row: OccurrenceEntry) -> Self {
@@ -145,8 +145,8 @@ impl Service {
         check_bounds(&definition)?;
         let data = new
             .data
-            .map_or_else(|| NO_DATA.to_owned(), |data| data.get().to_owned());
-        self.check_data(&data)?;
+            .map_or_else(|| NOTHING.to_owned(), |data| data.get().to_owned());
+        self.check_payload(&data)?;
         let id = ScheduleId::mint(now);
         let row = Schedule {
             account: who.account(),
@@ -168,12 +168,12 @@ impl Service {
     }
 
     /// Leaves room for what the event says around it, within the bounds of a payload.
-    fn check_data(&self, data: &str) -> Result<(), Error> {
+    fn check_payload(&self, data: &str) -> Result<(), Error> {
         let bytes_max = self.inner.rules.payload_bytes_max;
         let nested = format!("[{data}]");
         payload::check(
             nested.as_bytes(),
-            bytes_max.saturating_sub(AROUND_DATA_BYTES_MAX),
+            bytes_max.saturating_sub(AROUND_BYTES_MAX),
         )
     }
 
@@ -242,8 +242,8 @@ impl Service {
             to.name.clone_from(name);
         }
         if let Some(data) = &patch.data {
-            let data = data.as_ref().map_or(NO_DATA, |data| data.get());
-            self.check_data(data)?;
+            let data = data.as_ref().map_or(NOTHING, |data| data.get());
+            self.check_payload(data)?;
             to.payload = data.as_bytes().to_vec();
         }
         to.paused = patch.paused.unwrap_or(from.paused);
@@ -352,7 +352,11 @@ impl SchedulePatch {
         after.start_at = self.start_at.unwrap_or(before.start_at);
         after.end_at = self.end_at.unwrap_or(before.end_at);
         if after.cron.is_none() {
-            no_clock(self.seconds, self.timezone.as_ref(), self.dst)?;
+            no_clock(&[
+                self.seconds.map(|_| "/seconds"),
+                self.timezone.as_ref().map(|_| "/timezone"),
+                self.dst.map(|_| "/dst"),
+            ])?;
         }
         Ok(after)
     }

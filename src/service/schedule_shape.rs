@@ -296,7 +296,11 @@ struct Asked<'a> {
 impl Asked<'_> {
     fn definition(&self, now: Timestamp) -> Result<Definition, Error> {
         if self.interval.is_some() && self.cron.is_none() {
-            no_clock(self.seconds, self.timezone, self.dst)?;
+            no_clock(&[
+                self.seconds.map(|_| "/seconds"),
+                self.timezone.map(|_| "/timezone"),
+                self.dst.map(|_| "/dst"),
+            ])?;
         }
         Ok(Definition {
             cron: self.cron.cloned(),
@@ -317,21 +321,13 @@ impl Asked<'_> {
     }
 }
 
-/// Refuses, for an interval, what only a clock on a wall has.
-pub(super) fn no_clock(
-    seconds: Option<bool>,
-    timezone: Option<&String>,
-    dst: Option<DstPolicy>,
-) -> Result<(), Error> {
-    for (field, given) in [
-        ("/seconds", seconds.is_some()),
-        ("/timezone", timezone.is_some()),
-        ("/dst", dst.is_some()),
-    ] {
-        if given {
+/// Refuses, for an interval, what only a clock on a wall has: the fields of which something was said.
+pub(super) fn no_clock(said: &[Option<&str>]) -> Result<(), Error> {
+    match said.iter().flatten().next() {
+        None => Ok(()),
+        Some(field) => {
             let why = "an interval is elapsed time, whatever clocks show: leave this out";
-            return Err(Error::field(field, why));
+            Err(Error::field(*field, why))
         }
     }
-    Ok(())
 }

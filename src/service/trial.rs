@@ -9,12 +9,12 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::absence::{NOT_SUBSCRIBED, unmet};
-use super::automation::NewAutomation;
+use super::automation::{Drafted, NewAutomation};
 use super::principal::{MayWrite, Principal};
 use super::turns::Turn;
-use super::{Error, Place, Service, check, definition, flow, payload};
+use super::{Error, Place, Service, check, payload};
 use crate::automation::{Action, Definition, EventType};
-use crate::model::{AccountId, AutomationId, EndpointId, EventId, Timestamp};
+use crate::model::{AccountId, EndpointId, EventId, Timestamp};
 use crate::pipeline::{AcceptedEvent, Addressees, Step, Trial, TrialError, Tried, TriedRequest};
 use crate::store::{self, PublishedAutomation, SnapshotRows};
 
@@ -92,13 +92,6 @@ fn carried<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawV
     Box::<RawValue>::deserialize(deserializer).map(Some)
 }
 
-/// An automation that would be saved, and the endpoints that its bare URLs would become.
-struct Draft {
-    automation: PublishedAutomation,
-    definition: Definition,
-    bare: Vec<store::NewEndpoint>,
-}
-
 impl Service {
     /// Tries an automation on an event. The checks are those of saving it.
     pub async fn test_automation(
@@ -109,11 +102,11 @@ impl Service {
         let account = who.account();
         let turn = self.trial_turn(account).await?;
         let now = self.inner.clock.now();
-        let draft = self.draft(account, new.automation, now).await;
-        let draft = draft.map_err(|error| within("/automation", error))?;
+        let draft = self.drafted(account, new.automation, now).await;
+        let Drafted { row, definition } = draft.map_err(|error| within("/automation", error))?;
         let event = self.trial_event(account, new.event, now).await;
         let event = event.map_err(|error| within("/event", error))?;
-        let trigger = &draft.definition.trigger;
+        let trigger = &definition.trigger;
         if !trigger
             .events
             .iter()
@@ -126,13 +119,17 @@ impl Service {
                 requests: Vec::new(),
             });
         }
-        let bare: BTreeSet<EndpointId> = draft.bare.iter().map(|new| new.id).collect();
-        let rows = self
-            .addressees(account, &draft.definition, draft.bare)
-            .await?;
+        let bare: BTreeSet<EndpointId> = row.endpoints.iter().map(|new| new.id).collect();
+        let rows = self.addressees(account, &definition, row.endpoints).await?;
         let trial = Trial {
             account,
-            automation: draft.automation,
+            automation: PublishedAutomation {
+                id: row.id,
+                name: row.name,
+                owner_endpoint: None,
+                version: 1,
+                definition: row.definition,
+            },
             event,
             endpoints: Some(Addressees {
                 rows,
@@ -182,44 +179,6 @@ impl Service {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, account.id = %account, automation.id = %automation, "an automation can't be tried");
             Error::Unavailable
-        })
-    }
-
-    /// What saving it would make.
-    async fn draft(
-        &self,
-        account: AccountId,
-        new: NewAutomation,
-        now: Timestamp,
-    ) -> Result<Draft, Error> {
-        check::name(&new.name, "/name")?;
-        let trigger = definition::trigger(&new.trigger)?;
-        if let Some(source) = &new.condition {
-            definition::condition(source)?;
-        }
-        new.flow.as_ref().map_or(Ok(()), flow::check)?;
-        definition::fits(new.transforms.len(), new.actions.len())?;
-        let transforms = self.transforms(account, new.transforms).await?;
-        let id = AutomationId::mint(now);
-        let resolved = self.actions(account, id, &new.actions, now).await?;
-        let definition = Definition {
-            trigger,
-            condition: new.condition,
-            flow: new.flow,
-            transforms,
-            actions: resolved.actions,
-        };
-        Ok(Draft {
-            automation: PublishedAutomation {
-                id,
-                name: new.name,
-                owner_endpoint: None,
-                version: 1,
-                definition: serde_json::to_string(&definition)
-                    .map_err(|error| Error::unreadable("the automation", error))?,
-            },
-            definition,
-            bare: resolved.endpoints,
         })
     }
 

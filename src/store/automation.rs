@@ -176,11 +176,11 @@ impl Store {
     pub async fn automations(
         &self,
         account: AccountId,
-        shelf: Shelf,
+        which: Shelf,
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page<Automation>, Error> {
-        let put_away = match shelf {
+        let put_away = match which {
             Shelf::Open => "AND archived_at_ms IS NULL",
             Shelf::All => "",
         };

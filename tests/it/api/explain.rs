@@ -35,7 +35,7 @@ async fn explained(doors: &Doors, what: &str, event: &str) -> Answer {
 
 /// Its basis and verdict, and that its summary has these words.
 #[track_caller]
-fn says(answer: &Answer, basis: &str, verdict: &str, words: &str) {
+fn says(answer: &Answer, [basis, verdict, words]: [&str; 3]) {
     let body = &answer.body;
     assert_eq!(
         (&body["basis"], &body["verdict"]),
@@ -68,8 +68,8 @@ async fn what_is_on_record_is_told_and_the_same_version_says_the_same_now() {
             let live = listed.clone().find(|row| row["automation"] == id);
             let live = live.expect("it was a candidate");
             let recorded = explained(&doors, &own, &event).await;
-            let now = doors.get(&format!("{own}/explain?event={event}&version=1"));
-            let now = now.await.is(200);
+            let path = format!("{own}/explain?event={event}&version=1");
+            let now = doors.get(&path).await.is(200);
             for (answer, basis) in [(&recorded, "recorded"), (&now, "run_now")] {
                 assert_eq!(answer.body["basis"], basis);
                 for field in ["automation", "version", "verdict", "summary", "steps"] {
@@ -105,15 +105,13 @@ async fn any_version_can_be_asked_and_leaves_nothing_behind() {
 
         says(
             &explained(&doors, &own, &event).await,
-            "recorded",
-            "filtered",
-            "900",
+            ["recorded", "filtered", "900"],
         );
         let now = doors
             .get(&format!("{own}/explain?event={event}&version=2"))
             .await
             .is(200);
-        says(&now, "run_now", "fired", "");
+        says(&now, ["run_now", "fired", ""]);
         let run = &now.body["steps"][1]["detail"];
         assert_eq!(run["input"]["body"], r#"{"amount":900,"secret":1}"#);
         assert_eq!(run["outputs"][0]["body"], r#"{"amount":900}"#);
@@ -121,16 +119,14 @@ async fn any_version_can_be_asked_and_leaves_nothing_behind() {
             .get(&format!("{own}/explain?event={event}&version=3"))
             .await
             .is(200);
-        says(&now, "run_now", "not_subscribed", "call.*");
+        says(&now, ["run_now", "not_subscribed", "call.*"]);
         assert_eq!(now.body["version"], 3);
 
         doors.pipeline.settle().await;
         assert_eq!(rows().await, before, "nothing is stored");
         says(
             &explained(&doors, &own, &event).await,
-            "recorded",
-            "filtered",
-            "900",
+            ["recorded", "filtered", "900"],
         );
     })
     .await;
@@ -150,51 +146,41 @@ async fn where_nothing_is_on_record_it_is_told_why() {
 
         says(
             &explained(&doors, &live, &early).await,
-            "history",
-            "made_later",
-            "made after",
+            ["history", "made_later", "made after"],
         );
         says(
             &explained(&doors, &live, &event).await,
-            "recorded",
-            "fired",
-            "",
+            ["recorded", "fired", ""],
         );
         let unmet = explained(&doors, &live, &call).await;
         says(
             &unmet,
-            "history",
-            "not_subscribed",
-            "type is call.started, and the trigger names deal.*",
+            [
+                "history",
+                "not_subscribed",
+                "type is call.started, and the trigger names deal.*",
+            ],
         );
         assert_eq!(unmet.body["version"], 1);
         says(
             &explained(&doors, &draft, &event).await,
-            "history",
-            "not_published",
-            "is a draft",
+            ["history", "not_published", "is a draft"],
         );
         says(
             &explained(&doors, &off, &event).await,
-            "history",
-            "disabled",
-            "never switched on",
+            ["history", "disabled", "never switched on"],
         );
 
         doors.patch(&draft, json!({"draft": false})).await.is(200);
         says(
             &explained(&doors, &draft, &event).await,
-            "history",
-            "not_published",
-            "went live later",
+            ["history", "not_published", "went live later"],
         );
         doors.patch(&live, json!({"enabled": false})).await.is(200);
         let missed = send(&doors, "deal.won", json!(1)).await;
         says(
             &explained(&doors, &live, &missed).await,
-            "history",
-            "disabled",
-            "version 1 was live",
+            ["history", "disabled", "version 1 was live"],
         );
         doors
             .patch(&live, json!({"enabled": true, "name": "b"}))
@@ -202,17 +188,23 @@ async fn where_nothing_is_on_record_it_is_told_why() {
             .is(200);
         says(
             &explained(&doors, &live, &missed).await,
-            "history",
-            "disabled",
-            "switched off",
+            ["history", "disabled", "switched off"],
         );
         says(
             &explained(&doors, &live, &event).await,
-            "recorded",
-            "fired",
-            "",
+            ["recorded", "fired", ""],
         );
+    })
+    .await;
+}
 
+#[tokio::test]
+async fn what_waits_or_was_set_aside_is_told() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let live = automation(&doors, json!({})).await;
+        let event = send(&doors, "deal.won", json!(1)).await;
+        let call = send(&doors, "call.started", json!(1)).await;
         // As if the events had not been evaluated yet; then, as if that could not be done.
         let waits = "INSERT INTO inbox (account_id, event_id, revision, holder)
              SELECT account_id, event_id, revision, event_id FROM evaluations;
@@ -220,15 +212,11 @@ async fn where_nothing_is_on_record_it_is_told_why() {
         doors.place.execute(waits).await;
         says(
             &explained(&doors, &live, &event).await,
-            "history",
-            "not_evaluated",
-            "waits",
+            ["history", "not_evaluated", "waits"],
         );
         says(
             &explained(&doors, &live, &call).await,
-            "history",
-            "not_subscribed",
-            "deal.*",
+            ["history", "not_subscribed", "deal.*"],
         );
         doors
             .place
@@ -236,16 +224,12 @@ async fn where_nothing_is_on_record_it_is_told_why() {
             .await;
         says(
             &explained(&doors, &live, &event).await,
-            "history",
-            "set_aside",
-            "it ended a node",
+            ["history", "set_aside", "it ended a node"],
         );
         doors.place.execute("DELETE FROM inbox").await;
         says(
             &explained(&doors, &live, &event).await,
-            "history",
-            "not_evaluated",
-            "on record",
+            ["history", "not_evaluated", "on record"],
         );
     })
     .await;
@@ -268,22 +252,18 @@ async fn an_endpoint_s_own_subscription_is_explained_by_the_endpoint() {
         let call = send(&doors, "call.started", json!(1)).await;
 
         let fired = explained(&doors, &deals, &event).await;
-        says(&fired, "recorded", "fired", "");
+        says(&fired, ["recorded", "fired", ""]);
         assert!(fired.text("/automation").starts_with("aut_"));
         says(
             &explained(&doors, &deals, &call).await,
-            "history",
-            "not_subscribed",
-            "deal.*",
+            ["history", "not_subscribed", "deal.*"],
         );
         says(
             &explained(&doors, &none, &event).await,
-            "history",
-            "not_subscribed",
-            "to nothing itself",
+            ["history", "not_subscribed", "to nothing itself"],
         );
         let later = explained(&doors, &deals, &early).await;
-        says(&later, "history", "made_later", "made after");
+        says(&later, ["history", "made_later", "made after"]);
         assert_eq!(later.body["automation"], Value::Null);
 
         doors

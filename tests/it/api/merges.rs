@@ -116,11 +116,11 @@ async fn of_what_is_published_of_an_automation() {
                 json!({"condition": format!("event.data.amount > {round}"), "draft": true}),
                 json!({"enabled": round % 2 == 0}),
             ];
-            let patches = changes.iter().map(|patch| doors.patch(&path, patch.clone()));
+            let changing = changes.iter().map(|patch| doors.patch(&path, patch.clone()));
             let first = json!({"version": 1});
             let [publish, roll_back] = ["publish", "rollback"].map(|step| format!("{path}/{step}"));
             let (patched, published, rolled_back) = tokio::join!(
-                join_all(patches),
+                join_all(changing),
                 doors.post(&publish, first),
                 doors.post(&roll_back, json!({})),
             );
@@ -146,7 +146,8 @@ async fn of_what_is_published_of_an_automation() {
             doors.post(&publish, json!({})).await.is(200);
             assert_eq!(doors.place.number(OPEN).await, i64::from(is_live));
         }
-        let archived = doors.post(&format!("{path}/archive"), json!({}));
+        let archive = format!("{path}/archive");
+        let archived = doors.post(&archive, json!({}));
         let patched = doors.patch(&path, json!({"enabled": true, "trigger": {"events": ["z"]}}));
         let (archived, patched) = tokio::join!(archived, patched);
         archived.is(200);

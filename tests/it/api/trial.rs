@@ -18,7 +18,7 @@ async fn test(doors: &Doors, automation: &Value, event: &Value) -> Answer {
     doors.post("/v1/automations/test", trial).await
 }
 
-fn automation(actions: Value) -> Value {
+fn automation(actions: &Value) -> Value {
     json!({"name": "a", "trigger": {"events": ["deal.*"]}, "actions": actions})
 }
 
@@ -33,7 +33,7 @@ async fn a_trial_shows_the_requests_that_would_leave() {
             "signatures": [{"scheme": "standard"}, {"scheme": "body-hmac"}],
         });
         let endpoint = doors.post("/v1/endpoints", endpoint).await.is(201).id();
-        let mut new = automation(json!([
+        let mut new = automation(&json!([
             {"webhook": {"endpoint": endpoint}}, {"webhook": {"url": receiver.url("/bare")}},
         ]));
         new["condition"] = json!("event.data.amount > 1000");
@@ -94,7 +94,7 @@ async fn each_run_shows_what_went_in_and_what_came_out() {
     on_both(async |engine| {
         let doors = Doors::open(engine).await;
         doors.upload(component("redact"), "").await.is(201);
-        let mut new = automation(json!([{"webhook": {"url": nobody().await}}]));
+        let mut new = automation(&json!([{"webhook": {"url": nobody().await}}]));
         new["transforms"] = json!([
             {"plugin": "redact", "config": {"remove": ["/a"]}},
             {"plugin": "redact", "config": {"remove": ["/b"]}},
@@ -130,7 +130,7 @@ async fn of_many_large_bodies_a_part_is_shown() {
     on_both(async |engine| {
         let doors = Doors::open(engine).await;
         let action = json!({"webhook": {"url": nobody().await}});
-        let new = automation(json!(vec![action; 8]));
+        let new = automation(&json!(vec![action; 8]));
         let large = json!({"type": "deal.won", "data": "x".repeat(200_000)});
         let tried = test(&doors, &new, &large).await.is(200);
         let requests = tried.body["requests"].as_array().expect("a list");
@@ -161,7 +161,7 @@ async fn what_would_not_be_followed_says_why() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/hostile.wasm");
         let hostile = std::fs::read(path).expect("a fixture");
         doors.upload(hostile, "?name=hostile").await.is(201);
-        let new = automation(json!([{"webhook": {"url": nobody().await}}]));
+        let new = automation(&json!([{"webhook": {"url": nobody().await}}]));
         let run = |config: &str| {
             let config: Value = serde_json::from_str(config).expect("JSON");
             json!({"transforms": [{"plugin": "hostile", "config": config}]})
@@ -213,7 +213,7 @@ async fn what_would_be_held_is_shown_and_says_so() {
         let doors = Doors::open(engine).await;
         let new = json!({"url": nobody().await, "subscribe": "none"});
         let endpoint = doors.post("/v1/endpoints", new).await.is(201).id();
-        let new = automation(json!([{"webhook": {"endpoint": endpoint}}]));
+        let new = automation(&json!([{"webhook": {"endpoint": endpoint}}]));
         let event = json!({"type": "deal.won", "data": null});
         doors
             .post(&format!("/v1/endpoints/{endpoint}/disable"), json!({}))
@@ -232,7 +232,7 @@ async fn what_would_be_held_is_shown_and_says_so() {
 async fn what_can_not_be_tried_is_told_with_its_place() {
     on_both(async |engine| {
         let doors = Doors::open(engine).await;
-        let good = automation(json!([{"webhook": {"url": nobody().await}}]));
+        let good = automation(&json!([{"webhook": {"url": nobody().await}}]));
         let event = json!({"type": "deal.won", "data": 1});
         for (field, value, code, place) in [
             ("name", json!(""), "invalid_field", "/automation/name"),
@@ -304,7 +304,7 @@ async fn what_can_not_be_tried_is_told_with_its_place() {
 async fn an_account_tries_one_thing_at_a_time_and_a_stopped_node_none() {
     on_both(async |engine| {
         let doors = Doors::open(engine).await;
-        let new = automation(json!([{"webhook": {"url": nobody().await}}]));
+        let new = automation(&json!([{"webhook": {"url": nobody().await}}]));
         let event = json!({"type": "deal.won", "data": 1});
         let tries = (0..4).map(|_| test(&doors, &new, &event));
         for tried in futures_util::future::join_all(tries).await {

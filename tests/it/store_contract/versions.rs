@@ -233,8 +233,8 @@ async fn what_was_live_before_anybody_wrote_down_by_whom_stays_live() {
     )
     .expect("valid SQL");
     drop(old);
-    let store = Store::open(&format!("sqlite:{}", path.display()));
-    let store = store.await.expect("it opens");
+    let url = format!("sqlite:{}", path.display());
+    let store = Store::open(&url).await.expect("it opens");
     let own = AccountId::from_uuid(uuid::Uuid::from_u128(1));
     let id = AutomationId::from_uuid(uuid::Uuid::from_u128(2));
     assert_eq!(some(store.snapshot(own, 2)).await.automations.len(), 1);
