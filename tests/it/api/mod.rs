@@ -7,6 +7,7 @@ mod boundary;
 mod endpoint;
 mod event;
 mod explain;
+mod flow;
 mod manners;
 mod merges;
 mod plugin;

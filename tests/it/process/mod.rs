@@ -6,6 +6,7 @@ mod bad_input;
 #[cfg(feature = "crash-points")]
 mod crash_points;
 mod disasters;
+mod flow;
 mod github;
 mod house;
 mod kills;
