@@ -6,9 +6,11 @@ mod bad_input;
 #[cfg(feature = "crash-points")]
 mod crash_points;
 mod disasters;
+mod event_types;
 mod flow;
 mod github;
 mod house;
+mod inbound;
 mod kills;
 mod load;
 mod shutdown;

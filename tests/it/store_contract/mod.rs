@@ -9,6 +9,7 @@ mod automations;
 mod claiming;
 mod counts;
 mod endpoints;
+mod event_types;
 mod fence;
 mod flow;
 mod hints;
@@ -21,7 +22,9 @@ mod reading;
 mod repeats;
 mod replies;
 mod snapshots;
+mod sources;
 mod takeover;
+mod variables;
 mod versions;
 
 use throwbar::model::{AccountId, DeliveryId, EndpointId, IncarnationId, Timestamp};
