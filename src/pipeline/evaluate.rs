@@ -12,6 +12,7 @@ use bytes::Bytes;
 use super::chain::Chain;
 use super::evaluation::{Evaluation, Step, Verdict};
 use super::snapshot::Compiled;
+use crate::automation::flow::{Rules, entry_bytes};
 use crate::automation::{Answer, Condition, EventType, EventView};
 use crate::model::{EventId, Origin, Timestamp};
 use crate::plugin::Engine;
@@ -103,10 +104,55 @@ fn begin(automation: &Compiled, event: &AcceptedEvent, view: &EventView<'_>) -> 
     if let Some(condition) = &automation.condition {
         ask(condition, view, &mut evaluation);
     }
-    if evaluation.verdict == Verdict::Fired && automation.runs_plugins() {
+    if evaluation.verdict != Verdict::Fired {
+        return Reached::Verdict(evaluation);
+    }
+    match &automation.flow {
+        None => go_on(automation, event, evaluation),
+        Some(rules) => {
+            ask_flow(rules, (event, view), &mut evaluation);
+            Reached::Verdict(evaluation)
+        }
+    }
+}
+
+/// Looks on where flow control has let an event go on, be it at once or later: from the transforms.
+pub(super) fn evaluate_late(automation: &Compiled, event: &AcceptedEvent) -> Reached {
+    if let Some(why) = &automation.unreadable {
+        let summary = format!("the automation's stored definition can't be read: {why}");
+        return Reached::Verdict(no_evaluation(automation, summary));
+    }
+    go_on(automation, event, Evaluation::begin(automation))
+}
+
+fn go_on(automation: &Compiled, event: &AcceptedEvent, evaluation: Evaluation) -> Reached {
+    if automation.runs_plugins() {
         Reached::Midway(Chain::begin(evaluation, event))
     } else {
         Reached::Verdict(evaluation)
+    }
+}
+
+fn ask_flow(
+    rules: &Result<Box<Rules>, String>,
+    (event, view): (&AcceptedEvent, &EventView<'_>),
+    evaluation: &mut Evaluation,
+) {
+    let bytes = entry_bytes(&event.event_type, event.payload.len());
+    let asked = rules.as_ref().map_err(Clone::clone);
+    match asked.and_then(|rules| rules.ask(view, event.id, bytes)) {
+        Ok(ask) => evaluation.asks(ask),
+        Err(why) => {
+            evaluation.ends(Verdict::FlowError, why.clone());
+            evaluation.step(Step {
+                kind: "flow".to_owned(),
+                what: String::new(),
+                digest: None,
+                outcome: "error".to_owned(),
+                why,
+                detail: serde_json::Value::Null,
+            });
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::model::limits::{
     BODY_BYTES_PER_EVENT_MAX, DELIVERIES_PER_EVENT_MAX, TRACE_BYTES_PER_EVENT_MAX,
 };
 use crate::model::{AccountId, DeliveryId, DeliveryOrigin, EndpointId, EventId, Timestamp};
-use crate::store::{NewBody, NewDelivery, NewPlan};
+use crate::store::{NewAsk, NewBody, NewDelivery, NewPlan};
 
 /// What a delivery counts: its row, and its place in memory until that is written.
 const DELIVERY_BYTES: usize = 512;
@@ -49,6 +49,7 @@ pub(super) struct Draft {
     verdicts: Vec<u8>,
     bodies: Vec<NewBody>,
     deliveries: Vec<NewDelivery>,
+    asks: Vec<NewAsk>,
     contents: Vec<Arc<Content>>,
     body_bytes: usize,
     /// What is there of verdicts with steps.
@@ -64,6 +65,7 @@ impl Draft {
             verdicts: b"[".to_vec(),
             bodies: Vec::new(),
             deliveries: Vec::new(),
+            asks: Vec::new(),
             contents: Vec::new(),
             body_bytes: 0,
             trace_bytes: 0,
@@ -103,6 +105,13 @@ impl Draft {
                 }
             }
         }
+        if let Some(ask) = evaluation.ask.take() {
+            self.asks.push(NewAsk {
+                automation: automation.id,
+                version: automation.version,
+                ask: *ask,
+            });
+        }
         let verdict = evaluation.verdict;
         self.keep_verdict(evaluation);
         verdict
@@ -121,6 +130,8 @@ impl Draft {
                 evaluated_at: now,
                 bodies: self.bodies,
                 deliveries: self.deliveries,
+                asks: self.asks,
+                late: None,
             },
             contents: self.contents,
         }

@@ -14,6 +14,7 @@ use super::cache::cache;
 use super::components::{self, Components};
 use super::standing::{Current, Standing, Standings};
 use super::variables::{AccountVariables, Filled, Secrets};
+use crate::automation::flow::Rules;
 use crate::automation::{Action, Condition, Definition, EventType, Pattern, PatternIndex, Trigger};
 use crate::model::{AccountId, AutomationId, EndpointId};
 use crate::plugin::{Component, Digest};
@@ -31,6 +32,8 @@ const STANDING_BYTES_MAX: u64 = 64 * 1024 * 1024;
 const VERSION_BYTES: usize = 512;
 /// What a pattern counts besides its text: its place in the index, with that index's own.
 const PATTERN_BYTES: usize = 128;
+/// What flow control counts: two expressions, which are mostly short.
+const FLOW_BYTES: usize = 8192;
 /// What each byte of a condition becomes as a tree.
 const TREE_BYTES_PER_BYTE: usize = 32;
 
@@ -66,6 +69,8 @@ pub(super) struct Compiled {
     /// Why its stored definition can't be read, if it can't.
     pub(super) unreadable: Option<String>,
     pub(super) condition: Option<Result<Condition, String>>,
+    /// When what meets the condition goes on; or why that can't be said.
+    pub(super) flow: Option<Result<Box<Rules>, String>>,
     pub(super) transforms: Vec<Transform>,
     /// What the configurations have that nobody may see.
     pub(super) secrets: Secrets,
@@ -100,12 +105,6 @@ impl Snapshot {
     pub(super) fn standing(&self) -> Arc<Standing> {
         self.standing.clone()
     }
-
-    /// Whether a delivery to the endpoint may leave at once, as far as this node knows.
-    pub(super) fn is_open(&self, endpoint: EndpointId) -> bool {
-        let current = self.standing.current();
-        current.is_some_and(|current| current.is_open(endpoint))
-    }
 }
 
 impl Compiled {
@@ -131,6 +130,9 @@ impl Compiled {
             condition: definition
                 .condition
                 .map(|source| variables.condition(&source)),
+            flow: definition
+                .flow
+                .map(|flow| variables.flow(&flow).map(Box::new)),
             transforms,
             secrets,
             endpoints: definition
@@ -162,6 +164,7 @@ impl Compiled {
             owner_endpoint: row.owner_endpoint,
             unreadable: Some(why),
             condition: None,
+            flow: None,
             transforms: Vec::new(),
             secrets: Secrets::default(),
             endpoints: Vec::new(),
@@ -183,7 +186,9 @@ impl Compiled {
         let transforms =
             transforms.map(|it| VERSION_BYTES + it.plugin.capacity() + it.config.text().len());
         let patterns = self.patterns.iter().map(Pattern::text_bytes);
+        let flow = self.flow.as_ref().map_or(0, |_| FLOW_BYTES);
         self.bytes = VERSION_BYTES
+            + flow
             + condition
             + transforms.sum::<usize>()
             + patterns.sum::<usize>()
@@ -324,6 +329,17 @@ impl Snapshots {
             self.compiled.insert(key, compiled.clone()).await;
         }
         Ok(compiled)
+    }
+
+    /// A version that accepted what has waited, ready to run, with the variables as they are now.
+    pub(super) async fn compile_late(
+        &self,
+        account: AccountId,
+        row: &PublishedAutomation,
+    ) -> Result<Arc<Compiled>, Error> {
+        let load = AccountVariables::named_in(&row.definition, account, (&self.store, &self.vault));
+        let variables = load.await.map_err(|error| Error::Store(Arc::new(error)))?;
+        self.compile(account, row, &variables).await
     }
 
     /// A version that is in no snapshot, ready to run once. Nothing of it is kept.

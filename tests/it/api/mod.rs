@@ -11,6 +11,7 @@ mod event;
 mod event_type;
 mod event_type_import;
 mod explain;
+mod flow;
 mod manners;
 mod merges;
 mod plugin;

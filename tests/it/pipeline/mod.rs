@@ -5,6 +5,7 @@ mod bodies;
 mod bounds;
 mod endpoints;
 mod evaluations;
+mod flow;
 mod plugins;
 mod receivers;
 mod retries;
