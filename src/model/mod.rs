@@ -8,6 +8,7 @@ mod delivery;
 pub mod header;
 mod id;
 pub mod limits;
+mod order;
 mod shares;
 mod stopwatch;
 mod words;
@@ -19,6 +20,7 @@ pub use id::{
     AccountId, ApiKeyId, AttemptId, AutomationId, DeliveryId, DeliveryOrigin, EndpointId, EventId,
     IdError, IncarnationId, PluginId, ScheduleId, SecretId,
 };
+pub use order::{BEHIND, OrderKey};
 pub use shares::Shares;
 pub use stopwatch::Stopwatch;
 pub(crate) use words::words;

@@ -259,7 +259,8 @@ impl Node {
         } = plan;
         let mut slots = Vec::with_capacity(rows.deliveries.len());
         for (delivery, content) in rows.deliveries.iter_mut().zip(&contents) {
-            let slot = if snapshot.is_open(delivery.endpoint) {
+            // Whose turn it is in an order, only the store knows.
+            let slot = if delivery.order.is_none() && snapshot.is_open(delivery.endpoint) {
                 let bytes = content.payload.len();
                 self.lanes.take(rows.account, delivery.endpoint, bytes, now)
             } else {

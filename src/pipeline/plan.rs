@@ -206,6 +206,7 @@ impl Draft {
                 envelope: current.envelope(*endpoint),
                 webhook_id: webhook_id(automation, self.event, *endpoint, id),
                 due_at: None,
+                order: None,
             });
             self.contents.push(content.clone());
         }

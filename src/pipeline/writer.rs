@@ -222,6 +222,9 @@ fn hand_on(node: &Arc<Node>, entries: Entries, outcome: BatchOutcome) {
         // What waits there is held at its next turn.
         node.lanes.waits(account, endpoint, node.clock.now());
     }
+    for (account, endpoint) in outcome.released {
+        node.lanes.waits(account, endpoint, node.clock.now());
+    }
     for made in entries.records {
         recorded(node, made);
     }
@@ -278,6 +281,7 @@ fn planned(node: &Arc<Node>, plan: PlanEntry) {
                 attempts_made: 0,
                 content: Some(content),
                 standing: snapshot.standing(),
+                order: None,
                 slot,
             }),
             (None, due_at) => {

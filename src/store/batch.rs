@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::accept::{self, Accepted, NewEvent};
 use super::backend::{Backend, On, Tx};
 use super::claim::{Claim, ClaimRequest};
+use super::order;
 use super::plan::{self, NewPlan, SetAside};
 use super::record::{self, NewRecord};
 use super::sqlite::{SqliteTx, blocking};
@@ -40,6 +41,8 @@ pub struct BatchOutcome {
     pub claims: Vec<Claim>,
     /// Endpoints that were disabled by it.
     pub disabled: Vec<(AccountId, EndpointId, &'static str)>,
+    /// Endpoints at which a delivery that was behind another is first, and due.
+    pub released: Vec<(AccountId, EndpointId)>,
 }
 
 impl Batch {
@@ -88,8 +91,10 @@ impl Store {
         batch: &Batch,
     ) -> Result<BatchOutcome, Error> {
         self.fence_holder(&mut tx, holder).await?;
+        let queues = order::lock(&mut tx, batch).await?;
         let disabled = record::write(&mut tx, &batch.records).await?;
         plan::write(&mut tx, holder, &batch.plans, &batch.aside).await?;
+        let released = order::release(&mut tx, queues).await?;
         let accepted = accept::write(&mut tx, holder, &batch.accepts).await?;
         let mut claims = Vec::with_capacity(batch.claims.len());
         for request in &batch.claims {
@@ -100,6 +105,7 @@ impl Store {
             accepted,
             claims,
             disabled,
+            released,
         })
     }
 }

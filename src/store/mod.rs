@@ -38,6 +38,7 @@ mod incarnation;
 mod lock;
 mod mark;
 mod occurrence;
+mod order;
 mod page;
 mod plan;
 mod plugin;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Error;
 use super::backend::Tx;
 use super::values::{Columns, Kind, Rows, Shape, Value, args, values};
+use super::{Error, order};
 use crate::envelope::Envelope;
 use crate::model::{
-    AccountId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, Timestamp,
+    AccountId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, OrderKey, Timestamp,
 };
 
 /// Everything that follows from one event.
@@ -62,8 +62,10 @@ pub struct NewDelivery {
     pub envelope: Envelope,
     /// What the receiver knows it by.
     pub webhook_id: String,
-    /// `None`: the endpoint has a free slot, and it is claimed at once.
+    /// `None`: the endpoint has a free slot, and it is claimed at once. One that keeps an order never is.
     pub due_at: Option<Timestamp>,
+    /// What it keeps its order with.
+    pub order: Option<OrderKey>,
 }
 
 /// An event whose plan can't be stored, put aside so that it blocks nothing and isn't lost.
@@ -121,6 +123,7 @@ pub(super) async fn write(
     if plans.is_empty() && aside.is_empty() {
         return Ok(());
     }
+    let in_turn = plans;
     let mut plans: Vec<&NewPlan> = plans.iter().map(Arc::as_ref).collect();
     plans.sort_by_key(|plan| (plan.account, plan.event));
     let mut evaluations = Rows::new(EVALUATION_COLUMNS, plans.len());
@@ -148,7 +151,9 @@ pub(super) async fn write(
             ]);
         }
         for delivery in &plan.deliveries {
-            deliveries.push(delivery_row(plan, delivery, holder));
+            if delivery.order.is_none() {
+                deliveries.push(delivery_row(plan, delivery, holder));
+            }
         }
     }
     let insert = |into| Shape::Insert {
@@ -163,6 +168,7 @@ pub(super) async fn write(
     ] {
         tx.execute_rows(rows, shape).await?;
     }
+    order::insert(tx, in_turn).await?;
     for aside in aside {
         tx.execute(
             "UPDATE inbox SET set_aside = $3 WHERE account_id = $1 AND event_id = $2",

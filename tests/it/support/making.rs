@@ -148,6 +148,7 @@ pub fn delivery(event: EventId, endpoint: EndpointId, due_at: Option<Timestamp>)
         envelope: Envelope::Raw,
         webhook_id: event.to_string(),
         due_at,
+        order: None,
     }
 }
 
