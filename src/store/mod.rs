@@ -31,6 +31,7 @@ mod engine;
 mod event;
 mod event_key;
 mod event_type;
+mod flow;
 mod hint;
 mod history;
 mod inbox;
@@ -79,6 +80,9 @@ pub use endpoint_secret::EndpointSecret;
 pub use engine::EngineError;
 pub use event::{Event, EventFilter, EventHead};
 pub use event_type::EventTypeEntry;
+pub use flow::{
+    ClaimedWaits, DueAccount, Fate, FlowRecord, Gated, NewAsk, Wait, WaitKey, WaitingVersion,
+};
 pub use hint::{Hint, Listener};
 pub use history::LiveVersion;
 pub use inbox::InboxEvent;
@@ -190,6 +194,8 @@ pub struct Store {
     own: Arc<ArcSwapOption<Own>>,
     revisions: Revisions,
     others: Others,
+    /// How much of flow control each account has.
+    flow: flow::Counts,
 }
 
 /// The life of this process.
@@ -220,6 +226,7 @@ impl Store {
             own: Arc::default(),
             revisions: Revisions::new(others.clone()),
             others,
+            flow: flow::Counts::default(),
         }
     }
 
@@ -233,6 +240,7 @@ impl Store {
             own: self.own.clone(),
             revisions: self.revisions.clone(),
             others: self.others.clone(),
+            flow: self.flow.clone(),
         }
     }
 

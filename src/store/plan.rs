@@ -6,8 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::backend::Tx;
+use super::flow::NewAsk;
 use super::values::{Columns, Kind, Rows, Shape, Value, args, values};
-use super::{Error, order};
+use super::{Error, flow, order};
 use crate::envelope::Envelope;
 use crate::model::{
     AccountId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, OrderKey, Timestamp,
@@ -30,6 +31,11 @@ pub struct NewPlan {
     pub bodies: Vec<NewBody>,
     /// What must be delivered.
     pub deliveries: Vec<NewDelivery>,
+    /// What its automations' flow control is asked for.
+    pub asks: Vec<NewAsk>,
+    /// Set if it is the plan of what has waited of this automation. Then the event was evaluated before, and
+    /// `verdicts` has what came of this.
+    pub late: Option<AutomationId>,
 }
 
 /// What a chain of transforms put out.
@@ -117,28 +123,29 @@ const EVENT_REF_COLUMNS: Columns = &[("account_id", Kind::Uuid), ("event_id", Ki
 pub(super) async fn write(
     tx: &mut Tx,
     holder: IncarnationId,
-    plans: &[Arc<NewPlan>],
+    all: &[Arc<NewPlan>],
     aside: &[SetAside],
 ) -> Result<(), Error> {
-    if plans.is_empty() && aside.is_empty() {
+    if all.is_empty() && aside.is_empty() {
         return Ok(());
     }
-    let in_turn = plans;
-    let mut plans: Vec<&NewPlan> = plans.iter().map(Arc::as_ref).collect();
+    let mut plans: Vec<&NewPlan> = all.iter().map(Arc::as_ref).collect();
     plans.sort_by_key(|plan| (plan.account, plan.event));
     let mut evaluations = Rows::new(EVALUATION_COLUMNS, plans.len());
     let mut bodies = Rows::new(BODY_COLUMNS, 0);
     let mut deliveries = Rows::new(DELIVERY_COLUMNS, plans.len());
     let mut done = Rows::new(EVENT_REF_COLUMNS, plans.len());
     for plan in &plans {
-        evaluations.push(values![
-            plan.account,
-            plan.event,
-            plan.revision,
-            plan.verdicts.clone(),
-            plan.evaluated_at
-        ]);
-        done.push(values![plan.account, plan.event]);
+        if plan.late.is_none() {
+            evaluations.push(values![
+                plan.account,
+                plan.event,
+                plan.revision,
+                plan.verdicts.clone(),
+                plan.evaluated_at
+            ]);
+            done.push(values![plan.account, plan.event]);
+        }
         for body in &plan.bodies {
             bodies.push(values![
                 plan.account,
@@ -168,7 +175,8 @@ pub(super) async fn write(
     ] {
         tx.execute_rows(rows, shape).await?;
     }
-    order::insert(tx, in_turn).await?;
+    flow::write(tx, all).await?;
+    order::insert(tx, all).await?;
     for aside in aside {
         tx.execute(
             "UPDATE inbox SET set_aside = $3 WHERE account_id = $1 AND event_id = $2",

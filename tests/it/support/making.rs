@@ -162,5 +162,7 @@ pub fn plan(account: AccountId, event: EventId, deliveries: Vec<NewDelivery>) ->
         evaluated_at: now(),
         bodies: Vec::new(),
         deliveries,
+        asks: Vec::new(),
+        late: None,
     }
 }
