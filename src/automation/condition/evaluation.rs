@@ -136,6 +136,7 @@ impl<'v, 'a: 'v> Evaluation<'v, 'a> {
     }
 
     fn root(&mut self, root: Root) -> Result<Option<Value<'v>>, Fault> {
+        self.steps.charge(root.steps())?;
         match root {
             Root::Id => Ok(Some(Value::Text(self.view.id.to_string().into()))),
             Root::Type => Ok(Some(Value::Text(self.view.event_type.as_str().into()))),

@@ -60,6 +60,16 @@ words!(Root {
     Payload = "data",
 });
 
+impl Root {
+    /// Steps that it takes to have its value: an id is made into a text.
+    pub(super) fn steps(self) -> usize {
+        match self {
+            Self::Id => 6,
+            Self::Type | Self::Timestamp | Self::Source | Self::Payload => 0,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Comparison {
     Equal,

@@ -224,8 +224,8 @@ impl Condition {
             } else {
                 match evaluation.decide(part) {
                     Ok(value) => {
-                        decided = kind.is_decided_by(value).then_some(no);
                         let truth = Truth::from(value);
+                        decided = kind.is_decided_by(truth).then_some(no);
                         (
                             ClauseValue::from(truth),
                             sentence(&mut telling, part, truth),
@@ -279,10 +279,10 @@ enum Kind {
 
 impl Kind {
     /// Whether a part with this value makes the others unimportant.
-    fn is_decided_by(self, value: bool) -> bool {
+    fn is_decided_by(self, value: Truth) -> bool {
         match self {
-            Self::All => !value,
-            Self::Any => value,
+            Self::All => value == Truth::False,
+            Self::Any => value == Truth::True,
             Self::Single => true,
         }
     }
