@@ -83,7 +83,7 @@ impl From<Error> for Problem {
 fn status(error: &Error) -> StatusCode {
     match error {
         Error::NoKey | Error::UnknownKey => StatusCode::UNAUTHORIZED,
-        Error::Forbidden { .. } => StatusCode::FORBIDDEN,
+        Error::Forbidden { .. } | Error::NotTaken { .. } => StatusCode::FORBIDDEN,
         Error::Malformed { .. } | Error::AccountNotNamed => StatusCode::BAD_REQUEST,
         Error::NotFound(_) => StatusCode::NOT_FOUND,
         Error::Invalid { .. } | Error::Nonconforming { .. } => StatusCode::UNPROCESSABLE_ENTITY,
@@ -200,6 +200,11 @@ impl IntoResponse for Problem {
             }
         }
     }
+}
+
+/// The answer to whoever asks at a door beside the API for what can't be done.
+pub fn refusal(error: Error) -> Response {
+    Problem::from(error).into_response()
 }
 
 /// The answer where there is nothing.

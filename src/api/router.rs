@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 
 use super::{
     account, api_key, automation, condition, delivery, endpoint, event, event_type, explain,
-    operations, pass, plugin, problem, query, schedule, trial, variable, version,
+    operations, pass, plugin, problem, query, schedule, source, trial, variable, version,
 };
 use crate::service::Service;
 
@@ -47,6 +47,12 @@ pub(super) fn described() -> OpenApiRouter<Service> {
         .routes(routes!(schedule::preview))
         .routes(routes!(schedule::get, schedule::change, schedule::delete))
         .routes(routes!(schedule::occurrences))
+        .routes(routes!(source::create, source::list))
+        .routes(routes!(source::get, source::change, source::delete))
+        .routes(routes!(source::secrets))
+        .routes(routes!(source::rotate_secret))
+        .routes(routes!(source::refusals))
+        .routes(routes!(source::test))
         // What follows from them
         .routes(routes!(automation::create, automation::list))
         .routes(routes!(
@@ -89,8 +95,8 @@ pub(super) fn described() -> OpenApiRouter<Service> {
         .routes(routes!(operations::ready))
 }
 
-/// The API over a service. `render`: what `/metrics` answers.
-pub fn router(service: Service, render: Render) -> axum::Router {
+/// The API over a service, with doors beside it. `render`: what `/metrics` answers.
+pub fn router(service: Service, render: Render, beside: axum::Router<Service>) -> axum::Router {
     let (routes, description) = described().split_for_parts();
     let passage = Arc::new(pass::Passage {
         service: service.clone(),
@@ -98,6 +104,7 @@ pub fn router(service: Service, render: Render) -> axum::Router {
     });
     routes
         .merge(operations::plain(render))
+        .merge(beside)
         .fallback(problem::no_route)
         .method_not_allowed_fallback(problem::no_method)
         .layer(from_fn_with_state(passage, pass::pass))

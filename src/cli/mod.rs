@@ -13,6 +13,7 @@ mod ndjson;
 mod paint;
 mod problem;
 mod serve;
+mod source;
 mod trial;
 mod variable;
 mod verify;
@@ -66,6 +67,9 @@ enum Command {
     /// Try automations, list their versions, publish one, or go back to one.
     #[command(subcommand)]
     Automation(automation::AutomationCommand),
+    /// List and make sources: URLs that others send webhooks to.
+    #[command(subcommand)]
+    Source(source::SourceCommand),
     /// Set, list and remove variables and secrets.
     #[command(subcommand)]
     Variable(variable::VariableCommand),
@@ -183,6 +187,7 @@ async fn obey(
         Command::Event(command) => event::run(&command).await,
         Command::EventType(command) => event_type::run(&command).await,
         Command::Automation(command) => automation::run(&command).await,
+        Command::Source(command) => source::run(&command).await.map(|()| ExitCode::SUCCESS),
         Command::Variable(command) => variable::run(&command).await,
         Command::Verify(options) => verify::verify(&options),
         Command::Key(command) => key::run(&command, environment).await,
@@ -259,6 +264,10 @@ mod tests {
             ),
             ("automation test --file x --event y --json", true),
             ("automation test --file x", false),
+            ("source list --json", true),
+            ("source create --name a --scheme github", true),
+            ("source create --name a --scheme md5", false),
+            ("source create --scheme none", false),
             ("variable set least 5", true),
             ("variable set token @token.txt --secret", true),
             ("variable set token 5 --secret=false --text", true),

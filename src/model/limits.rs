@@ -64,6 +64,14 @@ pub const ENDPOINTS_PER_ACCOUNT_MAX: usize = 10_000;
 pub const AUTOMATIONS_PER_ACCOUNT_MAX: usize = 1_000;
 /// Most schedules of one account.
 pub const SCHEDULES_PER_ACCOUNT_MAX: usize = 1_000;
+/// Most sources of one account.
+pub const SOURCES_PER_ACCOUNT_MAX: usize = 1_000;
+/// Most secrets that prove one source's sender at a time.
+pub const SECRETS_PER_SOURCE_MAX: usize = 8;
+/// Most refusals that are kept of one source.
+pub const REFUSALS_PER_SOURCE_MAX: usize = 100;
+/// Most bytes of a CloudEvent's attributes, as JSON.
+pub const CLOUDEVENT_BYTES_MAX: usize = 16 * 1024;
 /// Most occurrences of one preview.
 pub const PREVIEW_OCCURRENCES_MAX: usize = 1_000;
 /// Most variables of one account.

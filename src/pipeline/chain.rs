@@ -1,6 +1,6 @@
 //! A chain of transforms at work: each runs on every output of the one before it, one run at a time.
 
-use super::evaluate::{AcceptedEvent, Reached, SOURCE};
+use super::evaluate::{AcceptedEvent, Reached};
 use super::evaluation::{Evaluation, Output, Outputs, Step, Verdict};
 use super::shown;
 use super::snapshot::Compiled;
@@ -202,7 +202,7 @@ fn run(
                 id: &event.id.to_string(),
                 event_type: input.event_type.as_deref().unwrap_or(own_type),
                 timestamp: &event.occurred_at.to_string(),
-                source: SOURCE,
+                source: event.source(),
                 data,
             },
             context: &Context {

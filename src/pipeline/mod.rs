@@ -63,7 +63,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
-pub use evaluate::AcceptedEvent;
+pub use evaluate::{AcceptedEvent, SOURCE};
 pub use evaluation::{Evaluation, Step, Verdict};
 pub use permit::{Full, PermitLimits};
 pub use settings::EndpointSettings;

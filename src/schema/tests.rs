@@ -278,7 +278,7 @@ fn what_does_not_fit_is_told_with_what_was_expected() {
 }
 
 #[test]
-fn no_value_of_the_data_is_repeated() {
+fn no_value_of_the_payload_is_repeated() {
     let schemas = [
         json!({"const": 1}),
         json!({"enum": ["a"]}),

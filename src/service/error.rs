@@ -92,6 +92,14 @@ pub enum Error {
         /// What does not fit.
         violations: Violations,
     },
+    /// A request to a source that is not taken, whatever it says.
+    #[error("{why}")]
+    NotTaken {
+        /// Which kind.
+        code: &'static str,
+        /// Why, and what to do.
+        why: String,
+    },
     /// Too many bytes.
     #[error("{what} is longer than {bytes_max} bytes: send less")]
     TooLarge {
@@ -230,7 +238,9 @@ impl Error {
             Self::Malformed { .. } => "malformed",
             Self::TooLarge { .. } => "too_large",
             Self::Nonconforming { .. } => "schema_violation",
-            Self::Invalid { code, .. } | Self::Conflict { code, .. } => code,
+            Self::Invalid { code, .. }
+            | Self::Conflict { code, .. }
+            | Self::NotTaken { code, .. } => code,
             Self::EventConflict { .. } => "event_conflict",
             Self::Busy(Full::Account) => "account_busy",
             Self::Busy(Full::Server) => "server_busy",

@@ -8,7 +8,7 @@ use super::principal::{MayRead, Principal};
 use super::{Error, Listed, PageRequest, Place, Service, check};
 use crate::automation::EventType;
 use crate::model::{AccountId, AutomationId, EventId, Timestamp};
-use crate::pipeline::{Evaluation, Verdict};
+use crate::pipeline::{Evaluation, SOURCE, Verdict};
 use crate::schema::Violation;
 use crate::store::{self, EventFilter};
 
@@ -24,7 +24,8 @@ pub struct EventSummary {
     /// When it happened, as its sender says, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub timestamp: Timestamp,
-    /// The `id` that its sender gave it; null, if none.
+    /// The `id` that its sender gave it; null, if none. Of a CloudEvent its source and its id, with a space between;
+    /// of what came to a source that source's id and the sender's. Longer ones are told by their SHA-256.
     pub client_id: Option<String>,
     /// When it was accepted, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
@@ -43,7 +44,8 @@ pub struct EventView {
     /// When it happened, as its sender says, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub timestamp: Timestamp,
-    /// The `id` that its sender gave it; null, if none.
+    /// The `id` that its sender gave it; null, if none. Of a CloudEvent its source and its id, with a space between;
+    /// of what came to a source that source's id and the sender's. Longer ones are told by their SHA-256.
     pub client_id: Option<String>,
     /// When it was accepted, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
@@ -57,6 +59,12 @@ pub struct EventView {
     /// asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub misfit: Option<MisfitView>,
+    /// By which way it came in: `api`, or `source:` and the name of a source.
+    pub source: String,
+    /// The attributes that it had as a CloudEvent; left out, if it was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub cloudevent: Option<Box<RawValue>>,
     /// The payload, as the bytes it came as.
     #[schema(value_type = serde_json::Value)]
     pub data: Box<RawValue>,
@@ -153,6 +161,7 @@ impl Service {
             .await?
             .ok_or(Error::NotFound("event"))?;
         let (state, why, _) = self.standing(who.account(), id).await?;
+        let origin = super::trial::origin(row.origin.as_deref())?.unwrap_or_default();
         let payload = String::from_utf8(row.payload)
             .map_err(|error| Error::unreadable("the payload", error))?;
         let data = RawValue::from_string(payload)
@@ -166,6 +175,8 @@ impl Service {
             state,
             why,
             misfit: self.misfit(who.account(), id).await?,
+            source: origin.source().unwrap_or(SOURCE).to_owned(),
+            cloudevent: origin.into_cloudevent(),
             data,
         })
     }

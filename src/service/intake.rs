@@ -4,12 +4,12 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use serde::de::{IgnoredAny, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
+use super::envelopes::Envelopes;
 use super::json::{read, read_object, text};
 use super::principal::{MaySend, Principal};
 use super::{Error, Place, Service, check, payload};
@@ -22,7 +22,7 @@ use crate::store::{self, NewKey};
 /// How long an idempotency key is remembered.
 const KEY_LIFE_MS: i64 = 24 * 60 * 60 * 1000;
 /// The name of the header with the idempotency key.
-const KEY_HEADER: &str = "Idempotency-Key";
+pub(super) const KEY_HEADER: &str = "Idempotency-Key";
 
 /// An event as it is sent.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -48,38 +48,20 @@ pub struct NewEvent<'a> {
     idempotency_key: Option<String>,
 }
 
-/// The events of a batch, as many as there may be. Those beyond are counted, and nothing is kept of them.
-struct Envelopes<'a> {
-    first: Vec<&'a RawValue>,
-    count: usize,
-}
-
-impl<'de> Deserialize<'de> for Envelopes<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Envelopes<'de>;
-
-            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str("a list of events")
-            }
-
-            fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<Self::Value, S::Error> {
-                let mut first = Vec::new();
-                while first.len() < BATCH_EVENTS_MAX {
-                    match list.next_element()? {
-                        Some(envelope) => first.push(envelope),
-                        None => break,
-                    }
-                }
-                let mut count = first.len();
-                while list.next_element::<IgnoredAny>()?.is_some() {
-                    count += 1;
-                }
-                Ok(Envelopes { first, count })
-            }
+impl<'a> NewEvent<'a> {
+    /// An event that came in another form than the API's own, with what its sender calls it and its time.
+    pub(super) fn of(
+        event_type: &'a str,
+        data: &'a RawValue,
+        (id, timestamp): (Option<String>, Option<String>),
+    ) -> Self {
+        Self {
+            event_type: event_type.into(),
+            data,
+            id,
+            timestamp,
+            idempotency_key: None,
         }
-        deserializer.deserialize_seq(Reader)
     }
 }
 
@@ -207,6 +189,7 @@ impl Service {
             event_type,
             occurred_at,
             payload: body.slice_ref(data),
+            origin: None,
             keys,
             body_hash,
             violations: None,
@@ -282,23 +265,6 @@ fn refused(error: AcceptError) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn of_a_batch_too_long_the_rest_is_only_counted() {
-        for (count, kept) in [
-            (0, 0),
-            (3, 3),
-            (BATCH_EVENTS_MAX, BATCH_EVENTS_MAX),
-            (BATCH_EVENTS_MAX + 1, BATCH_EVENTS_MAX),
-            (1_000_000, BATCH_EVENTS_MAX),
-        ] {
-            let body = format!("[{}]", vec!["1"; count].join(","));
-            let envelopes: Envelopes<'_> = read(body.as_bytes()).expect("a list");
-            assert_eq!((envelopes.first.len(), envelopes.count), (kept, count));
-        }
-        assert!(read::<Envelopes<'_>>(b"{}").is_err());
-        assert!(read::<Envelopes<'_>>(b"[1,").is_err());
-    }
 
     #[test]
     fn payloads_stay_as_they_came() {

@@ -15,12 +15,15 @@ mod api_key;
 mod automation;
 mod chain;
 mod check;
+mod cloudevent;
+mod cloudevent_form;
 mod condition;
 mod condition_shape;
 mod definition;
 mod delivery;
 mod endpoint;
 mod endpoint_shape;
+mod envelopes;
 mod error;
 mod event;
 mod event_schema;
@@ -45,11 +48,18 @@ mod preview;
 mod principal;
 mod profile;
 mod publication;
+mod refusal;
 mod reply;
 mod room;
 mod schedule;
 mod schedule_shape;
 mod secret;
+mod sender;
+mod source;
+mod source_look;
+mod source_secret;
+mod source_shape;
+mod source_trial;
 mod subscribe;
 mod trial;
 mod turns;
@@ -65,6 +75,7 @@ pub use crate::store::Shelf;
 pub use account::{AccountPatch, AccountView, NewAccount, OwnAccountView, SigningKeyView};
 pub use api_key::{ApiKeyView, NewApiKey, NewApiKeyView};
 pub use automation::{AutomationPatch, AutomationView, NewAutomation};
+pub use cloudevent::CloudEvent;
 pub use condition_shape::{
     ConditionProblemView, ConditionRequest, ConditionToCheck, ConditionToConvert, ConditionView,
     PositionView,
@@ -92,6 +103,7 @@ pub use principal::{
 };
 pub use profile::SignatureRequest;
 pub use publication::{Archival, PublicationView, Publish, PublishedView, Rollback};
+pub use refusal::RefusalView;
 pub use reply::{ReplySlot, Started};
 pub use room::{BodyRoom, UploadTurn};
 pub use schedule_shape::{
@@ -99,6 +111,12 @@ pub use schedule_shape::{
     SchedulePatch, ScheduleView,
 };
 pub use secret::{Rotation, SecretView, WholeSecretView};
+pub use sender::{Arrival, SourceDoor};
+pub use source_secret::SourceRotation;
+pub use source_shape::{
+    NewSource, NewSourceView, SourceMapping, SourceMappingView, SourcePatch, SourceView,
+};
+pub use source_trial::{SourceEventView, SourceStepView, SourceTrial, SourceTrialView};
 pub use subscribe::Subscribe;
 pub use trial::{NewTrial, RequestView, TrialEvent, TrialView};
 pub use variable::{NewVariable, VariablePatch, VariableView};
@@ -112,7 +130,9 @@ use crate::store::{Hint, Store};
 use crate::vault::Vault;
 use merge::Merges;
 use principal::Known;
+use refusal::Ledger;
 use room::Rooms;
+use sender::Doors;
 use turns::Turns;
 use vetting::Vetting;
 
@@ -203,6 +223,8 @@ struct Inner {
     trials: Turns,
     schemas: Turns,
     rooms: Rooms,
+    doors: Doors,
+    ledger: Ledger,
     vetting: Vetting,
 }
 
@@ -230,6 +252,8 @@ impl Service {
                 trials: Turns::new(turns::TRIALS),
                 schemas: Turns::new(turns::SCHEMAS),
                 rooms: Rooms::new(&parts.rules),
+                doors: Doors::default(),
+                ledger: Ledger::default(),
                 vetting: Vetting::default(),
             }),
         }
@@ -262,7 +286,10 @@ impl Service {
     /// Another node has told something; so may this one have.
     pub async fn heard(&self, hint: Hint) {
         match hint {
-            Hint::Revision(account, revision) => self.inner.store.heard_of(account, revision),
+            Hint::Revision(account, revision) => {
+                self.inner.doors.forget(account);
+                self.inner.store.heard_of(account, revision);
+            }
             Hint::Revoked(key) => self.inner.known.revoke(key),
             Hint::Catalogue(account) => self.inner.vetting.forget(account),
             Hint::Look => {

@@ -3,6 +3,7 @@
 //! is stored.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
@@ -15,7 +16,7 @@ use super::turns::Turn;
 use super::{Error, Place, Service, check, payload};
 use crate::automation::{Action, Definition, EventType, may_name_variables};
 use crate::model::limits::VARIABLES_PER_ACCOUNT_MAX;
-use crate::model::{AccountId, EndpointId, EventId, Timestamp};
+use crate::model::{AccountId, EndpointId, EventId, Origin, Timestamp};
 use crate::pipeline::{AcceptedEvent, Addressees, Step, Trial, TrialError, Tried, TriedRequest};
 use crate::store::{self, PublishedAutomation, SnapshotRows};
 
@@ -225,6 +226,7 @@ impl Service {
             event_type,
             occurred_at,
             payload: String::from(text).into(),
+            origin: None,
         })
     }
 
@@ -273,7 +275,14 @@ pub(super) fn accepted(row: store::Event) -> Result<AcceptedEvent, Error> {
             .map_err(|error| Error::unreadable("the event's type", error))?,
         occurred_at: row.occurred_at,
         payload: row.payload.into(),
+        origin: origin(row.origin.as_deref())?.map(Arc::new),
     })
+}
+
+/// What is stored of an event's way in.
+pub(super) fn origin(text: Option<&str>) -> Result<Option<Origin>, Error> {
+    let read = text.map(Origin::parse).transpose();
+    read.map_err(|error| Error::unreadable("the event's way in", error))
 }
 
 /// An endpoint as it would stand once it is made.

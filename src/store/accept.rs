@@ -10,7 +10,7 @@ use super::backend::Tx;
 use super::event_violation::{self, EventViolations};
 use super::values::{Columns, Kind, Rows, Shape, values};
 use crate::automation::EventType;
-use crate::model::{AccountId, EventId, IncarnationId, Timestamp};
+use crate::model::{AccountId, EventId, IncarnationId, Origin, Timestamp};
 
 /// An event to be accepted.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct NewEvent {
     pub occurred_at: Timestamp,
     /// JSON text, exactly as it came.
     pub payload: Bytes,
+    /// What it tells of its way in; `None`: it was sent to the API in its own form.
+    pub origin: Option<Arc<Origin>>,
     /// What the client calls it; makes a repeat recognisable.
     pub keys: Vec<NewKey>,
     /// SHA-256 of what must be the same in a repeat; nobody looks at it where there are no keys.
@@ -73,6 +75,7 @@ const EVENT_COLUMNS: Columns = &[
     ("occurred_at_ms", Kind::Int),
     ("client_id", Kind::Text),
     ("payload", Kind::Bytes),
+    ("origin", Kind::Text),
 ];
 
 const INBOX_COLUMNS: Columns = &[
@@ -125,7 +128,8 @@ pub(super) async fn write(
                 .iter()
                 .find(|key| key.kind == "id")
                 .map(|key| key.key.as_str()),
-            event.payload.clone()
+            event.payload.clone(),
+            event.origin.as_deref().map(Origin::to_text)
         ]);
         inbox.push(values![event.account, event.id, revision, holder]);
         if event.violations.is_some() {

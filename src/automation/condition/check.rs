@@ -22,23 +22,41 @@ const DEPTH_MAX: usize = 80;
 
 type Result<T> = std::result::Result<T, ConditionError>;
 
-/// The expression that `source` says, if it is allowed.
+/// What an expression asks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    /// An event: `event.…`.
+    Event,
+    /// A request: `headers`, `body` and `query`.
+    Request,
+}
+
+/// The condition that `source` says, if it is allowed.
 pub(super) fn check(source: &str, variables: &Variables) -> Result<Expression> {
+    let expression = read(source, Of::Event, variables)?;
+    cost::check_answer(&expression)?;
+    Ok(expression)
+}
+
+/// The expression that `source` says, if it is allowed, whatever it gives.
+pub(super) fn read(source: &str, of: Of, variables: &Variables) -> Result<Expression> {
     let (parsed, places) = parse(source)?;
     let mut checker = Checker {
         source,
+        of,
         places,
         variables,
         variable: None,
         depth: 0,
     };
     let expression = checker.lower(&parsed)?;
-    cost::check(&expression)?;
+    cost::check_steps(&expression)?;
     Ok(expression)
 }
 
 struct Checker<'s> {
     source: &'s str,
+    of: Of,
     places: SourceInfo,
     /// What `vars` has.
     variables: &'s Variables,
@@ -124,6 +142,15 @@ impl Checker<'_> {
         if self.variable.as_deref() == Some(name) {
             return Ok(Expression::Variable(name.to_owned()));
         }
+        if self.of == Of::Request {
+            let root = Root::from_word(name).filter(|root| !root.is_of_event());
+            return root
+                .map(Expression::Root)
+                .ok_or_else(|| ConditionError::UnknownName {
+                    at: self.at(node),
+                    name: name.to_owned(),
+                });
+        }
         if name == "event" {
             return self.unsupported(
                 node,
@@ -144,7 +171,9 @@ impl Checker<'_> {
 
     fn select(&mut self, node: &IdedExpr, select: &SelectExpr) -> Result<Expression> {
         let of = match &select.operand.expr {
-            Expr::Ident(name) if self.variable.as_ref() != Some(name) => name.as_str(),
+            Expr::Ident(name) if self.variable.as_ref() != Some(name) && self.of == Of::Event => {
+                name.as_str()
+            }
             _ => "",
         };
         if of == VARIABLES {
@@ -152,6 +181,7 @@ impl Checker<'_> {
         }
         if of == "event" {
             return Root::from_word(&select.field)
+                .filter(|root| root.is_of_event())
                 .map(Expression::Root)
                 .ok_or_else(|| ConditionError::UnknownName {
                     at: self.at(node),
@@ -353,6 +383,7 @@ impl Checker<'_> {
 pub(super) fn roots() -> String {
     let named = Root::ALL
         .iter()
+        .filter(|root| root.is_of_event())
         .map(|root| format!("event.{}", root.as_str()));
     let mut named: Vec<_> = named.collect();
     named.push("vars.name".to_owned());

@@ -42,14 +42,18 @@ pub(super) enum Expression {
     List(Vec<Expression>),
 }
 
-/// What a condition may ask of an event.
+/// What a condition may ask of an event, and a mapping of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Root {
     Id,
     Type,
     Timestamp,
     Source,
+    CloudEvent,
     Payload,
+    Headers,
+    Body,
+    Query,
 }
 
 words!(Root {
@@ -57,16 +61,22 @@ words!(Root {
     Type = "type",
     Timestamp = "timestamp",
     Source = "source",
+    CloudEvent = "cloudevent",
     Payload = "data",
+    Headers = "headers",
+    Body = "body",
+    Query = "query",
 });
 
 impl Root {
     /// Steps that it takes to have its value: an id is made into a text.
     pub(super) fn steps(self) -> usize {
-        match self {
-            Self::Id => 6,
-            Self::Type | Self::Timestamp | Self::Source | Self::Payload => 0,
-        }
+        if self == Self::Id { 6 } else { 0 }
+    }
+
+    /// Whether it is asked of an event, with `event.` before it; of a request, if not.
+    pub(super) fn is_of_event(self) -> bool {
+        !matches!(self, Self::Headers | Self::Body | Self::Query)
     }
 }
 
@@ -259,7 +269,8 @@ impl fmt::Display for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Literal(literal) => f.write_str(&value::as_source(literal)),
-            Self::Root(root) => write!(f, "event.{}", root.as_str()),
+            Self::Root(root) if root.is_of_event() => write!(f, "event.{}", root.as_str()),
+            Self::Root(root) => f.write_str(root.as_str()),
             Self::Variable(name) => f.write_str(name),
             Self::Known(name, _) => write!(f, "{VARIABLES}.{name}"),
             Self::Field(of, name) => {

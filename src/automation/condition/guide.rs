@@ -138,7 +138,7 @@ fn the_guide_leaves_nothing_out() {
         let told = GUIDE.contains(&format!("{name}("));
         assert!(told, "nothing is said of {name}()");
     }
-    for root in Root::ALL {
+    for root in Root::ALL.iter().filter(|root| root.is_of_event()) {
         let row = format!("| `event.{}` |", root.as_str());
         assert!(GUIDE.contains(&row), "nothing is said of {row}");
     }

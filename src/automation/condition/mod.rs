@@ -3,8 +3,8 @@
 //!
 //! # The language
 //! `docs/conditions.md` tells it to authors, with examples. A condition asks about `event.id`,
-//! `event.type`, `event.timestamp` (a time), `event.source` and `event.data` (the payload), and knows the
-//! account's plain variables as `vars.name`, with:
+//! `event.type`, `event.timestamp` (a time), `event.source`, `event.cloudevent` (its attributes, if it was
+//! one) and `event.data` (the payload), and knows the account's plain variables as `vars.name`, with:
 //! - `== != < <= > >=`, `in`, `&& || !`, `? :`, `+ - * / %`, fields, `["field"]`, `[index]`;
 //! - `has(event.data.amount)`: whether the field is there, `null` or not;
 //! - `list.all(x, …)`, `.exists`, `.exists_one`, `.filter`, `.map`: over at most 1000 entries, not
@@ -47,6 +47,7 @@ mod function;
 mod guide;
 mod json;
 mod loops;
+mod mapping;
 mod nesting;
 #[cfg(test)]
 mod oracle;
@@ -74,9 +75,10 @@ use fault::{Fault, SAID_STEPS_MAX};
 
 pub use error::{ConditionError, Position};
 pub use form::{Error as FormError, Form, Leaf};
+pub use mapping::{Mapped, Mapping, MappingError};
 pub use schema::{ConditionWarning, WarningKind, check as check_against_schemas};
 pub use variables::Variables;
-pub use view::EventView;
+pub use view::{EventView, RequestView};
 
 /// Whether a name can be a variable's: `vars.name` is read as one.
 pub fn is_variable_name(name: &str) -> bool {

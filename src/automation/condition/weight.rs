@@ -10,10 +10,12 @@ use super::fault::STEPS_MAX;
 use super::function::Function;
 use super::loops::LOOP_ENTRIES_MAX;
 use super::value::Value;
-use crate::model::limits::EVENT_TYPE_BYTES_MAX;
+use crate::model::limits::{CLOUDEVENT_BYTES_MAX, EVENT_TYPE_BYTES_MAX};
 
 /// The shortest value in a list of a payload, with what parts it from the next one.
 const VALUE_BYTES_MIN: usize = 2;
+/// The longest type, id or source of an event: a source's name has as many bytes as a type, and a word before it.
+const TEXT_ROOT_BYTES_MAX: usize = EVENT_TYPE_BYTES_MAX + 16;
 /// What a number, a time, or a yes or no counts.
 const SCALAR_BYTES: usize = 8;
 /// The longest text that a number becomes.
@@ -71,7 +73,8 @@ impl Sizes {
             }
             Expression::Literal(_) | Expression::Known(..) => Most::of(1, SCALAR_BYTES),
             Expression::Root(Root::Payload) => Most::of(1, self.payload_bytes),
-            Expression::Root(root) => Most::of(1 + root.steps(), EVENT_TYPE_BYTES_MAX),
+            Expression::Root(Root::CloudEvent) => Most::of(1, CLOUDEVENT_BYTES_MAX),
+            Expression::Root(root) => Most::of(1 + root.steps(), TEXT_ROOT_BYTES_MAX),
             Expression::Variable(_) => Most::of(
                 1 + self.entry_bytes / COPIED_BYTES_PER_STEP,
                 self.entry_bytes,

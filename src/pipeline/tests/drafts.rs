@@ -30,6 +30,7 @@ impl Story {
                 event_type: "a.b".parse().expect("a name"),
                 occurred_at: NOW,
                 payload: Bytes::from_static(b"{}"),
+                origin: None,
             },
             draft: Draft::new(id),
         }

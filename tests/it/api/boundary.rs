@@ -19,6 +19,7 @@ struct Things {
     event_type: String,
     automation: String,
     schedule: String,
+    source: String,
     plugin: String,
     endpoint: String,
     secret: String,
@@ -69,6 +70,14 @@ impl Things {
                 .await
                 .is(201)
                 .id(),
+            source: doors
+                .post(
+                    "/v1/sources",
+                    json!({"name": "s", "verification": {"scheme": "github"}}),
+                )
+                .await
+                .is(201)
+                .id(),
             plugin: doors.upload(component("redact"), "").await.is(201).id(),
             delivery: deliveries.text("/data/0/id"),
             secret: secrets.text("/data/0/id"),
@@ -95,6 +104,7 @@ impl Things {
                 "event-types" => &self.event_type,
                 "automations" => &self.automation,
                 "schedules" => &self.schedule,
+                "sources" => &self.source,
                 "plugins" => &self.plugin,
                 "endpoints" => &self.endpoint,
                 "secrets" => &self.secret,
@@ -123,7 +133,8 @@ fn walked() -> impl Iterator<Item = (&'static str, String)> {
 
 /// A body that each route can read, so that only the id can be wrong.
 fn body(method: &str, template: &str) -> Option<serde_json::Value> {
-    (method == "PATCH" || template.ends_with("/rotate")).then(|| json!({}))
+    (method == "PATCH" || template.ends_with("/rotate") || template == "/v1/sources/{id}/test")
+        .then(|| json!({}))
 }
 
 #[tokio::test]

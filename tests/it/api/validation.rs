@@ -287,10 +287,11 @@ async fn what_another_node_changes_is_known_here() {
 /// Data that may fit or not.
 fn payload() -> impl Strategy<Value = Value> {
     let amount = prop_oneof![
-        any::<i8>().prop_map(|number| json!(number)),
-        any::<bool>().prop_map(|flag| json!(flag)),
-        "[a-z]{0,3}".prop_map(|text| json!(text)),
-        Just(json!(1.5)),
+        4 => any::<u8>().prop_map(|number| json!(number)),
+        1 => any::<i8>().prop_map(|number| json!(number)),
+        1 => any::<bool>().prop_map(|flag| json!(flag)),
+        1 => "[a-z]{0,3}".prop_map(|text| json!(text)),
+        1 => Just(json!(1.5)),
     ];
     let stage = prop_oneof![
         Just(json!("Won")),
@@ -298,8 +299,11 @@ fn payload() -> impl Strategy<Value = Value> {
         Just(json!("won")),
         Just(json!(null))
     ];
-    let object =
-        (proptest::option::of(amount), proptest::option::of(stage)).prop_map(|(amount, stage)| {
+    let object = (
+        proptest::option::weighted(0.9, amount),
+        proptest::option::of(stage),
+    )
+        .prop_map(|(amount, stage)| {
             let mut object = serde_json::Map::new();
             object.extend(amount.map(|amount| ("amount".to_owned(), amount)));
             object.extend(stage.map(|stage| ("stage".to_owned(), stage)));

@@ -21,6 +21,7 @@ mod reading;
 mod repeats;
 mod replies;
 mod snapshots;
+mod sources;
 mod takeover;
 mod variables;
 mod versions;

@@ -148,6 +148,7 @@ pub fn event(account: AccountId, payload: impl Into<Bytes>) -> NewEvent {
         event_type: "deal.updated".parse().expect("a name"),
         occurred_at: now(),
         payload: payload.into(),
+        origin: None,
         keys: Vec::new(),
         body_hash: [0; 32],
         violations: None,
