@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::variables::{AccountVariables, Filled, Secrets};
 use crate::automation::flow::Rules;
-use crate::automation::{Action, Condition, Definition, Pattern, Trigger};
+use crate::automation::{Action, Condition, Definition, Formula, Pattern, Trigger};
 use crate::model::{AutomationId, EndpointId};
 use crate::plugin::Component;
 use crate::store::PublishedAutomation;
@@ -28,6 +28,8 @@ pub(super) struct Compiled {
     pub(super) condition: Option<Result<Condition, String>>,
     /// When what meets the condition goes on; or why that can't be said.
     pub(super) flow: Option<Result<Box<Rules>, String>>,
+    /// What its deliveries keep their order by.
+    pub(super) order: Option<Box<Formula>>,
     pub(super) transforms: Vec<Transform>,
     /// What the configurations have that nobody may see.
     pub(super) secrets: Secrets,
@@ -62,6 +64,14 @@ impl Compiled {
         for transform in &transforms {
             secrets.join(&transform.config.secrets);
         }
+        let (order, flow) = match definition.flow.as_ref().map(|flow| variables.flow(flow)) {
+            None => (None, None),
+            Some(Err(error)) => (None, Some(Err(error))),
+            Some(Ok(rules)) => {
+                let (order, flow) = rules.split();
+                (order.map(Box::new), flow.map(|rules| Ok(Box::new(rules))))
+            }
+        };
         Self {
             id: row.id,
             version: row.version,
@@ -70,9 +80,8 @@ impl Compiled {
             condition: definition
                 .condition
                 .map(|source| variables.condition(&source)),
-            flow: definition
-                .flow
-                .map(|flow| variables.flow(&flow).map(Box::new)),
+            flow,
+            order,
             transforms,
             secrets,
             endpoints: definition
@@ -105,6 +114,7 @@ impl Compiled {
             unreadable: Some(why),
             condition: None,
             flow: None,
+            order: None,
             transforms: Vec::new(),
             secrets: Secrets::default(),
             endpoints: Vec::new(),
@@ -126,7 +136,8 @@ impl Compiled {
         let transforms =
             transforms.map(|it| VERSION_BYTES + it.plugin.capacity() + it.config.text().len());
         let patterns = self.patterns.iter().map(Pattern::text_bytes);
-        let flow = self.flow.as_ref().map_or(0, |_| FLOW_BYTES);
+        let has_flow = self.flow.is_some() || self.order.is_some();
+        let flow = if has_flow { FLOW_BYTES } else { 0 };
         self.bytes = VERSION_BYTES
             + flow
             + condition

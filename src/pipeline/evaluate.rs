@@ -12,9 +12,9 @@ use bytes::Bytes;
 use super::chain::Chain;
 use super::evaluation::{Evaluation, Step, Verdict};
 use super::snapshot::Compiled;
-use crate::automation::flow::{Rules, entry_bytes};
-use crate::automation::{Answer, Condition, EventType, EventView};
-use crate::model::{EventId, Origin, Timestamp};
+use crate::automation::flow::{self, Rules, entry_bytes};
+use crate::automation::{Answer, Condition, EventType, EventView, Formula};
+use crate::model::{EventId, OrderKey, Origin, Timestamp};
 use crate::plugin::Engine;
 
 /// An event as evaluation sees it.
@@ -108,7 +108,7 @@ fn begin(automation: &Compiled, event: &AcceptedEvent, view: &EventView<'_>) -> 
         return Reached::Verdict(evaluation);
     }
     match &automation.flow {
-        None => go_on(automation, event, evaluation),
+        None => go_on(automation, (event, view), evaluation),
         Some(rules) => {
             ask_flow(rules, (event, view), &mut evaluation);
             Reached::Verdict(evaluation)
@@ -122,15 +122,49 @@ pub(super) fn evaluate_late(automation: &Compiled, event: &AcceptedEvent) -> Rea
         let summary = format!("the automation's stored definition can't be read: {why}");
         return Reached::Verdict(no_evaluation(automation, summary));
     }
-    go_on(automation, event, Evaluation::begin(automation))
+    let evaluation = Evaluation::begin(automation);
+    go_on(automation, (event, &event.view()), evaluation)
 }
 
-fn go_on(automation: &Compiled, event: &AcceptedEvent, evaluation: Evaluation) -> Reached {
+fn go_on(
+    automation: &Compiled,
+    (event, view): (&AcceptedEvent, &EventView<'_>),
+    mut evaluation: Evaluation,
+) -> Reached {
+    if let Some(order) = &automation.order {
+        keep_order(order, view, &mut evaluation);
+        if evaluation.verdict != Verdict::Fired {
+            return Reached::Verdict(evaluation);
+        }
+    }
     if automation.runs_plugins() {
         Reached::Midway(Chain::begin(evaluation, event))
     } else {
         Reached::Verdict(evaluation)
     }
+}
+
+/// Finds what the event's deliveries keep their order with.
+fn keep_order(order: &Formula, view: &EventView<'_>, evaluation: &mut Evaluation) {
+    let (outcome, why, detail) = match order.key(view) {
+        Ok(key) => {
+            evaluation.order = Some(OrderKey::of(&key));
+            let why = format!("its deliveries go behind those of {}", flow::of_key(&key));
+            ("passed", why, serde_json::json!({ "key": key }))
+        }
+        Err(why) => {
+            evaluation.ends(Verdict::FlowError, why.clone());
+            ("error", why, serde_json::Value::Null)
+        }
+    };
+    evaluation.step(Step {
+        kind: "flow".to_owned(),
+        what: "order".to_owned(),
+        digest: None,
+        outcome: outcome.to_owned(),
+        why,
+        detail,
+    });
 }
 
 fn ask_flow(

@@ -41,6 +41,7 @@ mod incarnation;
 mod lock;
 mod mark;
 mod occurrence;
+mod order;
 mod page;
 mod plan;
 mod plugin;

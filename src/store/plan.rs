@@ -8,10 +8,10 @@ use bytes::Bytes;
 use super::backend::Tx;
 use super::flow::NewAsk;
 use super::values::{Columns, Kind, Rows, Shape, Value, args, values};
-use super::{Error, flow};
+use super::{Error, flow, order};
 use crate::envelope::Envelope;
 use crate::model::{
-    AccountId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, Timestamp,
+    AccountId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, OrderKey, Timestamp,
 };
 
 /// Everything that follows from one event.
@@ -68,8 +68,10 @@ pub struct NewDelivery {
     pub envelope: Envelope,
     /// What the receiver knows it by.
     pub webhook_id: String,
-    /// `None`: the endpoint has a free slot, and it is claimed at once.
+    /// `None`: the endpoint has a free slot, and it is claimed at once. One that keeps an order never is.
     pub due_at: Option<Timestamp>,
+    /// What it keeps its order with.
+    pub order: Option<OrderKey>,
 }
 
 /// An event whose plan can't be stored, put aside so that it blocks nothing and isn't lost.
@@ -156,7 +158,9 @@ pub(super) async fn write(
             ]);
         }
         for delivery in &plan.deliveries {
-            deliveries.push(delivery_row(plan, delivery, holder));
+            if delivery.order.is_none() {
+                deliveries.push(delivery_row(plan, delivery, holder));
+            }
         }
     }
     let insert = |into| Shape::Insert {
@@ -172,6 +176,7 @@ pub(super) async fn write(
         tx.execute_rows(rows, shape).await?;
     }
     flow::write(tx, all).await?;
+    order::insert(tx, all).await?;
     for aside in aside {
         tx.execute(
             "UPDATE inbox SET set_aside = $3 WHERE account_id = $1 AND event_id = $2",

@@ -6,6 +6,7 @@ mod bounds;
 mod endpoints;
 mod evaluations;
 mod flow;
+mod order;
 mod plugins;
 mod receivers;
 mod retries;

@@ -15,6 +15,7 @@ mod flow;
 mod hints;
 mod lives;
 mod marks;
+mod order;
 mod planning;
 mod plugins;
 mod query_plans;

@@ -185,6 +185,7 @@ pub fn delivery(event: EventId, endpoint: EndpointId, due_at: Option<Timestamp>)
         envelope: Envelope::Raw,
         webhook_id: event.to_string(),
         due_at,
+        order: None,
     }
 }
 
