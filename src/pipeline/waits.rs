@@ -163,15 +163,14 @@ async fn prepare(
         loaded
     };
     let now = node.clock.now();
-    let is_old = now.ms_since(wait.due_at) > FLOW_WAIT_MS_MAX;
-    if fate == Fate::Off && !is_old {
+    if fate == Fate::Off && !is_old(wait, now) {
         if !node.store.hold_wait(node.holder, place, now).await? {
             turn.then(Some(now));
         }
         return Ok(None);
     }
     let event = node.store.event(place.account, place.event).await?;
-    let mut ends = ending(wait, fate, is_old);
+    let mut ends = ending(wait, fate, now);
     let event = match event.map(accepted) {
         Some(Ok(event)) => event,
         lost => {
@@ -203,14 +202,19 @@ async fn prepare(
     }))
 }
 
+/// Whether its time came too long ago for it to be held any longer.
+fn is_old(wait: &Wait, now: Timestamp) -> bool {
+    now.ms_since(wait.due_at) > FLOW_WAIT_MS_MAX
+}
+
 /// Why nothing comes of it, if that is so.
-fn ending(wait: &Wait, fate: Fate, is_old: bool) -> Option<(Verdict, String)> {
+fn ending(wait: &Wait, fate: Fate, now: Timestamp) -> Option<(Verdict, String)> {
     let longest = flow::span(FLOW_WAIT_MS_MAX);
     if fate == Fate::Removed {
         let why = "the automation was removed while it waited: nothing is sent";
         return Some((Verdict::Cancelled, why.to_owned()));
     }
-    if fate == Fate::Off && is_old {
+    if fate == Fate::Off && is_old(wait, now) {
         let why = format!(
             "the automation was switched off for more than {longest} while it waited: nothing is sent"
         );

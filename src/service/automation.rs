@@ -7,12 +7,13 @@ use utoipa::ToSchema;
 
 use super::condition::form_of;
 use super::condition_shape::{ConditionProblemView, ConditionRequest};
-use super::definition::{self, ActionRequest, TransformRequest, TriggerRequest};
+use super::definition::{ActionRequest, TransformRequest, TriggerRequest};
+use super::draft::Drafted;
 use super::json::nullable;
 use super::principal::{MayRead, MayWrite, Principal};
-use super::version::{Saved, text};
+use super::version::Saved;
 use super::{Error, Listed, Merges, PageRequest, Service, check};
-use crate::automation::{Action, Definition, DefinitionDigest, Flow, Form, Transform, Trigger};
+use crate::automation::{Action, DefinitionDigest, Flow, Form, Transform, Trigger};
 use crate::model::{AccountId, AutomationId, Timestamp};
 use crate::store::{self, AutomationCourse, Publication, Shelf};
 
@@ -44,7 +45,7 @@ pub struct NewAutomation {
     /// Why it is made, for whoever reads its versions: 1 to 500 bytes.
     pub note: Option<String>,
     #[schema(ignore)]
-    tests: Option<IgnoredAny>,
+    pub(super) tests: Option<IgnoredAny>,
 }
 
 /// What is changed of an automation; what is left out stays. Another trigger, condition, flow, chain of
@@ -170,13 +171,6 @@ impl AutomationPatch {
     }
 }
 
-/// An automation that was checked and would be saved, by an author who is not yet named.
-pub(super) struct Drafted {
-    pub(super) row: store::NewAutomation,
-    pub(super) definition: Definition,
-    pub(super) warnings: Vec<ConditionProblemView>,
-}
-
 /// What becomes of a version that is published.
 pub(super) fn published(enabled: bool) -> Publication {
     if enabled {
@@ -217,60 +211,6 @@ impl Service {
         Ok(AutomationView {
             warnings: Some(warnings),
             ..view
-        })
-    }
-
-    /// What making it would save: whether it is made or tried, these are the checks.
-    pub(super) async fn drafted(
-        &self,
-        account: AccountId,
-        new: NewAutomation,
-        now: Timestamp,
-    ) -> Result<Drafted, Error> {
-        check::name(&new.name, "/name")?;
-        check_said(new.note.as_deref(), new.tests)?;
-        let trigger = definition::trigger(&new.trigger)?;
-        let condition = match &new.condition {
-            Some(said) => Some(self.said_condition(account, said).await?),
-            None => None,
-        };
-        if let Some(flow) = &new.flow {
-            self.check_flow(account, flow).await?;
-        }
-        definition::fits(new.transforms.len(), new.actions.len())?;
-        let transforms = self.transforms(account, new.transforms).await?;
-        let id = AutomationId::mint(now);
-        let resolved = self.actions(account, id, &new.actions, now).await?;
-        let definition = Definition {
-            trigger,
-            condition,
-            flow: new.flow,
-            transforms,
-            actions: resolved.actions,
-        };
-        let warnings = self
-            .condition_warnings(account, &definition, new.strict.into())
-            .await?;
-        let draft = new.draft.unwrap_or(false);
-        let row = store::NewAutomation {
-            id,
-            name: new.name,
-            owner_endpoint: None,
-            definition: text(&definition)?,
-            publication: if draft {
-                Publication::Draft
-            } else {
-                published(new.enabled.unwrap_or(true))
-            },
-            endpoints: resolved.endpoints,
-            author: None,
-            note: new.note,
-            created_at: now,
-        };
-        Ok(Drafted {
-            row,
-            definition,
-            warnings,
         })
     }
 

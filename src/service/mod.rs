@@ -21,6 +21,7 @@ mod condition;
 mod condition_shape;
 mod definition;
 mod delivery;
+mod draft;
 mod endpoint;
 mod endpoint_shape;
 mod envelopes;

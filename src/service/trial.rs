@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::absence::{NOT_SUBSCRIBED, unmet};
-use super::automation::{Drafted, NewAutomation};
+use super::automation::NewAutomation;
+use super::draft::Drafted;
 use super::principal::{MayWrite, Principal};
 use super::turns::Turn;
 use super::{Error, Place, Service, check, payload};
