@@ -41,6 +41,7 @@ pub(super) fn described() -> OpenApiRouter<Service> {
         .routes(routes!(schedule::preview))
         .routes(routes!(schedule::get, schedule::change, schedule::delete))
         .routes(routes!(schedule::occurrences))
+        .routes(routes!(schedule::run))
         // What follows from them
         .routes(routes!(automation::create, automation::list))
         .routes(routes!(

@@ -108,6 +108,7 @@ impl House {
         let definition = Definition {
             trigger: Trigger {
                 events: vec!["*".parse().expect("a pattern")],
+                schedule: None,
             },
             condition: None,
             transforms: Vec::new(),

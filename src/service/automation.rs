@@ -11,7 +11,7 @@ use super::principal::{MayRead, MayWrite, Principal};
 use super::version::{Saved, text};
 use super::{Error, Listed, Merges, PageRequest, Service, check};
 use crate::automation::{Action, Definition, DefinitionDigest, Transform, Trigger};
-use crate::model::{AccountId, AutomationId, Timestamp};
+use crate::model::{AccountId, AutomationId, ScheduleId, Timestamp};
 use crate::store::{self, AutomationCourse, Publication, Shelf};
 
 /// An automation to be made. It is published at once unless `draft` is true.
@@ -98,6 +98,10 @@ pub struct AutomationView {
     /// What follows if the condition holds. A bare URL stands beside the endpoint that it has become.
     #[schema(value_type = Vec<ActionRequest>)]
     pub actions: Vec<Action>,
+    /// The id of the schedule that it owns, once a version with such a trigger is published; null, if the newest
+    /// version's trigger names events.
+    #[schema(value_type = Option<String>)]
+    pub schedule: Option<ScheduleId>,
     /// When it was made, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -119,6 +123,7 @@ impl AutomationView {
             version: row.latest_version,
             digest: newest.digest,
             published_version: row.published_version,
+            schedule: (definition.trigger.schedule.as_ref()).map(|_| ScheduleId::of(row.id)),
             trigger: definition.trigger,
             condition: definition.condition,
             transforms: definition.transforms,
@@ -193,13 +198,13 @@ impl Service {
     ) -> Result<Drafted, Error> {
         check::name(&new.name, "/name")?;
         check_said(new.note.as_deref(), new.tests)?;
-        let trigger = definition::trigger(&new.trigger)?;
+        let id = AutomationId::mint(now);
+        let trigger = self.trigger(&new.trigger, id, None, now)?;
         if let Some(source) = &new.condition {
             definition::condition(source)?;
         }
         definition::fits(new.transforms.len(), new.actions.len())?;
         let transforms = self.transforms(account, new.transforms).await?;
-        let id = AutomationId::mint(now);
         let resolved = self.actions(account, id, &new.actions, now).await?;
         let definition = Definition {
             trigger,

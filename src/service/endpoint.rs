@@ -323,6 +323,7 @@ fn subscription(
     let definition = Definition {
         trigger: Trigger {
             events: subscribe::patterns(patterns, "/subscribe")?,
+            schedule: None,
         },
         condition: None,
         transforms: Vec::new(),

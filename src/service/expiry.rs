@@ -1,4 +1,5 @@
-//! What has expired goes: answers to writes with an idempotency key, and the keys of events.
+//! What has expired goes: answers to writes with an idempotency key, the keys of events, and occurrences
+//! that have been on the ledger of a schedule for 30 days.
 //!
 //! Bounded: one small transaction at a time, with a pause after it in which the events that wait are
 //! written. Any number of nodes may do it at once: none waits for a row that another has in hand.
@@ -37,6 +38,7 @@ impl Service {
         let (store, now) = (&self.inner.store, self.inner.clock.now());
         let replies = store.forget_replies(now, ROWS_MAX).await?;
         let keys = store.forget_event_keys(now, ROWS_MAX).await?;
-        Ok(replies.max(keys) >= ROWS_MAX as u64)
+        let occurrences = store.forget_occurrences(now, ROWS_MAX).await?;
+        Ok(replies.max(keys).max(occurrences) >= ROWS_MAX as u64)
     }
 }

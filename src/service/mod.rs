@@ -29,6 +29,7 @@ mod intake;
 mod json;
 mod merge;
 mod operator_key;
+mod own_schedule;
 mod page;
 mod payload;
 mod plugin;
@@ -38,6 +39,7 @@ mod profile;
 mod publication;
 mod reply;
 mod room;
+mod run;
 mod schedule;
 mod schedule_shape;
 mod secret;
@@ -65,6 +67,7 @@ pub use first_start::FirstStart;
 pub use intake::NewEvent;
 pub use json::read_kept;
 pub use operator_key::{make_operator_key, operator_keys, revoke_operator_key};
+pub use own_schedule::TriggerSchedule;
 pub use page::{Listed, PageRequest};
 pub use plugin::{PluginVersionView, PluginView};
 pub use principal::{
@@ -181,6 +184,7 @@ struct Inner {
     lists: Turns,
     trials: Turns,
     rooms: Rooms,
+    bell: Arc<tokio::sync::Notify>,
 }
 
 /// Everything that can be asked of a node. Clones are the same one.
@@ -206,6 +210,7 @@ impl Service {
                 lists: Turns::new(turns::LISTS),
                 trials: Turns::new(turns::TRIALS),
                 rooms: Rooms::new(&parts.rules),
+                bell: Arc::default(),
             }),
         }
     }

@@ -274,8 +274,9 @@ impl Service {
         if let Some(name) = &patch.name {
             check::name(name, "/name")?;
         }
+        let now = self.inner.clock.now();
         if let Some(request) = &patch.trigger {
-            next.trigger = definition::trigger(request)?;
+            next.trigger = self.trigger(request, row.id, Some(&next.trigger), now)?;
         }
         if let Some(source) = patch.condition {
             source.as_deref().map_or(Ok(()), definition::condition)?;
@@ -284,7 +285,6 @@ impl Service {
         if let Some(requests) = patch.transforms {
             next.transforms = self.transforms(account, requests).await?;
         }
-        let now = self.inner.clock.now();
         let mut endpoints = Vec::new();
         if let Some(requests) = &patch.actions {
             let resolved = self.actions(account, row.id, requests, now).await?;

@@ -68,7 +68,10 @@ fn automation(endpoints: Vec<EndpointId>) -> Compiled {
         url: None,
     };
     let definition = Definition {
-        trigger: Trigger { events: Vec::new() },
+        trigger: Trigger {
+            events: Vec::new(),
+            schedule: None,
+        },
         condition: None,
         transforms: Vec::new(),
         actions: endpoints.into_iter().map(webhook).collect(),

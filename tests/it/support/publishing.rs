@@ -51,6 +51,7 @@ pub fn automation(events: &[&str], endpoints: &[EndpointId]) -> Definition {
                 .iter()
                 .map(|text| text.parse().expect("a pattern"))
                 .collect(),
+            schedule: None,
         },
         condition: None,
         transforms: Vec::new(),
