@@ -11,6 +11,7 @@ mod key;
 mod ndjson;
 mod paint;
 mod problem;
+mod schedule;
 mod serve;
 mod trial;
 mod verify;
@@ -61,6 +62,9 @@ enum Command {
     /// Try automations, list their versions, publish one, or go back to one.
     #[command(subcommand)]
     Automation(automation::AutomationCommand),
+    /// List schedules, preview them, run one now, pause one, or resume it.
+    #[command(subcommand)]
+    Schedule(schedule::ScheduleCommand),
     /// Is a delivery's signature genuine, and if not, why?
     Verify(verify::VerifyOptions),
     /// Make, list and revoke keys.
@@ -174,6 +178,10 @@ async fn obey(
         Command::Demo(options) => demo::demo(&options).await,
         Command::Event(command) => event::run(&command).await,
         Command::Automation(command) => automation::run(&command).await,
+        Command::Schedule(command) => {
+            schedule::run(&command).await?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Verify(options) => verify::verify(&options),
         Command::Key(command) => key::run(&command, environment).await,
     }
@@ -244,6 +252,15 @@ mod tests {
             ),
             ("automation test --file x --event y --json", true),
             ("automation test --file x", false),
+            ("schedule list --json", true),
+            ("schedule preview --cron @x --timezone UTC --count 3", true),
+            ("schedule preview --every 60 --json", true),
+            ("schedule preview", false),
+            ("schedule preview --every 60 --timezone UTC", false),
+            ("schedule preview --every 60 --cron x", false),
+            ("schedule run sch_0198c1f0a3b27c4d8e5f60718293a4b5", true),
+            ("schedule pause nonsense", false),
+            ("schedule resume", false),
             ("verify --secret whsec_x --body -", false),
             ("verify --secret whsec_x --body - --header a:b", true),
             ("key create --name x", false),

@@ -65,9 +65,10 @@ impl TriggerSchedule {
         let known = known.and_then(|definition| definition.interval);
         let asked = Asked {
             cron: self.cron.as_ref(),
-            seconds: self.seconds,
-            timezone: self.timezone.as_ref(),
-            dst: self.dst,
+            // What is shown may be sent again: of an interval, too, what a clock would have.
+            seconds: self.seconds.filter(|seconds| *seconds),
+            timezone: self.timezone.as_ref().filter(|zone| *zone != "UTC"),
+            dst: self.dst.filter(|dst| *dst != DstPolicy::default()),
             interval: self.interval.map(|every| {
                 let same = known.filter(|known| known.every_s == every.every_s);
                 let from = every.from.or(same.and_then(|known| known.from));

@@ -19,6 +19,7 @@ mod query_plans;
 mod reading;
 mod repeats;
 mod replies;
+mod schedules;
 mod snapshots;
 mod takeover;
 mod versions;
