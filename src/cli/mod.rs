@@ -1,19 +1,22 @@
 //! What the program can be asked to do, one file per command.
 //!
 //! Exit codes: 0 it worked; 1 it did not, and the reason is on standard error; 2 the command line
-//! is wrong; 3 it ran, and the answer is no (`verify`, `demo --once`, `automation test`).
+//! is wrong; 3 it ran, and the answer is no (`verify`, `demo --once`, `automation test`, `event-type import`).
 
 mod automation;
 mod client;
 mod demo;
 mod event;
+mod event_type;
 mod key;
 mod ndjson;
 mod paint;
 mod problem;
 mod schedule;
 mod serve;
+mod source;
 mod trial;
+mod variable;
 mod verify;
 mod version;
 
@@ -39,7 +42,7 @@ pub const EXIT_NO: u8 = 3;
     name = "throwbar",
     version,
     propagate_version = true,
-    after_help = "Exit codes: 0 it worked; 1 it did not; 2 the command line is wrong; 3 the answer is no (verify, demo --once, automation test)."
+    after_help = "Exit codes: 0 it worked; 1 it did not; 2 the command line is wrong; 3 the answer is no (verify, demo --once, automation test, event-type import)."
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -59,12 +62,21 @@ enum Command {
     /// Send events.
     #[command(subcommand)]
     Event(event::EventCommand),
+    /// List event types, import a document of them, or install a ready-made catalogue.
+    #[command(subcommand)]
+    EventType(event_type::EventTypeCommand),
     /// Try automations, list their versions, publish one, or go back to one.
     #[command(subcommand)]
     Automation(automation::AutomationCommand),
     /// List schedules, preview them, run one now, pause one, or resume it.
     #[command(subcommand)]
     Schedule(schedule::ScheduleCommand),
+    /// List and make sources: URLs that others send webhooks to.
+    #[command(subcommand)]
+    Source(source::SourceCommand),
+    /// Set, list and remove variables and secrets.
+    #[command(subcommand)]
+    Variable(variable::VariableCommand),
     /// Is a delivery's signature genuine, and if not, why?
     Verify(verify::VerifyOptions),
     /// Make, list and revoke keys.
@@ -177,11 +189,14 @@ async fn obey(
         Command::Config(options) => serve::show(&options.load(environment)?),
         Command::Demo(options) => demo::demo(&options).await,
         Command::Event(command) => event::run(&command).await,
+        Command::EventType(command) => event_type::run(&command).await,
         Command::Automation(command) => automation::run(&command).await,
         Command::Schedule(command) => {
             schedule::run(&command).await?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Source(command) => source::run(&command).await.map(|()| ExitCode::SUCCESS),
+        Command::Variable(command) => variable::run(&command).await,
         Command::Verify(options) => verify::verify(&options),
         Command::Key(command) => key::run(&command, environment).await,
     }
@@ -233,6 +248,11 @@ mod tests {
             ("event send --data {}", false),
             ("event send --type a --data {} --file x", false),
             ("event send --file x --id y", false),
+            ("event-type list --archived", true),
+            ("event-type list --archived --catalogues", false),
+            ("event-type import - --dry-run", true),
+            ("event-type import", false),
+            ("event-type install crm --json", true),
             ("automation versions nonsense", false),
             (
                 "automation versions aut_0198c1f0a3b27c4d8e5f60718293a4b5 --json",
@@ -261,6 +281,17 @@ mod tests {
             ("schedule run sch_0198c1f0a3b27c4d8e5f60718293a4b5", true),
             ("schedule pause nonsense", false),
             ("schedule resume", false),
+            ("source list --json", true),
+            ("source create --name a --scheme github", true),
+            ("source create --name a --scheme md5", false),
+            ("source create --scheme none", false),
+            ("variable set least 5", true),
+            ("variable set token @token.txt --secret", true),
+            ("variable set token 5 --secret=false --text", true),
+            ("variable set token 5 --secret=maybe", false),
+            ("variable set least", false),
+            ("variable list --json", true),
+            ("variable delete least", true),
             ("verify --secret whsec_x --body -", false),
             ("verify --secret whsec_x --body - --header a:b", true),
             ("key create --name x", false),

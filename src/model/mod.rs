@@ -8,6 +8,7 @@ mod delivery;
 pub mod header;
 mod id;
 pub mod limits;
+mod origin;
 mod shares;
 mod stopwatch;
 mod words;
@@ -17,8 +18,9 @@ pub use count::counted;
 pub use delivery::{AttemptResult, DeliveryState, Failure, Refusal};
 pub use id::{
     AccountId, ApiKeyId, AttemptId, AutomationId, DeliveryId, DeliveryOrigin, EndpointId, EventId,
-    IdError, IncarnationId, PluginId, ScheduleId, SecretId,
+    IdError, IncarnationId, PluginId, RefusalId, ScheduleId, SecretId, SourceId,
 };
+pub use origin::Origin;
 pub use shares::Shares;
 pub use stopwatch::Stopwatch;
 pub(crate) use words::words;

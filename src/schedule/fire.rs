@@ -1,6 +1,8 @@
 //! Open occurrences become events. Done twice, by whichever nodes, it makes one event: the event's client
 //! id is made of the occurrence's key.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -9,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::{Error, Scheduler};
 use crate::automation::EventType;
 use crate::cron::{Cause, Definition, Mark, Reason};
-use crate::model::{EventId, Timestamp};
+use crate::model::{EventId, Origin, Timestamp};
 use crate::pipeline::crash::crash_point;
 use crate::pipeline::{AcceptError, Pipeline};
 use crate::store::{NewEvent, NewKey, OccurrenceKey, OpenOccurrence};
@@ -177,8 +179,10 @@ fn event(one: &OpenOccurrence, now: Timestamp) -> Option<NewEvent> {
         event_type,
         occurred_at: one.at,
         payload: Bytes::from(serde_json::to_vec(&payload).ok()?),
+        origin: Some(Arc::new(Origin::of_schedule())),
         // Not of the payload: a second try has another actual time and is the same event.
         body_hash: Sha256::digest(name.as_bytes()).into(),
+        violations: None,
         keys: vec![NewKey {
             kind: "id",
             key: name,

@@ -5,12 +5,14 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::condition::form_of;
+use super::condition_shape::{ConditionProblemView, ConditionRequest};
 use super::definition::{self, ActionRequest, TransformRequest, TriggerRequest};
 use super::json::nullable;
 use super::principal::{MayRead, MayWrite, Principal};
 use super::version::{Saved, text};
 use super::{Error, Listed, Merges, PageRequest, Service, check};
-use crate::automation::{Action, Definition, DefinitionDigest, Transform, Trigger};
+use crate::automation::{Action, Definition, DefinitionDigest, Form, Transform, Trigger};
 use crate::model::{AccountId, AutomationId, ScheduleId, Timestamp};
 use crate::store::{self, AutomationCourse, Publication, Shelf};
 
@@ -22,9 +24,12 @@ pub struct NewAutomation {
     pub name: String,
     /// Which events it looks at.
     pub trigger: TriggerRequest,
-    /// What it asks of the event, in CEL, such as `event.data.amount > 1000`: 4096 bytes at most. How one is
+    /// What it asks of the event, in CEL, such as `event.data.amount > 1000`, or as a form. How either is
     /// written is told, with examples, in docs/conditions.md. Without one, every event of the trigger will do.
-    pub condition: Option<String>,
+    pub condition: Option<ConditionRequest>,
+    /// True: a condition that asks for what the schemas of the trigger's event types don't have is refused.
+    /// False, if left out: the answer has `warnings`.
+    pub strict: Option<bool>,
     /// The plugins that reshape the payload, each given what the one before made of it: 16 at most.
     #[serde(default)]
     pub transforms: Vec<TransformRequest>,
@@ -50,11 +55,14 @@ pub struct AutomationPatch {
     pub name: Option<String>,
     /// Which events it looks at.
     pub trigger: Option<TriggerRequest>,
-    /// What it asks of the event, in CEL, such as `event.data.amount > 1000`: 4096 bytes at most. How one is
+    /// What it asks of the event, in CEL, such as `event.data.amount > 1000`, or as a form. How either is
     /// written is told, with examples, in docs/conditions.md. Null: every event of the trigger will do.
     #[serde(default, deserialize_with = "nullable")]
-    #[schema(value_type = Option<String>)]
-    pub condition: Option<Option<String>>,
+    #[schema(value_type = Option<ConditionRequest>)]
+    pub condition: Option<Option<ConditionRequest>>,
+    /// True: a condition that asks for what the schemas of the trigger's event types don't have is refused.
+    /// False, if left out: the answer has `warnings`.
+    pub strict: Option<bool>,
     /// The plugins that reshape the payload, each given what the one before made of it: 16 at most.
     pub transforms: Option<Vec<TransformRequest>>,
     /// What follows if the condition holds: 32 at most, and 16 if there are transforms.
@@ -92,6 +100,14 @@ pub struct AutomationView {
     pub trigger: Trigger,
     /// What it asks of the event, in CEL (docs/conditions.md); null: every event of the trigger will do.
     pub condition: Option<String>,
+    /// The condition as a form; null, if no form means the same. Left out in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Form>)]
+    pub condition_form: Option<Option<Form>>,
+    /// What the condition asks for that the schemas of the trigger's event types don't have; only where a
+    /// condition or a trigger was just saved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warnings: Option<Vec<ConditionProblemView>>,
     /// The plugins that reshape the payload, in their order, each pinned by its digest.
     #[schema(value_type = Vec<TransformRequest>)]
     pub transforms: Vec<Transform>,
@@ -126,6 +142,8 @@ impl AutomationView {
             schedule: (definition.trigger.schedule.as_ref()).map(|_| ScheduleId::of(row.id)),
             trigger: definition.trigger,
             condition: definition.condition,
+            condition_form: None,
+            warnings: None,
             transforms: definition.transforms,
             actions: definition.actions,
             created_at: row.created_at,
@@ -137,12 +155,15 @@ impl AutomationView {
 
 impl AutomationPatch {
     fn changes_version(&self) -> bool {
-        self.name.is_some()
-            || self.trigger.is_some()
-            || self.condition.is_some()
-            || self.transforms.is_some()
-            || self.actions.is_some()
-            || self.draft.is_some()
+        self.name.is_some() || !self.only_names() || self.draft.is_some()
+    }
+
+    /// Whether the new version says the same as the one before, under another name.
+    fn only_names(&self) -> bool {
+        self.trigger.is_none()
+            && self.condition.is_none()
+            && self.transforms.is_none()
+            && self.actions.is_none()
     }
 }
 
@@ -150,6 +171,7 @@ impl AutomationPatch {
 pub(super) struct Drafted {
     pub(super) row: store::NewAutomation,
     pub(super) definition: Definition,
+    pub(super) warnings: Vec<ConditionProblemView>,
 }
 
 /// What becomes of a version that is published.
@@ -180,13 +202,19 @@ impl Service {
         new: NewAutomation,
     ) -> Result<AutomationView, Error> {
         let now = self.inner.clock.now();
-        let mut row = self.drafted(who.account(), new, now).await?.row;
+        let Drafted {
+            mut row, warnings, ..
+        } = self.drafted(who.account(), new, now).await?;
         row.author = Some(who.author());
         self.inner
             .store
             .create_automation(who.account(), &row)
             .await?;
-        self.automation_view(who.account(), row.id).await
+        let view = self.automation_view(who.account(), row.id).await?;
+        Ok(AutomationView {
+            warnings: Some(warnings),
+            ..view
+        })
     }
 
     /// What making it would save: whether it is made or tried, these are the checks.
@@ -200,18 +228,22 @@ impl Service {
         check_said(new.note.as_deref(), new.tests)?;
         let id = AutomationId::mint(now);
         let trigger = self.trigger(&new.trigger, id, None, now)?;
-        if let Some(source) = &new.condition {
-            definition::condition(source)?;
-        }
+        let condition = match &new.condition {
+            Some(said) => Some(self.said_condition(account, said).await?),
+            None => None,
+        };
         definition::fits(new.transforms.len(), new.actions.len())?;
         let transforms = self.transforms(account, new.transforms).await?;
         let resolved = self.actions(account, id, &new.actions, now).await?;
         let definition = Definition {
             trigger,
-            condition: new.condition,
+            condition,
             transforms,
             actions: resolved.actions,
         };
+        let warnings = self
+            .condition_warnings(account, &definition, new.strict.into())
+            .await?;
         let draft = new.draft.unwrap_or(false);
         let row = store::NewAutomation {
             id,
@@ -228,7 +260,11 @@ impl Service {
             note: new.note,
             created_at: now,
         };
-        Ok(Drafted { row, definition })
+        Ok(Drafted {
+            row,
+            definition,
+            warnings,
+        })
     }
 
     /// A page of the account's automations, endpoints' own subscriptions left out.
@@ -303,9 +339,10 @@ impl Service {
                 Some(enabled) => published(enabled),
                 None => published(row.enabled || row.published_version.is_none()),
             };
-            self.save_version(who, row, patch, publication).await?;
-            if !draft_stays {
-                return self.automation_view(account, id).await;
+            let warnings = self.save_version(who, row, patch, publication).await?;
+            let view = self.automation_view(account, id).await?;
+            if !draft_stays || enabled.is_none() {
+                return Ok(AutomationView { warnings, ..view });
             }
         } else if patch.note.is_some() {
             let why = "a note is kept with a new version: change something with it";
@@ -351,16 +388,10 @@ impl Service {
         id: AutomationId,
     ) -> Result<AutomationView, Error> {
         let row = self.automation_row(account, id).await?;
-        AutomationView::of(row.clone(), &self.newest(account, &row).await?)
-    }
-}
-
-impl AutomationPatch {
-    /// Whether the new version says the same as the one before, under another name.
-    fn only_names(&self) -> bool {
-        self.trigger.is_none()
-            && self.condition.is_none()
-            && self.transforms.is_none()
-            && self.actions.is_none()
+        let view = AutomationView::of(row.clone(), &self.newest(account, &row).await?)?;
+        Ok(AutomationView {
+            condition_form: Some(view.condition.as_deref().and_then(form_of)),
+            ..view
+        })
     }
 }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::endpoint::owned_endpoint;
 use super::{Error, Service, TriggerSchedule, check, subscribe};
-use crate::automation::{Action, Condition, Pattern, Trigger};
+use crate::automation::{Action, Pattern, Trigger};
 use crate::model::limits::{ACTIONS_MAX, DELIVERIES_PER_EVALUATION_MAX, OUTPUTS_MAX};
 use crate::model::{AccountId, AutomationId, EndpointId, Timestamp, counted};
 use crate::outbound::Target;
@@ -75,18 +75,6 @@ pub(super) fn trigger(request: &TriggerRequest) -> Result<Trigger, Error> {
         events,
         schedule: None,
     })
-}
-
-/// Checks a condition.
-pub(super) fn condition(source: &str) -> Result<(), Error> {
-    match Condition::parse(source) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Error::Invalid {
-            code: "invalid_condition",
-            at: super::Place::body("/condition"),
-            why: error.to_string(),
-        }),
-    }
 }
 
 /// Sees that all deliveries of one evaluation fit into one plan.
@@ -258,14 +246,6 @@ mod tests {
                 "{text}"
             );
         }
-    }
-
-    #[test]
-    fn a_condition_is_refused_with_its_position() {
-        assert!(condition("event.data.amount > 1000").is_ok());
-        let error = condition("event.data.amount >").expect_err("cut off");
-        assert_eq!(error.code(), "invalid_condition");
-        assert!(error.to_string().contains("line 1"), "{error}");
     }
 
     #[test]

@@ -108,8 +108,10 @@ from_ids!(
     EventId,
     IncarnationId,
     PluginId,
+    RefusalId,
     ScheduleId,
-    SecretId
+    SecretId,
+    SourceId
 );
 
 /// The arguments of a statement, in order.

@@ -50,8 +50,8 @@ async fn follow(doors: &Doors, guide: &str) -> usize {
     let mut made = Made::default();
     let mut last: Option<Answer> = None;
     let mut sent = 0;
-    for part in guide.split("\n```").collect::<Vec<_>>().windows(2) {
-        let Some((head, json)) = part[0].split_once('\n') else {
+    for part in guide.split("\n```") {
+        let Some((head, json)) = part.split_once('\n') else {
             continue;
         };
         let Some(step) = head.trim_start_matches('`').strip_prefix("json ") else {

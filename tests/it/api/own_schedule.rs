@@ -37,7 +37,8 @@ async fn its_events_are_for_it_alone() {
         // Who wants everything wants nothing of other automations' clockwork.
         let all = json!({"url": nobody().await, "subscribe": "all"});
         let all = doors.post("/v1/endpoints", all).await.is(201).id();
-        let new = every_minute(&receiver.url("/tick"));
+        let mut new = every_minute(&receiver.url("/tick"));
+        new["condition"] = json!("event.source == \"schedule\"");
         let made = doors.post("/v1/automations", new).await.is(201);
         let schedule = made.text("/schedule");
         assert_eq!(schedule.replace("sch_", "aut_"), made.id());

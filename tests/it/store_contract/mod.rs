@@ -9,6 +9,7 @@ mod automations;
 mod claiming;
 mod counts;
 mod endpoints;
+mod event_types;
 mod fence;
 mod hints;
 mod lives;
@@ -21,7 +22,9 @@ mod repeats;
 mod replies;
 mod schedules;
 mod snapshots;
+mod sources;
 mod takeover;
+mod variables;
 mod versions;
 
 use throwbar::model::{AccountId, DeliveryId, EndpointId, IncarnationId, Timestamp};
