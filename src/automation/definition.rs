@@ -4,7 +4,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::{Condition, Pattern, Variables, canonical, references_in_json};
+use super::{Condition, Flow, Formula, Gives, Pattern, Variables, canonical, references_in_json};
 use crate::model::EndpointId;
 
 /// One version of an automation. Written and read as JSON.
@@ -16,6 +16,9 @@ pub struct Definition {
     /// What it asks of the event, in CEL; without one, every event of the trigger will do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<String>,
+    /// When what meets the condition goes on, and whether it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<Flow>,
     /// The chain of plugins, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transforms: Vec<Transform>,
@@ -29,13 +32,18 @@ impl Definition {
         canonical(&serde_json::to_string(self)?)
     }
 
-    /// Whether its condition asks for the variable of this name.
+    /// Whether its condition or its flow control asks for the variable of this name.
     pub fn asks_for(&self, variable: &str) -> bool {
+        let unasked = Variables::unasked();
         let condition = self.condition.as_deref();
-        let read = |source| Condition::parse_with(source, &Variables::unasked()).ok();
-        condition
+        let read = |source| Condition::parse_with(source, &unasked).ok();
+        let asks = condition
             .and_then(read)
-            .is_some_and(|condition| condition.variables().contains(variable))
+            .is_some_and(|condition| condition.variables().contains(variable));
+        // What it gives does not matter here, and a time may be a key.
+        let read = |source: &str| Formula::parse(source, Gives::Key, &unasked).ok();
+        let mut formulas = self.flow.iter().flat_map(Flow::sources).filter_map(read);
+        asks || formulas.any(|formula| formula.variables().contains(variable))
     }
 
     /// Whether the configuration of one of its transforms refers to the variable of this name.

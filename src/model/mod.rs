@@ -8,6 +8,7 @@ mod delivery;
 pub mod header;
 mod id;
 pub mod limits;
+mod order;
 mod origin;
 mod shares;
 mod stopwatch;
@@ -20,6 +21,7 @@ pub use id::{
     AccountId, ApiKeyId, AttemptId, AutomationId, DeliveryId, DeliveryOrigin, EndpointId, EventId,
     IdError, IncarnationId, PluginId, RefusalId, ScheduleId, SecretId, SourceId,
 };
+pub use order::{BEHIND, OrderKey};
 pub use origin::Origin;
 pub use shares::Shares;
 pub use stopwatch::Stopwatch;

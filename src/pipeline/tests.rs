@@ -112,6 +112,7 @@ impl House {
                 schedule: None,
             },
             condition: None,
+            flow: None,
             transforms: Vec::new(),
             actions: vec![Action::Webhook {
                 endpoint: id,

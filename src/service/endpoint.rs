@@ -330,6 +330,7 @@ fn subscription(
             schedule: None,
         },
         condition: None,
+        flow: None,
         transforms: Vec::new(),
         actions: vec![Action::Webhook {
             endpoint,

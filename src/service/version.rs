@@ -55,7 +55,7 @@ pub struct WholeVersionView {
     /// What it is in a list.
     #[serde(flatten)]
     pub head: VersionView,
-    /// Trigger, condition, transforms (each plugin pinned by its digest) and actions, in canonical JSON: members
+    /// Trigger, condition, flow, transforms (each plugin pinned by its digest) and actions, in canonical JSON: members
     /// in the order of their names' bytes, no white space. The digest is that of these bytes.
     #[schema(value_type = Object)]
     pub definition: Box<RawValue>,
@@ -285,6 +285,12 @@ impl Service {
                 Some(said) => Some(self.said_condition(account, said).await?),
                 None => None,
             };
+        }
+        if let Some(flow) = patch.flow {
+            if let Some(flow) = &flow {
+                self.check_flow(account, flow).await?;
+            }
+            next.flow = flow;
         }
         if let Some(requests) = patch.transforms {
             next.transforms = self.transforms(account, requests).await?;

@@ -34,6 +34,7 @@ mod event_key;
 mod event_schema;
 mod event_type;
 mod event_violation;
+mod flow;
 mod hint;
 mod history;
 mod inbox;
@@ -41,6 +42,7 @@ mod incarnation;
 mod lock;
 mod mark;
 mod occurrence;
+mod order;
 mod own_schedule;
 mod page;
 mod plan;
@@ -90,6 +92,9 @@ pub use event::{Event, EventFilter, EventHead};
 pub use event_schema::{EventTypeVersion, EventTypeVersionHead, SchemaInForce};
 pub use event_type::{EventTypeEntry, EventTypeWrite};
 pub use event_violation::EventViolations;
+pub use flow::{
+    ClaimedWaits, DueAccount, Fate, FlowRecord, Gated, NewAsk, Wait, WaitKey, WaitingVersion,
+};
 pub use hint::{Hint, Listener};
 pub use history::LiveVersion;
 pub use inbox::InboxEvent;
@@ -204,6 +209,8 @@ pub struct Store {
     own: Arc<ArcSwapOption<Own>>,
     revisions: Revisions,
     others: Others,
+    /// How much of flow control each account has.
+    flow: flow::Counts,
 }
 
 /// The life of this process.
@@ -234,6 +241,7 @@ impl Store {
             own: Arc::default(),
             revisions: Revisions::new(others.clone()),
             others,
+            flow: flow::Counts::default(),
         }
     }
 
@@ -247,6 +255,7 @@ impl Store {
             own: self.own.clone(),
             revisions: self.revisions.clone(),
             others: self.others.clone(),
+            flow: self.flow.clone(),
         }
     }
 

@@ -18,7 +18,7 @@ use super::expression::{Comparison, Expression, LoopKind, Operator, Root};
 use super::fault::{Fault, Steps};
 use super::json;
 use super::value::{self, Value, said, said_with_kind};
-use super::view::Seen;
+use super::view::{EventView, Seen};
 
 /// Steps that making the sentence of an error costs.
 pub(super) const FAULT_STEPS: usize = 20;

@@ -75,6 +75,7 @@ fn automation(endpoints: Vec<EndpointId>) -> Compiled {
             schedule: None,
         },
         condition: None,
+        flow: None,
         transforms: Vec::new(),
         actions: endpoints.into_iter().map(webhook).collect(),
     };

@@ -12,6 +12,7 @@ mod event_type;
 mod event_type_import;
 mod explain;
 mod explain_agrees;
+mod flow;
 mod guides;
 mod manners;
 mod merges;

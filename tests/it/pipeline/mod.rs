@@ -5,6 +5,8 @@ mod bodies;
 mod bounds;
 mod endpoints;
 mod evaluations;
+mod flow;
+mod order;
 mod plugins;
 mod receivers;
 mod retries;

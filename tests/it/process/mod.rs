@@ -7,6 +7,7 @@ mod bad_input;
 mod crash_points;
 mod disasters;
 mod event_types;
+mod flow;
 mod github;
 mod house;
 mod inbound;

@@ -56,6 +56,7 @@ pub fn automation(events: &[&str], endpoints: &[EndpointId]) -> Definition {
             schedule: None,
         },
         condition: None,
+        flow: None,
         transforms: Vec::new(),
         actions: endpoints
             .iter()
