@@ -214,7 +214,7 @@ impl Service {
         let store = &self.inner.store;
         let mut after: Option<String> = None;
         while names.len() <= TYPES_MAX {
-            let page = store.event_types(owner, Shelf::Open, after.as_deref(), PAGE_ITEMS_MAX);
+            let page = store.event_types(owner, Shelf::All, after.as_deref(), PAGE_ITEMS_MAX);
             let page = page.await?;
             let is_last = page.len() < PAGE_ITEMS_MAX;
             after = page.last().map(|row| row.name.clone());

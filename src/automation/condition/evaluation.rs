@@ -136,6 +136,7 @@ impl<'v, 'a: 'v> Evaluation<'v, 'a> {
     }
 
     fn root(&mut self, root: Root) -> Result<Option<Value<'v>>, Fault> {
+        self.steps.charge(root.steps())?;
         match self.seen.root(root) {
             Ok(value) => Ok(value),
             Err(sentence) => self.fault(|| sentence),
