@@ -59,6 +59,7 @@ fn events() -> OpenApiRouter<Service> {
         .routes(routes!(schedule::preview))
         .routes(routes!(schedule::get, schedule::change, schedule::delete))
         .routes(routes!(schedule::occurrences))
+        .routes(routes!(schedule::run))
         .routes(routes!(source::create, source::list))
         .routes(routes!(source::get, source::change, source::delete))
         .routes(routes!(source::secrets))

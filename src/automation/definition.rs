@@ -62,6 +62,9 @@ pub struct Trigger {
     /// Event types and patterns; one match is enough.
     #[serde(serialize_with = "write_patterns", deserialize_with = "read_patterns")]
     pub events: Vec<Pattern>,
+    /// The schedule of its own that makes those events, JSON: [`Self::events`] is then their one type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Box<RawValue>>,
 }
 
 /// One run of a plugin.

@@ -12,6 +12,7 @@ mod key;
 mod ndjson;
 mod paint;
 mod problem;
+mod schedule;
 mod serve;
 mod source;
 mod trial;
@@ -67,6 +68,9 @@ enum Command {
     /// Try automations, list their versions, publish one, or go back to one.
     #[command(subcommand)]
     Automation(automation::AutomationCommand),
+    /// List schedules, preview them, run one now, pause one, or resume it.
+    #[command(subcommand)]
+    Schedule(schedule::ScheduleCommand),
     /// List and make sources: URLs that others send webhooks to.
     #[command(subcommand)]
     Source(source::SourceCommand),
@@ -187,6 +191,10 @@ async fn obey(
         Command::Event(command) => event::run(&command).await,
         Command::EventType(command) => event_type::run(&command).await,
         Command::Automation(command) => automation::run(&command).await,
+        Command::Schedule(command) => {
+            schedule::run(&command).await?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Source(command) => source::run(&command).await.map(|()| ExitCode::SUCCESS),
         Command::Variable(command) => variable::run(&command).await,
         Command::Verify(options) => verify::verify(&options),
@@ -258,6 +266,15 @@ mod tests {
         ),
         ("automation test --file x --event y --json", true),
         ("automation test --file x", false),
+        ("schedule list --json", true),
+        ("schedule preview --cron @x --timezone UTC --count 3", true),
+        ("schedule preview --every 60 --json", true),
+        ("schedule preview", false),
+        ("schedule preview --every 60 --timezone UTC", false),
+        ("schedule preview --every 60 --cron x", false),
+        ("schedule run sch_0198c1f0a3b27c4d8e5f60718293a4b5", true),
+        ("schedule pause nonsense", false),
+        ("schedule resume", false),
         ("source list --json", true),
         ("source create --name a --scheme github", true),
         ("source create --name a --scheme md5", false),

@@ -14,7 +14,7 @@ use super::principal::{MayRead, MayWrite, Principal};
 use super::version::Saved;
 use super::{Error, Listed, Merges, PageRequest, Service, check};
 use crate::automation::{Action, DefinitionDigest, Flow, Form, Transform, Trigger};
-use crate::model::{AccountId, AutomationId, Timestamp};
+use crate::model::{AccountId, AutomationId, ScheduleId, Timestamp};
 use crate::store::{self, AutomationCourse, Publication, Shelf};
 
 /// An automation to be made. It is published at once unless `draft` is true.
@@ -124,6 +124,10 @@ pub struct AutomationView {
     /// What follows if the condition holds. A bare URL stands beside the endpoint that it has become.
     #[schema(value_type = Vec<ActionRequest>)]
     pub actions: Vec<Action>,
+    /// The id of the schedule that it owns, once a version with such a trigger is published; null, if the newest
+    /// version's trigger names events.
+    #[schema(value_type = Option<String>)]
+    pub schedule: Option<ScheduleId>,
     /// When it was made, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -145,6 +149,7 @@ impl AutomationView {
             version: row.latest_version,
             digest: newest.digest,
             published_version: row.published_version,
+            schedule: (definition.trigger.schedule.as_ref()).map(|_| ScheduleId::of(row.id)),
             trigger: definition.trigger,
             condition: definition.condition,
             condition_form: None,
@@ -161,13 +166,16 @@ impl AutomationView {
 
 impl AutomationPatch {
     fn changes_version(&self) -> bool {
-        self.name.is_some()
-            || self.trigger.is_some()
-            || self.condition.is_some()
-            || self.flow.is_some()
-            || self.transforms.is_some()
-            || self.actions.is_some()
-            || self.draft.is_some()
+        self.name.is_some() || !self.only_names() || self.draft.is_some()
+    }
+
+    /// Whether the new version says the same as the one before, under another name.
+    fn only_names(&self) -> bool {
+        self.trigger.is_none()
+            && self.condition.is_none()
+            && self.flow.is_none()
+            && self.transforms.is_none()
+            && self.actions.is_none()
     }
 }
 
@@ -340,16 +348,5 @@ impl Service {
             condition_form: Some(view.condition.as_deref().and_then(form_of)),
             ..view
         })
-    }
-}
-
-impl AutomationPatch {
-    /// Whether the new version says the same as the one before, under another name.
-    fn only_names(&self) -> bool {
-        self.trigger.is_none()
-            && self.condition.is_none()
-            && self.flow.is_none()
-            && self.transforms.is_none()
-            && self.actions.is_none()
     }
 }

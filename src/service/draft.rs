@@ -25,7 +25,8 @@ impl Service {
     ) -> Result<Drafted, Error> {
         check::name(&new.name, "/name")?;
         check_said(new.note.as_deref(), new.tests)?;
-        let trigger = definition::trigger(&new.trigger)?;
+        let id = AutomationId::mint(now);
+        let trigger = self.trigger(&new.trigger, id, None, now)?;
         let condition = match &new.condition {
             Some(said) => Some(self.said_condition(account, said).await?),
             None => None,
@@ -35,7 +36,6 @@ impl Service {
         }
         definition::fits(new.transforms.len(), new.actions.len())?;
         let transforms = self.transforms(account, new.transforms).await?;
-        let id = AutomationId::mint(now);
         let resolved = self.actions(account, id, &new.actions, now).await?;
         let definition = Definition {
             trigger,

@@ -43,6 +43,7 @@ mod intake_rules;
 mod json;
 mod merge;
 mod operator_key;
+mod own_schedule;
 mod page;
 mod payload;
 mod plugin;
@@ -53,6 +54,7 @@ mod publication;
 mod refusal;
 mod reply;
 mod room;
+mod run;
 mod schedule;
 mod schedule_shape;
 mod secret;
@@ -97,6 +99,7 @@ pub use intake_lines::LineOutcome;
 pub use intake_rules::{UnknownTypes, Validation};
 pub use json::read_kept;
 pub use operator_key::{make_operator_key, operator_keys, revoke_operator_key};
+pub use own_schedule::TriggerSchedule;
 pub use page::{Listed, PageRequest};
 pub use plugin::{PluginVersionView, PluginView};
 pub use principal::{
@@ -225,6 +228,7 @@ struct Inner {
     trials: Turns,
     schemas: Turns,
     rooms: Rooms,
+    bell: Arc<tokio::sync::Notify>,
     doors: Doors,
     ledger: Ledger,
     vetting: Vetting,
@@ -254,6 +258,7 @@ impl Service {
                 trials: Turns::new(turns::TRIALS),
                 schemas: Turns::new(turns::SCHEMAS),
                 rooms: Rooms::new(&parts.rules),
+                bell: Arc::default(),
                 doors: Doors::default(),
                 ledger: Ledger::default(),
                 vetting: Vetting::default(),

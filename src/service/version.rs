@@ -275,8 +275,9 @@ impl Service {
         if let Some(name) = &patch.name {
             check::name(name, "/name")?;
         }
+        let now = self.inner.clock.now();
         if let Some(request) = &patch.trigger {
-            next.trigger = definition::trigger(request)?;
+            next.trigger = self.trigger(request, row.id, Some(&next.trigger), now)?;
         }
         let asks_anew = patch.condition.is_some() || patch.trigger.is_some();
         if let Some(said) = &patch.condition {
@@ -294,7 +295,6 @@ impl Service {
         if let Some(requests) = patch.transforms {
             next.transforms = self.transforms(account, requests).await?;
         }
-        let now = self.inner.clock.now();
         let mut endpoints = Vec::new();
         if let Some(requests) = &patch.actions {
             let resolved = self.actions(account, row.id, requests, now).await?;
