@@ -264,8 +264,14 @@ impl Begun {
     /// What has come of it, with what flow control has said.
     fn tried(&mut self, mut evaluation: Evaluation) -> Tried {
         let Some(gated) = self.gated.take() else {
+            // Behind flow control nothing follows yet.
+            let requests = if evaluation.is_gated {
+                Vec::new()
+            } else {
+                self.requests(&evaluation)
+            };
             return Tried {
-                requests: self.requests(&evaluation),
+                requests,
                 evaluation,
             };
         };
