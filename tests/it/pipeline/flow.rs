@@ -294,6 +294,7 @@ async fn what_a_dead_node_had_let_through_is_planned_once() {
         let event = app.event("a.b", r#"{"id":1}"#);
         ok(app.store.write(dead.id(), &batch::accepts(vec![event.clone()]))).await;
         let mut plan = making::plan(app.account, event.id, Vec::new());
+        plan.evaluated_at = app.clock.now();
         plan.verdicts = format!(
             r#"[{{"automation":"{id}","version":1,"verdict":"fired","summary":"","is_gated":true}}]"#
         )
