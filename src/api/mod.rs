@@ -10,6 +10,7 @@ mod api_key;
 mod automation;
 mod body;
 mod connection;
+mod dead_letter;
 mod delivery;
 mod endpoint;
 mod event;

@@ -14,5 +14,5 @@ pub use canonical::{DefinitionDigest, Difference, Differences, canonical, differ
 pub use condition::{
     Answer, Clause, ClauseValue, Condition, ConditionError, EventView, Explanation, Position,
 };
-pub use definition::{Action, Definition, Transform, Trigger};
-pub use pattern::{EventType, Pattern, PatternError, PatternIndex};
+pub use definition::{Action, Definition, OnError, Transform, Trigger};
+pub use pattern::{EventType, OPERATIONAL_PREFIX, Pattern, PatternError, PatternIndex};

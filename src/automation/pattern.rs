@@ -4,7 +4,8 @@
 //!
 //! A name is one or more segments joined by dots; a segment is one or more ASCII letters, digits,
 //! `_` or `-`; case matters. A pattern is a name (that type alone), a name and `.*` (everything
-//! under it at any depth, but not the name itself), or `*` (everything).
+//! under it at any depth, but not the name itself), or `*` (everything but operational events: who wants
+//! those says so, by name or as `throwbar.*`).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,6 +15,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::model::limits::EVENT_TYPE_BYTES_MAX;
 
+/// What the names of operational events begin with. No client sends such an event, and no automation makes one.
+pub const OPERATIONAL_PREFIX: &str = "throwbar.";
+
 /// The name of an event type: `deal.stage.changed`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventType(Box<str>);
@@ -21,7 +25,7 @@ pub struct EventType(Box<str>);
 /// Which event types a trigger wants.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Pattern {
-    /// `*`: every type.
+    /// `*`: every type but those of operational events.
     All,
     /// `deal.*`: every type under `deal.`, at any depth.
     Under(EventType),
@@ -73,6 +77,11 @@ impl EventType {
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it is the type of an operational event, which the product itself makes.
+    pub fn is_operational(&self) -> bool {
+        self.0.starts_with(OPERATIONAL_PREFIX)
     }
 
     /// `deal` and `deal.stage` for `deal.stage.changed`: what a name is under.
@@ -130,7 +139,7 @@ impl Pattern {
     /// Whether an event of this type meets the pattern.
     pub fn matches(&self, event_type: &EventType) -> bool {
         match self {
-            Self::All => true,
+            Self::All => !event_type.is_operational(),
             Self::Exact(name) => name == event_type,
             Self::Under(name) => event_type.ancestors().any(|above| above == name.as_str()),
         }
@@ -243,7 +252,12 @@ impl<T> PatternIndex<T> {
             .filter_map(|above| self.under.get(above))
             .flatten();
         let exact = self.exact.get(event_type.as_str()).into_iter().flatten();
-        self.all.iter().chain(under).chain(exact)
+        let all: &[T] = if event_type.is_operational() {
+            &[]
+        } else {
+            &self.all
+        };
+        all.iter().chain(under).chain(exact)
     }
 }
 
@@ -320,6 +334,15 @@ mod tests {
             ("deal.stage.*", "deal.updated", false),
             ("deal.updated", "deal.updated", true),
             ("deal.updated", "deal.updated.twice", false),
+            ("*", "throwbar.endpoint.disabled", false),
+            ("*", "throwbar", true),
+            ("*", "throwbars.endpoint", true),
+            ("throwbar.*", "throwbar.endpoint.disabled", true),
+            (
+                "throwbar.endpoint.disabled",
+                "throwbar.endpoint.disabled",
+                true,
+            ),
         ];
         for (pattern, name, expected) in cases {
             let pattern: Pattern = pattern.parse().expect("valid");
@@ -356,7 +379,7 @@ mod tests {
         #[test]
         fn the_index_answers_as_the_patterns_do(
             names in prop::collection::vec("[ab]{1,2}(\\.[ab]{1,2}){0,3}", 1..20),
-            asked in "[ab]{1,2}(\\.[ab]{1,2}){0,3}",
+            asked in "(throwbar\\.)?[ab]{1,2}(\\.[ab]{1,2}){0,3}",
         ) {
             let mut index = PatternIndex::new();
             let mut patterns = vec![Pattern::All];

@@ -1,10 +1,12 @@
 //! What the program can be asked to do, one file per command.
 //!
 //! Exit codes: 0 it worked; 1 it did not, and the reason is on standard error; 2 the command line
-//! is wrong; 3 it ran, and the answer is no (`verify`, `demo --once`, `automation test`).
+//! is wrong; 3 it ran, and the answer is no (`verify`, `demo --once`, `automation test`,
+//! `dead-letter rerun`).
 
 mod automation;
 mod client;
+mod dead_letter;
 mod demo;
 mod event;
 mod key;
@@ -38,7 +40,7 @@ pub const EXIT_NO: u8 = 3;
     name = "throwbar",
     version,
     propagate_version = true,
-    after_help = "Exit codes: 0 it worked; 1 it did not; 2 the command line is wrong; 3 the answer is no (verify, demo --once, automation test)."
+    after_help = "Exit codes: 0 it worked; 1 it did not; 2 the command line is wrong; 3 the answer is no (verify, demo --once, automation test, dead-letter rerun)."
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -61,6 +63,9 @@ enum Command {
     /// Try automations, list their versions, publish one, or go back to one.
     #[command(subcommand)]
     Automation(automation::AutomationCommand),
+    /// List what automations failed at, and run it again.
+    #[command(subcommand)]
+    DeadLetter(dead_letter::DeadLetterCommand),
     /// Is a delivery's signature genuine, and if not, why?
     Verify(verify::VerifyOptions),
     /// Make, list and revoke keys.
@@ -174,6 +179,7 @@ async fn obey(
         Command::Demo(options) => demo::demo(&options).await,
         Command::Event(command) => event::run(&command).await,
         Command::Automation(command) => automation::run(&command).await,
+        Command::DeadLetter(command) => dead_letter::run(&command).await,
         Command::Verify(options) => verify::verify(&options),
         Command::Key(command) => key::run(&command, environment).await,
     }
@@ -244,6 +250,21 @@ mod tests {
             ),
             ("automation test --file x --event y --json", true),
             ("automation test --file x", false),
+            ("dead-letter list --reason plugin_error --json", true),
+            ("dead-letter list --since 2026-01-01T00:00:00Z", false),
+            ("dead-letter rerun", false),
+            (
+                "dead-letter rerun ltr_0198c1f0a3b27c4d8e5f60718293a4b5",
+                true,
+            ),
+            (
+                "dead-letter rerun --automation aut_0198c1f0a3b27c4d8e5f60718293a4b5 --since 2026-01-01T00:00:00Z",
+                true,
+            ),
+            (
+                "dead-letter rerun ltr_0198c1f0a3b27c4d8e5f60718293a4b5 --automation aut_0198c1f0a3b27c4d8e5f60718293a4b5",
+                false,
+            ),
             ("verify --secret whsec_x --body -", false),
             ("verify --secret whsec_x --body - --header a:b", true),
             ("key create --name x", false),

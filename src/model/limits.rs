@@ -60,3 +60,15 @@ pub const AUTOMATIONS_PER_ACCOUNT_MAX: usize = 1_000;
 pub const SCHEDULES_PER_ACCOUNT_MAX: usize = 1_000;
 /// Most occurrences of one preview.
 pub const PREVIEW_OCCURRENCES_MAX: usize = 1_000;
+/// Most automations between an event and the one that came in from outside.
+pub const HOPS_MAX: usize = 8;
+/// Most events that descend from one event: those that automations make of it, and of those, and so on.
+pub const DESCENDANTS_MAX: u32 = 1_024;
+/// After how many errors one after the other it is told that an automation fails, if it does not say.
+pub const ALERT_AFTER_DEFAULT: u32 = 5;
+/// Most errors that an automation may have before it is told.
+pub const ALERT_AFTER_MAX: u32 = 1_000;
+/// How long an endpoint fails before that is told.
+pub const FAILING_ALERT_MS: i64 = 60_000;
+/// Most dead letters that one call runs again.
+pub const LETTERS_RERUN_MAX: usize = 1_000;

@@ -2,6 +2,7 @@
 //!
 //! Nothing here does anything: no I/O, no policy, no SQL.
 
+mod cause;
 mod clock;
 mod count;
 mod delivery;
@@ -11,12 +12,13 @@ pub mod limits;
 mod shares;
 mod words;
 
+pub use cause::{Allowance, Cause, Link};
 pub use clock::{Clock, ManualClock, Timestamp};
 pub use count::counted;
 pub use delivery::{AttemptResult, DeliveryState, Failure, Refusal};
 pub use id::{
-    AccountId, ApiKeyId, AttemptId, AutomationId, DeliveryId, DeliveryOrigin, EndpointId, EventId,
-    IdError, IncarnationId, PluginId, ScheduleId, SecretId,
+    AccountId, ApiKeyId, AttemptId, AutomationId, DeadLetterId, DeliveryId, DeliveryOrigin,
+    EmissionOrigin, EndpointId, EventId, IdError, IncarnationId, PluginId, ScheduleId, SecretId,
 };
 pub use shares::Shares;
 pub(crate) use words::words;

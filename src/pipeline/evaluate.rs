@@ -5,6 +5,7 @@
 //! them may keep others waiting is no question of what comes of it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -12,7 +13,7 @@ use super::chain::Chain;
 use super::evaluation::{Evaluation, Step, Verdict};
 use super::snapshot::Compiled;
 use crate::automation::{Answer, Condition, EventType, EventView};
-use crate::model::{EventId, Timestamp};
+use crate::model::{Cause, EventId, Link, Timestamp};
 use crate::plugin::Engine;
 
 /// An event as evaluation sees it.
@@ -26,12 +27,20 @@ pub struct AcceptedEvent {
     pub occurred_at: Timestamp,
     /// JSON text, exactly as it came.
     pub payload: Bytes,
+    /// What made it; `None`: it came in from outside, or is an operational event.
+    pub cause: Option<Arc<Cause>>,
 }
 
 /// Where events come from that were sent to the API.
 pub(super) const SOURCE: &str = "api";
 
 impl AcceptedEvent {
+    /// Whether it is an operational event, or descends from one.
+    pub(super) fn is_operational(&self) -> bool {
+        let of_one = |cause: &Arc<Cause>| cause.is_operational();
+        self.event_type.is_operational() || self.cause.as_ref().is_some_and(of_one)
+    }
+
     /// The event under the eyes of conditions.
     pub(super) fn view(&self) -> EventView<'_> {
         EventView::new(self.id, &self.event_type, self.occurred_at, &self.payload)
@@ -90,11 +99,39 @@ fn begin(automation: &Compiled, event: &AcceptedEvent, view: &EventView<'_>) -> 
     if let Some(condition) = &automation.condition {
         ask(condition, view, &mut evaluation);
     }
+    if evaluation.verdict == Verdict::Fired
+        && let Some(cause) = &event.cause
+        && let Some(round) = cause.since(automation.id)
+    {
+        refuse_loop(round, event.id, &mut evaluation);
+    }
     if evaluation.verdict == Verdict::Fired && automation.runs_plugins() {
         Reached::Midway(Chain::begin(evaluation, event))
     } else {
         Reached::Verdict(evaluation)
     }
+}
+
+/// The automation would go on with what descends from its own output. Its condition was asked before: what it
+/// does not want anyhow is no loop.
+fn refuse_loop(round: &[Link], event: EventId, evaluation: &mut Evaluation) {
+    let automation = evaluation.automation;
+    let mut way = String::new();
+    for link in round {
+        way.push_str(&format!("{} → {} → ", link.event, link.automation));
+    }
+    let why = format!(
+        "it is not followed: the event descends from what this automation has made: {way}{event} → {automation}"
+    );
+    evaluation.ends(Verdict::LoopRefused, why.clone());
+    evaluation.step(Step {
+        kind: "loop".to_owned(),
+        what: String::new(),
+        digest: None,
+        outcome: "refused".to_owned(),
+        why,
+        detail: serde_json::to_value(round).unwrap_or_default(),
+    });
 }
 
 fn ask(condition: &Result<Condition, String>, view: &EventView<'_>, evaluation: &mut Evaluation) {

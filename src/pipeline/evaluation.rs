@@ -23,8 +23,10 @@ pub enum Verdict {
     PluginDropped,
     /// A plugin failed, or went beyond a limit.
     PluginError,
-    /// With those before it, it would make more than one event may.
+    /// It would make more than one event may, with those before it.
     LimitExceeded,
+    /// The event descends from one that it has made.
+    LoopRefused,
     /// The evaluation itself broke off.
     EvaluationError,
 }
@@ -39,17 +41,40 @@ impl Verdict {
             Self::PluginDropped => "plugin_dropped",
             Self::PluginError => "plugin_error",
             Self::LimitExceeded => "limit_exceeded",
+            Self::LoopRefused => "loop_refused",
             Self::EvaluationError => "evaluation_error",
         }
+    }
+
+    /// Whether the automation failed: what it failed at is kept as a dead letter, and counted.
+    pub const fn is_failure(self) -> bool {
+        matches!(
+            self,
+            Self::ConditionError | Self::PluginError | Self::LimitExceeded | Self::EvaluationError
+        )
+    }
+
+    /// Those.
+    pub const FAILURES: [Self; 4] = [
+        Self::ConditionError,
+        Self::PluginError,
+        Self::LimitExceeded,
+        Self::EvaluationError,
+    ];
+
+    /// Whether the automation did all that it has to do: if it has failed before, it works again. One whose
+    /// condition says no has not shown it.
+    pub(super) const fn shows_health(self) -> bool {
+        matches!(self, Self::Fired | Self::PluginDropped)
     }
 }
 
 /// One step of an evaluation. Kept as JSON with the verdict.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Step {
-    /// `condition` or `transform`.
+    /// `condition`, `loop`, `transform` or `emit`.
     pub kind: String,
-    /// The condition's text, or the plugin's name.
+    /// The condition's text, the plugin's name, or the type of the events that are made.
     pub what: String,
     /// Of a transform: SHA-256 of the component that ran, as the version pins it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,8 +84,8 @@ pub struct Step {
     /// One sentence.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
-    /// Of a condition: its parts. Of a transform: its use against limits and its log. Or that it was left
-    /// out, and why.
+    /// Of a condition: its parts. Of a loop: the events and automations that led to the event. Of a transform: its
+    /// use against limits and its log. Of what is made: the events' ids. Or that it was left out, and why.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub detail: serde_json::Value,
 }
@@ -82,9 +107,21 @@ pub struct Evaluation {
     /// What is to be delivered; not part of the record.
     #[serde(skip)]
     pub(super) outputs: Outputs,
+    /// Where in the chain of transforms it failed; not part of the record.
+    #[serde(skip)]
+    pub(super) broke_at: Option<BreakingPoint>,
     /// What the steps have as JSON.
     #[serde(skip)]
     step_bytes: usize,
+}
+
+/// Where in a chain of transforms something failed.
+#[derive(Debug, Clone)]
+pub(super) struct BreakingPoint {
+    /// The transform's place, from 0.
+    pub(super) place: usize,
+    /// What went into it, if that is not the event's payload.
+    pub(super) input: Option<Bytes>,
 }
 
 /// What an evaluation put out.
@@ -145,6 +182,7 @@ impl Evaluation {
             summary: "the event's type matched".to_owned(),
             steps: Vec::new(),
             outputs: Outputs::Payload,
+            broke_at: None,
             step_bytes: 0,
         }
     }

@@ -14,6 +14,9 @@
 //! - A request leaves only for a delivery that is on disk. Every attempt of a delivery carries the
 //!   same id and byte-identical body: both are fixed when it is planned.
 //! - Planning twice writes nothing twice: ids are derived.
+//! - What automations make of an event, and what they failed at, is in the commit of its plan; what the product
+//!   tells of itself is in the commit of what it tells. Both go on like any event. No automation goes on with what
+//!   descends from its own output.
 //! - What leaves, leaves as its account and endpoint stand now: what a user was told is switched off,
 //!   moved or rotated, no later request of this node contradicts.
 //! - A node that lost its life writes nothing more: the store's fence refuses it. A node that lost a
@@ -23,6 +26,7 @@
 //! - Nobody's evaluations keep others waiting: what may take long goes on turn by turn, accounts by turns.
 //! - Nothing on the way polls. The writer awaits only the database.
 
+mod ailing;
 mod attempt;
 mod busy;
 mod cache;
@@ -32,15 +36,18 @@ pub mod components;
 mod course;
 pub mod crash;
 mod decide;
+mod emission;
 mod evaluate;
 mod evaluation;
 mod lane;
 mod lanes;
+mod made;
 mod node;
 mod permit;
 mod plan;
 mod queue;
 mod request;
+mod rerun;
 pub mod sealing;
 mod settings;
 mod shown;
@@ -65,11 +72,12 @@ use tokio_util::task::TaskTracker;
 pub use evaluate::AcceptedEvent;
 pub use evaluation::{Evaluation, Step, Verdict};
 pub use permit::{Full, PermitLimits};
+pub use rerun::{Rerun, Rerunning};
 pub use settings::EndpointSettings;
 pub use snapshot::Error as SnapshotError;
 pub use trial::{Addressees, Error as TrialError, Trial, Tried, TriedRequest};
 
-use crate::model::{AccountId, Clock, EndpointId, EventId, IncarnationId, Timestamp};
+use crate::model::{AccountId, AutomationId, Clock, EndpointId, EventId, IncarnationId, Timestamp};
 use crate::outbound::Client;
 use crate::store::{self, Life, NewEvent, Store};
 use crate::vault::Vault;
@@ -232,6 +240,15 @@ impl Pipeline {
         self.node.lanes.waits(account, endpoint, due);
     }
 
+    /// Another node has told that an automation of the account is failing.
+    pub fn note_failing(&self, account: AccountId, automation: AutomationId) {
+        self.node
+            .snapshots
+            .follow(account)
+            .ailing
+            .note(&[automation]);
+    }
+
     /// Looks at once for what is due in the store.
     pub async fn look(&self) {
         if let Err(error) = claimer::look(&self.node).await {
@@ -328,6 +345,7 @@ type Held = Arc<tokio::sync::Mutex<Option<Life>>>;
 
 /// Sets the parts to work: first on what others have left, and what is due.
 async fn work(node: &Arc<Node>, mut life: Life) -> Result<Held, store::Error> {
+    made::follow(node);
     node.spawn(writer::run(node.clone()));
     let taken_up = async {
         takeover::begin(node, &mut life).await?;

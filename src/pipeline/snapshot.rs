@@ -13,7 +13,10 @@ use serde::Deserialize;
 use super::cache::cache;
 use super::components::{self, Components};
 use super::standing::{Current, Standing, Standings};
-use crate::automation::{Action, Condition, Definition, EventType, Pattern, PatternIndex, Trigger};
+use crate::automation::{
+    Action, Condition, Definition, EventType, OnError, Pattern, PatternIndex, Trigger,
+};
+use crate::model::limits::ALERT_AFTER_DEFAULT;
 use crate::model::{AccountId, AutomationId, EndpointId};
 use crate::plugin::{Component, Digest};
 use crate::store::{self, PublishedAutomation, SnapshotRows, Store};
@@ -67,6 +70,10 @@ pub(super) struct Compiled {
     pub(super) condition: Option<Result<Condition, String>>,
     pub(super) transforms: Vec<Transform>,
     pub(super) endpoints: Vec<EndpointId>,
+    /// The types of the events that it makes.
+    pub(super) emits: Vec<EventType>,
+    /// After how many errors one after the other it is told that it fails.
+    pub(super) alert_after: u32,
     patterns: Vec<Pattern>,
     /// What it takes in memory, about.
     bytes: usize,
@@ -79,6 +86,7 @@ pub(super) struct Transform {
     /// As the version pins it.
     pub(super) digest: String,
     pub(super) config: String,
+    pub(super) on_error: OnError,
     pub(super) component: Result<Component, String>,
 }
 
@@ -127,8 +135,17 @@ impl Compiled {
             endpoints: definition
                 .actions
                 .iter()
-                .map(|Action::Webhook { endpoint, .. }| *endpoint)
+                .filter_map(Action::endpoint)
                 .collect(),
+            emits: definition
+                .actions
+                .into_iter()
+                .filter_map(|action| match action {
+                    Action::Emit { event_type } => Some(event_type),
+                    Action::Webhook { .. } => None,
+                })
+                .collect(),
+            alert_after: definition.alert_after.unwrap_or(ALERT_AFTER_DEFAULT),
             patterns: definition.trigger.events,
             bytes: 0,
         }
@@ -155,6 +172,8 @@ impl Compiled {
             condition: None,
             transforms: Vec::new(),
             endpoints: Vec::new(),
+            emits: Vec::new(),
+            alert_after: ALERT_AFTER_DEFAULT,
             patterns,
             bytes: 0,
         }
@@ -177,7 +196,12 @@ impl Compiled {
             + condition
             + transforms.sum::<usize>()
             + patterns.sum::<usize>()
-            + size_of_val(&*self.endpoints);
+            + size_of_val(&*self.endpoints)
+            + self
+                .emits
+                .iter()
+                .map(|it| PATTERN_BYTES + it.as_str().len())
+                .sum::<usize>();
         self
     }
 }
@@ -257,6 +281,7 @@ impl Snapshots {
         let turn = standing.loading().await;
         if standing.current().is_none() {
             let rows = self.rows(account, revision).await?;
+            standing.ailing.note(&rows.failing);
             standing.take(Current::of(rows, &self.vault));
             self.recent.insert(account, standing.clone()).await;
         }
@@ -283,6 +308,7 @@ impl Snapshots {
             }
             bytes += compiled.bytes;
         }
+        standing.ailing.note(&rows.failing);
         let current = Current::of(rows, &self.vault);
         bytes += current.bytes;
         standing.take(current);
@@ -349,6 +375,7 @@ impl Snapshots {
                 plugin: transform.plugin.clone(),
                 digest: transform.digest.clone(),
                 config: transform.config.get().to_owned(),
+                on_error: transform.on_error,
                 component,
             });
         }

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use arc_swap::ArcSwap;
 use serde::Deserialize;
 
+use super::ailing::Ailing;
 use super::settings::EndpointSettings;
 use crate::envelope::Envelope;
 use crate::model::{AccountId, EndpointId, Timestamp};
@@ -25,6 +26,8 @@ use crate::vault::Vault;
 const REVISIONS_KEPT_MAX: usize = 4;
 /// What an endpoint counts besides its texts.
 const ENDPOINT_BYTES: usize = 1024;
+/// What a definition has in it that names operational events.
+const NAMES_OPERATIONAL: &str = "\"throwbar.";
 /// What a signing secret counts.
 const SECRET_BYTES: usize = 256;
 
@@ -36,6 +39,8 @@ pub(super) struct Standing {
     loading: tokio::sync::Mutex<()>,
     /// Revisions of which a snapshot is kept, the one that was loaded last at the end.
     kept: Mutex<VecDeque<i64>>,
+    /// Which automations have failed and not worked since.
+    pub(super) ailing: Ailing,
 }
 
 /// What stands as of one revision. Never changes.
@@ -45,6 +50,8 @@ pub(super) struct Current {
     /// The integration switch.
     pub(super) enabled: bool,
     endpoints: HashMap<EndpointId, Result<EndpointView, Unreadable>>,
+    /// Whether any automation or subscription names operational events.
+    pub(super) listens: bool,
     /// What it takes in memory, about.
     pub(super) bytes: usize,
 }
@@ -78,6 +85,7 @@ impl Default for Standing {
             revision: -1,
             enabled: false,
             endpoints: HashMap::new(),
+            listens: false,
             bytes: 0,
         };
         Self {
@@ -85,6 +93,7 @@ impl Default for Standing {
             loaded: ArcSwap::from_pointee(nothing),
             loading: tokio::sync::Mutex::default(),
             kept: Mutex::default(),
+            ailing: Ailing::default(),
         }
     }
 }
@@ -175,7 +184,9 @@ impl Current {
             }
             endpoints.insert(row.id, read);
         }
+        let mut automations = rows.automations.iter();
         Self {
+            listens: automations.any(|row| row.definition.contains(NAMES_OPERATIONAL)),
             revision: rows.account.revision,
             enabled: rows.account.enabled,
             endpoints,

@@ -150,25 +150,42 @@ async fn revive_alone(
 
 /// The event of an inbox row, ready to be evaluated again; `None` if it is set aside.
 async fn revive(node: &Arc<Node>, row: &InboxEvent) -> Result<Option<Unplanned>, store::Error> {
-    let aside = |why: &str| {
-        tracing::error!(account.id = %row.account, event.id = %row.event, why, "an event is set aside");
-        node.queue.set_aside(SetAside {
-            account: row.account,
-            event: row.event,
-            why: why.to_owned(),
-        });
-    };
     if row.deaths() >= Some(DEATHS_MAX) {
-        aside("its evaluation ended a node three times");
+        set_aside(node, row, "its evaluation ended a node three times");
         return Ok(None);
     }
+    read_back(node, row).await
+}
+
+fn set_aside(node: &Node, row: &InboxEvent, why: &str) {
+    tracing::error!(account.id = %row.account, event.id = %row.event, why, "an event is set aside");
+    node.queue.set_aside(SetAside {
+        account: row.account,
+        event: row.event,
+        why: why.to_owned(),
+    });
+}
+
+/// The event of an inbox row as it is stored, with a permit that nobody refuses; `None` if it is set aside.
+pub(super) async fn read_back(
+    node: &Arc<Node>,
+    row: &InboxEvent,
+) -> Result<Option<Unplanned>, store::Error> {
     let Some(event) = node.store.event(row.account, row.event).await? else {
-        aside("its payload is missing");
+        set_aside(node, row, "its payload is missing");
         return Ok(None);
     };
     let Ok(event_type) = event.r#type.parse() else {
-        aside("its type is not a valid event type");
+        set_aside(node, row, "its type is not a valid event type");
         return Ok(None);
+    };
+    let cause = match node.store.cause(row.account, row.event).await {
+        Ok(cause) => cause.map(Arc::new),
+        Err(store::Error::Corrupt { .. }) => {
+            set_aside(node, row, "what is stored of its cause can't be read");
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
     };
     let permit = node.permits.take_over(row.account, event.payload.len());
     Ok(Some(Unplanned {
@@ -179,6 +196,7 @@ async fn revive(node: &Arc<Node>, row: &InboxEvent) -> Result<Option<Unplanned>,
             event_type,
             occurred_at: event.occurred_at,
             payload: event.payload.into(),
+            cause,
         },
         permit,
         alone: None,

@@ -115,6 +115,7 @@ impl House {
                 endpoint: id,
                 url: None,
             }],
+            alert_after: None,
         };
         let new = NewEndpoint {
             id,
@@ -184,6 +185,7 @@ impl House {
                 event_type: event.event_type,
                 occurred_at: NOW,
                 payload: event.payload,
+                cause: None,
             },
             permit: node.permits.take_over(self.account, 2),
             alone: None,

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::chain::Chain;
@@ -12,9 +13,10 @@ use super::evaluate::{Reached, evaluate};
 use super::plan::Draft;
 use super::request::Letter;
 use super::snapshot::Compiled;
-use super::standing::Current;
+use super::standing::{Current, Standing};
 use super::workers::Run;
 use super::{AcceptedEvent, Evaluation, Pipeline, SnapshotError, shown};
+use crate::automation::EventType;
 use crate::model::{AccountId, EndpointId, Timestamp};
 use crate::plugin::Engine;
 use crate::store::{NewDelivery, PublishedAutomation, SnapshotRows};
@@ -55,6 +57,8 @@ pub struct Tried {
     pub evaluation: Evaluation,
     /// What would leave, if it fired and requests were wanted.
     pub requests: Vec<TriedRequest>,
+    /// The events that it would make, if it fired: of each its type and its payload.
+    pub events: Vec<(EventType, Bytes)>,
 }
 
 /// A request that would leave.
@@ -142,10 +146,7 @@ impl Run for Course {
                 course.chain = Some(chain.telling_everything());
                 return Some(Box::new(course));
             }
-            Reached::Verdict(evaluation) => Ok(Tried {
-                requests: course.requests(&evaluation),
-                evaluation,
-            }),
+            Reached::Verdict(evaluation) => Ok(course.settle(evaluation)),
             Reached::NotNow { why, .. } => Err(Error::NotNow(why)),
         };
         // Nobody may be waiting for it any more.
@@ -156,14 +157,20 @@ impl Run for Course {
 
 impl Course {
     /// What follows, as a plan has it, signed.
-    fn requests(&mut self, evaluation: &Evaluation) -> Vec<TriedRequest> {
-        let Some(Addressees { rows, vault, now }) = self.trial.endpoints.take() else {
-            return Vec::new();
-        };
+    fn settle(&mut self, evaluation: Evaluation) -> Tried {
         let event = &self.trial.event;
-        let current = Current::of(rows, &vault);
         let mut draft = Draft::new(event.id);
-        draft.add(&self.automation, event, &current, evaluation.clone());
+        let Some(Addressees { rows, vault, now }) = self.trial.endpoints.take() else {
+            let nothing = Standing::default().last_loaded();
+            return Tried {
+                evaluation: draft.follow(&self.automation, event, &nothing, evaluation),
+                requests: Vec::new(),
+                events: Vec::new(),
+            };
+        };
+        let current = Current::of(rows, &vault);
+        let evaluation = draft.follow(&self.automation, event, &current, evaluation);
+        draft.close(event);
         let plan = draft.finish(self.trial.account, 0, now);
         let mut left_bytes = BODIES_BYTES_MAX;
         let mut requests = Vec::with_capacity(plan.contents.len());
@@ -177,7 +184,14 @@ impl Course {
             left_bytes -= request.body.len();
             requests.push(request);
         }
-        requests
+        let emissions = plan.rows.consequences.emissions.into_iter();
+        Tried {
+            evaluation,
+            requests,
+            events: emissions
+                .map(|made| (made.event_type, made.payload))
+                .collect(),
+        }
     }
 }
 

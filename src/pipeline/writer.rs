@@ -20,7 +20,7 @@ use super::{AcceptError, Acknowledged};
 use crate::model::{AccountId, Clock, DeliveryState};
 use crate::pipeline::attempt::{Attempted, Outgoing};
 use crate::pipeline::evaluate::AcceptedEvent;
-use crate::store::{self, Accepted, Batch, BatchOutcome, NewRecord, SetAside};
+use crate::store::{self, Accepted, Batch, BatchOutcome, Health, NewRecord, SetAside};
 
 /// How long an embedded database that has no room is left alone.
 const PAUSE_MS: i64 = 200;
@@ -267,6 +267,11 @@ fn planned(node: &Arc<Node>, plan: PlanEntry) {
     } = plan;
     // The commit has let go of them.
     let rows = Arc::unwrap_or_clone(rows);
+    for (automation, health) in &rows.consequences.health {
+        if matches!(health, Health::Failed { .. }) {
+            snapshot.standing().ailing.note(&[*automation]);
+        }
+    }
     for ((delivery, content), slot) in rows.deliveries.into_iter().zip(contents).zip(slots) {
         match (slot, delivery.due_at) {
             (Some(slot), _) => node.send(Outgoing {
@@ -307,6 +312,7 @@ fn accepted(entry: AcceptEntry, outcome: Accepted) -> Option<Unplanned> {
                     event_type: event.event_type,
                     occurred_at: event.occurred_at,
                     payload: event.payload,
+                    cause: None,
                 },
                 permit,
                 alone: None,

@@ -15,6 +15,7 @@ mod api_key;
 mod automation;
 mod chain;
 mod check;
+mod dead_letter;
 mod definition;
 mod delivery;
 mod endpoint;
@@ -37,6 +38,7 @@ mod principal;
 mod profile;
 mod publication;
 mod reply;
+mod rerun;
 mod room;
 mod schedule;
 mod schedule_shape;
@@ -54,11 +56,18 @@ pub use crate::store::Shelf;
 pub use account::{AccountPatch, AccountView, NewAccount, OwnAccountView, SigningKeyView};
 pub use api_key::{ApiKeyView, NewApiKey, NewApiKeyView};
 pub use automation::{AutomationPatch, AutomationView, NewAutomation};
-pub use definition::{ActionRequest, TransformRequest, TriggerRequest, WebhookRequest};
+pub use dead_letter::{
+    DeadLetterQuery, DeadLetterView, InputOf, LetterNote, RerunNote, WholeDeadLetterView,
+};
+pub use definition::{
+    ActionRequest, EmitRequest, TransformRequest, TriggerRequest, WebhookRequest,
+};
 pub use delivery::{AttemptView, DeliveryQuery, DeliveryView};
 pub use endpoint_shape::{EndpointPatch, EndpointView, NewEndpoint, NewEndpointView, Switch};
 pub use error::{Error, Place};
-pub use event::{EvaluationView, Evaluations, EventState, EventSummary, EventView};
+pub use event::{
+    CauseView, EvaluationView, Evaluations, EventState, EventSummary, EventView, LinkView,
+};
 pub use event_type::{EventTypePatch, EventTypeView, NewEventType};
 pub use explain::{Basis, Explanation};
 pub use first_start::FirstStart;
@@ -74,6 +83,7 @@ pub use principal::{
 pub use profile::SignatureRequest;
 pub use publication::{Archival, PublicationView, Publish, PublishedView, Rollback};
 pub use reply::{ReplySlot, Started};
+pub use rerun::{RerunRequest, RerunState, RerunView, RerunsView};
 pub use room::{BodyRoom, UploadTurn};
 pub use schedule_shape::{
     DstChangeView, NewSchedule, OccurrenceView, PreviewRequest, PreviewView, PreviewedOccurrence,
@@ -81,7 +91,7 @@ pub use schedule_shape::{
 };
 pub use secret::{Rotation, SecretView, WholeSecretView};
 pub use subscribe::Subscribe;
-pub use trial::{NewTrial, RequestView, TrialEvent, TrialView};
+pub use trial::{MadeView, NewTrial, RequestView, TrialEvent, TrialView};
 pub use version::{AuthorView, ChangeView, DiffView, VersionView, WholeVersionView};
 
 use crate::model::{AccountId, Clock, EndpointId, limits};
@@ -239,6 +249,11 @@ impl Service {
         match hint {
             Hint::Revision(account, revision) => self.inner.store.heard_of(account, revision),
             Hint::Revoked(key) => self.inner.known.revoke(key),
+            Hint::Failing(account, automation) => {
+                if let Some(pipeline) = self.pipeline() {
+                    pipeline.note_failing(account, automation);
+                }
+            }
             Hint::Look => {
                 if let Some(pipeline) = self.pipeline() {
                     pipeline.look().await;

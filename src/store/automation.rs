@@ -128,6 +128,11 @@ impl Store {
             return Ok(None);
         }
         close_publication(&mut tx, (account, id), (revision, now)).await?;
+        tx.execute(
+            "DELETE FROM automation_failures WHERE account_id = $1 AND automation_id = $2",
+            args![account, id],
+        )
+        .await?;
         let endpoints: Vec<(EndpointId,)> = tx
             .fetch(
                 "UPDATE endpoints SET deleted_at_ms = $3, updated_at_ms = $3

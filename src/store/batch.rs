@@ -88,7 +88,7 @@ impl Store {
         batch: &Batch,
     ) -> Result<BatchOutcome, Error> {
         self.fence_holder(&mut tx, holder).await?;
-        let disabled = record::write(&mut tx, &batch.records).await?;
+        let disabled = record::write(&mut tx, holder, &batch.records).await?;
         plan::write(&mut tx, holder, &batch.plans, &batch.aside).await?;
         let accepted = accept::write(&mut tx, holder, &batch.accepts).await?;
         let mut claims = Vec::with_capacity(batch.claims.len());

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Error;
 use super::backend::Tx;
+use super::consequence;
 use super::values::{Columns, Kind, Rows, Shape, Value, args, values};
+use super::{Consequences, Error};
 use crate::envelope::Envelope;
 use crate::model::{
     AccountId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, Timestamp,
@@ -30,6 +31,8 @@ pub struct NewPlan {
     pub bodies: Vec<NewBody>,
     /// What must be delivered.
     pub deliveries: Vec<NewDelivery>,
+    /// What else follows.
+    pub consequences: Consequences,
 }
 
 /// What a chain of transforms put out.
@@ -121,11 +124,10 @@ pub(super) async fn write(
     if plans.is_empty() && aside.is_empty() {
         return Ok(());
     }
-    let mut plans: Vec<&NewPlan> = plans.iter().map(Arc::as_ref).collect();
+    let made = plans;
+    let mut plans: Vec<&NewPlan> = made.iter().map(Arc::as_ref).collect();
     plans.sort_by_key(|plan| (plan.account, plan.event));
     let mut evaluations = Rows::new(EVALUATION_COLUMNS, plans.len());
-    let mut bodies = Rows::new(BODY_COLUMNS, 0);
-    let mut deliveries = Rows::new(DELIVERY_COLUMNS, plans.len());
     let mut done = Rows::new(EVENT_REF_COLUMNS, plans.len());
     for plan in &plans {
         evaluations.push(values![
@@ -136,6 +138,32 @@ pub(super) async fn write(
             plan.evaluated_at
         ]);
         done.push(values![plan.account, plan.event]);
+    }
+    tx.execute_rows(evaluations, insert_into("evaluations"))
+        .await?;
+    write_outputs(tx, holder, &plans).await?;
+    tx.execute_rows(done, Shape::Delete { from: "inbox" })
+        .await?;
+    consequence::write(tx, holder, made).await?;
+    for aside in aside {
+        tx.execute(
+            "UPDATE inbox SET set_aside = $3 WHERE account_id = $1 AND event_id = $2",
+            args![aside.account, aside.event, aside.why.as_str()],
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// Writes the bodies and the deliveries of plans.
+pub(super) async fn write_outputs(
+    tx: &mut Tx,
+    holder: IncarnationId,
+    plans: &[&NewPlan],
+) -> Result<(), Error> {
+    let mut bodies = Rows::new(BODY_COLUMNS, 0);
+    let mut deliveries = Rows::new(DELIVERY_COLUMNS, plans.len());
+    for plan in plans {
         for body in &plan.bodies {
             bodies.push(values![
                 plan.account,
@@ -151,26 +179,15 @@ pub(super) async fn write(
             deliveries.push(delivery_row(plan, delivery, holder));
         }
     }
-    let insert = |into| Shape::Insert {
-        into,
+    tx.execute_rows(bodies, insert_into("bodies")).await?;
+    tx.execute_rows(deliveries, insert_into("deliveries")).await
+}
+
+fn insert_into(table: &'static str) -> Shape {
+    Shape::Insert {
+        into: table,
         tail: "ON CONFLICT DO NOTHING",
-    };
-    for (rows, shape) in [
-        (evaluations, insert("evaluations")),
-        (bodies, insert("bodies")),
-        (deliveries, insert("deliveries")),
-        (done, Shape::Delete { from: "inbox" }),
-    ] {
-        tx.execute_rows(rows, shape).await?;
     }
-    for aside in aside {
-        tx.execute(
-            "UPDATE inbox SET set_aside = $3 WHERE account_id = $1 AND event_id = $2",
-            args![aside.account, aside.event, aside.why.as_str()],
-        )
-        .await?;
-    }
-    Ok(())
 }
 
 fn delivery_row(plan: &NewPlan, delivery: &NewDelivery, holder: IncarnationId) -> [Value; 12] {

@@ -16,6 +16,8 @@ pub struct SnapshotRows {
     pub endpoints: Vec<Endpoint>,
     /// Their secrets.
     pub secrets: Vec<EndpointSecret>,
+    /// Automations that have failed and not worked since.
+    pub failing: Vec<AutomationId>,
 }
 
 /// One live version.
@@ -67,11 +69,18 @@ impl Store {
                 args![account, revision],
             )
             .await?;
+        let failing: Vec<(AutomationId,)> = tx
+            .fetch(
+                "SELECT automation_id FROM automation_failures WHERE account_id = $1",
+                args![account],
+            )
+            .await?;
         let rows = SnapshotRows {
             account: row,
             automations,
             endpoints: endpoint::live(&mut tx, account).await?,
             secrets: endpoint_secret::live(&mut tx, account).await?,
+            failing: failing.into_iter().map(|row| row.0).collect(),
         };
         tx.commit().await?;
         Ok(Some(rows))

@@ -29,6 +29,7 @@ impl Story {
                 event_type: "a.b".parse().expect("a name"),
                 occurred_at: NOW,
                 payload: Bytes::from_static(b"{}"),
+                cause: None,
             },
             draft: Draft::new(id),
         }
@@ -72,6 +73,7 @@ fn automation(endpoints: Vec<EndpointId>) -> Compiled {
         condition: None,
         transforms: Vec::new(),
         actions: endpoints.into_iter().map(webhook).collect(),
+        alert_after: None,
     };
     Compiled::of(&row, definition, Vec::new())
 }

@@ -4,6 +4,7 @@
 mod automation;
 mod bodies;
 mod boundary;
+mod dead_letter;
 mod endpoint;
 mod event;
 mod explain;

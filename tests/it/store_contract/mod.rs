@@ -12,6 +12,7 @@ mod endpoints;
 mod fence;
 mod hints;
 mod lives;
+mod made;
 mod marks;
 mod planning;
 mod plugins;

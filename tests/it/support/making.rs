@@ -7,7 +7,7 @@ use throwbar::model::{
     Timestamp,
 };
 use throwbar::store::{
-    Authorship, AutomationChange, AutomationCourse, EndpointState, Error, NewAccount,
+    Authorship, AutomationChange, AutomationCourse, Consequences, EndpointState, Error, NewAccount,
     NewAutomation, NewDelivery, NewEndpoint, NewEvent, NewKey, NewPlan, Publication, Store,
 };
 
@@ -161,5 +161,6 @@ pub fn plan(account: AccountId, event: EventId, deliveries: Vec<NewDelivery>) ->
         evaluated_at: now(),
         bodies: Vec::new(),
         deliveries,
+        consequences: Consequences::default(),
     }
 }
