@@ -11,8 +11,10 @@ CREATE TABLE dead_letters (
     summary         TEXT    NOT NULL,
     -- Of a transform: its place, from 0.
     place           BIGINT,
-    -- What went into it; NULL: the event's payload as it came.
+    -- What went into it; NULL: what the automation was given.
     input           BYTEA,
+    -- What stood in the place of the payload: a digest; NULL: nothing did.
+    carried         BYTEA,
     failures        BIGINT  NOT NULL,
     state           TEXT    NOT NULL CHECK (state = 'open' OR state = 'rerun'),
     rerun_version   BIGINT,

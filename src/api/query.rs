@@ -118,8 +118,8 @@ pub(super) struct AutomationsQuery {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct DiffQuery {
-    /// The number of another version of the automation; the one before, if left out.
-    pub(super) to: Option<i64>,
+    /// The number of the version that it is compared with; the one before, if left out.
+    pub(super) from: Option<i64>,
 }
 
 /// Which page of which events.
@@ -160,7 +160,7 @@ pub(super) struct DeliveriesQuery {
 pub(super) struct DeadLettersQuery {
     /// Only of the automation with this id.
     automation: Option<String>,
-    /// Only with this reason: `condition_error`, `plugin_error`, `limit_exceeded` or `evaluation_error`.
+    /// Only with this reason: `condition_error`, `flow_error`, `plugin_error`, `limit_exceeded` or `evaluation_error`.
     reason: Option<String>,
     /// Only in this state: `open`, `rerun`, or `all` for both; `open`, if left out.
     state: Option<String>,

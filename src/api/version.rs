@@ -43,7 +43,7 @@ pub(super) async fn diff(
     On(who, service, (id, n)): On<MayRead, (String, String)>,
     QueryParams(query): QueryParams<DiffQuery>,
 ) -> Answer<Json<DiffView>> {
-    let found = service.version_diff(&who, (&id, &n), query.to).await?;
+    let found = service.version_diff(&who, (&id, &n), query.from).await?;
     Ok(Json(found))
 }
 

@@ -8,11 +8,14 @@
 mod canonical;
 mod condition;
 mod definition;
+pub mod flow;
 mod pattern;
 
 pub use canonical::{DefinitionDigest, Difference, Differences, canonical, differences};
 pub use condition::{
-    Answer, Clause, ClauseValue, Condition, ConditionError, EventView, Explanation, Position,
+    Answer, Clause, ClauseValue, Condition, ConditionError, EventView, Explanation, Formula,
+    FormulaError, Gives, Position,
 };
 pub use definition::{Action, Definition, OnError, Transform, Trigger};
+pub use flow::Flow;
 pub use pattern::{EventType, OPERATIONAL_PREFIX, Pattern, PatternError, PatternIndex};

@@ -25,7 +25,7 @@ pub(super) struct ListOptions {
     client: ApiOptions,
     #[command(flatten)]
     which: Which,
-    /// How it failed: condition_error, plugin_error, limit_exceeded or evaluation_error.
+    /// How it failed: condition_error, flow_error, plugin_error, limit_exceeded or evaluation_error.
     #[arg(long, value_name = "WORD")]
     reason: Option<String>,
     /// open, rerun or all [default: open].

@@ -10,6 +10,7 @@ pub mod header;
 mod id;
 pub mod limits;
 mod shares;
+mod stopwatch;
 mod words;
 
 pub use cause::{Allowance, Cause, Link};
@@ -21,4 +22,5 @@ pub use id::{
     EmissionOrigin, EndpointId, EventId, IdError, IncarnationId, PluginId, ScheduleId, SecretId,
 };
 pub use shares::Shares;
+pub use stopwatch::Stopwatch;
 pub(crate) use words::words;

@@ -13,7 +13,7 @@ use crate::plugin::{self, Context, Engine, Event, Outcome, Request, RunError};
 pub(super) struct Chain {
     evaluation: Evaluation,
     /// Which transform runs.
-    place: usize,
+    transform_no: usize,
     /// What it runs on.
     inputs: Vec<Output>,
     /// On how many of them it has run.
@@ -39,7 +39,7 @@ impl Chain {
     pub(super) fn begin(evaluation: Evaluation, event: &AcceptedEvent) -> Self {
         Self {
             evaluation,
-            place: 0,
+            transform_no: 0,
             inputs: vec![payload(event)],
             done: 0,
             outputs: Vec::new(),
@@ -63,7 +63,7 @@ impl Chain {
         engine: &Engine,
     ) -> Reached {
         let input = &self.inputs[self.done];
-        let (result, mut step) = run(automation, self.place, event, input, engine);
+        let (result, mut step) = run(automation, self.transform_no, event, input, engine);
         if self.tells == Tells::Everything {
             shown::add(&mut step, input, result.as_ref().ok());
         }
@@ -121,8 +121,8 @@ impl Chain {
         self.inputs = std::mem::take(&mut self.outputs);
         self.done = 0;
         self.dropped.clear();
-        self.place += 1;
-        if self.place < automation.transforms.len() {
+        self.transform_no += 1;
+        if self.transform_no < automation.transforms.len() {
             return Reached::Midway(self);
         }
         // Unchanged, the payload is referred to and not kept twice.
@@ -144,7 +144,7 @@ impl Chain {
 
     /// Ends here, with what the transform that ran has done.
     fn ends(mut self, automation: &Compiled, verdict: Verdict, what: &str) -> Reached {
-        let plugin = &automation.transforms[self.place].plugin;
+        let plugin = &automation.transforms[self.transform_no].plugin;
         self.evaluation.ends(verdict, format!("{plugin}{what}"));
         Reached::Verdict(self.evaluation)
     }
@@ -184,15 +184,15 @@ enum Failed {
     Now(String),
 }
 
-/// One run of the transform at `place`, and the step that it is.
+/// One run of the transform at `transform_no`, and the step that it is.
 fn run(
     automation: &Compiled,
-    place: usize,
+    transform_no: usize,
     event: &AcceptedEvent,
     input: &Output,
     engine: &Engine,
 ) -> (Result<Outcome, Failed>, Step) {
-    let transform = &automation.transforms[place];
+    let transform = &automation.transforms[transform_no];
     let mut step = Step {
         kind: "transform".to_owned(),
         what: transform.plugin.clone(),
@@ -224,7 +224,7 @@ fn run(
             context: &Context {
                 automation: &automation.id.to_string(),
                 automation_version: u32::try_from(automation.version).unwrap_or(u32::MAX),
-                step: place as u32,
+                step: transform_no as u32,
                 config: &transform.config,
             },
         },

@@ -2,16 +2,17 @@
 //! run. What it has come to so far is kept between the turns, so that nothing is done twice.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::chain::Chain;
 use super::evaluate::{AcceptedEvent, Reached, evaluate};
+use super::late::Gate;
 use super::permit::Permit;
 use super::plan::{Draft, Plan};
 use super::snapshot::{Compiled, Snapshot};
-use crate::model::{AccountId, AutomationId, EventId, Timestamp};
+use crate::model::{AccountId, AutomationId, EventId, Stopwatch, Timestamp};
 use crate::plugin::Engine;
 use crate::store::Health;
 
@@ -43,6 +44,8 @@ pub(super) struct Course {
     candidates: Option<std::vec::IntoIter<Arc<Compiled>>>,
     /// The automation whose chain is at work.
     midway: Option<(Arc<Compiled>, Chain)>,
+    /// Those whose flow control decides.
+    gated: Vec<Arc<Compiled>>,
     draft: Draft,
 }
 
@@ -70,6 +73,7 @@ impl Course {
         Self {
             candidates: None,
             midway: None,
+            gated: Vec::new(),
             draft: Draft::new(unplanned.event.id),
             unplanned,
             snapshot,
@@ -108,6 +112,7 @@ impl Course {
             snapshot,
             candidates,
             midway,
+            gated,
             draft,
         } = self;
         let event = &unplanned.event;
@@ -127,15 +132,23 @@ impl Course {
             };
             match evaluate(&automation, event, &view, engine, from) {
                 Reached::Verdict(evaluation) => {
+                    let is_gated = evaluation.is_gated;
+                    if is_gated {
+                        gated.push(automation.clone());
+                    }
                     let verdict = draft.add(&automation, event, &current, evaluation);
                     if verdict.shows_health()
+                        && !is_gated
                         && !event.is_operational()
                         && standing.ailing.works(automation.id)
                     {
                         draft.fares(automation.id, Health::Works);
                     }
-                    metrics::counter!("throwbar_evaluations_total", "verdict" => verdict.as_str())
-                        .increment(1);
+                    // What flow control says is known with the commit.
+                    if !is_gated {
+                        metrics::counter!("throwbar_evaluations_total", "verdict" => verdict.as_str())
+                            .increment(1);
+                    }
                 }
                 Reached::Midway(chain) => *midway = Some((automation, chain)),
                 Reached::NotNow { from, why } => {
@@ -154,6 +167,17 @@ impl Course {
         }
     }
 
+    /// What may go on at once behind flow control, if something may.
+    pub(super) fn take_gate(&mut self) -> Option<Box<Gate>> {
+        let automations = std::mem::take(&mut self.gated);
+        (!automations.is_empty()).then(|| {
+            Box::new(Gate {
+                event: self.unplanned.event.clone(),
+                automations,
+            })
+        })
+    }
+
     /// What follows from all of it, and what it held.
     pub(super) fn finish(mut self, now: Timestamp) -> (Plan, Unplanned, Arc<Snapshot>) {
         self.draft.close(&self.unplanned.event);
@@ -169,7 +193,8 @@ fn steps_at_once(candidates: &[Arc<Compiled>], payload_bytes: usize) -> Option<u
     let mut steps = 0;
     let mut reads = 0;
     for automation in candidates {
-        if automation.runs_plugins() {
+        // Behind flow control plugins run later.
+        if automation.runs_plugins() && automation.flow.is_none() {
             return None;
         }
         steps += CANDIDATE_STEPS * (1 + automation.endpoints.len() + automation.emits.len());
@@ -177,24 +202,13 @@ fn steps_at_once(candidates: &[Arc<Compiled>], payload_bytes: usize) -> Option<u
             reads = payload_bytes / READ_BYTES_PER_STEP;
             steps += condition.steps_max(payload_bytes);
         }
+        if let Some(Ok(rules)) = &automation.flow {
+            reads = payload_bytes / READ_BYTES_PER_STEP;
+            steps += rules.steps_max(payload_bytes);
+        }
         if steps + reads > STEPS_AT_ONCE_MAX {
             return None;
         }
     }
     Some(steps + reads)
-}
-
-/// Measures a turn: when it ends decides nothing but who is next.
-struct Stopwatch(Instant);
-
-impl Stopwatch {
-    #[expect(clippy::disallowed_methods, reason = "a duration, not a time of day")]
-    fn start() -> Self {
-        Self(Instant::now())
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "a duration, not a time of day")]
-    fn elapsed(&self) -> Duration {
-        self.0.elapsed()
-    }
 }

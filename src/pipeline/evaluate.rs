@@ -12,6 +12,7 @@ use bytes::Bytes;
 use super::chain::Chain;
 use super::evaluation::{Evaluation, Step, Verdict};
 use super::snapshot::Compiled;
+use crate::automation::flow::{Rules, entry_bytes};
 use crate::automation::{Answer, Condition, EventType, EventView};
 use crate::model::{Cause, EventId, Link, Timestamp};
 use crate::plugin::Engine;
@@ -91,9 +92,39 @@ fn no_evaluation(automation: &Compiled, summary: String) -> Evaluation {
 }
 
 fn begin(automation: &Compiled, event: &AcceptedEvent, view: &EventView<'_>) -> Reached {
+    match begin_ungated(automation, event, view) {
+        Ok(mut evaluation) => match &automation.flow {
+            None => go_on(automation, event, evaluation),
+            Some(rules) => {
+                ask_flow(rules, (event, view), &mut evaluation);
+                Reached::Verdict(evaluation)
+            }
+        },
+        Err(ended) => Reached::Verdict(ended),
+    }
+}
+
+/// Looks at one automation for one event as if it had no flow control: up to its chain.
+pub(super) fn evaluate_ungated(
+    automation: &Compiled,
+    event: &AcceptedEvent,
+    view: &EventView<'_>,
+) -> Reached {
+    match begin_ungated(automation, event, view) {
+        Ok(evaluation) => go_on(automation, event, evaluation),
+        Err(ended) => Reached::Verdict(ended),
+    }
+}
+
+/// What goes on; or what has come to its end before.
+fn begin_ungated(
+    automation: &Compiled,
+    event: &AcceptedEvent,
+    view: &EventView<'_>,
+) -> Result<Evaluation, Evaluation> {
     if let Some(why) = &automation.unreadable {
         let summary = format!("the automation's stored definition can't be read: {why}");
-        return Reached::Verdict(no_evaluation(automation, summary));
+        return Err(no_evaluation(automation, summary));
     }
     let mut evaluation = Evaluation::begin(automation);
     if let Some(condition) = &automation.condition {
@@ -105,7 +136,24 @@ fn begin(automation: &Compiled, event: &AcceptedEvent, view: &EventView<'_>) -> 
     {
         refuse_loop(round, event.id, &mut evaluation);
     }
-    if evaluation.verdict == Verdict::Fired && automation.runs_plugins() {
+    if evaluation.verdict == Verdict::Fired {
+        Ok(evaluation)
+    } else {
+        Err(evaluation)
+    }
+}
+
+/// Looks on where flow control has let an event go on, be it at once or later: from the transforms.
+pub(super) fn evaluate_late(automation: &Compiled, event: &AcceptedEvent) -> Reached {
+    if let Some(why) = &automation.unreadable {
+        let summary = format!("the automation's stored definition can't be read: {why}");
+        return Reached::Verdict(no_evaluation(automation, summary));
+    }
+    go_on(automation, event, Evaluation::begin(automation))
+}
+
+fn go_on(automation: &Compiled, event: &AcceptedEvent, evaluation: Evaluation) -> Reached {
+    if automation.runs_plugins() {
         Reached::Midway(Chain::begin(evaluation, event))
     } else {
         Reached::Verdict(evaluation)
@@ -132,6 +180,29 @@ fn refuse_loop(round: &[Link], event: EventId, evaluation: &mut Evaluation) {
         why,
         detail: serde_json::to_value(round).unwrap_or_default(),
     });
+}
+
+fn ask_flow(
+    rules: &Result<Box<Rules>, String>,
+    (event, view): (&AcceptedEvent, &EventView<'_>),
+    evaluation: &mut Evaluation,
+) {
+    let bytes = entry_bytes(&event.event_type, event.payload.len());
+    let asked = rules.as_ref().map_err(Clone::clone);
+    match asked.and_then(|rules| rules.ask(view, event.id, bytes)) {
+        Ok(ask) => evaluation.asks(ask),
+        Err(why) => {
+            evaluation.ends(Verdict::FlowError, why.clone());
+            evaluation.step(Step {
+                kind: "flow".to_owned(),
+                what: String::new(),
+                digest: None,
+                outcome: "error".to_owned(),
+                why,
+                detail: serde_json::Value::Null,
+            });
+        }
+    }
 }
 
 fn ask(condition: &Result<Condition, String>, view: &EventView<'_>, evaluation: &mut Evaluation) {

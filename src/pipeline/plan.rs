@@ -18,7 +18,7 @@ use crate::model::{
     AccountId, AutomationId, DeadLetterId, DeliveryId, DeliveryOrigin, EndpointId, EventId,
     Timestamp, counted,
 };
-use crate::store::{Consequences, Health, NewBody, NewDeadLetter, NewDelivery, NewPlan};
+use crate::store::{Consequences, Health, NewAsk, NewBody, NewDeadLetter, NewDelivery, NewPlan};
 
 /// What a delivery counts: its row, and its place in memory until that is written. So do an event that is made
 /// and a dead letter.
@@ -54,6 +54,7 @@ pub(super) struct Draft {
     verdicts: Vec<u8>,
     bodies: Vec<NewBody>,
     deliveries: Vec<NewDelivery>,
+    asks: Vec<NewAsk>,
     contents: Vec<Arc<Content>>,
     emissions: Emissions,
     consequences: Consequences,
@@ -71,6 +72,7 @@ impl Draft {
             verdicts: b"[".to_vec(),
             bodies: Vec::new(),
             deliveries: Vec::new(),
+            asks: Vec::new(),
             contents: Vec::new(),
             emissions: Emissions::default(),
             consequences: Consequences::default(),
@@ -94,7 +96,14 @@ impl Draft {
         current: &Current,
         evaluation: Evaluation,
     ) -> Verdict {
-        let evaluation = self.follow(automation, event, current, evaluation);
+        let mut evaluation = self.follow(automation, event, current, evaluation);
+        if let Some(ask) = evaluation.ask.take() {
+            self.asks.push(NewAsk {
+                automation: automation.id,
+                version: automation.version,
+                ask: *ask,
+            });
+        }
         let verdict = evaluation.verdict;
         if verdict.is_failure() {
             self.keep_letter(automation, event, &evaluation);
@@ -164,6 +173,8 @@ impl Draft {
                 evaluated_at: now,
                 bodies: self.bodies,
                 deliveries: self.deliveries,
+                asks: self.asks,
+                late: None,
                 consequences: self.consequences,
             },
             contents: self.contents,
@@ -235,6 +246,7 @@ impl Draft {
             },
         };
         let bytes = input.as_ref().map_or(0, Bytes::len);
+        self.body_bytes += evaluation.carried.as_ref().map_or(0, Bytes::len);
         let fits = self.body_bytes + bytes <= BODY_BYTES_PER_EVENT_MAX;
         self.body_bytes += if fits { bytes } else { 0 };
         self.consequences.letters.push(NewDeadLetter {
@@ -245,6 +257,7 @@ impl Draft {
             summary: evaluation.summary.clone(),
             place: u16::try_from(place).ok(),
             input: input.filter(|_| fits),
+            carried: evaluation.carried.clone(),
         });
         if !event.is_operational() {
             let alert_after = automation.alert_after;

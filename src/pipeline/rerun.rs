@@ -1,5 +1,6 @@
 //! What an automation failed at, run again: one version looked at for one event, now, on the plugins' threads in
-//! the account's turns, as far as what would be written. It is the same [`evaluate`] as for events that come in,
+//! the account's turns, as far as what would be written. Flow control, which has let it come this far or could
+//! not be asked, is not asked again. It is the same [`evaluate`] as for events that come in,
 //! and what it makes has the ids that the first evaluation would have given it: run twice, it is there once.
 
 use std::sync::Arc;
@@ -8,8 +9,9 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::chain::Chain;
-use super::evaluate::{Reached, evaluate};
+use super::evaluate::{Reached, evaluate, evaluate_late, evaluate_ungated};
 use super::evaluation::BreakingPoint;
+use super::late::Carries;
 use super::plan::Draft;
 use super::snapshot::Compiled;
 use super::standing::Current;
@@ -29,6 +31,8 @@ pub struct Rerun {
     pub automation: PublishedAutomation,
     /// The event.
     pub event: AcceptedEvent,
+    /// What stands in the place of its payload, if something does: a digest that flow control let go on.
+    pub carried: Option<Bytes>,
     /// When.
     pub now: Timestamp,
 }
@@ -46,7 +50,10 @@ pub struct Rerunning {
 
 impl Pipeline {
     /// Runs it again, as soon as the account's turn comes. Nothing is written, nothing is sent.
-    pub async fn run_again(&self, rerun: Rerun) -> Result<Rerunning, Error> {
+    pub async fn run_again(&self, mut rerun: Rerun) -> Result<Rerunning, Error> {
+        if let Some(carried) = &rerun.carried {
+            rerun.event.payload = carried.clone();
+        }
         let node = &self.node;
         let (account, automation) = (rerun.account, &rerun.automation);
         let compiled = node.snapshots.compile_apart(account, automation).await;
@@ -84,13 +91,12 @@ impl Run for Course {
         }
         let event = &course.rerun.event;
         let from = course.chain.take();
-        let reached = evaluate(
-            &course.automation,
-            event,
-            &event.view(),
-            &course.engine,
-            from,
-        );
+        let automation = &course.automation;
+        let reached = match from {
+            Some(_) => evaluate(automation, event, &event.view(), &course.engine, from),
+            None if course.rerun.carried.is_some() => evaluate_late(automation, event),
+            None => evaluate_ungated(automation, event, &event.view()),
+        };
         let answer = match reached {
             Reached::Midway(chain) => {
                 course.chain = Some(chain);
@@ -107,13 +113,16 @@ impl Run for Course {
 
 impl Course {
     /// What follows, as a plan has it. All deliveries wait: the claimer takes them.
-    fn settle(&self, evaluation: Evaluation) -> Rerunning {
+    fn settle(&self, mut evaluation: Evaluation) -> Rerunning {
         let Rerun {
             account,
             event,
             now,
             ..
         } = &*self.rerun;
+        if self.rerun.carried.is_some() {
+            Carries::Digest.keep(&mut evaluation, event);
+        }
         let mut draft = Draft::new(event.id);
         let evaluation = draft.follow(&self.automation, event, &self.current, evaluation);
         if evaluation.verdict.is_failure() {

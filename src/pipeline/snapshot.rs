@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::cache::cache;
 use super::components::{self, Components};
 use super::standing::{Current, Standing, Standings};
+use crate::automation::flow::Rules;
 use crate::automation::{
     Action, Condition, Definition, EventType, OnError, Pattern, PatternIndex, Trigger,
 };
@@ -33,6 +34,8 @@ const STANDING_BYTES_MAX: u64 = 64 * 1024 * 1024;
 const VERSION_BYTES: usize = 512;
 /// What a pattern counts besides its text: its place in the index, with that index's own.
 const PATTERN_BYTES: usize = 128;
+/// What flow control counts: two expressions, which are mostly short.
+const FLOW_BYTES: usize = 8192;
 /// What each byte of a condition becomes as a tree.
 const TREE_BYTES_PER_BYTE: usize = 32;
 
@@ -68,6 +71,8 @@ pub(super) struct Compiled {
     /// Why its stored definition can't be read, if it can't.
     pub(super) unreadable: Option<String>,
     pub(super) condition: Option<Result<Condition, String>>,
+    /// When what meets the condition goes on; or why that can't be said.
+    pub(super) flow: Option<Result<Box<Rules>, String>>,
     pub(super) transforms: Vec<Transform>,
     pub(super) endpoints: Vec<EndpointId>,
     /// The types of the events that it makes.
@@ -105,12 +110,6 @@ impl Snapshot {
     pub(super) fn standing(&self) -> Arc<Standing> {
         self.standing.clone()
     }
-
-    /// Whether a delivery to the endpoint may leave at once, as far as this node knows.
-    pub(super) fn is_open(&self, endpoint: EndpointId) -> bool {
-        let current = self.standing.current();
-        current.is_some_and(|current| current.is_open(endpoint))
-    }
 }
 
 impl Compiled {
@@ -131,6 +130,10 @@ impl Compiled {
             condition: definition
                 .condition
                 .map(|source| Condition::parse(&source).map_err(|error| error.to_string())),
+            flow: definition.flow.map(|flow| {
+                let rules = Rules::of(&flow).map(Box::new);
+                rules.map_err(|error| error.to_string())
+            }),
             transforms,
             endpoints: definition
                 .actions
@@ -170,6 +173,7 @@ impl Compiled {
             owner_endpoint: row.owner_endpoint,
             unreadable: Some(why),
             condition: None,
+            flow: None,
             transforms: Vec::new(),
             endpoints: Vec::new(),
             emits: Vec::new(),
@@ -192,7 +196,9 @@ impl Compiled {
         let transforms =
             transforms.map(|it| VERSION_BYTES + it.plugin.capacity() + it.config.capacity());
         let patterns = self.patterns.iter().map(Pattern::text_bytes);
+        let flow = self.flow.as_ref().map_or(0, |_| FLOW_BYTES);
         self.bytes = VERSION_BYTES
+            + flow
             + condition
             + transforms.sum::<usize>()
             + patterns.sum::<usize>()
@@ -322,7 +328,8 @@ impl Snapshots {
         }))
     }
 
-    async fn compile(
+    /// A version, ready to run.
+    pub(super) async fn compile(
         &self,
         account: AccountId,
         row: &PublishedAutomation,

@@ -1,7 +1,6 @@
 //! The engine: compiles components, holds them to their promises, and runs them.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use wasmtime::component::Linker;
 use wasmtime::{
@@ -22,6 +21,7 @@ use super::slots::Slots;
 use super::survey::survey;
 use super::ticker::Ticker;
 use super::{imports, v1};
+use crate::model::Stopwatch;
 use crate::model::limits::{COMPONENT_BYTES_MAX, PAYLOAD_BYTES_MAX};
 
 /// Memory of a slot that is zeroed by hand after a run instead of being given back to the system:
@@ -229,21 +229,6 @@ impl Engine {
         } else {
             Err(broken(shown(&run.result)))
         }
-    }
-}
-
-/// Measures how long a run took, for the record: nothing is decided by it.
-struct Stopwatch(Instant);
-
-impl Stopwatch {
-    #[expect(clippy::disallowed_methods, reason = "a duration, not a time of day")]
-    fn start() -> Self {
-        Self(Instant::now())
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "a duration, not a time of day")]
-    fn elapsed_us(&self) -> u64 {
-        u64::try_from(self.0.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 }
 

@@ -9,8 +9,8 @@ use super::definition::{self, ActionRequest, TransformRequest, TriggerRequest};
 use super::json::nullable;
 use super::principal::{MayRead, MayWrite, Principal};
 use super::version::{Saved, text};
-use super::{Error, Listed, Merges, PageRequest, Service, check};
-use crate::automation::{Action, Definition, DefinitionDigest, Transform, Trigger};
+use super::{Error, Listed, Merges, PageRequest, Service, check, flow};
+use crate::automation::{Action, Definition, DefinitionDigest, Flow, Transform, Trigger};
 use crate::model::limits::ALERT_AFTER_DEFAULT;
 use crate::model::{AccountId, AutomationId, Timestamp};
 use crate::store::{self, AutomationCourse, Publication, Shelf};
@@ -26,6 +26,8 @@ pub struct NewAutomation {
     /// What it asks of the event, in CEL, such as `event.data.amount > 1000`: 4096 bytes at most. How one is
     /// written is told, with examples, in docs/conditions.md. Without one, every event of the trigger will do.
     pub condition: Option<String>,
+    /// When what meets the condition goes on, and whether it does: at once, if left out.
+    pub flow: Option<Flow>,
     /// The plugins that reshape the payload, each given what the one before made of it: 16 at most.
     #[serde(default)]
     pub transforms: Vec<TransformRequest>,
@@ -45,8 +47,8 @@ pub struct NewAutomation {
     tests: Option<IgnoredAny>,
 }
 
-/// What is changed of an automation; what is left out stays. Another trigger, condition, chain of transforms
-/// or list of actions saves a new version, published at once unless `draft` is true. What comes to the same
+/// What is changed of an automation; what is left out stays. Another trigger, condition, flow, chain of
+/// transforms or list of actions saves a new version, published at once unless `draft` is true. What comes to the same
 /// definition as the newest version's saves none.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -60,6 +62,10 @@ pub struct AutomationPatch {
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>)]
     pub condition: Option<Option<String>>,
+    /// When what meets the condition goes on, and whether it does. Null: at once.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<Flow>)]
+    pub flow: Option<Option<Flow>>,
     /// The plugins that reshape the payload, each given what the one before made of it: 16 at most.
     pub transforms: Option<Vec<TransformRequest>>,
     /// What follows if the condition holds: 32 at most, and 16 if there are transforms.
@@ -90,7 +96,8 @@ pub struct AutomationView {
     pub name: String,
     /// Whether the published version works.
     pub enabled: bool,
-    /// The number of the newest version, from 1. Trigger, condition, transforms and actions are that version's.
+    /// The number of the newest version, from 1. Trigger, condition, flow, transforms and actions are
+    /// that version's.
     pub version: i64,
     /// SHA-256 of that version's definition: `sha256:` and 64 hexadecimal digits.
     #[schema(value_type = String, example = "sha256:…")]
@@ -102,6 +109,8 @@ pub struct AutomationView {
     pub trigger: Trigger,
     /// What it asks of the event, in CEL (docs/conditions.md); null: every event of the trigger will do.
     pub condition: Option<String>,
+    /// When what meets the condition goes on, and whether it does; null: at once.
+    pub flow: Option<Flow>,
     /// The plugins that reshape the payload, in their order, each pinned by its digest.
     #[schema(value_type = Vec<TransformRequest>)]
     pub transforms: Vec<Transform>,
@@ -133,6 +142,7 @@ impl AutomationView {
             published_version: row.published_version,
             trigger: definition.trigger,
             condition: definition.condition,
+            flow: definition.flow,
             transforms: definition.transforms,
             actions: definition.actions,
             alert_after: definition.alert_after.unwrap_or(ALERT_AFTER_DEFAULT),
@@ -148,6 +158,7 @@ impl AutomationPatch {
         self.name.is_some()
             || self.trigger.is_some()
             || self.condition.is_some()
+            || self.flow.is_some()
             || self.transforms.is_some()
             || self.actions.is_some()
             || self.alert_after.is_some()
@@ -211,6 +222,7 @@ impl Service {
         if let Some(source) = &new.condition {
             definition::condition(source)?;
         }
+        new.flow.as_ref().map_or(Ok(()), flow::check)?;
         definition::fits(new.transforms.len(), new.actions.len())?;
         let transforms = self.transforms(account, new.transforms).await?;
         let id = AutomationId::mint(now);
@@ -218,6 +230,7 @@ impl Service {
         let definition = Definition {
             trigger,
             condition: new.condition,
+            flow: new.flow,
             transforms,
             actions: resolved.actions,
             alert_after: definition::alert_after(new.alert_after)?,
@@ -370,6 +383,7 @@ impl AutomationPatch {
     fn only_names(&self) -> bool {
         self.trigger.is_none()
             && self.condition.is_none()
+            && self.flow.is_none()
             && self.transforms.is_none()
             && self.actions.is_none()
             && self.alert_after.is_none()

@@ -43,7 +43,7 @@ pub struct DeadLetterView {
     pub automation: AutomationId,
     /// The number of the version that failed last.
     pub version: i64,
-    /// How it failed, last: `condition_error`, `plugin_error`, `limit_exceeded` or `evaluation_error`.
+    /// How it failed, last: `condition_error`, `flow_error`, `plugin_error`, `limit_exceeded` or `evaluation_error`.
     pub reason: String,
     /// A sentence.
     pub summary: String,
@@ -95,7 +95,7 @@ pub struct LetterNote {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum InputOf {
-    /// The event's payload.
+    /// What the automation was given: the event's payload, or a digest of several.
     Automation,
     /// What the transforms before it made for the one that failed.
     Transform,
@@ -225,10 +225,11 @@ impl Service {
     ) -> Result<WholeDeadLetterView, Error> {
         let row = self.letter_row(who.account(), id).await?;
         let store = &self.inner.store;
-        let own = store.dead_letter_input(who.account(), row.id).await?;
-        let (input_of, input) = match own {
-            Some(input) => (InputOf::Transform, Some(input)),
-            None => {
+        let kept = store.letter_inputs(who.account(), row.id).await?;
+        let (input_of, input) = match (kept.transform, kept.carried) {
+            (Some(input), _) => (InputOf::Transform, Some(input)),
+            (None, Some(digest)) => (InputOf::Automation, Some(digest)),
+            (None, None) => {
                 let event = store.event(who.account(), row.event).await?;
                 (InputOf::Automation, event.map(|event| event.payload))
             }

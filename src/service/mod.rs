@@ -26,6 +26,7 @@ mod event_type;
 mod expiry;
 mod explain;
 mod first_start;
+mod flow;
 mod intake;
 mod json;
 mod merge;

@@ -213,7 +213,9 @@ impl Service {
             return Ok((not_run(id, of, why), 0));
         }
         let version = automation.version;
+        let kept = self.inner.store.letter_inputs(account, id).await?;
         let rerun = Rerun {
+            carried: kept.carried.map(Into::into),
             account,
             automation,
             event,

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::automation::{AutomationPatch, published};
 use super::principal::{MayRead, MayWrite, Principal};
-use super::{Error, Listed, PageRequest, Place, Service, check, definition};
+use super::{Error, Listed, PageRequest, Place, Service, check, definition, flow};
 use crate::automation::{Definition, DefinitionDigest, Difference, canonical, differences};
 use crate::model::{AccountId, ApiKeyId, AutomationId, Timestamp};
 use crate::store::{self, AutomationCourse, Publication};
@@ -54,7 +54,7 @@ pub struct WholeVersionView {
     /// What it is in a list.
     #[serde(flatten)]
     pub head: VersionView,
-    /// Trigger, condition, transforms (each plugin pinned by its digest) and actions, in canonical JSON: members
+    /// Trigger, condition, flow, transforms (each plugin pinned by its digest) and actions, in canonical JSON: members
     /// in the order of their names' bytes, no white space. The digest is that of these bytes.
     #[schema(value_type = Object)]
     pub definition: Box<RawValue>,
@@ -65,8 +65,8 @@ pub struct WholeVersionView {
 pub struct DiffView {
     /// The version: it has what is told as `after`.
     pub version: i64,
-    /// The one that it is compared to, which has what is told as `before`; null, if there is none before it.
-    pub compared_to: Option<i64>,
+    /// The one that it is compared with, which has what is told as `before`; null, if there is none before it.
+    pub from: Option<i64>,
     /// Field by field, in the order of their names' bytes: 1000 at most.
     pub changes: Vec<ChangeView>,
     /// How many more there are.
@@ -79,7 +79,7 @@ pub struct ChangeView {
     /// JSON pointer into the definition.
     #[schema(example = "/trigger/events/0")]
     pub pointer: String,
-    /// What is there in the version that is compared to; left out, if nothing is.
+    /// What is there in the version `from`; left out, if nothing is.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<serde_json::Value>)]
     pub before: Option<Box<RawValue>>,
@@ -208,20 +208,20 @@ impl Service {
         })
     }
 
-    /// What a version has that `to`, or the version before it, has not.
+    /// What a version has that `from`, or the version before it, has not.
     pub async fn version_diff(
         &self,
         who: &Principal<MayRead>,
         (id, version): (&str, &str),
-        to: Option<i64>,
+        from: Option<i64>,
     ) -> Result<DiffView, Error> {
         let id = check::id(id, "automation")?;
         let account = who.account();
         self.automation_row(account, id).await?;
         let number = check::id(version, "version")?;
         let after = self.saved(account, id, number).await?;
-        let compared_to = to.or((number > 1).then_some(number - 1));
-        let before = match compared_to {
+        let from = from.or((number > 1).then_some(number - 1));
+        let before = match from {
             None => "{}".to_owned(),
             Some(other) => {
                 self.saved(account, id, other)
@@ -234,7 +234,7 @@ impl Service {
         let changes = found.shown.into_iter().map(ChangeView::of);
         Ok(DiffView {
             version: number,
-            compared_to,
+            from,
             changes: changes.collect::<Result<_, _>>()?,
             changes_left_out: found.left_out,
         })
@@ -280,6 +280,10 @@ impl Service {
         if let Some(source) = patch.condition {
             source.as_deref().map_or(Ok(()), definition::condition)?;
             next.condition = source;
+        }
+        if let Some(flow) = patch.flow {
+            flow.as_ref().map_or(Ok(()), flow::check)?;
+            next.flow = flow;
         }
         if let Some(requests) = patch.transforms {
             next.transforms = self.transforms(account, requests).await?;
@@ -339,7 +343,7 @@ fn not_comparable(error: Error, version: i64) -> Error {
     match error {
         Error::NotFound(_) => Error::Invalid {
             code: "invalid_parameter",
-            at: Place::Query("to".to_owned()),
+            at: Place::Query("from".to_owned()),
             why: format!("the automation has no version {version}: name one that it has"),
         },
         error => error,

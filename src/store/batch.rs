@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::accept::{self, Accepted, NewEvent};
 use super::backend::{Backend, On, Tx};
 use super::claim::{Claim, ClaimRequest};
+use super::flow::Gated;
 use super::plan::{self, NewPlan, SetAside};
 use super::record::{self, NewRecord};
 use super::sqlite::{SqliteTx, blocking};
@@ -38,6 +39,8 @@ pub struct BatchOutcome {
     pub accepted: Vec<Accepted>,
     /// Of the claims.
     pub claims: Vec<Claim>,
+    /// What flow control has said of the plans' events; of those on which it had decided before, nothing.
+    pub gated: Vec<Gated>,
     /// Endpoints that were disabled by it.
     pub disabled: Vec<(AccountId, EndpointId, &'static str)>,
 }
@@ -90,6 +93,7 @@ impl Store {
         self.fence_holder(&mut tx, holder).await?;
         let disabled = record::write(&mut tx, holder, &batch.records).await?;
         plan::write(&mut tx, holder, &batch.plans, &batch.aside).await?;
+        let gated = self.gate(&mut tx, holder, &batch.plans).await?;
         let accepted = accept::write(&mut tx, holder, &batch.accepts).await?;
         let mut claims = Vec::with_capacity(batch.claims.len());
         for request in &batch.claims {
@@ -99,6 +103,7 @@ impl Store {
         Ok(BatchOutcome {
             accepted,
             claims,
+            gated,
             disabled,
         })
     }

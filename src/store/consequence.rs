@@ -65,6 +65,8 @@ pub struct NewDeadLetter {
     pub place: Option<u16>,
     /// What went into it; `None`: the event's payload.
     pub input: Option<Bytes>,
+    /// What stood in the place of the event's payload, if something did: a digest.
+    pub carried: Option<Bytes>,
 }
 
 /// How an automation fares.
@@ -102,6 +104,7 @@ const LETTER_COLUMNS: Columns = &[
     ("summary", Kind::Text),
     ("place", Kind::Int),
     ("input", Kind::Bytes),
+    ("carried", Kind::Bytes),
     ("failures", Kind::Int),
     ("state", Kind::Text),
     ("created_at_ms", Kind::Int),
@@ -133,6 +136,7 @@ pub(super) async fn write(
                 letter.summary.as_str(),
                 letter.place.map(i64::from),
                 letter.input.clone(),
+                letter.carried.clone(),
                 1_i64,
                 "open",
                 plan.evaluated_at,

@@ -83,6 +83,20 @@ record!(DeadLetter {
     failed_at: "failed_at_ms",
 });
 
+/// What went into what failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LetterInputs {
+    /// Into the transform that failed; `None`: what the automation was given.
+    pub transform: Option<Vec<u8>>,
+    /// What the automation was given in the place of the event's payload, if something: a digest.
+    pub carried: Option<Vec<u8>>,
+}
+
+record!(LetterInputs {
+    transform: "input",
+    carried: "carried",
+});
+
 /// Which dead letters are wanted.
 #[derive(Debug, Clone, Default)]
 pub struct DeadLetterFilter {
@@ -144,19 +158,19 @@ impl Store {
         .await
     }
 
-    /// What went into what failed, exactly; `None`: the event's payload, or there is no such letter.
-    pub async fn dead_letter_input(
+    /// What went into what failed, exactly; nothing of it, if there is no such letter.
+    pub async fn letter_inputs(
         &self,
         account: AccountId,
         id: DeadLetterId,
-    ) -> Result<Option<Vec<u8>>, Error> {
-        let found: Option<(Option<Vec<u8>>,)> = self
+    ) -> Result<LetterInputs, Error> {
+        let found = self
             .fetch_optional(
-                "SELECT input FROM dead_letters WHERE account_id = $1 AND id = $2",
+                "SELECT input, carried FROM dead_letters WHERE account_id = $1 AND id = $2",
                 args![account, id],
             )
             .await?;
-        Ok(found.and_then(|row| row.0))
+        Ok(found.unwrap_or_default())
     }
 
     /// A page of the account's dead letters, newest event first. Of those with one verdict at most

@@ -33,6 +33,7 @@ mod engine;
 mod event;
 mod event_key;
 mod event_type;
+mod flow;
 mod hint;
 mod history;
 mod inbox;
@@ -75,7 +76,9 @@ pub use batch::{Batch, BatchOutcome};
 pub use body::StoredBody;
 pub use claim::{Claim, ClaimRequest, ClaimedDelivery, DueEndpoint};
 pub use consequence::{Consequences, Health, NewDeadLetter, NewEmission};
-pub use dead_letter::{DeadLetter, DeadLetterFilter, LetterOutcome, LetterRun, LetterState};
+pub use dead_letter::{
+    DeadLetter, DeadLetterFilter, LetterInputs, LetterOutcome, LetterRun, LetterState,
+};
 pub use delivery::{Attempt, Delivery, DeliveryFilter};
 pub use endpoint::{
     Endpoint, EndpointChange, EndpointState, NewEndpoint, SettingsChange, SubscriptionChange,
@@ -84,6 +87,9 @@ pub use endpoint_secret::EndpointSecret;
 pub use engine::EngineError;
 pub use event::{Event, EventFilter, EventHead};
 pub use event_type::EventTypeEntry;
+pub use flow::{
+    ClaimedWaits, DueAccount, Fate, FlowRecord, Gated, NewAsk, Wait, WaitKey, WaitingVersion,
+};
 pub use hint::{Hint, Listener};
 pub use history::LiveVersion;
 pub use inbox::InboxEvent;
@@ -196,6 +202,8 @@ pub struct Store {
     own: Arc<ArcSwapOption<Own>>,
     revisions: Revisions,
     others: Others,
+    /// How much of flow control each account has.
+    flow: flow::Counts,
 }
 
 /// The life of this process.
@@ -226,6 +234,7 @@ impl Store {
             own: Arc::default(),
             revisions: Revisions::new(others.clone()),
             others,
+            flow: flow::Counts::default(),
         }
     }
 
@@ -239,6 +248,7 @@ impl Store {
             own: self.own.clone(),
             revisions: self.revisions.clone(),
             others: self.others.clone(),
+            flow: self.flow.clone(),
         }
     }
 

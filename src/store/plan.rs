@@ -7,8 +7,9 @@ use bytes::Bytes;
 
 use super::backend::Tx;
 use super::consequence;
+use super::flow::NewAsk;
 use super::values::{Columns, Kind, Rows, Shape, Value, args, values};
-use super::{Consequences, Error};
+use super::{Consequences, Error, flow};
 use crate::envelope::Envelope;
 use crate::model::{
     AccountId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, Timestamp,
@@ -33,6 +34,11 @@ pub struct NewPlan {
     pub deliveries: Vec<NewDelivery>,
     /// What else follows.
     pub consequences: Consequences,
+    /// What its automations' flow control is asked for.
+    pub asks: Vec<NewAsk>,
+    /// Set if it is the plan of what has waited of this automation. Then the event was evaluated before, and
+    /// `verdicts` has what came of this.
+    pub late: Option<AutomationId>,
 }
 
 /// What a chain of transforms put out.
@@ -118,33 +124,35 @@ const EVENT_REF_COLUMNS: Columns = &[("account_id", Kind::Uuid), ("event_id", Ki
 pub(super) async fn write(
     tx: &mut Tx,
     holder: IncarnationId,
-    plans: &[Arc<NewPlan>],
+    all: &[Arc<NewPlan>],
     aside: &[SetAside],
 ) -> Result<(), Error> {
-    if plans.is_empty() && aside.is_empty() {
+    if all.is_empty() && aside.is_empty() {
         return Ok(());
     }
-    let made = plans;
-    let mut plans: Vec<&NewPlan> = made.iter().map(Arc::as_ref).collect();
+    let mut plans: Vec<&NewPlan> = all.iter().map(Arc::as_ref).collect();
     plans.sort_by_key(|plan| (plan.account, plan.event));
     let mut evaluations = Rows::new(EVALUATION_COLUMNS, plans.len());
     let mut done = Rows::new(EVENT_REF_COLUMNS, plans.len());
     for plan in &plans {
-        evaluations.push(values![
-            plan.account,
-            plan.event,
-            plan.revision,
-            plan.verdicts.clone(),
-            plan.evaluated_at
-        ]);
-        done.push(values![plan.account, plan.event]);
+        if plan.late.is_none() {
+            evaluations.push(values![
+                plan.account,
+                plan.event,
+                plan.revision,
+                plan.verdicts.clone(),
+                plan.evaluated_at
+            ]);
+            done.push(values![plan.account, plan.event]);
+        }
     }
     tx.execute_rows(evaluations, insert_into("evaluations"))
         .await?;
     write_outputs(tx, holder, &plans).await?;
     tx.execute_rows(done, Shape::Delete { from: "inbox" })
         .await?;
-    consequence::write(tx, holder, made).await?;
+    flow::write(tx, all).await?;
+    consequence::write(tx, holder, all).await?;
     for aside in aside {
         tx.execute(
             "UPDATE inbox SET set_aside = $3 WHERE account_id = $1 AND event_id = $2",

@@ -32,8 +32,15 @@ const PARSER_STACK_BYTES: usize = 64 * 1024 * 1024;
 
 type Result<T> = std::result::Result<T, ConditionError>;
 
-/// The expression that `source` says, if it is allowed.
+/// The condition that `source` says, if it is allowed.
 pub(super) fn check(source: &str) -> Result<Expression> {
+    let expression = read(source)?;
+    cost::check_answer(&expression)?;
+    Ok(expression)
+}
+
+/// The expression that `source` says, if it is allowed, whatever it gives.
+pub(super) fn read(source: &str) -> Result<Expression> {
     if source.len() > CONDITION_BYTES_MAX {
         return Err(ConditionError::TooLong {
             bytes: source.len(),
@@ -51,7 +58,7 @@ pub(super) fn check(source: &str) -> Result<Expression> {
         depth: 0,
     };
     let expression = checker.lower(&parsed)?;
-    cost::check(&expression)?;
+    cost::check_steps(&expression)?;
     Ok(expression)
 }
 

@@ -13,8 +13,8 @@ use super::value::Value;
 /// Most steps that the nodes of a condition may need.
 const COST_MAX: usize = STEPS_MAX / 2;
 
-/// Refuses a condition that is too expensive or is never true or false.
-pub(super) fn check(expression: &Expression) -> Result<(), ConditionError> {
+/// Refuses what is too expensive.
+pub(super) fn check_steps(expression: &Expression) -> Result<(), ConditionError> {
     let steps = cost(expression);
     if steps > COST_MAX {
         return Err(ConditionError::TooExpensive {
@@ -22,6 +22,11 @@ pub(super) fn check(expression: &Expression) -> Result<(), ConditionError> {
             steps_max: COST_MAX,
         });
     }
+    Ok(())
+}
+
+/// Refuses a condition that is never true or false.
+pub(super) fn check_answer(expression: &Expression) -> Result<(), ConditionError> {
     match gives(expression) {
         Some(what) => Err(ConditionError::NotAQuestion { what }),
         None => Ok(()),
@@ -51,7 +56,7 @@ fn cost(expression: &Expression) -> usize {
 }
 
 /// What the expression certainly gives, if that is neither true nor false.
-fn gives(expression: &Expression) -> Option<&'static str> {
+pub(super) fn gives(expression: &Expression) -> Option<&'static str> {
     match expression {
         Expression::Literal(Value::Bool(_))
         | Expression::Root(Root::Payload)

@@ -36,6 +36,7 @@ mod evaluation;
 mod explain;
 mod expression;
 mod fault;
+mod formula;
 mod function;
 #[cfg(test)]
 mod guide;
@@ -61,6 +62,7 @@ use explain::{Truth, sentence};
 use expression::Expression;
 
 pub use error::{ConditionError, Position};
+pub use formula::{Formula, FormulaError, Gives};
 pub use view::EventView;
 
 /// A checked condition. Cheap to share between threads; holds no event.

@@ -159,7 +159,7 @@ async fn a_diff_is_told_field_by_field() {
 
         let found = diff("3/diff").await.is(200);
         assert_eq!(
-            (&found.body["version"], &found.body["compared_to"]),
+            (&found.body["version"], &found.body["from"]),
             (&json!(3), &json!(2))
         );
         assert_eq!(
@@ -170,19 +170,19 @@ async fn a_diff_is_told_field_by_field() {
                 {"pointer": "/trigger/events/1", "after": "a"},
             ])
         );
-        let back = diff("1/diff?to=2").await.is(200);
+        let back = diff("1/diff?from=2").await.is(200);
         assert_eq!(
             back.body["changes"],
             json!([{
                 "pointer": "/condition", "before": "event.data.amount > 2", "after": "event.data.amount > 1",
             }])
         );
-        assert_eq!(diff("2/diff?to=2").await.is(200).body["changes"], json!([]));
+        assert_eq!(diff("2/diff?from=2").await.is(200).body["changes"], json!([]));
         let first = diff("1/diff").await.is(200);
-        assert_eq!(first.body["compared_to"], Value::Null);
+        assert_eq!(first.body["from"], Value::Null);
         assert_eq!(first.body["changes"][1]["pointer"], "/condition");
         diff("4/diff").await.is(404);
-        for (query, place) in [("3/diff?to=4", "to"), ("3/diff?to=0", "to"), ("3/diff?to=x", "to")] {
+        for (query, place) in [("3/diff?from=4", "from"), ("3/diff?from=0", "from"), ("3/diff?from=x", "from")] {
             diff(query).await.is(422).refuses("invalid_parameter", place);
         }
     })

@@ -139,8 +139,8 @@ async fn a_dead_letter_has_exactly_what_went_into_what_failed() {
                 letter.summary
             );
             assert_eq!((letter.failures, letter.state.as_str()), (1, "open"));
-            let kept = ok(app.store.dead_letter_input(app.account, id)).await;
-            assert_eq!(kept.as_deref(), input.map(str::as_bytes));
+            let kept = ok(app.store.letter_inputs(app.account, id)).await;
+            assert_eq!(kept.transform.as_deref(), input.map(str::as_bytes));
             ok(app
                 .store
                 .delete_automation(app.account, own, app.clock.now()))

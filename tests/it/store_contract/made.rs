@@ -165,6 +165,7 @@ async fn failing(store: &Store, account: AccountId, automation: AutomationId) ->
         summary: "it broke".to_owned(),
         place: Some(1),
         input: Some(Bytes::from_static(b"{ \"b\":2 }")),
+        carried: Some(Bytes::from_static(b"[1]")),
     };
     let mut plan = making::plan(account, event.id, Vec::new());
     plan.consequences = Consequences {
@@ -255,8 +256,9 @@ async fn letters_are_found_by_automation_verdict_time_and_state() {
         assert_eq!(page.rows[0].id, second.id.max(first.id), "the newest first");
         let next = ok(store.dead_letters(own, &any, page.next, 1)).await;
         assert_eq!(next.rows.len(), 1);
-        let input = ok(store.dead_letter_input(own, first.id)).await;
-        assert_eq!(input.as_deref(), Some(&b"{ \"b\":2 }"[..]));
+        let kept = ok(store.letter_inputs(own, first.id)).await;
+        assert_eq!(kept.transform.as_deref(), Some(&b"{ \"b\":2 }"[..]));
+        assert_eq!(kept.carried.as_deref(), Some(&b"[1]"[..]));
         assert!(ok(store.dead_letter(other, first.id)).await.is_none());
         assert!(!ok(store.discard_letter(other, first.id)).await);
         assert!(ok(store.discard_letter(own, first.id)).await);
@@ -296,7 +298,8 @@ async fn a_letter_is_run_again_once_and_counted_when_it_fails() {
             (row.verdict.as_str(), row.state.as_str()),
             ("condition_error", "open")
         );
-        assert!(ok(store.dead_letter_input(own, letter.id)).await.is_none());
+        let kept = ok(store.letter_inputs(own, letter.id)).await;
+        assert!(kept.transform.is_none() && kept.carried.is_some());
 
         let delivery = making::delivery(event, endpoint, Some(at));
         let plan = making::plan(own, event, vec![delivery.clone()]);

@@ -161,6 +161,8 @@ pub fn plan(account: AccountId, event: EventId, deliveries: Vec<NewDelivery>) ->
         evaluated_at: now(),
         bodies: Vec::new(),
         deliveries,
+        asks: Vec::new(),
+        late: None,
         consequences: Consequences::default(),
     }
 }
