@@ -89,8 +89,11 @@ async fn let_wait(node: Arc<Node>, waiting: Vec<Waiting>) {
                 Ok(unplanned) => break unplanned,
                 // Whether the database is lost for good is the writer's to say.
                 Err(error) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(error, event.id = %one.row.event, "an event is evaluated later");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        event.id = %one.row.event,
+                        "an event is evaluated later"
+                    );
                     node.pause().await;
                 }
             }
