@@ -110,6 +110,14 @@ impl Action {
             Self::Emit { .. } => None,
         }
     }
+
+    /// The type of the events that it makes, if it does.
+    pub fn emitted(&self) -> Option<&EventType> {
+        match self {
+            Self::Webhook { .. } => None,
+            Self::Emit { event_type } => Some(event_type),
+        }
+    }
 }
 
 fn write_patterns<S: Serializer>(patterns: &[Pattern], serializer: S) -> Result<S::Ok, S::Error> {

@@ -4,8 +4,7 @@
 //!
 //! A name is one or more segments joined by dots; a segment is one or more ASCII letters, digits,
 //! `_` or `-`; case matters. A pattern is a name (that type alone), a name and `.*` (everything
-//! under it at any depth, but not the name itself), or `*` (everything but operational events: who wants
-//! those says so, by name or as `throwbar.*`).
+//! under it at any depth, but not the name itself), or `*` (everything but operational events).
 
 use std::collections::HashMap;
 use std::fmt;

@@ -210,7 +210,34 @@ fn ran(letter: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
+    use super::super::Arguments;
     use super::*;
+
+    #[test]
+    fn letters_are_named_one_way() {
+        for (line, fine) in [
+            ("dead-letter list --reason plugin_error --json", true),
+            ("dead-letter list --since 2026-01-01T00:00:00Z", false),
+            ("dead-letter rerun", false),
+            (
+                "dead-letter rerun ltr_0198c1f0a3b27c4d8e5f60718293a4b5",
+                true,
+            ),
+            (
+                "dead-letter rerun --automation aut_0198c1f0a3b27c4d8e5f60718293a4b5 --since 2026-01-01T00:00:00Z",
+                true,
+            ),
+            (
+                "dead-letter rerun ltr_0198c1f0a3b27c4d8e5f60718293a4b5 --automation aut_0198c1f0a3b27c4d8e5f60718293a4b5",
+                false,
+            ),
+        ] {
+            let words = std::iter::once("throwbar").chain(line.split(' '));
+            assert_eq!(Arguments::try_parse_from(words).is_ok(), fine, "{line}");
+        }
+    }
 
     #[test]
     fn a_letter_is_one_line() {

@@ -250,21 +250,6 @@ mod tests {
             ),
             ("automation test --file x --event y --json", true),
             ("automation test --file x", false),
-            ("dead-letter list --reason plugin_error --json", true),
-            ("dead-letter list --since 2026-01-01T00:00:00Z", false),
-            ("dead-letter rerun", false),
-            (
-                "dead-letter rerun ltr_0198c1f0a3b27c4d8e5f60718293a4b5",
-                true,
-            ),
-            (
-                "dead-letter rerun --automation aut_0198c1f0a3b27c4d8e5f60718293a4b5 --since 2026-01-01T00:00:00Z",
-                true,
-            ),
-            (
-                "dead-letter rerun ltr_0198c1f0a3b27c4d8e5f60718293a4b5 --automation aut_0198c1f0a3b27c4d8e5f60718293a4b5",
-                false,
-            ),
             ("verify --secret whsec_x --body -", false),
             ("verify --secret whsec_x --body - --header a:b", true),
             ("key create --name x", false),

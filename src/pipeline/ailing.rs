@@ -6,7 +6,8 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::model::AutomationId;
+use super::Pipeline;
+use crate::model::{AccountId, AutomationId};
 
 /// The automations. Asking costs next to nothing while there are none.
 #[derive(Debug, Default)]
@@ -41,6 +42,14 @@ impl Ailing {
 
     fn lock(&self) -> MutexGuard<'_, HashSet<AutomationId>> {
         self.which.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pipeline {
+    /// Another node has told that an automation of the account is failing.
+    pub fn note_failing(&self, account: AccountId, automation: AutomationId) {
+        let standing = self.node.snapshots.follow(account);
+        standing.ailing.note(&[automation]);
     }
 }
 

@@ -82,7 +82,7 @@ pub use settings::EndpointSettings;
 pub use snapshot::Error as SnapshotError;
 pub use trial::{Addressees, Error as TrialError, Trial, Tried, TriedRequest};
 
-use crate::model::{AccountId, AutomationId, Clock, EndpointId, EventId, IncarnationId, Timestamp};
+use crate::model::{AccountId, Clock, EndpointId, EventId, IncarnationId, Timestamp};
 use crate::outbound::Client;
 use crate::store::{self, Life, NewEvent, Store};
 use crate::vault::Vault;
@@ -244,15 +244,6 @@ impl Pipeline {
     /// Something waits in the store for this endpoint, due at `due`; or its state has changed.
     pub fn wake(&self, account: AccountId, endpoint: EndpointId, due: Timestamp) {
         self.node.lanes.waits(account, endpoint, due);
-    }
-
-    /// Another node has told that an automation of the account is failing.
-    pub fn note_failing(&self, account: AccountId, automation: AutomationId) {
-        self.node
-            .snapshots
-            .follow(account)
-            .ailing
-            .note(&[automation]);
     }
 
     /// Looks at once for what is due in the store.

@@ -77,7 +77,7 @@ pub(super) struct Compiled {
     pub(super) endpoints: Vec<EndpointId>,
     /// The types of the events that it makes.
     pub(super) emits: Vec<EventType>,
-    /// After how many errors one after the other it is told that it fails.
+    /// After how many errors it is told that it fails.
     pub(super) alert_after: u32,
     patterns: Vec<Pattern>,
     /// What it takes in memory, about.
@@ -122,6 +122,7 @@ impl Compiled {
         definition: Definition,
         transforms: Vec<Transform>,
     ) -> Self {
+        let emits = definition.actions.iter().filter_map(Action::emitted);
         Self {
             id: row.id,
             version: row.version,
@@ -140,14 +141,7 @@ impl Compiled {
                 .iter()
                 .filter_map(Action::endpoint)
                 .collect(),
-            emits: definition
-                .actions
-                .into_iter()
-                .filter_map(|action| match action {
-                    Action::Emit { event_type } => Some(event_type),
-                    Action::Webhook { .. } => None,
-                })
-                .collect(),
+            emits: emits.cloned().collect(),
             alert_after: definition.alert_after.unwrap_or(ALERT_AFTER_DEFAULT),
             patterns: definition.trigger.events,
             bytes: 0,
@@ -203,11 +197,7 @@ impl Compiled {
             + transforms.sum::<usize>()
             + patterns.sum::<usize>()
             + size_of_val(&*self.endpoints)
-            + self
-                .emits
-                .iter()
-                .map(|it| PATTERN_BYTES + it.as_str().len())
-                .sum::<usize>();
+            + self.emits.len() * PATTERN_BYTES;
         self
     }
 }

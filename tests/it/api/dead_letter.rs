@@ -223,6 +223,41 @@ async fn letters_that_can_not_be_run_say_why_and_can_be_discarded() {
 }
 
 #[tokio::test]
+async fn a_digest_that_failed_is_kept_and_run_again_whole() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let receiver = Receiver::start().await;
+        let own = broken(&doors, &receiver.url("/hook")).await;
+        let digest = json!({"flow": {"digest": {"period_ms": 60_000, "count": 2}}});
+        let path = format!("/v1/automations/{own}");
+        doors.patch(&path, digest).await.is(200);
+        let first = send(&doors, "deal.won", json!({"no": 1})).await;
+        doors.has_none("/v1/dead-letters").await;
+        send(&doors, "deal.won", json!({"no": 2})).await;
+        let listed = doors.get("/v1/dead-letters").await.is(200);
+        assert_eq!(listed.body["data"].as_array().map(Vec::len), Some(1));
+        assert_eq!(listed.text("/data/0/event"), first);
+        let letter = listed.text("/data/0/id");
+        let whole = doors
+            .get(&format!("/v1/dead-letters/{letter}"))
+            .await
+            .is(200);
+        let input = whole.body["input"].to_string();
+        assert!(
+            input.contains("\"no\":1") && input.contains("\"no\":2"),
+            "{input}"
+        );
+        mend(&doors, &own, json!([])).await;
+        let again = rerun(&doors, json!({"ids": [letter]})).await;
+        assert_eq!(counts(&again), [1, 0, 0, 0], "{}", again.body);
+        let sent = receiver.wait_for(1).await;
+        let sent: Value = serde_json::from_slice(&sent[0].body).expect("JSON");
+        assert_eq!(sent, whole.body["input"]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_an_automation_makes_is_tried_made_and_explained() {
     on_both(async |engine| {
         let doors = Doors::open(engine).await;

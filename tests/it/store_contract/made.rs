@@ -193,61 +193,36 @@ async fn letters_are_found_by_automation_verdict_time_and_state() {
             .event
             .minted_at();
         let any = DeadLetterFilter::default();
-        let open = Some(LetterState::Open);
+        let open = DeadLetterFilter {
+            state: Some(LetterState::Open),
+            ..any.clone()
+        };
+        let of = |verdict: &str| DeadLetterFilter {
+            verdict: Some(verdict.to_owned()),
+            ..open.clone()
+        };
+        let between = |since: Option<i64>, until: Option<i64>| DeadLetterFilter {
+            since: since.map(|ms| at.plus_ms(ms)),
+            until: until.map(|ms| at.plus_ms(ms)),
+            ..any.clone()
+        };
+        let by_two = DeadLetterFilter {
+            automation: Some(two),
+            ..open.clone()
+        };
+        let settled = DeadLetterFilter {
+            state: Some(LetterState::Rerun),
+            ..any.clone()
+        };
         for (filter, found) in [
             (any.clone(), 2),
-            (
-                DeadLetterFilter {
-                    automation: Some(two),
-                    state: open,
-                    ..any.clone()
-                },
-                1,
-            ),
-            (
-                DeadLetterFilter {
-                    state: Some(LetterState::Rerun),
-                    ..any.clone()
-                },
-                0,
-            ),
-            (
-                DeadLetterFilter {
-                    verdict: Some("plugin_error".to_owned()),
-                    state: open,
-                    ..any.clone()
-                },
-                2,
-            ),
-            (
-                DeadLetterFilter {
-                    verdict: Some("condition_error".to_owned()),
-                    ..any.clone()
-                },
-                0,
-            ),
-            (
-                DeadLetterFilter {
-                    since: Some(at.plus_ms(60_000)),
-                    ..any.clone()
-                },
-                0,
-            ),
-            (
-                DeadLetterFilter {
-                    until: Some(at),
-                    ..any.clone()
-                },
-                0,
-            ),
-            (
-                DeadLetterFilter {
-                    since: Some(at),
-                    until: Some(at.plus_ms(60_000)),
-                    ..any.clone()
-                },
-                2,
-            ),
+            (by_two, 1),
+            (settled, 0),
+            (of("plugin_error"), 2),
+            (of("condition_error"), 0),
+            (between(Some(60_000), None), 0),
+            (between(None, Some(0)), 0),
+            (between(Some(0), Some(60_000)), 2),
         ] {
             let page = ok(store.dead_letters(own, &filter, None, 10)).await;
             assert_eq!(page.rows.len(), found, "{filter:?}");
