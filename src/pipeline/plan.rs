@@ -83,7 +83,8 @@ impl Draft {
 
     /// What it takes so far.
     pub(super) fn bytes(&self) -> usize {
-        let rows = self.deliveries.len() + self.emissions.len() + self.consequences.letters.len();
+        let made = self.emissions.len() + self.consequences.emissions.len();
+        let rows = self.deliveries.len() + made + self.consequences.letters.len();
         self.verdicts.len() + self.body_bytes + rows * DELIVERY_BYTES
     }
 
