@@ -58,7 +58,7 @@ pub struct Transform {
     /// The plugin's configuration, JSON as it was written.
     pub config: Box<RawValue>,
     /// What becomes of an event for which it fails.
-    #[serde(default, skip_serializing_if = "OnError::is_fail")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub on_error: OnError,
 }
 
@@ -75,11 +75,9 @@ pub enum OnError {
     Drop,
 }
 
-impl OnError {
-    /// Whether it is what is done where nothing is said.
-    fn is_fail(&self) -> bool {
-        *self == Self::Fail
-    }
+/// Whether it is what is done where nothing is said.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// What follows from an event that meets the condition.

@@ -197,10 +197,7 @@ fn ran(letter: &Value) -> String {
         "already_rerun" => paint::warn("–"),
         _ => paint::bad("✗"),
     };
-    let what = match letter["verdict"].as_str() {
-        Some(verdict) => verdict,
-        None => word("result"),
-    };
+    let what = letter["verdict"].as_str().unwrap_or_else(|| word("result"));
     format!(
         "{mark} {}  {what}: {}",
         word("id"),

@@ -72,7 +72,7 @@ impl Cause {
 
     /// The event that it was made of, and by which automation.
     pub fn last(&self) -> Link {
-        *self.chain.last().expect("a cause has at least one link")
+        self.chain[self.chain.len() - 1]
     }
 
     /// The chain from the event on that `automation` made another of, if it did.
@@ -89,7 +89,7 @@ impl Cause {
 
     /// It as JSON, to be stored.
     pub fn to_text(&self) -> String {
-        serde_json::to_string(self).expect("ids and numbers are JSON")
+        serde_json::json!(self).to_string()
     }
 
     /// It from the JSON that was stored.

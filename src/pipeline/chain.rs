@@ -88,7 +88,7 @@ impl Chain {
         };
         match made {
             Ok(made) => self.outputs.extend(made),
-            Err(why) => match automation.transforms[self.place].on_error {
+            Err(why) => match automation.transforms[self.transform_no].on_error {
                 OnError::Fail => {
                     self.evaluation.step(step);
                     return self.breaks(automation, event, &why);
@@ -136,7 +136,7 @@ impl Chain {
     fn breaks(mut self, automation: &Compiled, event: &AcceptedEvent, why: &str) -> Reached {
         let input = self.inputs.swap_remove(self.done).content;
         self.evaluation.broke_at = Some(BreakingPoint {
-            place: self.place,
+            place: self.transform_no,
             input: Some(input).filter(|input| *input != event.payload),
         });
         self.ends(automation, Verdict::PluginError, &format!(": {why}"))

@@ -92,15 +92,13 @@ fn no_evaluation(automation: &Compiled, summary: String) -> Evaluation {
 }
 
 fn begin(automation: &Compiled, event: &AcceptedEvent, view: &EventView<'_>) -> Reached {
-    match begin_ungated(automation, event, view) {
-        Ok(mut evaluation) => match &automation.flow {
-            None => go_on(automation, event, evaluation),
-            Some(rules) => {
-                ask_flow(rules, (event, view), &mut evaluation);
-                Reached::Verdict(evaluation)
-            }
-        },
-        Err(ended) => Reached::Verdict(ended),
+    let mut evaluation = before_flow(automation, event, view);
+    match &automation.flow {
+        Some(rules) if evaluation.verdict == Verdict::Fired => {
+            ask_flow(rules, (event, view), &mut evaluation);
+            Reached::Verdict(evaluation)
+        }
+        _ => go_on(automation, event, evaluation),
     }
 }
 
@@ -110,21 +108,14 @@ pub(super) fn evaluate_ungated(
     event: &AcceptedEvent,
     view: &EventView<'_>,
 ) -> Reached {
-    match begin_ungated(automation, event, view) {
-        Ok(evaluation) => go_on(automation, event, evaluation),
-        Err(ended) => Reached::Verdict(ended),
-    }
+    go_on(automation, event, before_flow(automation, event, view))
 }
 
-/// What goes on; or what has come to its end before.
-fn begin_ungated(
-    automation: &Compiled,
-    event: &AcceptedEvent,
-    view: &EventView<'_>,
-) -> Result<Evaluation, Evaluation> {
+/// What its condition says, and whether it would go round in a circle.
+fn before_flow(automation: &Compiled, event: &AcceptedEvent, view: &EventView<'_>) -> Evaluation {
     if let Some(why) = &automation.unreadable {
         let summary = format!("the automation's stored definition can't be read: {why}");
-        return Err(no_evaluation(automation, summary));
+        return no_evaluation(automation, summary);
     }
     let mut evaluation = Evaluation::begin(automation);
     if let Some(condition) = &automation.condition {
@@ -136,11 +127,7 @@ fn begin_ungated(
     {
         refuse_loop(round, event.id, &mut evaluation);
     }
-    if evaluation.verdict == Verdict::Fired {
-        Ok(evaluation)
-    } else {
-        Err(evaluation)
-    }
+    evaluation
 }
 
 /// Looks on where flow control has let an event go on, be it at once or later: from the transforms.
@@ -153,7 +140,7 @@ pub(super) fn evaluate_late(automation: &Compiled, event: &AcceptedEvent) -> Rea
 }
 
 fn go_on(automation: &Compiled, event: &AcceptedEvent, evaluation: Evaluation) -> Reached {
-    if automation.runs_plugins() {
+    if evaluation.verdict == Verdict::Fired && automation.runs_plugins() {
         Reached::Midway(Chain::begin(evaluation, event))
     } else {
         Reached::Verdict(evaluation)
@@ -164,10 +151,11 @@ fn go_on(automation: &Compiled, event: &AcceptedEvent, evaluation: Evaluation) -
 /// does not want anyhow is no loop.
 fn refuse_loop(round: &[Link], event: EventId, evaluation: &mut Evaluation) {
     let automation = evaluation.automation;
-    let mut way = String::new();
-    for link in round {
-        way.push_str(&format!("{} → {} → ", link.event, link.automation));
-    }
+    let way: Vec<String> = round
+        .iter()
+        .map(|link| format!("{} → {} → ", link.event, link.automation))
+        .collect();
+    let way = way.concat();
     let why = format!(
         "it is not followed: the event descends from what this automation has made: {way}{event} → {automation}"
     );

@@ -196,13 +196,16 @@ impl Service {
         if letter.state != LetterState::Open.as_str() {
             return Ok((already(id, of), 0));
         }
-        if !known.contains_key(&letter.automation) {
-            let runnable = self.runnable(account, letter.automation).await?;
-            known.insert(letter.automation, runnable);
-        }
-        let automation = match &known[&letter.automation] {
-            Ok(automation) => automation.clone(),
-            Err(why) => return Ok((not_run(id, of, why.clone()), 0)),
+        let runnable = if let Some(known) = known.get(&letter.automation) {
+            known.clone()
+        } else {
+            let read = self.runnable(account, letter.automation).await?;
+            known.insert(letter.automation, read.clone());
+            read
+        };
+        let automation = match runnable {
+            Ok(automation) => automation,
+            Err(why) => return Ok((not_run(id, of, why), 0)),
         };
         let Some(event) = self.inner.store.event(account, letter.event).await? else {
             let why = "the event is no longer kept".to_owned();

@@ -237,9 +237,8 @@ async fn fare(tx: &mut Tx, mark: Mark<'_>) -> Result<Option<Alert>, Error> {
             args![account, automation],
         )
         .await?;
-    let letters = mark.plan.consequences.letters.iter();
-    let letter = letters.filter(|letter| letter.automation == automation);
-    let letter = letter.last();
+    let mut letters = mark.plan.consequences.letters.iter();
+    let letter = letters.find(|letter| letter.automation == automation);
     let says = json!({
         "name": name.first().map(|row| row.0.as_str()),
         "errors": failing.errors,

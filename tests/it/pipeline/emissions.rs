@@ -1,5 +1,6 @@
 //! Events that automations make: delivered like any, bounded, and never in a circle.
 
+use bytes::Bytes;
 use throwbar::automation::{Action, Definition};
 use throwbar::model::limits::{DESCENDANTS_MAX, HOPS_MAX};
 use throwbar::model::{AutomationId, EventId};
@@ -87,7 +88,7 @@ async fn an_output_becomes_an_event_that_is_delivered_and_says_where_it_is_from(
         ];
         assert_eq!(
             bodies,
-            wanted.map(|(path, body)| (path.to_owned(), body.into()))
+            wanted.map(|(path, body)| (path.to_owned(), Bytes::from(body)))
         );
         let mine = app.verdicts(event).await;
         let step = mine.iter().find(|it| it.automation == split);
