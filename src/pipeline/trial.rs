@@ -119,7 +119,7 @@ impl Pipeline {
             return Ok(tried);
         };
         match self.at_the_gate(begun, tried, &ask).await? {
-            Came::Stopped(tried) => Ok(tried),
+            Came::Stopped(tried) => Ok(*tried),
             Came::On(begun) => self.try_on(*begun).await.map(|(tried, _)| tried),
         }
     }
@@ -167,11 +167,11 @@ impl Pipeline {
         }
         let due_at = match decision.moves {
             Move::Stop => {
-                return Ok(Came::Stopped(Tried {
+                return Ok(Came::Stopped(Box::new(Tried {
                     evaluation,
                     requests: Vec::new(),
                     events: Vec::new(),
-                }));
+                })));
             }
             Move::Go => None,
             Move::Wait(at) => Some(at),
@@ -222,7 +222,7 @@ struct Gated {
 /// How a trial has come through flow control.
 enum Came {
     /// Nothing follows.
-    Stopped(Tried),
+    Stopped(Box<Tried>),
     /// It goes on, now or later.
     On(Box<Begun>),
 }

@@ -196,34 +196,11 @@ impl Service {
         if letter.state != LetterState::Open.as_str() {
             return Ok((already(id, of), 0));
         }
-        let runnable = if let Some(known) = known.get(&letter.automation) {
-            known.clone()
-        } else {
-            let read = self.runnable(account, letter.automation).await?;
-            known.insert(letter.automation, read.clone());
-            read
-        };
-        let automation = match runnable {
-            Ok(automation) => automation,
+        let rerun = match self.prepared(account, letter, known).await? {
+            Ok(rerun) => rerun,
             Err(why) => return Ok((not_run(id, of, why), 0)),
         };
-        let Some(event) = self.inner.store.event(account, letter.event).await? else {
-            let why = "the event is no longer kept".to_owned();
-            return Ok((not_run(id, of, why), 0));
-        };
-        let event = self.accepted(account, event).await?;
-        if let Some(why) = unmet_by(&automation.definition, &event.event_type) {
-            return Ok((not_run(id, of, why), 0));
-        }
-        let version = automation.version;
-        let kept = self.inner.store.letter_inputs(account, id).await?;
-        let rerun = Rerun {
-            carried: kept.carried.map(Into::into),
-            account,
-            automation,
-            event,
-            now: self.inner.clock.now(),
-        };
+        let version = rerun.automation.version;
         let pipeline = self.pipeline().ok_or(Error::Unavailable)?;
         let clock = &self.inner.clock;
         let overdue = clock.now().plus_ms(RUN_MS);
@@ -240,15 +217,14 @@ impl Service {
             Err(error) => return Ok((not_run(id, of, format!("{error}: try again")), 0)),
         };
         let (verdict, summary) = (done.evaluation.verdict.as_str(), done.evaluation.summary);
-        let result = match done.outcome {
-            LetterOutcome::Settled(_) => RerunState::Rerun,
-            LetterOutcome::Failed { .. } => RerunState::Failed,
-        };
         let ran = Ran {
             view: RerunView {
                 id,
                 event: of,
-                result,
+                result: match done.outcome {
+                    LetterOutcome::Settled(_) => RerunState::Rerun,
+                    LetterOutcome::Failed { .. } => RerunState::Failed,
+                },
                 version: Some(version),
                 verdict: Some(verdict),
                 summary: summary.clone(),
@@ -262,6 +238,42 @@ impl Service {
             }),
         };
         Ok((ran, done.bytes))
+    }
+
+    /// What is run of a letter; or why it is not.
+    async fn prepared(
+        &self,
+        account: AccountId,
+        letter: store::DeadLetter,
+        known: &mut HashMap<AutomationId, Runnable>,
+    ) -> Result<Result<Rerun, String>, Error> {
+        let store = &self.inner.store;
+        let runnable = if let Some(known) = known.get(&letter.automation) {
+            known.clone()
+        } else {
+            let read = self.runnable(account, letter.automation).await?;
+            known.insert(letter.automation, read.clone());
+            read
+        };
+        let automation = match runnable {
+            Ok(automation) => automation,
+            Err(why) => return Ok(Err(why)),
+        };
+        let Some(event) = store.event(account, letter.event).await? else {
+            return Ok(Err("the event is no longer kept".to_owned()));
+        };
+        let event = self.accepted(account, event).await?;
+        if let Some(why) = unmet_by(&automation.definition, &event.event_type) {
+            return Ok(Err(why));
+        }
+        let kept = store.letter_inputs(account, letter.id).await?;
+        Ok(Ok(Rerun {
+            account,
+            automation,
+            event,
+            carried: kept.carried.map(Into::into),
+            now: self.inner.clock.now(),
+        }))
     }
 
     /// The published version of an automation; or why it is not run.
