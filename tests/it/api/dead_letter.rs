@@ -30,10 +30,12 @@ async fn send(doors: &Doors, event_type: &str, data: Value) -> String {
 /// An automation on `deal.*` that fails, to `url`.
 async fn broken(doors: &Doors, url: &str) -> String {
     doors.upload(hostile(), "?name=hostile").await.is(201);
+    let endpoint = json!({"url": url, "subscribe": "none"});
+    let endpoint = doors.post("/v1/endpoints", endpoint).await.is(201).id();
     let new = json!({
         "name": "a", "trigger": {"events": ["deal.*"]},
         "transforms": runs(&json!({"do": "fail", "text": "no such field"})),
-        "actions": [{"webhook": {"url": url}}, {"emit": {"type": "mended"}}],
+        "actions": [{"webhook": {"endpoint": endpoint}}, {"emit": {"type": "mended"}}],
     });
     doors.post("/v1/automations", new).await.is(201).id()
 }
