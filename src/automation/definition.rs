@@ -4,7 +4,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::{Condition, Pattern, Variables, canonical, references_in_json};
+use super::{Condition, Flow, Pattern, Variables, canonical, references_in_json};
 use crate::model::EndpointId;
 
 /// One version of an automation. Written and read as JSON.
@@ -16,6 +16,9 @@ pub struct Definition {
     /// What it asks of the event, in CEL; without one, every event of the trigger will do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<String>,
+    /// When what meets the condition goes on, and whether it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<Flow>,
     /// The chain of plugins, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transforms: Vec<Transform>,

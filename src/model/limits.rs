@@ -86,3 +86,17 @@ pub const SECRET_VARIABLE_BYTES_MIN: usize = 8;
 pub const HEADERS_PER_ENDPOINT_MAX: usize = 20;
 /// Longest value of a header of an endpoint's own.
 pub const HEADER_VALUE_BYTES_MAX: usize = 4 * 1024;
+/// Longest key of flow control.
+pub const FLOW_KEY_BYTES_MAX: usize = 512;
+/// Most keys that flow control remembers of one account, about.
+pub const FLOW_KEYS_PER_ACCOUNT_MAX: usize = 100_000;
+/// Most outputs that wait for their time in one account, about; a digest is one.
+pub const FLOW_WAITS_PER_ACCOUNT_MAX: usize = 100_000;
+/// Longest wait for a time, and longest window: 30 days.
+pub const FLOW_WAIT_MS_MAX: i64 = 30 * 24 * 60 * 60 * 1000;
+/// Most events of one window of a rate limit.
+pub const RATE_EVENTS_MAX: i64 = 1_000_000;
+/// Most events of one digest.
+pub const DIGEST_EVENTS_MAX: i64 = 1_000;
+/// Most bytes of the events of one digest: a plugin can read as much. A single event may have more.
+pub const DIGEST_BYTES_MAX: i64 = PAYLOAD_BYTES_MAX as i64;

@@ -9,6 +9,7 @@ pub mod header;
 mod id;
 pub mod limits;
 mod origin;
+mod order;
 mod shares;
 mod stopwatch;
 mod words;
@@ -21,6 +22,7 @@ pub use id::{
     IdError, IncarnationId, PluginId, RefusalId, ScheduleId, SecretId, SourceId,
 };
 pub use origin::Origin;
+pub use order::{BEHIND, OrderKey};
 pub use shares::Shares;
 pub use stopwatch::Stopwatch;
 pub(crate) use words::words;

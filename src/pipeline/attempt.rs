@@ -22,7 +22,7 @@ use super::standing::{Current, EndpointView, Standing};
 use crate::envelope::{self, Envelope};
 use crate::model::{
     AccountId, AttemptId, AttemptResult, Clock, DeliveryId, DeliveryState, EndpointId, Failure,
-    Timestamp,
+    OrderKey, Timestamp,
 };
 use crate::outbound::{Answer, Client, Method, Request};
 use crate::retry::Advice;
@@ -46,6 +46,8 @@ pub(super) struct Outgoing {
     pub(super) content: Option<Arc<Content>>,
     /// How the account stands when it leaves.
     pub(super) standing: Arc<Standing>,
+    /// What it keeps its order with.
+    pub(super) order: Option<OrderKey>,
     pub(super) slot: Slot,
 }
 
@@ -189,6 +191,7 @@ fn record(
         attempts_made: no.get(),
         next: outcome.state(no, &view.settings.retry_policy, ended_at, advice),
         mark: outcome.mark(view.settings.failure_policy, ended_at, view.updated_at),
+        order: outgoing.order,
     }
 }
 
@@ -202,6 +205,7 @@ fn without_request(outgoing: Outgoing, next: DeliveryState) -> Attempted {
             attempts_made: outgoing.attempts_made,
             next,
             mark: EndpointMark::Untouched,
+            order: outgoing.order,
         }),
         slot: outgoing.slot,
     }

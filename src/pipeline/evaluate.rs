@@ -12,8 +12,9 @@ use bytes::Bytes;
 use super::chain::Chain;
 use super::evaluation::{Evaluation, Step, Verdict};
 use super::snapshot::Compiled;
-use crate::automation::{Answer, Condition, EventType, EventView};
-use crate::model::{EventId, Origin, Timestamp};
+use crate::automation::flow::{self, Rules, entry_bytes};
+use crate::automation::{Answer, Condition, EventType, EventView, Formula};
+use crate::model::{EventId, OrderKey, Origin, Timestamp};
 use crate::plugin::Engine;
 
 /// An event as evaluation sees it.
@@ -103,10 +104,89 @@ fn begin(automation: &Compiled, event: &AcceptedEvent, view: &EventView<'_>) -> 
     if let Some(condition) = &automation.condition {
         ask(condition, view, &mut evaluation);
     }
-    if evaluation.verdict == Verdict::Fired && automation.runs_plugins() {
+    if evaluation.verdict != Verdict::Fired {
+        return Reached::Verdict(evaluation);
+    }
+    match &automation.flow {
+        None => go_on(automation, (event, view), evaluation),
+        Some(rules) => {
+            ask_flow(rules, (event, view), &mut evaluation);
+            Reached::Verdict(evaluation)
+        }
+    }
+}
+
+/// Looks on where flow control has let an event go on, be it at once or later: from the transforms.
+pub(super) fn evaluate_late(automation: &Compiled, event: &AcceptedEvent) -> Reached {
+    if let Some(why) = &automation.unreadable {
+        let summary = format!("the automation's stored definition can't be read: {why}");
+        return Reached::Verdict(no_evaluation(automation, summary));
+    }
+    let evaluation = Evaluation::begin(automation);
+    go_on(automation, (event, &event.view()), evaluation)
+}
+
+fn go_on(
+    automation: &Compiled,
+    (event, view): (&AcceptedEvent, &EventView<'_>),
+    mut evaluation: Evaluation,
+) -> Reached {
+    if let Some(order) = &automation.order {
+        keep_order(order, view, &mut evaluation);
+        if evaluation.verdict != Verdict::Fired {
+            return Reached::Verdict(evaluation);
+        }
+    }
+    if automation.runs_plugins() {
         Reached::Midway(Chain::begin(evaluation, event))
     } else {
         Reached::Verdict(evaluation)
+    }
+}
+
+/// Finds what the event's deliveries keep their order with.
+fn keep_order(order: &Formula, view: &EventView<'_>, evaluation: &mut Evaluation) {
+    let (outcome, why, detail) = match order.key(view) {
+        Ok(key) => {
+            evaluation.order = Some(OrderKey::of(&key));
+            let why = format!("its deliveries go behind those of {}", flow::of_key(&key));
+            ("passed", why, serde_json::json!({ "key": key }))
+        }
+        Err(why) => {
+            evaluation.ends(Verdict::FlowError, why.clone());
+            ("error", why, serde_json::Value::Null)
+        }
+    };
+    evaluation.step(Step {
+        kind: "flow".to_owned(),
+        what: "order".to_owned(),
+        digest: None,
+        outcome: outcome.to_owned(),
+        why,
+        detail,
+    });
+}
+
+fn ask_flow(
+    rules: &Result<Box<Rules>, String>,
+    (event, view): (&AcceptedEvent, &EventView<'_>),
+    evaluation: &mut Evaluation,
+) {
+    let bytes = entry_bytes(&event.event_type, event.payload.len());
+    let asked = rules.as_ref().map_err(Clone::clone);
+    match asked.and_then(|rules| rules.ask(view, event.id, bytes)) {
+        Ok(ask) => evaluation.asks(ask),
+        Err(why) => {
+            evaluation.ends(Verdict::FlowError, why.clone());
+            evaluation.step(Step {
+                kind: "flow".to_owned(),
+                what: String::new(),
+                digest: None,
+                outcome: "error".to_owned(),
+                why,
+                detail: serde_json::Value::Null,
+            });
+        }
     }
 }
 

@@ -6,8 +6,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::snapshot::Compiled;
-use crate::model::AutomationId;
+use crate::automation::flow::{Ask, FlowVerdict, Trace};
 use crate::model::limits::{SUMMARY_BYTES_MAX, TRACE_BYTES_PER_EVENT_MAX};
+use crate::model::{AutomationId, OrderKey};
 
 /// What became of an automation for an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,8 +24,22 @@ pub enum Verdict {
     PluginDropped,
     /// A plugin failed, or went beyond a limit.
     PluginError,
-    /// With those before it, it would make more than one event may.
+    /// With those before it, it would make more than one event may; or the account has no room for it.
     LimitExceeded,
+    /// Another event had its key.
+    Deduped,
+    /// It goes on unless another event of its key comes; or one has come.
+    Debounced,
+    /// It is one of a digest.
+    Digested,
+    /// Too many events of its key have come: it goes on later, or not.
+    RateLimited,
+    /// It goes on later.
+    Delayed,
+    /// What its flow control asks can't be said.
+    FlowError,
+    /// It waited, and its automation was removed, or switched off for too long.
+    Cancelled,
     /// The evaluation itself broke off.
     EvaluationError,
 }
@@ -39,7 +54,28 @@ impl Verdict {
             Self::PluginDropped => "plugin_dropped",
             Self::PluginError => "plugin_error",
             Self::LimitExceeded => "limit_exceeded",
+            Self::Deduped => "deduped",
+            Self::Debounced => "debounced",
+            Self::Digested => "digested",
+            Self::RateLimited => "rate_limited",
+            Self::Delayed => "delayed",
+            Self::FlowError => "flow_error",
+            Self::Cancelled => "cancelled",
             Self::EvaluationError => "evaluation_error",
+        }
+    }
+}
+
+impl From<FlowVerdict> for Verdict {
+    fn from(verdict: FlowVerdict) -> Self {
+        match verdict {
+            FlowVerdict::Fired => Self::Fired,
+            FlowVerdict::Deduped => Self::Deduped,
+            FlowVerdict::Debounced => Self::Debounced,
+            FlowVerdict::Digested => Self::Digested,
+            FlowVerdict::RateLimited => Self::RateLimited,
+            FlowVerdict::Delayed => Self::Delayed,
+            FlowVerdict::LimitExceeded => Self::LimitExceeded,
         }
     }
 }
@@ -47,9 +83,9 @@ impl Verdict {
 /// One step of an evaluation. Kept as JSON with the verdict.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Step {
-    /// `condition` or `transform`.
+    /// `condition`, `flow` or `transform`.
     pub kind: String,
-    /// The condition's text, or the plugin's name.
+    /// The condition's text, the rule of flow control, or the plugin's name.
     pub what: String,
     /// Of a transform: SHA-256 of the component that ran, as the version pins it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,7 +95,7 @@ pub struct Step {
     /// One sentence.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
-    /// Of a condition: its parts. Of a transform: its use against limits and its log. Or that it was left
+    /// Of a condition: its parts. Of flow control: the values that decided. Of a transform: its use against limits and its log. Or that it was left
     /// out, and why.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub detail: serde_json::Value,
@@ -79,6 +115,15 @@ pub struct Evaluation {
     /// Step by step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
+    /// Whether its flow control decides: what that has said, and what came of it, is on a record of its own.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub is_gated: bool,
+    /// What it asks of its flow control; not part of the record.
+    #[serde(skip)]
+    pub(super) ask: Option<Box<Ask>>,
+    /// What its deliveries keep their order with; not part of the record.
+    #[serde(skip)]
+    pub(super) order: Option<OrderKey>,
     /// What is to be delivered; not part of the record.
     #[serde(skip)]
     pub(super) outputs: Outputs,
@@ -144,6 +189,9 @@ impl Evaluation {
             verdict: Verdict::Fired,
             summary: "the event's type matched".to_owned(),
             steps: Vec::new(),
+            is_gated: false,
+            ask: None,
+            order: None,
             outputs: Outputs::Payload,
             step_bytes: 0,
         }
@@ -156,6 +204,14 @@ impl Evaluation {
         if verdict != Verdict::Fired {
             self.outputs = Outputs::None;
         }
+    }
+
+    /// Leaves what follows to the automation's flow control, which is asked for this.
+    pub(super) fn asks(&mut self, ask: Ask) {
+        self.is_gated = true;
+        self.ask = Some(Box::new(ask));
+        "its flow control decides".clone_into(&mut self.summary);
+        self.outputs = Outputs::None;
     }
 
     /// Adds a step; without its detail, once the steps have as much as those of one event may.
@@ -189,6 +245,27 @@ impl Step {
             self.detail = serde_json::json!({ "left_out": full() });
         }
     }
+}
+
+impl From<Trace> for Step {
+    fn from(trace: Trace) -> Self {
+        Self {
+            kind: trace.kind.to_owned(),
+            what: trace.what.to_owned(),
+            digest: None,
+            outcome: trace.outcome.to_owned(),
+            why: trace.why,
+            detail: trace.detail,
+        }
+    }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes it by reference"
+)]
+fn is_not(value: &bool) -> bool {
+    !value
 }
 
 fn full() -> String {

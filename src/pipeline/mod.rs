@@ -20,6 +20,8 @@
 //!   part of itself ends its life.
 //! - Memory is bounded: by permits until the plan, by slots after it. What has no slot waits in the
 //!   store. What one event may make is bounded, too; what is beyond that is a verdict.
+//! - What flow control puts off is a row with its time, in the commit that has planned its event; whoever
+//!   lives goes on with it, and what it makes is planned once.
 //! - Nobody's evaluations keep others waiting: what may take long goes on turn by turn, accounts by turns.
 //! - Nothing on the way polls. The writer awaits only the database.
 
@@ -32,10 +34,12 @@ pub mod components;
 mod course;
 pub mod crash;
 mod decide;
+mod dues;
 mod evaluate;
 mod evaluation;
 mod lane;
 mod lanes;
+mod late;
 mod node;
 mod permit;
 mod plan;
@@ -52,6 +56,7 @@ mod takeover;
 mod tests;
 mod trial;
 mod variables;
+mod waits;
 mod workers;
 mod writer;
 
@@ -77,6 +82,7 @@ use crate::store::{self, Life, NewEvent, Store};
 use crate::vault::Vault;
 use busy::Busy;
 use components::Components;
+use dues::Dues;
 use lanes::Lanes;
 use node::Node;
 use permit::Permits;
@@ -236,7 +242,11 @@ impl Pipeline {
 
     /// Looks at once for what is due in the store.
     pub async fn look(&self) {
-        if let Err(error) = claimer::look(&self.node).await {
+        let looked = async {
+            claimer::look(&self.node).await?;
+            waits::look(&self.node).await
+        };
+        if let Err(error) = looked.await {
             tracing::debug!(
                 error = &error as &dyn std::error::Error,
                 "can't look for what is due"
@@ -249,7 +259,9 @@ impl Pipeline {
         let node = &self.node;
         loop {
             node.busy.idle().await;
-            if node.lanes.nothing_due(node.clock.now()) && node.busy.is_idle() {
+            let now = node.clock.now();
+            let nothing_due = node.lanes.nothing_due(now) && node.dues.nothing_due(now);
+            if nothing_due && node.busy.is_idle() {
                 return;
             }
             // Something is due: the claimer holds it as soon as it runs.
@@ -314,6 +326,7 @@ fn node_of(parts: Parts, holder: IncarnationId) -> Result<Arc<Node>, store::Erro
             parts.limits.slots,
             busy.clone(),
         ),
+        dues: Dues::new(busy.clone()),
         queue: Queue::new(busy.clone()),
         workers: Workers::start(parts.limits.plugin_threads).map_err(store::Error::Lock)?,
         suspects: Arc::new(Semaphore::new(1)),
@@ -333,7 +346,8 @@ async fn work(node: &Arc<Node>, mut life: Life) -> Result<Held, store::Error> {
     node.spawn(writer::run(node.clone()));
     let taken_up = async {
         takeover::begin(node, &mut life).await?;
-        claimer::look(node).await
+        claimer::look(node).await?;
+        waits::look(node).await
     };
     if let Err(error) = taken_up.await {
         // Nothing of it may go on beside the next life.
@@ -341,6 +355,7 @@ async fn work(node: &Arc<Node>, mut life: Life) -> Result<Held, store::Error> {
         return Err(error);
     }
     node.spawn(claimer::run(node.clone()));
+    node.spawn(waits::run(node.clone()));
     let life = Arc::new(tokio::sync::Mutex::new(Some(life)));
     node.spawn(watch_lives(node.clone(), life.clone()));
     tracing::info!(incarnation.id = %node.holder, "the pipeline is at work");

@@ -13,8 +13,10 @@ use super::standing::Current;
 use crate::model::limits::{
     BODY_BYTES_PER_EVENT_MAX, DELIVERIES_PER_EVENT_MAX, TRACE_BYTES_PER_EVENT_MAX,
 };
-use crate::model::{AccountId, DeliveryId, DeliveryOrigin, EndpointId, EventId, Timestamp};
-use crate::store::{NewBody, NewDelivery, NewPlan};
+use crate::model::{
+    AccountId, DeliveryId, DeliveryOrigin, EndpointId, EventId, OrderKey, Timestamp,
+};
+use crate::store::{NewAsk, NewBody, NewDelivery, NewPlan};
 
 /// What a delivery counts: its row, and its place in memory until that is written.
 const DELIVERY_BYTES: usize = 512;
@@ -49,6 +51,7 @@ pub(super) struct Draft {
     verdicts: Vec<u8>,
     bodies: Vec<NewBody>,
     deliveries: Vec<NewDelivery>,
+    asks: Vec<NewAsk>,
     contents: Vec<Arc<Content>>,
     body_bytes: usize,
     /// What is there of verdicts with steps.
@@ -64,6 +67,7 @@ impl Draft {
             verdicts: b"[".to_vec(),
             bodies: Vec::new(),
             deliveries: Vec::new(),
+            asks: Vec::new(),
             contents: Vec::new(),
             body_bytes: 0,
             trace_bytes: 0,
@@ -87,21 +91,29 @@ impl Draft {
         if let Some(why) = self.refusal(automation, &evaluation.outputs) {
             evaluation.ends(Verdict::LimitExceeded, why);
         }
+        let order = evaluation.order;
         match std::mem::take(&mut evaluation.outputs) {
             Outputs::None => {}
             Outputs::Payload => {
                 let whole = || Arc::new(content(event, None));
                 let content = self.payload.get_or_insert_with(whole).clone();
-                self.deliver(automation, current, &content, None);
+                self.deliver(automation, current, &content, (None, order));
             }
             Outputs::Transformed(outputs) => {
                 for (output_no, output) in (0..).zip(&outputs) {
                     let content = Arc::new(content(event, Some(output)));
                     self.keep_body(automation, output_no, &content);
                     self.body_bytes += output.bytes();
-                    self.deliver(automation, current, &content, Some(output_no));
+                    self.deliver(automation, current, &content, (Some(output_no), order));
                 }
             }
+        }
+        if let Some(ask) = evaluation.ask.take() {
+            self.asks.push(NewAsk {
+                automation: automation.id,
+                version: automation.version,
+                ask: *ask,
+            });
         }
         let verdict = evaluation.verdict;
         self.keep_verdict(evaluation);
@@ -121,6 +133,8 @@ impl Draft {
                 evaluated_at: now,
                 bodies: self.bodies,
                 deliveries: self.deliveries,
+                asks: self.asks,
+                late: None,
             },
             contents: self.contents,
         }
@@ -188,7 +202,7 @@ impl Draft {
         automation: &Compiled,
         current: &Current,
         content: &Arc<Content>,
-        output_no: Option<u16>,
+        (output_no, order): (Option<u16>, Option<OrderKey>),
     ) {
         for (action_no, endpoint) in (0..).zip(&automation.endpoints) {
             let id = DeliveryId::derive(&DeliveryOrigin {
@@ -206,6 +220,7 @@ impl Draft {
                 envelope: current.envelope(*endpoint),
                 webhook_id: webhook_id(automation, self.event, *endpoint, id),
                 due_at: None,
+                order,
             });
             self.contents.push(content.clone());
         }

@@ -14,7 +14,10 @@ use super::cache::cache;
 use super::components::{self, Components};
 use super::standing::{Current, Standing, Standings};
 use super::variables::{AccountVariables, Filled, Secrets};
-use crate::automation::{Action, Condition, Definition, EventType, Pattern, PatternIndex, Trigger};
+use crate::automation::flow::Rules;
+use crate::automation::{
+    Action, Condition, Definition, EventType, Formula, Pattern, PatternIndex, Trigger,
+};
 use crate::model::{AccountId, AutomationId, EndpointId};
 use crate::plugin::{Component, Digest};
 use crate::store::{self, PublishedAutomation, SnapshotRows, Store};
@@ -31,6 +34,8 @@ const STANDING_BYTES_MAX: u64 = 64 * 1024 * 1024;
 const VERSION_BYTES: usize = 512;
 /// What a pattern counts besides its text: its place in the index, with that index's own.
 const PATTERN_BYTES: usize = 128;
+/// What flow control counts: two expressions, which are mostly short.
+const FLOW_BYTES: usize = 8192;
 /// What each byte of a condition becomes as a tree.
 const TREE_BYTES_PER_BYTE: usize = 32;
 
@@ -66,6 +71,10 @@ pub(super) struct Compiled {
     /// Why its stored definition can't be read, if it can't.
     pub(super) unreadable: Option<String>,
     pub(super) condition: Option<Result<Condition, String>>,
+    /// When what meets the condition goes on; or why that can't be said.
+    pub(super) flow: Option<Result<Box<Rules>, String>>,
+    /// What its deliveries keep their order by.
+    pub(super) order: Option<Box<Formula>>,
     pub(super) transforms: Vec<Transform>,
     /// What the configurations have that nobody may see.
     pub(super) secrets: Secrets,
@@ -100,12 +109,6 @@ impl Snapshot {
     pub(super) fn standing(&self) -> Arc<Standing> {
         self.standing.clone()
     }
-
-    /// Whether a delivery to the endpoint may leave at once, as far as this node knows.
-    pub(super) fn is_open(&self, endpoint: EndpointId) -> bool {
-        let current = self.standing.current();
-        current.is_some_and(|current| current.is_open(endpoint))
-    }
 }
 
 impl Compiled {
@@ -123,6 +126,14 @@ impl Compiled {
         for transform in &transforms {
             secrets.join(&transform.config.secrets);
         }
+        let (order, flow) = match definition.flow.as_ref().map(Rules::of) {
+            None => (None, None),
+            Some(Err(error)) => (None, Some(Err(error.to_string()))),
+            Some(Ok(rules)) => {
+                let (order, flow) = rules.split();
+                (order.map(Box::new), flow.map(|rules| Ok(Box::new(rules))))
+            }
+        };
         Self {
             id: row.id,
             version: row.version,
@@ -131,6 +142,8 @@ impl Compiled {
             condition: definition
                 .condition
                 .map(|source| variables.condition(&source)),
+            flow,
+            order,
             transforms,
             secrets,
             endpoints: definition
@@ -162,6 +175,8 @@ impl Compiled {
             owner_endpoint: row.owner_endpoint,
             unreadable: Some(why),
             condition: None,
+            flow: None,
+            order: None,
             transforms: Vec::new(),
             secrets: Secrets::default(),
             endpoints: Vec::new(),
@@ -183,7 +198,10 @@ impl Compiled {
         let transforms =
             transforms.map(|it| VERSION_BYTES + it.plugin.capacity() + it.config.text().len());
         let patterns = self.patterns.iter().map(Pattern::text_bytes);
+        let has_flow = self.flow.is_some() || self.order.is_some();
+        let flow = if has_flow { FLOW_BYTES } else { 0 };
         self.bytes = VERSION_BYTES
+            + flow
             + condition
             + transforms.sum::<usize>()
             + patterns.sum::<usize>()
@@ -308,7 +326,8 @@ impl Snapshots {
         }))
     }
 
-    async fn compile(
+    /// A version, ready to run.
+    pub(super) async fn compile(
         &self,
         account: AccountId,
         row: &PublishedAutomation,

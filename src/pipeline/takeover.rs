@@ -1,5 +1,6 @@
 //! Taking over from lives that have ended: their inbox is evaluated again, as of the revisions it
-//! was stamped with, and what they had claimed is due again, with an attempt that says why.
+//! was stamped with, and what they had claimed is due again: deliveries with an attempt that says why, and
+//! what waited for its time.
 //!
 //! # An event that kills
 //!
@@ -59,7 +60,8 @@ pub(super) async fn sweep(node: &Arc<Node>, life: &mut Life) -> Result<(), store
 async fn take_over(node: &Arc<Node>, ended: IncarnationId) -> Result<(), store::Error> {
     let _held = node.busy.hold();
     sweep_inbox(node, ended).await?;
-    sweep_claims(node, ended).await
+    sweep_claims(node, ended).await?;
+    sweep_waits(node, ended).await
 }
 
 /// Gives a turn to every removed endpoint at which something is still held: the gate cancels it.
@@ -188,6 +190,22 @@ async fn revive(node: &Arc<Node>, row: &InboxEvent) -> Result<Option<Unplanned>,
         permit,
         alone: None,
     }))
+}
+
+async fn sweep_waits(node: &Arc<Node>, ended: IncarnationId) -> Result<(), store::Error> {
+    loop {
+        let released = node
+            .store
+            .release_waits(ended, node.holder, SWEEP_ROWS)
+            .await?;
+        if released.is_empty() {
+            return Ok(());
+        }
+        let now = node.clock.now();
+        for account in released {
+            node.dues.waits(account, now);
+        }
+    }
 }
 
 async fn sweep_claims(node: &Arc<Node>, ended: IncarnationId) -> Result<(), store::Error> {

@@ -111,6 +111,7 @@ impl House {
                 events: vec!["*".parse().expect("a pattern")],
             },
             condition: None,
+            flow: None,
             transforms: Vec::new(),
             actions: vec![Action::Webhook {
                 endpoint: id,

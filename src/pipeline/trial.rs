@@ -1,14 +1,17 @@
 //! A trial: one version of an automation looked at for one event, now and for whoever asks, up to the
 //! requests that would leave. It is the same [`evaluate`] as for events that come in, on the plugins'
 //! threads in the account's turns and within the same limits; the requests are made and signed as an
-//! attempt makes them. Nothing is sent, nothing is stored, and nothing of it is kept in memory.
+//! attempt makes them. Flow control is asked what it would say now: it tells what it remembers, and remembers
+//! nothing of this. Nothing is sent, nothing is stored, and nothing of it is kept in memory.
 
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 use super::chain::Chain;
-use super::evaluate::{Reached, evaluate};
+use super::evaluate::{Reached, evaluate, evaluate_late};
+use super::evaluation::Verdict;
+use super::late::Carries;
 use super::plan::Draft;
 use super::request::Letter;
 use super::snapshot::Compiled;
@@ -16,9 +19,10 @@ use super::standing::Current;
 use super::variables::HIDDEN;
 use super::workers::Run;
 use super::{AcceptedEvent, Evaluation, Pipeline, SnapshotError, shown};
+use crate::automation::flow::{self, Arrival, Ask, Entry, Move, Then};
 use crate::model::{AccountId, EndpointId, Timestamp};
 use crate::plugin::Engine;
-use crate::store::{NewDelivery, PublishedAutomation, SnapshotRows};
+use crate::store::{self, NewDelivery, PublishedAutomation, SnapshotRows};
 use crate::vault::Vault;
 
 /// Most bytes of all bodies together that are shown of one trial's requests: four of the largest payloads.
@@ -82,6 +86,9 @@ pub enum Error {
     /// A plugin could not be loaded.
     #[error("the automation can't be made ready at the moment")]
     Snapshot(#[source] SnapshotError),
+    /// What flow control remembers could not be read.
+    #[error("what flow control remembers can't be read at the moment")]
+    Store(#[source] store::Error),
     /// The sandbox could not run it this time.
     #[error("the automation can't be evaluated at the moment: {0}")]
     NotNow(String),
@@ -100,28 +107,130 @@ impl Pipeline {
             .compile_apart(trial.account, &trial.automation)
             .await
             .map_err(Error::Snapshot)?;
-        let (reply, answer) = oneshot::channel();
-        let course = Course {
+        let begun = Begun {
             automation,
             trial: Box::new(trial),
+            gated: None,
+        };
+        let (tried, begun) = self.try_on(begun).await?;
+        let Some(ask) = tried.evaluation.ask.clone() else {
+            return Ok(tried);
+        };
+        match self.at_the_gate(begun, tried, &ask).await? {
+            Came::Stopped(tried) => Ok(tried),
+            Came::On(begun) => self.try_on(*begun).await.map(|(tried, _)| tried),
+        }
+    }
+
+    /// As soon as the account's turn comes, up to flow control or, behind it, to the end.
+    async fn try_on(&self, begun: Begun) -> Result<(Tried, Begun), Error> {
+        let node = &self.node;
+        let (reply, answer) = oneshot::channel();
+        let account = begun.trial.account;
+        let course = Course {
+            begun,
             engine: node.components.engine().clone(),
             chain: None,
             reply,
         };
-        let account = course.trial.account;
         node.workers.submit(account, Box::new(course));
         // What waits when the node stops is let go, and its sender with it.
         answer.await.unwrap_or(Err(Error::Stopped))
     }
+
+    /// What flow control would say now of the event. Nothing of it is remembered.
+    async fn at_the_gate(&self, begun: Begun, tried: Tried, ask: &Ask) -> Result<Came, Error> {
+        let node = &self.node;
+        let Begun {
+            automation,
+            mut trial,
+            ..
+        } = begun;
+        let known = node.store.flow_known(trial.account, automation.id, ask);
+        let known = known.await.map_err(Error::Store)?;
+        let now = node.clock.now();
+        let arrival = Arrival {
+            event: trial.event.id,
+            version: automation.version,
+            now,
+            ask,
+        };
+        let decision = flow::decide(arrival, &known);
+        let mut evaluation = tried.evaluation;
+        evaluation.ask = None;
+        evaluation.is_gated = false;
+        evaluation.ends(decision.verdict.into(), decision.why);
+        for trace in decision.traces {
+            evaluation.step(trace.into());
+        }
+        let due_at = match decision.moves {
+            Move::Stop => {
+                let requests = Vec::new();
+                return Ok(Came::Stopped(Tried {
+                    evaluation,
+                    requests,
+                }));
+            }
+            Move::Go => None,
+            Move::Wait(at) => Some(at),
+            Move::Replace(_, open) | Move::Begin(_, open) | Move::Join(open) => Some(open.due_at),
+        };
+        let carries = match &ask.then {
+            Then::Digest { key, .. } => {
+                let event = &trial.event;
+                let alone = Entry {
+                    id: event.id,
+                    event_type: event.event_type.clone(),
+                    occurred_at: event.occurred_at,
+                    payload: event.payload.clone(),
+                };
+                trial.event.payload = flow::digest(automation.id, key, &[alone]);
+                Carries::Digest
+            }
+            _ => Carries::Payload,
+        };
+        Ok(Came::On(Box::new(Begun {
+            automation,
+            trial,
+            gated: Some(Gated {
+                evaluation,
+                carries,
+                due_at,
+            }),
+        })))
+    }
+}
+
+/// What a trial works with.
+struct Begun {
+    automation: Arc<Compiled>,
+    trial: Box<Trial>,
+    /// What flow control has said, once it has.
+    gated: Option<Gated>,
+}
+
+/// What flow control has said.
+struct Gated {
+    evaluation: Evaluation,
+    carries: Carries,
+    /// When it would go on, if not now.
+    due_at: Option<Timestamp>,
+}
+
+/// How a trial has come through flow control.
+enum Came {
+    /// Nothing follows.
+    Stopped(Tried),
+    /// It goes on, now or later.
+    On(Box<Begun>),
 }
 
 /// A trial on the workers' threads, as far as it has come: one run of a plugin a turn.
 struct Course {
-    automation: Arc<Compiled>,
-    trial: Box<Trial>,
+    begun: Begun,
     engine: Engine,
     chain: Option<Chain>,
-    reply: oneshot::Sender<Result<Tried, Error>>,
+    reply: oneshot::Sender<Result<(Tried, Begun), Error>>,
 }
 
 impl Run for Course {
@@ -130,33 +239,57 @@ impl Run for Course {
         if course.reply.is_closed() {
             return None;
         }
-        let event = &course.trial.event;
+        let (automation, event) = (&course.begun.automation, &course.begun.trial.event);
         let from = course.chain.take();
-        let reached = evaluate(
-            &course.automation,
-            event,
-            &event.view(),
-            &course.engine,
-            from,
-        );
+        let reached = if from.is_none() && course.begun.gated.is_some() {
+            evaluate_late(automation, event)
+        } else {
+            evaluate(automation, event, &event.view(), &course.engine, from)
+        };
         let answer = match reached {
             Reached::Midway(chain) => {
                 course.chain = Some(chain.telling_everything());
                 return Some(Box::new(course));
             }
-            Reached::Verdict(evaluation) => Ok(Tried {
-                requests: course.requests(&evaluation),
-                evaluation,
-            }),
+            Reached::Verdict(evaluation) => Ok(course.begun.tried(evaluation)),
             Reached::NotNow { why, .. } => Err(Error::NotNow(why)),
         };
         // Nobody may be waiting for it any more.
-        drop(course.reply.send(answer));
+        drop(course.reply.send(answer.map(|tried| (tried, course.begun))));
         None
     }
 }
 
-impl Course {
+impl Begun {
+    /// What has come of it, with what flow control has said.
+    fn tried(&mut self, mut evaluation: Evaluation) -> Tried {
+        let Some(gated) = self.gated.take() else {
+            return Tried {
+                requests: self.requests(&evaluation),
+                evaluation,
+            };
+        };
+        gated.carries.keep(&mut evaluation, &self.trial.event);
+        let mut requests = self.requests(&evaluation);
+        if let Some(at) = gated.due_at {
+            for request in &mut requests {
+                let wait = format!("it would not leave before {at}");
+                request.held.get_or_insert(wait);
+            }
+        }
+        let mut whole = gated.evaluation;
+        if evaluation.verdict != Verdict::Fired {
+            whole.ends(evaluation.verdict, evaluation.summary);
+        }
+        for step in evaluation.steps {
+            whole.step(step);
+        }
+        Tried {
+            evaluation: whole,
+            requests,
+        }
+    }
+
     /// What follows, as a plan has it, signed.
     fn requests(&mut self, evaluation: &Evaluation) -> Vec<TriedRequest> {
         let Some(Addressees { rows, vault, now }) = self.trial.endpoints.take() else {

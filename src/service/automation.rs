@@ -11,8 +11,8 @@ use super::definition::{self, ActionRequest, TransformRequest, TriggerRequest};
 use super::json::nullable;
 use super::principal::{MayRead, MayWrite, Principal};
 use super::version::{Saved, text};
-use super::{Error, Listed, Merges, PageRequest, Service, check};
-use crate::automation::{Action, Definition, DefinitionDigest, Form, Transform, Trigger};
+use super::{Error, Listed, Merges, PageRequest, Service, check, flow};
+use crate::automation::{Action, Definition, DefinitionDigest, Flow, Form, Transform, Trigger};
 use crate::model::{AccountId, AutomationId, Timestamp};
 use crate::store::{self, AutomationCourse, Publication, Shelf};
 
@@ -30,6 +30,8 @@ pub struct NewAutomation {
     /// True: a condition that asks for what the schemas of the trigger's event types don't have is refused.
     /// False, if left out: the answer has `warnings`.
     pub strict: Option<bool>,
+    /// When what meets the condition goes on, and whether it does: at once, if left out.
+    pub flow: Option<Flow>,
     /// The plugins that reshape the payload, each given what the one before made of it: 16 at most.
     #[serde(default)]
     pub transforms: Vec<TransformRequest>,
@@ -45,8 +47,8 @@ pub struct NewAutomation {
     tests: Option<IgnoredAny>,
 }
 
-/// What is changed of an automation; what is left out stays. Another trigger, condition, chain of transforms
-/// or list of actions saves a new version, published at once unless `draft` is true. What comes to the same
+/// What is changed of an automation; what is left out stays. Another trigger, condition, flow, chain of
+/// transforms or list of actions saves a new version, published at once unless `draft` is true. What comes to the same
 /// definition as the newest version's saves none.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -63,6 +65,10 @@ pub struct AutomationPatch {
     /// True: a condition that asks for what the schemas of the trigger's event types don't have is refused.
     /// False, if left out: the answer has `warnings`.
     pub strict: Option<bool>,
+    /// When what meets the condition goes on, and whether it does. Null: at once.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<Flow>)]
+    pub flow: Option<Option<Flow>>,
     /// The plugins that reshape the payload, each given what the one before made of it: 16 at most.
     pub transforms: Option<Vec<TransformRequest>>,
     /// What follows if the condition holds: 32 at most, and 16 if there are transforms.
@@ -88,7 +94,8 @@ pub struct AutomationView {
     pub name: String,
     /// Whether the published version works.
     pub enabled: bool,
-    /// The number of the newest version, from 1. Trigger, condition, transforms and actions are that version's.
+    /// The number of the newest version, from 1. Trigger, condition, flow, transforms and actions are
+    /// that version's.
     pub version: i64,
     /// SHA-256 of that version's definition: `sha256:` and 64 hexadecimal digits.
     #[schema(value_type = String, example = "sha256:…")]
@@ -108,6 +115,8 @@ pub struct AutomationView {
     /// condition or a trigger was just saved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warnings: Option<Vec<ConditionProblemView>>,
+    /// When what meets the condition goes on, and whether it does; null: at once.
+    pub flow: Option<Flow>,
     /// The plugins that reshape the payload, in their order, each pinned by its digest.
     #[schema(value_type = Vec<TransformRequest>)]
     pub transforms: Vec<Transform>,
@@ -139,6 +148,7 @@ impl AutomationView {
             condition: definition.condition,
             condition_form: None,
             warnings: None,
+            flow: definition.flow,
             transforms: definition.transforms,
             actions: definition.actions,
             created_at: row.created_at,
@@ -153,6 +163,7 @@ impl AutomationPatch {
         self.name.is_some()
             || self.trigger.is_some()
             || self.condition.is_some()
+            || self.flow.is_some()
             || self.transforms.is_some()
             || self.actions.is_some()
             || self.draft.is_some()
@@ -223,6 +234,7 @@ impl Service {
             Some(said) => Some(self.said_condition(account, said).await?),
             None => None,
         };
+        new.flow.as_ref().map_or(Ok(()), flow::check)?;
         definition::fits(new.transforms.len(), new.actions.len())?;
         let transforms = self.transforms(account, new.transforms).await?;
         let id = AutomationId::mint(now);
@@ -230,6 +242,7 @@ impl Service {
         let definition = Definition {
             trigger,
             condition,
+            flow: new.flow,
             transforms,
             actions: resolved.actions,
         };
@@ -393,6 +406,7 @@ impl AutomationPatch {
     fn only_names(&self) -> bool {
         self.trigger.is_none()
             && self.condition.is_none()
+            && self.flow.is_none()
             && self.transforms.is_none()
             && self.actions.is_none()
     }

@@ -329,6 +329,7 @@ fn subscription(
             events: subscribe::patterns(patterns, "/subscribe")?,
         },
         condition: None,
+        flow: None,
         transforms: Vec::new(),
         actions: vec![Action::Webhook {
             endpoint,

@@ -104,7 +104,10 @@ pub struct EvaluationView {
     pub version: i64,
     /// What became of it: `fired`, `filtered` (the condition does not hold), `condition_error` (it can't be
     /// answered: docs/conditions.md), `plugin_dropped`, `plugin_error`, `limit_exceeded` (with those before it, it
-    /// would make more than one event may) or `evaluation_error`.
+    /// would make more than one event may, or the account has no room for it) or `evaluation_error`; of flow control
+    /// (docs/flow.md) `deduped`, `debounced`, `digested`, `rate_limited`, `delayed`, `flow_error` (its key or its time
+    /// can't be told) or `cancelled` (its automation was removed, or off for too long, while it waited). What has
+    /// waited and went is `fired`.
     #[schema(value_type = String)]
     pub verdict: Verdict,
     /// A sentence with the values that decided.
@@ -234,6 +237,7 @@ impl Service {
                 .map_err(|error| Error::unreadable("the evaluations", error))?,
             None => Vec::new(),
         };
+        let evaluations = self.with_flow(who.account(), id, evaluations).await?;
         Ok(Evaluations {
             data: evaluations.into_iter().map(EvaluationView::from).collect(),
             state,

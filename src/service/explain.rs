@@ -175,7 +175,9 @@ impl Service {
         let evaluations: Vec<Evaluation> = serde_json::from_slice(&packed)
             .map_err(|error| Error::unreadable("the evaluations", error))?;
         let mut evaluations = evaluations.into_iter();
-        Ok(evaluations.find(|evaluation| evaluation.automation == automation))
+        let own = evaluations.find(|evaluation| evaluation.automation == automation);
+        let told = self.with_flow(account, event, own.into_iter().collect());
+        Ok(told.await?.into_iter().next())
     }
 
     /// Why nothing is on record of an automation for an event as of `revision`.

@@ -35,6 +35,7 @@ mod event_type_shape;
 mod expiry;
 mod explain;
 mod first_start;
+mod flow;
 mod intake;
 mod intake_lines;
 mod intake_rules;

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::automation::{AutomationPatch, published};
 use super::condition_shape::ConditionProblemView;
 use super::principal::{MayRead, MayWrite, Principal};
-use super::{Error, Listed, PageRequest, Place, Service, check, definition};
+use super::{Error, Listed, PageRequest, Place, Service, check, definition, flow};
 use crate::automation::{Definition, DefinitionDigest, Difference, canonical, differences};
 use crate::model::{AccountId, ApiKeyId, AutomationId, Timestamp};
 use crate::store::{self, AutomationCourse, Publication};
@@ -55,7 +55,7 @@ pub struct WholeVersionView {
     /// What it is in a list.
     #[serde(flatten)]
     pub head: VersionView,
-    /// Trigger, condition, transforms (each plugin pinned by its digest) and actions, in canonical JSON: members
+    /// Trigger, condition, flow, transforms (each plugin pinned by its digest) and actions, in canonical JSON: members
     /// in the order of their names' bytes, no white space. The digest is that of these bytes.
     #[schema(value_type = Object)]
     pub definition: Box<RawValue>,
@@ -284,6 +284,10 @@ impl Service {
                 Some(said) => Some(self.said_condition(account, said).await?),
                 None => None,
             };
+        }
+        if let Some(flow) = patch.flow {
+            flow.as_ref().map_or(Ok(()), flow::check)?;
+            next.flow = flow;
         }
         if let Some(requests) = patch.transforms {
             next.transforms = self.transforms(account, requests).await?;

@@ -5,7 +5,7 @@ use super::publication::{Publication, close_publication, publish};
 use super::row::record;
 use super::values::args;
 use super::version::{Author, Authorship, insert_version};
-use super::{Error, NewEndpoint, Store, Tx, account};
+use super::{Error, NewEndpoint, Store, Tx, account, flow};
 use crate::model::limits::AUTOMATIONS_PER_ACCOUNT_MAX;
 use crate::model::{AccountId, AutomationId, EndpointId, Timestamp};
 
@@ -128,6 +128,8 @@ impl Store {
             return Ok(None);
         }
         close_publication(&mut tx, (account, id), (revision, now)).await?;
+        // It is given up at its next turn.
+        flow::release_held(&mut tx, (account, id)).await?;
         let endpoints: Vec<(EndpointId,)> = tx
             .fetch(
                 "UPDATE endpoints SET deleted_at_ms = $3, updated_at_ms = $3

@@ -33,6 +33,7 @@ mod event_key;
 mod event_schema;
 mod event_type;
 mod event_violation;
+mod flow;
 mod hint;
 mod history;
 mod inbox;
@@ -40,6 +41,7 @@ mod incarnation;
 mod lock;
 mod mark;
 mod occurrence;
+mod order;
 mod page;
 mod plan;
 mod plugin;
@@ -86,6 +88,9 @@ pub use event::{Event, EventFilter, EventHead};
 pub use event_schema::{EventTypeVersion, EventTypeVersionHead, SchemaInForce};
 pub use event_type::{EventTypeEntry, EventTypeWrite};
 pub use event_violation::EventViolations;
+pub use flow::{
+    ClaimedWaits, DueAccount, Fate, FlowRecord, Gated, NewAsk, Wait, WaitKey, WaitingVersion,
+};
 pub use hint::{Hint, Listener};
 pub use history::LiveVersion;
 pub use inbox::InboxEvent;
@@ -201,6 +206,8 @@ pub struct Store {
     own: Arc<ArcSwapOption<Own>>,
     revisions: Revisions,
     others: Others,
+    /// How much of flow control each account has.
+    flow: flow::Counts,
 }
 
 /// The life of this process.
@@ -231,6 +238,7 @@ impl Store {
             own: Arc::default(),
             revisions: Revisions::new(others.clone()),
             others,
+            flow: flow::Counts::default(),
         }
     }
 
@@ -244,6 +252,7 @@ impl Store {
             own: self.own.clone(),
             revisions: self.revisions.clone(),
             others: self.others.clone(),
+            flow: self.flow.clone(),
         }
     }
 

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Error;
 use super::backend::Tx;
+use super::flow::NewAsk;
 use super::values::{Columns, Kind, Rows, Shape, Value, args, values};
+use super::{Error, flow, order};
 use crate::envelope::Envelope;
 use crate::model::{
-    AccountId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, Timestamp,
+    AccountId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, OrderKey, Timestamp,
 };
 
 /// Everything that follows from one event.
@@ -30,6 +31,11 @@ pub struct NewPlan {
     pub bodies: Vec<NewBody>,
     /// What must be delivered.
     pub deliveries: Vec<NewDelivery>,
+    /// What its automations' flow control is asked for.
+    pub asks: Vec<NewAsk>,
+    /// Set if it is the plan of what has waited of this automation. Then the event was evaluated before, and
+    /// `verdicts` has what came of this.
+    pub late: Option<AutomationId>,
 }
 
 /// What a chain of transforms put out.
@@ -62,8 +68,10 @@ pub struct NewDelivery {
     pub envelope: Envelope,
     /// What the receiver knows it by.
     pub webhook_id: String,
-    /// `None`: the endpoint has a free slot, and it is claimed at once.
+    /// `None`: the endpoint has a free slot, and it is claimed at once. One that keeps an order never is.
     pub due_at: Option<Timestamp>,
+    /// What it keeps its order with.
+    pub order: Option<OrderKey>,
 }
 
 /// An event whose plan can't be stored, put aside so that it blocks nothing and isn't lost.
@@ -115,27 +123,29 @@ const EVENT_REF_COLUMNS: Columns = &[("account_id", Kind::Uuid), ("event_id", Ki
 pub(super) async fn write(
     tx: &mut Tx,
     holder: IncarnationId,
-    plans: &[Arc<NewPlan>],
+    all: &[Arc<NewPlan>],
     aside: &[SetAside],
 ) -> Result<(), Error> {
-    if plans.is_empty() && aside.is_empty() {
+    if all.is_empty() && aside.is_empty() {
         return Ok(());
     }
-    let mut plans: Vec<&NewPlan> = plans.iter().map(Arc::as_ref).collect();
+    let mut plans: Vec<&NewPlan> = all.iter().map(Arc::as_ref).collect();
     plans.sort_by_key(|plan| (plan.account, plan.event));
     let mut evaluations = Rows::new(EVALUATION_COLUMNS, plans.len());
     let mut bodies = Rows::new(BODY_COLUMNS, 0);
     let mut deliveries = Rows::new(DELIVERY_COLUMNS, plans.len());
     let mut done = Rows::new(EVENT_REF_COLUMNS, plans.len());
     for plan in &plans {
-        evaluations.push(values![
-            plan.account,
-            plan.event,
-            plan.revision,
-            plan.verdicts.clone(),
-            plan.evaluated_at
-        ]);
-        done.push(values![plan.account, plan.event]);
+        if plan.late.is_none() {
+            evaluations.push(values![
+                plan.account,
+                plan.event,
+                plan.revision,
+                plan.verdicts.clone(),
+                plan.evaluated_at
+            ]);
+            done.push(values![plan.account, plan.event]);
+        }
         for body in &plan.bodies {
             bodies.push(values![
                 plan.account,
@@ -148,7 +158,9 @@ pub(super) async fn write(
             ]);
         }
         for delivery in &plan.deliveries {
-            deliveries.push(delivery_row(plan, delivery, holder));
+            if delivery.order.is_none() {
+                deliveries.push(delivery_row(plan, delivery, holder));
+            }
         }
     }
     let insert = |into| Shape::Insert {
@@ -163,6 +175,8 @@ pub(super) async fn write(
     ] {
         tx.execute_rows(rows, shape).await?;
     }
+    flow::write(tx, all).await?;
+    order::insert(tx, all).await?;
     for aside in aside {
         tx.execute(
             "UPDATE inbox SET set_aside = $3 WHERE account_id = $1 AND event_id = $2",

@@ -6,10 +6,10 @@ use bytes::Bytes;
 
 use super::Error;
 use super::backend::Tx;
-use super::mark;
 use super::values::{Columns, Kind, Rows, Shape, Value, values};
+use super::{mark, order};
 use crate::model::{
-    AccountId, AttemptId, AttemptResult, DeliveryId, DeliveryState, EndpointId, Timestamp,
+    AccountId, AttemptId, AttemptResult, DeliveryId, DeliveryState, EndpointId, OrderKey, Timestamp,
 };
 
 /// One attempt and the state that follows from it.
@@ -29,6 +29,8 @@ pub struct NewRecord {
     pub next: DeliveryState,
     /// What it says about the endpoint.
     pub mark: EndpointMark,
+    /// What the delivery keeps its order with.
+    pub order: Option<OrderKey>,
 }
 
 /// One HTTP request, and what came back.
@@ -143,6 +145,7 @@ pub(super) async fn write(
         },
     )
     .await?;
+    order::settle(tx, &records).await?;
     mark::write(tx, &records).await
 }
 

@@ -107,6 +107,7 @@ from_ids!(
     EndpointId,
     EventId,
     IncarnationId,
+    OrderKey,
     PluginId,
     RefusalId,
     ScheduleId,

@@ -59,7 +59,7 @@ fn cost(expression: &Expression) -> usize {
 }
 
 /// What the expression certainly gives, if that is neither true nor false.
-fn gives(expression: &Expression) -> Option<&'static str> {
+pub(super) fn gives(expression: &Expression) -> Option<&'static str> {
     match expression {
         Expression::Literal(Value::Bool(_))
         | Expression::Root(Root::Payload)

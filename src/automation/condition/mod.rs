@@ -42,6 +42,7 @@ mod explain;
 mod expression;
 mod fault;
 mod form;
+mod formula;
 mod function;
 #[cfg(test)]
 mod guide;
@@ -75,6 +76,7 @@ use fault::{Fault, SAID_STEPS_MAX};
 
 pub use error::{ConditionError, Position};
 pub use form::{Error as FormError, Form, Leaf};
+pub use formula::{Formula, FormulaError, Gives};
 pub use mapping::{Mapped, Mapping, MappingError};
 pub use schema::{ConditionWarning, WarningKind, check as check_against_schemas};
 pub use variables::Variables;

@@ -28,6 +28,7 @@ fn asking(condition: Option<&str>, configs: &[&str]) -> Definition {
             events: vec!["*".parse().expect("a pattern")],
         },
         condition: condition.map(str::to_owned),
+        flow: None,
         transforms: configs.iter().map(transform).collect(),
         actions: vec![Action::Webhook {
             endpoint: EndpointId::mint(NOW),
@@ -229,8 +230,10 @@ async fn while_the_writer_can_not_keep_up_nothing_more_is_planned_and_then_all_i
         rows: Arc::new(rows),
         contents: plan.contents,
         bytes: 1 << 30,
-        snapshot,
+        standing: snapshot.standing(),
         permit,
+        gate: None,
+        turn: None,
     });
     assert!(node.queue.is_full());
     for (unplanned, snapshot) in waiting {

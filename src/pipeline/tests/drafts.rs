@@ -72,6 +72,7 @@ fn automation(endpoints: Vec<EndpointId>) -> Compiled {
     let definition = Definition {
         trigger: Trigger { events: Vec::new() },
         condition: None,
+        flow: None,
         transforms: Vec::new(),
         actions: endpoints.into_iter().map(webhook).collect(),
     };

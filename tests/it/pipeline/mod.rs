@@ -5,6 +5,7 @@ mod bodies;
 mod bounds;
 mod endpoints;
 mod evaluations;
+mod order;
 mod plugins;
 mod receivers;
 mod retries;

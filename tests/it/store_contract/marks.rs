@@ -28,6 +28,7 @@ async fn mark(
             attempts_made: 0,
             next: DeliveryState::Held,
             mark: *mark,
+            order: None,
         });
     }
     write(store, &batch::records(records)).await.disabled

@@ -14,6 +14,7 @@ mod fence;
 mod hints;
 mod lives;
 mod marks;
+mod order;
 mod planning;
 mod plugins;
 mod query_plans;

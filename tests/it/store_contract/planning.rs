@@ -154,6 +154,7 @@ pub(super) fn record(
         attempts_made: 1,
         next,
         mark: EndpointMark::Untouched,
+        order: None,
     }
 }
 

@@ -185,6 +185,7 @@ pub fn delivery(event: EventId, endpoint: EndpointId, due_at: Option<Timestamp>)
         envelope: Envelope::Raw,
         webhook_id: event.to_string(),
         due_at,
+        order: None,
     }
 }
 
@@ -198,5 +199,7 @@ pub fn plan(account: AccountId, event: EventId, deliveries: Vec<NewDelivery>) ->
         evaluated_at: now(),
         bodies: Vec::new(),
         deliveries,
+        asks: Vec::new(),
+        late: None,
     }
 }

@@ -55,6 +55,7 @@ pub fn automation(events: &[&str], endpoints: &[EndpointId]) -> Definition {
                 .collect(),
         },
         condition: None,
+        flow: None,
         transforms: Vec::new(),
         actions: endpoints
             .iter()
