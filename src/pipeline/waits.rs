@@ -228,7 +228,7 @@ async fn load(node: &Node, wait: &Wait) -> Result<(Arc<Compiled>, Fate), LoadErr
     })?;
     let automation = node
         .snapshots
-        .compile(place.account, &found.version)
+        .compile_apart(place.account, &found.version)
         .await?;
     Ok((automation, found.fate))
 }
