@@ -9,6 +9,8 @@ mod delivery;
 pub mod header;
 mod id;
 pub mod limits;
+mod order;
+mod origin;
 mod shares;
 mod stopwatch;
 mod words;
@@ -19,8 +21,11 @@ pub use count::counted;
 pub use delivery::{AttemptResult, DeliveryState, Failure, Refusal};
 pub use id::{
     AccountId, ApiKeyId, AttemptId, AutomationId, DeadLetterId, DeliveryId, DeliveryOrigin,
-    EmissionOrigin, EndpointId, EventId, IdError, IncarnationId, PluginId, ScheduleId, SecretId,
+    EmissionOrigin, EndpointId, EventId, IdError, IncarnationId, PluginId, RefusalId, ScheduleId,
+    SecretId, SourceId,
 };
+pub use order::{BEHIND, OrderKey};
+pub use origin::Origin;
 pub use shares::Shares;
 pub use stopwatch::Stopwatch;
 pub(crate) use words::words;

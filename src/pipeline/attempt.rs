@@ -23,7 +23,7 @@ use crate::automation::OPERATIONAL_PREFIX;
 use crate::envelope::{self, Envelope};
 use crate::model::{
     AccountId, AttemptId, AttemptResult, Clock, DeliveryId, DeliveryState, EndpointId, Failure,
-    Timestamp,
+    OrderKey, Timestamp,
 };
 use crate::outbound::{Answer, Client, Method, Request};
 use crate::retry::Advice;
@@ -47,6 +47,8 @@ pub(super) struct Outgoing {
     pub(super) content: Option<Arc<Content>>,
     /// How the account stands when it leaves.
     pub(super) standing: Arc<Standing>,
+    /// What it keeps its order with.
+    pub(super) order: Option<OrderKey>,
     pub(super) slot: Slot,
 }
 
@@ -190,6 +192,7 @@ fn record(
         attempts_made: no.get(),
         next: outcome.state(no, &view.settings.retry_policy, ended_at, advice),
         mark: outcome.mark(view.settings.failure_policy, ended_at, view.updated_at),
+        order: outgoing.order,
         tells: tells(outgoing),
     }
 }
@@ -219,6 +222,7 @@ fn without_request(outgoing: Outgoing, next: DeliveryState) -> Attempted {
             next,
             mark: EndpointMark::Untouched,
             tells: tells(&outgoing),
+            order: outgoing.order,
         }),
         slot: outgoing.slot,
     }

@@ -206,6 +206,10 @@ fn steps_at_once(candidates: &[Arc<Compiled>], payload_bytes: usize) -> Option<u
             reads = payload_bytes / READ_BYTES_PER_STEP;
             steps += rules.steps_max(payload_bytes);
         }
+        if let Some(order) = &automation.order {
+            reads = payload_bytes / READ_BYTES_PER_STEP;
+            steps += order.steps_max(payload_bytes);
+        }
         if steps + reads > STEPS_AT_ONCE_MAX {
             return None;
         }

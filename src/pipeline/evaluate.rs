@@ -12,9 +12,9 @@ use bytes::Bytes;
 use super::chain::Chain;
 use super::evaluation::{Evaluation, Step, Verdict};
 use super::snapshot::Compiled;
-use crate::automation::flow::{Rules, entry_bytes};
-use crate::automation::{Answer, Condition, EventType, EventView};
-use crate::model::{Cause, EventId, Link, Timestamp};
+use crate::automation::flow::{self, Rules, entry_bytes};
+use crate::automation::{Answer, Condition, EventType, EventView, Formula, OPERATIONAL_PREFIX};
+use crate::model::{Cause, EventId, Link, OrderKey, Origin, Timestamp};
 use crate::plugin::Engine;
 
 /// An event as evaluation sees it.
@@ -30,10 +30,20 @@ pub struct AcceptedEvent {
     pub payload: Bytes,
     /// What made it; `None`: it came in from outside, or is an operational event.
     pub cause: Option<Arc<Cause>>,
+    /// What it tells of its way in; `None`: it was sent to the API in its own form.
+    pub origin: Option<Arc<Origin>>,
 }
 
-/// Where events come from that were sent to the API.
-pub(super) const SOURCE: &str = "api";
+/// Where events come from of whose way in nothing is told.
+pub fn own_source(event_type: &str, cause: Option<&Cause>) -> &'static str {
+    if cause.is_some() {
+        "automation"
+    } else if event_type.starts_with(OPERATIONAL_PREFIX) {
+        "throwbar"
+    } else {
+        "api"
+    }
+}
 
 impl AcceptedEvent {
     /// Whether it is an operational event, or descends from one.
@@ -42,10 +52,20 @@ impl AcceptedEvent {
         self.event_type.is_operational() || self.cause.as_ref().is_some_and(of_one)
     }
 
+    /// By which way it came in.
+    pub(super) fn source(&self) -> &str {
+        let told = self.origin.as_ref().and_then(|origin| origin.source());
+        told.unwrap_or_else(|| own_source(self.event_type.as_str(), self.cause.as_deref()))
+    }
+
     /// The event under the eyes of conditions.
     pub(super) fn view(&self) -> EventView<'_> {
-        EventView::new(self.id, &self.event_type, self.occurred_at, &self.payload)
-            .with_source(SOURCE)
+        let view = EventView::new(self.id, &self.event_type, self.occurred_at, &self.payload)
+            .with_source(self.source());
+        match self.origin.as_ref().and_then(|origin| origin.cloudevent()) {
+            Some(attributes) => view.with_cloudevent(attributes),
+            None => view,
+        }
     }
 }
 
@@ -98,7 +118,7 @@ fn begin(automation: &Compiled, event: &AcceptedEvent, view: &EventView<'_>) -> 
             ask_flow(rules, (event, view), &mut evaluation);
             Reached::Verdict(evaluation)
         }
-        _ => go_on(automation, event, evaluation),
+        _ => go_on(automation, (event, view), evaluation),
     }
 }
 
@@ -108,7 +128,8 @@ pub(super) fn evaluate_ungated(
     event: &AcceptedEvent,
     view: &EventView<'_>,
 ) -> Reached {
-    go_on(automation, event, before_flow(automation, event, view))
+    let evaluation = before_flow(automation, event, view);
+    go_on(automation, (event, view), evaluation)
 }
 
 /// What its condition says, and whether it would go round in a circle.
@@ -136,10 +157,20 @@ pub(super) fn evaluate_late(automation: &Compiled, event: &AcceptedEvent) -> Rea
         let summary = format!("the automation's stored definition can't be read: {why}");
         return Reached::Verdict(no_evaluation(automation, summary));
     }
-    go_on(automation, event, Evaluation::begin(automation))
+    let evaluation = Evaluation::begin(automation);
+    go_on(automation, (event, &event.view()), evaluation)
 }
 
-fn go_on(automation: &Compiled, event: &AcceptedEvent, evaluation: Evaluation) -> Reached {
+fn go_on(
+    automation: &Compiled,
+    (event, view): (&AcceptedEvent, &EventView<'_>),
+    mut evaluation: Evaluation,
+) -> Reached {
+    if evaluation.verdict == Verdict::Fired
+        && let Some(order) = &automation.order
+    {
+        keep_order(order, view, &mut evaluation);
+    }
     if evaluation.verdict == Verdict::Fired && automation.runs_plugins() {
         Reached::Midway(Chain::begin(evaluation, event))
     } else {
@@ -167,6 +198,29 @@ fn refuse_loop(round: &[Link], event: EventId, evaluation: &mut Evaluation) {
         outcome: "refused".to_owned(),
         why,
         detail: serde_json::to_value(round).unwrap_or_default(),
+    });
+}
+
+/// Finds what the event's deliveries keep their order with.
+fn keep_order(order: &Formula, view: &EventView<'_>, evaluation: &mut Evaluation) {
+    let (outcome, why, detail) = match order.key(view) {
+        Ok(key) => {
+            evaluation.order = Some(OrderKey::of(&key));
+            let why = format!("its deliveries go behind those of {}", flow::of_key(&key));
+            ("passed", why, serde_json::json!({ "key": key }))
+        }
+        Err(why) => {
+            evaluation.ends(Verdict::FlowError, why.clone());
+            ("error", why, serde_json::Value::Null)
+        }
+    };
+    evaluation.step(Step {
+        kind: "flow".to_owned(),
+        what: "order".to_owned(),
+        digest: None,
+        outcome: outcome.to_owned(),
+        why,
+        detail,
     });
 }
 

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::snapshot::Compiled;
 use crate::automation::flow::{Ask, FlowVerdict, Trace};
-use crate::model::AutomationId;
 use crate::model::limits::{SUMMARY_BYTES_MAX, TRACE_BYTES_PER_EVENT_MAX};
+use crate::model::{AutomationId, OrderKey};
 
 /// What became of an automation for an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,6 +152,9 @@ pub struct Evaluation {
     /// What it asks of its flow control; not part of the record.
     #[serde(skip)]
     pub(super) ask: Option<Box<Ask>>,
+    /// What its deliveries keep their order with; not part of the record.
+    #[serde(skip)]
+    pub(super) order: Option<OrderKey>,
     /// What is to be delivered; not part of the record.
     #[serde(skip)]
     pub(super) outputs: Outputs,
@@ -234,6 +237,7 @@ impl Evaluation {
             steps: Vec::new(),
             is_gated: false,
             ask: None,
+            order: None,
             outputs: Outputs::Payload,
             broke_at: None,
             carried: None,

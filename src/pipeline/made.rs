@@ -73,6 +73,7 @@ fn ready(event: MadeEvent, permit: Permit) -> Unplanned {
             event_type: event.event_type,
             occurred_at: event.occurred_at,
             payload: event.payload,
+            origin: None,
             cause: event.cause,
         },
         permit,

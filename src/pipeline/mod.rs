@@ -62,6 +62,7 @@ mod takeover;
 #[cfg(test)]
 mod tests;
 mod trial;
+mod variables;
 mod waits;
 mod workers;
 mod writer;
@@ -74,13 +75,14 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
-pub use evaluate::AcceptedEvent;
+pub use evaluate::{AcceptedEvent, own_source};
 pub use evaluation::{Evaluation, Step, Verdict};
 pub use permit::{Full, PermitLimits};
 pub use rerun::{Rerun, Rerunning};
 pub use settings::EndpointSettings;
 pub use snapshot::Error as SnapshotError;
 pub use trial::{Addressees, Error as TrialError, Trial, Tried, TriedRequest};
+pub use variables::{AccountVariables, Filled};
 
 use crate::model::{AccountId, Clock, EndpointId, EventId, IncarnationId, Timestamp};
 use crate::outbound::Client;

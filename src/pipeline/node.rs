@@ -291,7 +291,8 @@ impl Node {
         let is_open = |endpoint| current.as_ref().is_some_and(|it| it.is_open(endpoint));
         let mut slots = Vec::with_capacity(rows.deliveries.len());
         for (delivery, content) in rows.deliveries.iter_mut().zip(&contents) {
-            let slot = if is_open(delivery.endpoint) {
+            // Whose turn it is in an order, only the store knows.
+            let slot = if delivery.order.is_none() && is_open(delivery.endpoint) {
                 let bytes = content.payload.len();
                 self.lanes.take(rows.account, delivery.endpoint, bytes, now)
             } else {

@@ -16,7 +16,7 @@ use crate::model::limits::{
 };
 use crate::model::{
     AccountId, AutomationId, DeadLetterId, DeliveryId, DeliveryOrigin, EndpointId, EventId,
-    Timestamp, counted,
+    OrderKey, Timestamp, counted,
 };
 use crate::store::{Consequences, Health, NewAsk, NewBody, NewDeadLetter, NewDelivery, NewPlan};
 
@@ -124,13 +124,14 @@ impl Draft {
         if let Some(why) = self.refusal(automation, event, &evaluation.outputs) {
             evaluation.ends(Verdict::LimitExceeded, why);
         }
+        let order = evaluation.order;
         match std::mem::take(&mut evaluation.outputs) {
             Outputs::None => {}
             Outputs::Payload => {
                 if !automation.endpoints.is_empty() {
                     let whole = || Arc::new(content(event, None));
                     let content = self.payload.get_or_insert_with(whole).clone();
-                    self.deliver(automation, current, &content, None);
+                    self.deliver(automation, current, &content, (None, order));
                 }
                 self.emit(automation, &[&event.payload], &mut evaluation);
             }
@@ -140,7 +141,7 @@ impl Draft {
                     if !automation.endpoints.is_empty() {
                         let content = Arc::new(content(event, Some(output)));
                         self.keep_body(automation, output_no, &content);
-                        self.deliver(automation, current, &content, Some(output_no));
+                        self.deliver(automation, current, &content, (Some(output_no), order));
                     }
                 }
                 let payloads: Vec<&Bytes> = outputs.iter().map(|output| &output.content).collect();
@@ -311,7 +312,7 @@ impl Draft {
         automation: &Compiled,
         current: &Current,
         content: &Arc<Content>,
-        output_no: Option<u16>,
+        (output_no, order): (Option<u16>, Option<OrderKey>),
     ) {
         for (action_no, endpoint) in (0..).zip(&automation.endpoints) {
             let id = DeliveryId::derive(&DeliveryOrigin {
@@ -329,6 +330,7 @@ impl Draft {
                 envelope: current.envelope(*endpoint),
                 webhook_id: webhook_id(automation, self.event, *endpoint, id),
                 due_at: None,
+                order,
             });
             self.contents.push(content.clone());
         }

@@ -136,7 +136,7 @@ impl Course {
         }
         Rerunning {
             evaluation,
-            outcome: LetterOutcome::Settled(Box::new(rows)),
+            outcome: LetterOutcome::Settled(Arc::new(rows)),
             bytes: plan.bytes,
         }
     }

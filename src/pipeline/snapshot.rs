@@ -13,9 +13,10 @@ use serde::Deserialize;
 use super::cache::cache;
 use super::components::{self, Components};
 use super::standing::{Current, Standing, Standings};
+use super::variables::{AccountVariables, Filled, Secrets};
 use crate::automation::flow::Rules;
 use crate::automation::{
-    Action, Condition, Definition, EventType, OnError, Pattern, PatternIndex, Trigger,
+    Action, Condition, Definition, EventType, Formula, OnError, Pattern, PatternIndex, Trigger,
 };
 use crate::model::limits::ALERT_AFTER_DEFAULT;
 use crate::model::{AccountId, AutomationId, EndpointId};
@@ -73,7 +74,11 @@ pub(super) struct Compiled {
     pub(super) condition: Option<Result<Condition, String>>,
     /// When what meets the condition goes on; or why that can't be said.
     pub(super) flow: Option<Result<Box<Rules>, String>>,
+    /// What its deliveries keep their order by.
+    pub(super) order: Option<Box<Formula>>,
     pub(super) transforms: Vec<Transform>,
+    /// What the configurations have that nobody may see.
+    pub(super) secrets: Secrets,
     pub(super) endpoints: Vec<EndpointId>,
     /// The types of the events that it makes.
     pub(super) emits: Vec<EventType>,
@@ -90,7 +95,7 @@ pub(super) struct Transform {
     pub(super) plugin: String,
     /// As the version pins it.
     pub(super) digest: String,
-    pub(super) config: String,
+    pub(super) config: Filled,
     pub(super) on_error: OnError,
     pub(super) component: Result<Component, String>,
 }
@@ -121,8 +126,21 @@ impl Compiled {
         row: &PublishedAutomation,
         definition: Definition,
         transforms: Vec<Transform>,
+        variables: &AccountVariables,
     ) -> Self {
         let emits = definition.actions.iter().filter_map(Action::emitted);
+        let mut secrets = Secrets::default();
+        for transform in &transforms {
+            secrets.join(&transform.config.secrets);
+        }
+        let (order, flow) = match definition.flow.as_ref().map(Rules::of) {
+            None => (None, None),
+            Some(Err(error)) => (None, Some(Err(error.to_string()))),
+            Some(Ok(rules)) => {
+                let (order, flow) = rules.split();
+                (order.map(Box::new), flow.map(|rules| Ok(Box::new(rules))))
+            }
+        };
         Self {
             id: row.id,
             version: row.version,
@@ -130,12 +148,11 @@ impl Compiled {
             unreadable: None,
             condition: definition
                 .condition
-                .map(|source| Condition::parse(&source).map_err(|error| error.to_string())),
-            flow: definition.flow.map(|flow| {
-                let rules = Rules::of(&flow).map(Box::new);
-                rules.map_err(|error| error.to_string())
-            }),
+                .map(|source| variables.condition(&source)),
+            flow,
+            order,
             transforms,
+            secrets,
             endpoints: definition
                 .actions
                 .iter()
@@ -168,7 +185,9 @@ impl Compiled {
             unreadable: Some(why),
             condition: None,
             flow: None,
+            order: None,
             transforms: Vec::new(),
+            secrets: Secrets::default(),
             endpoints: Vec::new(),
             emits: Vec::new(),
             alert_after: ALERT_AFTER_DEFAULT,
@@ -188,9 +207,10 @@ impl Compiled {
             });
         let transforms = self.transforms.iter();
         let transforms =
-            transforms.map(|it| VERSION_BYTES + it.plugin.capacity() + it.config.capacity());
+            transforms.map(|it| VERSION_BYTES + it.plugin.capacity() + it.config.text().len());
         let patterns = self.patterns.iter().map(Pattern::text_bytes);
-        let flow = self.flow.as_ref().map_or(0, |_| FLOW_BYTES);
+        let has_flow = self.flow.is_some() || self.order.is_some();
+        let flow = if has_flow { FLOW_BYTES } else { 0 };
         self.bytes = VERSION_BYTES
             + flow
             + condition
@@ -211,7 +231,8 @@ pub(super) struct Snapshots {
     standings: Standings,
     recent: Cache<AccountId, Arc<Standing>>,
     kept: Cache<(AccountId, i64), Arc<Snapshot>>,
-    compiled: Cache<(AutomationId, i64), Arc<Compiled>>,
+    /// By version, and by the variables that went into it, if any did.
+    compiled: Cache<(AutomationId, i64, u64), Arc<Compiled>>,
 }
 
 impl Snapshots {
@@ -294,10 +315,11 @@ impl Snapshots {
     async fn load(&self, account: AccountId, revision: i64) -> Result<Arc<Snapshot>, Error> {
         let standing = self.standings.of(account);
         let rows = self.rows(account, revision).await?;
+        let variables = AccountVariables::of(account, &rows.variables, &self.vault);
         let mut index = PatternIndex::new();
         let mut bytes = 0;
         for automation in &rows.automations {
-            let compiled = self.compile(account, automation).await?;
+            let compiled = self.compile(account, automation, &variables).await?;
             for pattern in &compiled.patterns {
                 index.insert(pattern, compiled.clone());
                 bytes += PATTERN_BYTES + pattern.text_bytes();
@@ -323,12 +345,13 @@ impl Snapshots {
         &self,
         account: AccountId,
         row: &PublishedAutomation,
+        variables: &AccountVariables,
     ) -> Result<Arc<Compiled>, Error> {
-        let key = (row.id, row.version);
+        let key = (row.id, row.version, variables.mark_of(&row.definition));
         if let Some(known) = self.compiled.get(&key).await {
             return Ok(known);
         }
-        let (compiled, complete) = self.make_ready(account, row).await?;
+        let (compiled, complete) = self.make_ready(account, row, variables).await?;
         // What is missing or refused is looked at again with the next snapshot.
         if complete {
             self.compiled.insert(key, compiled.clone()).await;
@@ -342,9 +365,10 @@ impl Snapshots {
         account: AccountId,
         row: &PublishedAutomation,
     ) -> Result<Arc<Compiled>, Error> {
-        self.make_ready(account, row)
-            .await
-            .map(|(compiled, _)| compiled)
+        let load = AccountVariables::named_in(&row.definition, account, (&self.store, &self.vault));
+        let variables = load.await.map_err(|error| Error::Store(Arc::new(error)))?;
+        let ready = self.make_ready(account, row, &variables).await;
+        ready.map(|(compiled, _)| compiled)
     }
 
     /// The version ready to run, and whether all of it can.
@@ -352,6 +376,7 @@ impl Snapshots {
         &self,
         account: AccountId,
         row: &PublishedAutomation,
+        variables: &AccountVariables,
     ) -> Result<(Arc<Compiled>, bool), Error> {
         let definition: Definition = match serde_json::from_str(&row.definition) {
             Ok(definition) => definition,
@@ -368,15 +393,19 @@ impl Snapshots {
         for transform in &definition.transforms {
             let component = self.component(account, &transform.digest).await?;
             complete &= component.is_ok();
+            let (config, component) = match variables.fill_config(transform.config.get()) {
+                Ok(config) => (config, component),
+                Err(error) => (Filled::nothing(), Err(error.to_string())),
+            };
             transforms.push(Transform {
                 plugin: transform.plugin.clone(),
                 digest: transform.digest.clone(),
-                config: transform.config.get().to_owned(),
+                config,
                 on_error: transform.on_error,
                 component,
             });
         }
-        let compiled = Compiled::of(row, definition, transforms);
+        let compiled = Compiled::of(row, definition, transforms, variables);
         Ok((Arc::new(compiled), complete))
     }
 

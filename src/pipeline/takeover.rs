@@ -21,7 +21,7 @@ use super::course::Unplanned;
 use super::crash::crash_point;
 use super::evaluate::AcceptedEvent;
 use super::node::Node;
-use crate::model::IncarnationId;
+use crate::model::{IncarnationId, Origin};
 use crate::store::{self, InboxEvent, Life, SetAside};
 
 /// Rows taken in one transaction.
@@ -181,6 +181,10 @@ pub(super) async fn read_back(
         set_aside(node, row, "its type is not a valid event type");
         return Ok(None);
     };
+    let Ok(origin) = event.origin.as_deref().map(Origin::parse).transpose() else {
+        set_aside(node, row, "what is stored of its way in can't be read");
+        return Ok(None);
+    };
     let cause = match node.store.cause(row.account, row.event).await {
         Ok(cause) => cause.map(Arc::new),
         Err(store::Error::Corrupt { .. }) => {
@@ -199,6 +203,7 @@ pub(super) async fn read_back(
             occurred_at: event.occurred_at,
             payload: event.payload.into(),
             cause,
+            origin: origin.map(Arc::new),
         },
         permit,
         alone: None,

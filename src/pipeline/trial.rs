@@ -17,6 +17,7 @@ use super::plan::Draft;
 use super::request::Letter;
 use super::snapshot::Compiled;
 use super::standing::{Current, Standing};
+use super::variables::HIDDEN;
 use super::workers::Run;
 use super::{AcceptedEvent, Evaluation, Pipeline, SnapshotError, shown};
 use crate::automation::EventType;
@@ -74,7 +75,8 @@ pub struct TriedRequest {
     pub url: String,
     /// The headers, signatures among them. What HTTP itself needs is added when it is sent.
     pub headers: Vec<(String, String)>,
-    /// The body, byte for byte as it is signed unless it is cut.
+    /// The body, byte for byte as it is signed unless it is cut, or has a secret variable's value, which is
+    /// hidden.
     pub body: String,
     /// That the body is cut, if it is.
     pub cut: Option<String>,
@@ -327,8 +329,9 @@ impl Begun {
                 webhook_id: &delivery.webhook_id,
                 content,
             };
-            let request = request(&letter, delivery, (&current, now), left_bytes);
-            left_bytes -= request.body.len();
+            let mut request = request(&letter, delivery, (&current, now), left_bytes);
+            self.automation.secrets.hide(&mut request.body);
+            left_bytes = left_bytes.saturating_sub(request.body.len());
             requests.push(request);
         }
         let emissions = plan.rows.consequences.emissions.into_iter();
@@ -377,8 +380,12 @@ fn request(
     }
     match letter.signed(view, now) {
         Ok((headers, body)) => {
-            let text =
-                |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+            let text = |value: &http::HeaderValue| {
+                if value.is_sensitive() {
+                    return HIDDEN.to_owned();
+                }
+                String::from_utf8_lossy(value.as_bytes()).into_owned()
+            };
             let headers = headers.iter();
             request.headers = headers
                 .map(|(name, value)| (name.as_str().to_owned(), text(value)))

@@ -18,7 +18,7 @@ use super::node::Node;
 use super::snapshot::{self, Compiled};
 use crate::automation::flow;
 use crate::model::limits::FLOW_WAIT_MS_MAX;
-use crate::model::{Cause, Timestamp};
+use crate::model::{Cause, Origin, Timestamp};
 use crate::store::{self, Fate, Wait};
 
 /// Waits claimed in one turn of an account.
@@ -229,18 +229,22 @@ async fn load(node: &Node, wait: &Wait) -> Result<(Arc<Compiled>, Fate), LoadErr
     })?;
     let automation = node
         .snapshots
-        .compile(place.account, &found.version)
+        .compile_apart(place.account, &found.version)
         .await?;
     Ok((automation, found.fate))
 }
 
 fn accepted(row: store::Event, cause: Option<Cause>) -> Result<AcceptedEvent, String> {
     let event_type = row.r#type.parse();
+    let origin = row.origin.as_deref().map(Origin::parse).transpose();
     Ok(AcceptedEvent {
         id: row.id,
         event_type: event_type.map_err(|_| "its type is not a valid event type".to_owned())?,
         occurred_at: row.occurred_at,
         payload: row.payload.into(),
+        origin: origin
+            .map_err(|_| "what is stored of its way in can't be read".to_owned())?
+            .map(Arc::new),
         cause: cause.map(Arc::new),
     })
 }
@@ -252,6 +256,7 @@ fn nothing(wait: &Wait) -> AcceptedEvent {
         event_type: "unknown".parse().expect("a name"),
         occurred_at: wait.place.event.minted_at(),
         payload: bytes::Bytes::new(),
+        origin: None,
         cause: None,
     }
 }

@@ -233,6 +233,9 @@ fn hand_on(node: &Arc<Node>, entries: Entries, outcome: BatchOutcome) {
         // What waits there is held at its next turn.
         node.lanes.waits(account, endpoint, node.clock.now());
     }
+    for (account, endpoint) in outcome.released {
+        node.lanes.waits(account, endpoint, node.clock.now());
+    }
     for made in entries.records {
         recorded(node, made);
     }
@@ -300,6 +303,7 @@ fn planned(node: &Arc<Node>, plan: PlanEntry, goes_on: &GoesOn) {
                 attempts_made: 0,
                 content: Some(content),
                 standing: standing.clone(),
+                order: None,
                 slot,
             }),
             (None, due_at) => {
@@ -330,6 +334,7 @@ fn accepted(entry: AcceptEntry, outcome: Accepted) -> Option<Unplanned> {
                     occurred_at: event.occurred_at,
                     payload: event.payload,
                     cause: None,
+                    origin: event.origin,
                 },
                 permit,
                 alone: None,

@@ -5,12 +5,14 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::condition::form_of;
+use super::condition_shape::{ConditionProblemView, ConditionRequest};
 use super::definition::{self, ActionRequest, TransformRequest, TriggerRequest};
 use super::json::nullable;
 use super::principal::{MayRead, MayWrite, Principal};
 use super::version::{Saved, text};
 use super::{Error, Listed, Merges, PageRequest, Service, check, flow};
-use crate::automation::{Action, Definition, DefinitionDigest, Flow, Transform, Trigger};
+use crate::automation::{Action, Definition, DefinitionDigest, Flow, Form, Transform, Trigger};
 use crate::model::limits::ALERT_AFTER_DEFAULT;
 use crate::model::{AccountId, AutomationId, Timestamp};
 use crate::store::{self, AutomationCourse, Publication, Shelf};
@@ -23,9 +25,12 @@ pub struct NewAutomation {
     pub name: String,
     /// Which events it looks at.
     pub trigger: TriggerRequest,
-    /// What it asks of the event, in CEL, such as `event.data.amount > 1000`: 4096 bytes at most. How one is
+    /// What it asks of the event, in CEL, such as `event.data.amount > 1000`, or as a form. How either is
     /// written is told, with examples, in docs/conditions.md. Without one, every event of the trigger will do.
-    pub condition: Option<String>,
+    pub condition: Option<ConditionRequest>,
+    /// True: a condition that asks for what the schemas of the trigger's event types don't have is refused.
+    /// False, if left out: the answer has `warnings`.
+    pub strict: Option<bool>,
     /// When what meets the condition goes on, and whether it does: at once, if left out.
     pub flow: Option<Flow>,
     /// The plugins that reshape the payload, each given what the one before made of it: 16 at most.
@@ -57,11 +62,14 @@ pub struct AutomationPatch {
     pub name: Option<String>,
     /// Which events it looks at.
     pub trigger: Option<TriggerRequest>,
-    /// What it asks of the event, in CEL, such as `event.data.amount > 1000`: 4096 bytes at most. How one is
+    /// What it asks of the event, in CEL, such as `event.data.amount > 1000`, or as a form. How either is
     /// written is told, with examples, in docs/conditions.md. Null: every event of the trigger will do.
     #[serde(default, deserialize_with = "nullable")]
-    #[schema(value_type = Option<String>)]
-    pub condition: Option<Option<String>>,
+    #[schema(value_type = Option<ConditionRequest>)]
+    pub condition: Option<Option<ConditionRequest>>,
+    /// True: a condition that asks for what the schemas of the trigger's event types don't have is refused.
+    /// False, if left out: the answer has `warnings`.
+    pub strict: Option<bool>,
     /// When what meets the condition goes on, and whether it does. Null: at once.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<Flow>)]
@@ -109,6 +117,14 @@ pub struct AutomationView {
     pub trigger: Trigger,
     /// What it asks of the event, in CEL (docs/conditions.md); null: every event of the trigger will do.
     pub condition: Option<String>,
+    /// The condition as a form; null, if no form means the same. Left out in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Form>)]
+    pub condition_form: Option<Option<Form>>,
+    /// What the condition asks for that the schemas of the trigger's event types don't have; only where a
+    /// condition or a trigger was just saved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warnings: Option<Vec<ConditionProblemView>>,
     /// When what meets the condition goes on, and whether it does; null: at once.
     pub flow: Option<Flow>,
     /// The plugins that reshape the payload, in their order, each pinned by its digest.
@@ -142,6 +158,8 @@ impl AutomationView {
             published_version: row.published_version,
             trigger: definition.trigger,
             condition: definition.condition,
+            condition_form: None,
+            warnings: None,
             flow: definition.flow,
             transforms: definition.transforms,
             actions: definition.actions,
@@ -170,6 +188,7 @@ impl AutomationPatch {
 pub(super) struct Drafted {
     pub(super) row: store::NewAutomation,
     pub(super) definition: Definition,
+    pub(super) warnings: Vec<ConditionProblemView>,
 }
 
 /// What becomes of a version that is published.
@@ -200,13 +219,19 @@ impl Service {
         new: NewAutomation,
     ) -> Result<AutomationView, Error> {
         let now = self.inner.clock.now();
-        let mut row = self.drafted(who.account(), new, now).await?.row;
+        let Drafted {
+            mut row, warnings, ..
+        } = self.drafted(who.account(), new, now).await?;
         row.author = Some(who.author());
         self.inner
             .store
             .create_automation(who.account(), &row)
             .await?;
-        self.automation_view(who.account(), row.id).await
+        let view = self.automation_view(who.account(), row.id).await?;
+        Ok(AutomationView {
+            warnings: Some(warnings),
+            ..view
+        })
     }
 
     /// What making it would save: whether it is made or tried, these are the checks.
@@ -219,9 +244,10 @@ impl Service {
         check::name(&new.name, "/name")?;
         check_said(new.note.as_deref(), new.tests)?;
         let trigger = definition::trigger(&new.trigger)?;
-        if let Some(source) = &new.condition {
-            definition::condition(source)?;
-        }
+        let condition = match &new.condition {
+            Some(said) => Some(self.said_condition(account, said).await?),
+            None => None,
+        };
         new.flow.as_ref().map_or(Ok(()), flow::check)?;
         definition::fits(new.transforms.len(), new.actions.len())?;
         let transforms = self.transforms(account, new.transforms).await?;
@@ -229,12 +255,15 @@ impl Service {
         let resolved = self.actions(account, id, &new.actions, now).await?;
         let definition = Definition {
             trigger,
-            condition: new.condition,
+            condition,
             flow: new.flow,
             transforms,
             actions: resolved.actions,
             alert_after: definition::alert_after(new.alert_after)?,
         };
+        let warnings = self
+            .condition_warnings(account, &definition, new.strict.into())
+            .await?;
         let draft = new.draft.unwrap_or(false);
         let row = store::NewAutomation {
             id,
@@ -251,7 +280,11 @@ impl Service {
             note: new.note,
             created_at: now,
         };
-        Ok(Drafted { row, definition })
+        Ok(Drafted {
+            row,
+            definition,
+            warnings,
+        })
     }
 
     /// A page of the account's automations, endpoints' own subscriptions left out.
@@ -326,9 +359,10 @@ impl Service {
                 Some(enabled) => published(enabled),
                 None => published(row.enabled || row.published_version.is_none()),
             };
-            self.save_version(who, row, patch, publication).await?;
-            if !draft_stays {
-                return self.automation_view(account, id).await;
+            let warnings = self.save_version(who, row, patch, publication).await?;
+            let view = self.automation_view(account, id).await?;
+            if !draft_stays || enabled.is_none() {
+                return Ok(AutomationView { warnings, ..view });
             }
         } else if patch.note.is_some() {
             let why = "a note is kept with a new version: change something with it";
@@ -374,7 +408,11 @@ impl Service {
         id: AutomationId,
     ) -> Result<AutomationView, Error> {
         let row = self.automation_row(account, id).await?;
-        AutomationView::of(row.clone(), &self.newest(account, &row).await?)
+        let view = AutomationView::of(row.clone(), &self.newest(account, &row).await?)?;
+        Ok(AutomationView {
+            condition_form: Some(view.condition.as_deref().and_then(form_of)),
+            ..view
+        })
     }
 }
 

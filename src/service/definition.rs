@@ -8,9 +8,7 @@ use utoipa::ToSchema;
 
 use super::endpoint::owned_endpoint;
 use super::{Error, Place, Service, check, subscribe};
-use crate::automation::{
-    Action, Condition, EventType, OPERATIONAL_PREFIX, OnError, Pattern, Trigger,
-};
+use crate::automation::{Action, EventType, OPERATIONAL_PREFIX, OnError, Pattern, Trigger};
 use crate::model::limits::{
     ACTIONS_MAX, ALERT_AFTER_MAX, DELIVERIES_PER_EVALUATION_MAX, OUTPUTS_MAX,
 };
@@ -122,18 +120,6 @@ pub(super) fn alert_after(errors: Option<u32>) -> Result<Option<u32>, Error> {
         return Err(Error::field("/alert_after", why));
     }
     Ok(errors)
-}
-
-/// Checks a condition.
-pub(super) fn condition(source: &str) -> Result<(), Error> {
-    match Condition::parse(source) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Error::Invalid {
-            code: "invalid_condition",
-            at: Place::body("/condition"),
-            why: error.to_string(),
-        }),
-    }
 }
 
 /// Sees that all deliveries of one evaluation fit into one plan.
@@ -321,14 +307,6 @@ mod tests {
                 "{text}"
             );
         }
-    }
-
-    #[test]
-    fn a_condition_is_refused_with_its_position() {
-        assert!(condition("event.data.amount > 1000").is_ok());
-        let error = condition("event.data.amount >").expect_err("cut off");
-        assert_eq!(error.code(), "invalid_condition");
-        assert!(error.to_string().contains("line 1"), "{error}");
     }
 
     #[test]

@@ -15,19 +15,31 @@ mod api_key;
 mod automation;
 mod chain;
 mod check;
+mod cloudevent;
+mod cloudevent_form;
+mod condition;
+mod condition_shape;
 mod dead_letter;
 mod definition;
 mod delivery;
 mod endpoint;
 mod endpoint_shape;
+mod envelopes;
 mod error;
 mod event;
+mod event_schema;
 mod event_type;
+mod event_type_catalogue;
+mod event_type_draft;
+mod event_type_import;
+mod event_type_shape;
 mod expiry;
 mod explain;
 mod first_start;
 mod flow;
 mod intake;
+mod intake_lines;
+mod intake_rules;
 mod json;
 mod merge;
 mod operator_key;
@@ -38,16 +50,25 @@ mod preview;
 mod principal;
 mod profile;
 mod publication;
+mod refusal;
 mod reply;
 mod rerun;
 mod room;
 mod schedule;
 mod schedule_shape;
 mod secret;
+mod sender;
+mod source;
+mod source_look;
+mod source_secret;
+mod source_shape;
+mod source_trial;
 mod subscribe;
 mod trial;
 mod turns;
+mod variable;
 mod version;
+mod vetting;
 
 use std::sync::Arc;
 
@@ -57,6 +78,11 @@ pub use crate::store::Shelf;
 pub use account::{AccountPatch, AccountView, NewAccount, OwnAccountView, SigningKeyView};
 pub use api_key::{ApiKeyView, NewApiKey, NewApiKeyView};
 pub use automation::{AutomationPatch, AutomationView, NewAutomation};
+pub use cloudevent::CloudEvent;
+pub use condition_shape::{
+    ConditionProblemView, ConditionRequest, ConditionToCheck, ConditionToConvert, ConditionView,
+    PositionView,
+};
 pub use dead_letter::{
     DeadLetterQuery, DeadLetterView, InputOf, LetterNote, RerunNote, WholeDeadLetterView,
 };
@@ -68,11 +94,16 @@ pub use endpoint_shape::{EndpointPatch, EndpointView, NewEndpoint, NewEndpointVi
 pub use error::{Error, Place};
 pub use event::{
     CauseView, EvaluationView, Evaluations, EventState, EventSummary, EventView, LinkView,
+    MisfitView,
 };
-pub use event_type::{EventTypePatch, EventTypeView, NewEventType};
+pub use event_type_catalogue::{CatalogueView, WholeCatalogueView};
+pub use event_type_import::{Import, ImportOutcome, ImportView, ImportedView};
+pub use event_type_shape::{EventTypePatch, EventTypeVersionView, EventTypeView, NewEventType};
 pub use explain::{Basis, Explanation};
 pub use first_start::FirstStart;
 pub use intake::NewEvent;
+pub use intake_lines::LineOutcome;
+pub use intake_rules::{UnknownTypes, Validation};
 pub use json::read_kept;
 pub use operator_key::{make_operator_key, operator_keys, revoke_operator_key};
 pub use page::{Listed, PageRequest};
@@ -83,6 +114,7 @@ pub use principal::{
 };
 pub use profile::SignatureRequest;
 pub use publication::{Archival, PublicationView, Publish, PublishedView, Rollback};
+pub use refusal::RefusalView;
 pub use reply::{ReplySlot, Started};
 pub use rerun::{RerunRequest, RerunState, RerunView, RerunsView};
 pub use room::{BodyRoom, UploadTurn};
@@ -91,8 +123,15 @@ pub use schedule_shape::{
     SchedulePatch, ScheduleView,
 };
 pub use secret::{Rotation, SecretView, WholeSecretView};
+pub use sender::{Arrival, SourceDoor};
+pub use source_secret::SourceRotation;
+pub use source_shape::{
+    NewSource, NewSourceView, SourceMapping, SourceMappingView, SourcePatch, SourceView,
+};
+pub use source_trial::{SourceEventView, SourceStepView, SourceTrial, SourceTrialView};
 pub use subscribe::Subscribe;
 pub use trial::{MadeView, NewTrial, RequestView, TrialEvent, TrialView};
+pub use variable::{NewVariable, VariablePatch, VariableView};
 pub use version::{AuthorView, ChangeView, DiffView, VersionView, WholeVersionView};
 
 use crate::model::{AccountId, Clock, EndpointId, limits};
@@ -103,8 +142,11 @@ use crate::store::{Hint, Store};
 use crate::vault::Vault;
 use merge::Merges;
 use principal::Known;
+use refusal::Ledger;
 use room::Rooms;
+use sender::Doors;
 use turns::Turns;
+use vetting::Vetting;
 
 /// What an envelope may add to a payload.
 const ENVELOPE_BYTES_MAX: usize = 16 * 1024;
@@ -191,7 +233,11 @@ struct Inner {
     uploads: Turns,
     lists: Turns,
     trials: Turns,
+    schemas: Turns,
     rooms: Rooms,
+    doors: Doors,
+    ledger: Ledger,
+    vetting: Vetting,
 }
 
 /// Everything that can be asked of a node. Clones are the same one.
@@ -216,7 +262,11 @@ impl Service {
                 uploads: Turns::new(turns::UPLOADS),
                 lists: Turns::new(turns::LISTS),
                 trials: Turns::new(turns::TRIALS),
+                schemas: Turns::new(turns::SCHEMAS),
                 rooms: Rooms::new(&parts.rules),
+                doors: Doors::default(),
+                ledger: Ledger::default(),
+                vetting: Vetting::default(),
             }),
         }
     }
@@ -248,14 +298,20 @@ impl Service {
     /// Another node has told something; so may this one have.
     pub async fn heard(&self, hint: Hint) {
         match hint {
-            Hint::Revision(account, revision) => self.inner.store.heard_of(account, revision),
+            Hint::Revision(account, revision) => {
+                self.inner.doors.forget(account);
+                self.inner.store.heard_of(account, revision);
+            }
             Hint::Revoked(key) => self.inner.known.revoke(key),
             Hint::Failing(account, automation) => {
                 if let Some(pipeline) = self.pipeline() {
                     pipeline.note_failing(account, automation);
                 }
             }
+            Hint::Catalogue(account) => self.inner.vetting.forget(account),
             Hint::Look => {
+                // What was missed may have been about anybody's event types.
+                self.inner.vetting.forget(principal::NO_ACCOUNT);
                 if let Some(pipeline) = self.pipeline() {
                     pipeline.look().await;
                 }

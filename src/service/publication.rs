@@ -216,6 +216,8 @@ impl Service {
         let row = self.open_row(account, id).await?;
         let version = self.wanted(account, &row, wanted).await?;
         let next = self.saved(account, id, version).await?;
+        let definition = next.definition()?;
+        self.check_variables(account, &definition).await?;
         let replaced = match row.published_version {
             None => Replaced::Nothing,
             Some(known) if known == version => Replaced::Itself,
@@ -239,7 +241,7 @@ impl Service {
             let course = AutomationCourse::Publish(version, publication);
             Some(self.change_row(who, &row, None, Some(course)).await?)
         };
-        let actions = next.definition()?.actions;
+        let actions = definition.actions;
         Ok(PublishedView {
             version,
             replaced: row.published_version,

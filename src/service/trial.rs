@@ -15,8 +15,9 @@ use super::automation::{Drafted, NewAutomation};
 use super::principal::{MayWrite, Principal};
 use super::turns::Turn;
 use super::{Error, Place, Service, check, payload};
-use crate::automation::{Action, Definition, EventType};
-use crate::model::{AccountId, EndpointId, EventId, Timestamp};
+use crate::automation::{Action, Definition, EventType, may_name_variables};
+use crate::model::limits::VARIABLES_PER_ACCOUNT_MAX;
+use crate::model::{AccountId, EndpointId, EventId, Origin, Timestamp};
 use crate::pipeline::{AcceptedEvent, Addressees, Step, Trial, TrialError, Tried, TriedRequest};
 use crate::store::{self, PublishedAutomation, SnapshotRows};
 
@@ -130,7 +131,9 @@ impl Service {
         let turn = self.trial_turn(account).await?;
         let now = self.inner.clock.now();
         let draft = self.drafted(account, new.automation, now).await;
-        let Drafted { row, definition } = draft.map_err(|error| within("/automation", error))?;
+        let Drafted {
+            row, definition, ..
+        } = draft.map_err(|error| within("/automation", error))?;
         let event = self.trial_event(account, new.event, now).await;
         let event = event.map_err(|error| within("/event", error))?;
         let trigger = &definition.trigger;
@@ -256,6 +259,7 @@ impl Service {
             occurred_at,
             payload: String::from(text).into(),
             cause: None,
+            origin: None,
         })
     }
 
@@ -274,6 +278,7 @@ impl Service {
             endpoints: bare.into_iter().map(as_made).collect(),
             secrets: Vec::new(),
             failing: Vec::new(),
+            variables: Vec::new(),
         };
         let mut known: BTreeSet<EndpointId> = rows.endpoints.iter().map(|row| row.id).collect();
         for endpoint in definition.actions.iter().filter_map(Action::endpoint) {
@@ -284,6 +289,11 @@ impl Service {
                 .extend(store.endpoint(account, endpoint).await?);
             rows.secrets
                 .extend(store.endpoint_secrets(account, endpoint).await?);
+        }
+        let mut settings = rows.endpoints.iter().map(|row| &row.settings);
+        if settings.any(|settings| may_name_variables(settings)) {
+            let variables = store.variables(account, None, VARIABLES_PER_ACCOUNT_MAX);
+            rows.variables = variables.await?;
         }
         Ok(rows)
     }
@@ -303,9 +313,16 @@ impl Service {
                 .map_err(|error| Error::unreadable("the event's type", error))?,
             occurred_at: row.occurred_at,
             payload: row.payload.into(),
+            origin: origin(row.origin.as_deref())?.map(Arc::new),
             cause: cause.map(Arc::new),
         })
     }
+}
+
+/// What is stored of an event's way in.
+pub(super) fn origin(text: Option<&str>) -> Result<Option<Origin>, Error> {
+    let read = text.map(Origin::parse).transpose();
+    read.map_err(|error| Error::unreadable("the event's way in", error))
 }
 
 /// An endpoint as it would stand once it is made.

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::automation::{AutomationPatch, published};
+use super::condition_shape::ConditionProblemView;
 use super::principal::{MayRead, MayWrite, Principal};
 use super::{Error, Listed, PageRequest, Place, Service, check, definition, flow};
 use crate::automation::{Definition, DefinitionDigest, Difference, canonical, differences};
@@ -267,7 +268,7 @@ impl Service {
         row: store::Automation,
         patch: AutomationPatch,
         publication: Publication,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Vec<ConditionProblemView>>, Error> {
         let account = who.account();
         let newest = self.newest(account, &row).await?;
         let mut next = newest.definition()?;
@@ -277,9 +278,12 @@ impl Service {
         if let Some(request) = &patch.trigger {
             next.trigger = definition::trigger(request)?;
         }
-        if let Some(source) = patch.condition {
-            source.as_deref().map_or(Ok(()), definition::condition)?;
-            next.condition = source;
+        let asks_anew = patch.condition.is_some() || patch.trigger.is_some();
+        if let Some(said) = &patch.condition {
+            next.condition = match said {
+                Some(said) => Some(self.said_condition(account, said).await?),
+                None => None,
+            };
         }
         if let Some(flow) = patch.flow {
             flow.as_ref().map_or(Ok(()), flow::check)?;
@@ -299,9 +303,16 @@ impl Service {
             endpoints = resolved.endpoints;
         }
         definition::fits(next.transforms.len(), next.actions.len())?;
+        let warnings = if asks_anew || patch.strict == Some(true) {
+            let found = self.condition_warnings(account, &next, patch.strict.into());
+            Some(found.await?)
+        } else {
+            None
+        };
         let definition = text(&next)?;
         if DefinitionDigest::of(&definition) == newest.digest {
-            return self.keep_newest(who, &row, patch.name, publication).await;
+            self.keep_newest(who, &row, patch.name, publication).await?;
+            return Ok(warnings);
         }
         let new = store::NewAutomation {
             id: row.id,
@@ -316,7 +327,8 @@ impl Service {
         };
         let from = row.standing();
         let saved = self.inner.store.save_version(account, &new, &from).await?;
-        saved.map(drop).ok_or(Error::NotFound("automation"))
+        saved.ok_or(Error::NotFound("automation"))?;
+        Ok(warnings)
     }
 
     /// Renames and publishes the newest version as it is; what is so already is not written again.

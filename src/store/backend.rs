@@ -5,6 +5,7 @@
 //! | writers | one connection, `BEGIN IMMEDIATE` | a pool; the fence orders them |
 //! | many rows | one prepared statement, row by row | `UNNEST` |
 //! | taking turns on rows | nobody else is there | `FOR UPDATE SKIP LOCKED` |
+//! | taking turns on a queue | nobody else is there | an advisory lock of the transaction |
 //! | who asks too much | interrupted | `statement_timeout` |
 //! | whose life | a lock on the file | a session's advisory lock |
 
@@ -20,7 +21,7 @@ use super::postgres::{self, Postgres};
 use super::revisions::Revisions;
 use super::row::Record;
 use super::sqlite::{self, Sqlite, SqliteTx};
-use super::values::{Rows, Shape, Value};
+use super::values::{Kind, Rows, Shape, Value};
 use super::whole::Whole;
 use crate::model::{AccountId, AutomationId};
 
@@ -306,6 +307,19 @@ impl Tx {
             }
             On::Postgres(tx) => postgres::fetch(&mut **tx, sql, args).await?,
         })
+    }
+
+    /// Takes these locks, in this order, until the end of the transaction. In SQLite nobody else writes.
+    pub(super) async fn lock(&mut self, names: Vec<i64>) -> Result<(), Error> {
+        if let On::Postgres(tx) = &mut self.on {
+            let mut rows = Rows::new(&[("name", Kind::Int)], names.len());
+            for name in names {
+                rows.push([name.into()]);
+            }
+            let taken = Shape::Query("SELECT COUNT(pg_advisory_xact_lock(name)) FROM v");
+            let _: Vec<(i64,)> = postgres::fetch_rows(&mut **tx, rows, taken).await?;
+        }
+        Ok(())
     }
 
     /// Does it with the rows.

@@ -3,6 +3,7 @@
 //! stopped, or asks again, makes nothing twice.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -13,7 +14,7 @@ use super::plan::{self, NewPlan};
 use super::row::record;
 use super::scan::Scan;
 use super::values::{Value, args};
-use super::{Error, Store};
+use super::{Batch, Error, Store, order};
 use crate::model::{AccountId, AutomationId, DeadLetterId, EventId, Timestamp, words};
 
 /// Where a dead letter stands.
@@ -131,7 +132,7 @@ pub struct LetterRun {
 #[derive(Debug, Clone)]
 pub enum LetterOutcome {
     /// The automation did not fail: what it makes. Its verdicts are not written.
-    Settled(Box<NewPlan>),
+    Settled(Arc<NewPlan>),
     /// It failed again.
     Failed {
         /// Of a transform: its place, from 0.
@@ -235,19 +236,28 @@ impl Store {
     ) -> Result<Vec<bool>, Error> {
         let mut tx = self.begin().await?;
         let holder = self.own_holder();
+        let settled = runs.iter().filter_map(LetterRun::plan).cloned();
+        let batch = Batch {
+            plans: settled.collect(),
+            ..Batch::default()
+        };
+        let queues = order::lock(&mut tx, &batch).await?;
         // In the order of their ids, so that two of these can't wait for each other.
-        let mut order: Vec<usize> = (0..runs.len()).collect();
-        order.sort_by_key(|place| runs[*place].letter);
+        let mut by_id: Vec<usize> = (0..runs.len()).collect();
+        by_id.sort_by_key(|place| runs[*place].letter);
         let mut written = vec![false; runs.len()];
-        let mut plans: Vec<&NewPlan> = Vec::new();
-        for place in order {
+        let mut made = Vec::new();
+        for place in by_id {
             let run = &runs[place];
             written[place] = settle(&mut tx, account, run, now).await? > 0;
-            if let (true, LetterOutcome::Settled(plan)) = (written[place], &run.outcome) {
-                plans.push(plan);
+            if written[place] {
+                made.extend(run.plan().cloned());
             }
         }
+        let plans: Vec<&NewPlan> = made.iter().map(Arc::as_ref).collect();
         plan::write_outputs(&mut tx, holder, &plans).await?;
+        order::insert(&mut tx, &made).await?;
+        order::release(&mut tx, queues).await?;
         let events = |plan: &&NewPlan| {
             let made: Vec<_> = emitted(account, now, &plan.consequences).collect();
             made
@@ -274,6 +284,16 @@ fn such(account: AccountId, filter: &DeadLetterFilter, end: Cursor) -> (String, 
         let _ = write!(within, " AND state = '{}'", state.as_str());
     }
     (within, arguments)
+}
+
+impl LetterRun {
+    /// What the automation makes, if it did not fail.
+    fn plan(&self) -> Option<&Arc<NewPlan>> {
+        match &self.outcome {
+            LetterOutcome::Settled(plan) => Some(plan),
+            LetterOutcome::Failed { .. } => None,
+        }
+    }
 }
 
 /// Writes the letter's new state, if it is open. How many rows that changed.

@@ -22,6 +22,8 @@ pub enum Hint {
     Revoked(ApiKeyId),
     /// It was told that an automation is failing: whoever sees it work tells that, too.
     Failing(AccountId, AutomationId),
+    /// What the account, or the installation (the nil id), catalogues or asks of events has changed.
+    Catalogue(AccountId),
     /// Something that nobody has in hand may be due.
     Look,
 }

@@ -32,7 +32,9 @@ mod endpoint_secret;
 mod engine;
 mod event;
 mod event_key;
+mod event_schema;
 mod event_type;
+mod event_violation;
 mod flow;
 mod hint;
 mod history;
@@ -43,6 +45,7 @@ mod made;
 mod mark;
 mod occurrence;
 mod operational;
+mod order;
 mod page;
 mod plan;
 mod plugin;
@@ -50,6 +53,7 @@ mod postgres;
 mod publication;
 mod readers;
 mod record;
+mod refusal;
 mod reply;
 mod revisions;
 mod row;
@@ -57,9 +61,12 @@ mod scan;
 mod schedule;
 mod seal;
 mod snapshot;
+mod source;
+mod source_secret;
 mod sqlite;
 mod standing;
 mod values;
+mod variable;
 mod version;
 mod whole;
 
@@ -86,7 +93,9 @@ pub use endpoint::{
 pub use endpoint_secret::EndpointSecret;
 pub use engine::EngineError;
 pub use event::{Event, EventFilter, EventHead};
-pub use event_type::EventTypeEntry;
+pub use event_schema::{EventTypeVersion, EventTypeVersionHead, SchemaInForce};
+pub use event_type::{EventTypeEntry, EventTypeWrite};
+pub use event_violation::EventViolations;
 pub use flow::{
     ClaimedWaits, DueAccount, Fate, FlowRecord, Gated, NewAsk, Wait, WaitKey, WaitingVersion,
 };
@@ -103,10 +112,14 @@ pub use plan::{NewBody, NewDelivery, NewPlan, SetAside};
 pub use plugin::{NewPluginVersion, Plugin, PluginVersion};
 pub use publication::{LiveSpan, Publication};
 pub use record::{EndpointMark, NewAttempt, NewRecord, Tells};
+pub use refusal::{NewRefusals, SourceRefusal};
 pub use reply::StoredReply;
 pub use schedule::Schedule;
 pub use snapshot::{PublishedAutomation, SnapshotRows};
+pub use source::{NewSource, Source};
+pub use source_secret::SourceSecret;
 pub use standing::AutomationStanding;
+pub use variable::{Removal, Variable, VariableUser};
 pub use version::{
     Author, Authorship, AutomationChange, AutomationCourse, AutomationVersion, VersionHead,
 };

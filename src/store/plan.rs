@@ -9,10 +9,10 @@ use super::backend::Tx;
 use super::consequence;
 use super::flow::NewAsk;
 use super::values::{Columns, Kind, Rows, Shape, Value, args, values};
-use super::{Consequences, Error, flow};
+use super::{Consequences, Error, flow, order};
 use crate::envelope::Envelope;
 use crate::model::{
-    AccountId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, Timestamp,
+    AccountId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, OrderKey, Timestamp,
 };
 
 /// Everything that follows from one event.
@@ -71,8 +71,10 @@ pub struct NewDelivery {
     pub envelope: Envelope,
     /// What the receiver knows it by.
     pub webhook_id: String,
-    /// `None`: the endpoint has a free slot, and it is claimed at once.
+    /// `None`: the endpoint has a free slot, and it is claimed at once. One that keeps an order never is.
     pub due_at: Option<Timestamp>,
+    /// What it keeps its order with.
+    pub order: Option<OrderKey>,
 }
 
 /// An event whose plan can't be stored, put aside so that it blocks nothing and isn't lost.
@@ -152,6 +154,7 @@ pub(super) async fn write(
     tx.execute_rows(done, Shape::Delete { from: "inbox" })
         .await?;
     flow::write(tx, all).await?;
+    order::insert(tx, all).await?;
     consequence::write(tx, holder, all).await?;
     for aside in aside {
         tx.execute(
@@ -163,7 +166,7 @@ pub(super) async fn write(
     Ok(())
 }
 
-/// Writes the bodies and the deliveries of plans.
+/// Writes the bodies of plans, and the deliveries that keep no order.
 pub(super) async fn write_outputs(
     tx: &mut Tx,
     holder: IncarnationId,
@@ -184,7 +187,9 @@ pub(super) async fn write_outputs(
             ]);
         }
         for delivery in &plan.deliveries {
-            deliveries.push(delivery_row(plan, delivery, holder));
+            if delivery.order.is_none() {
+                deliveries.push(delivery_row(plan, delivery, holder));
+            }
         }
     }
     tx.execute_rows(bodies, insert_into("bodies")).await?;

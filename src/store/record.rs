@@ -9,12 +9,13 @@ use super::Error;
 use super::backend::Tx;
 use super::mark::{self, Marked};
 use super::operational::{self, Alert, Topic};
+use super::order;
 use super::row::record;
 use super::values::{Columns, Kind, Rows, Shape, Value, values};
 use crate::automation::OPERATIONAL_PREFIX;
 use crate::model::{
     AccountId, AttemptId, AttemptResult, AutomationId, DeliveryId, DeliveryState, EndpointId,
-    EventId, Failure, IncarnationId, Timestamp,
+    EventId, Failure, IncarnationId, OrderKey, Timestamp,
 };
 
 /// One attempt and the state that follows from it.
@@ -34,6 +35,8 @@ pub struct NewRecord {
     pub next: DeliveryState,
     /// What it says about the endpoint.
     pub mark: EndpointMark,
+    /// What the delivery keeps its order with.
+    pub order: Option<OrderKey>,
     /// What of it is told, by operational events.
     pub tells: Tells,
 }
@@ -163,6 +166,7 @@ pub(super) async fn write(
         },
     )
     .await?;
+    order::settle(tx, &records).await?;
     let Marked {
         disabled,
         mut alerts,

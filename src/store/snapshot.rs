@@ -2,7 +2,11 @@
 
 use super::row::record;
 use super::values::args;
-use super::{Account, Endpoint, EndpointSecret, Error, Store, account, endpoint, endpoint_secret};
+use super::{
+    Account, Endpoint, EndpointSecret, Error, Store, Variable, account, endpoint, endpoint_secret,
+    variable,
+};
+use crate::automation::may_name_variables;
 use crate::model::{AccountId, AutomationId, EndpointId};
 
 /// What an account's users had published at a revision.
@@ -18,6 +22,8 @@ pub struct SnapshotRows {
     pub secrets: Vec<EndpointSecret>,
     /// Automations that have failed and not worked since.
     pub failing: Vec<AutomationId>,
+    /// The variables as they are now; not read, if nothing asks for one.
+    pub variables: Vec<Variable>,
 }
 
 /// One live version.
@@ -57,7 +63,7 @@ impl Store {
         let Some(row) = account::read(&mut tx, account).await? else {
             return Ok(None);
         };
-        let automations = tx
+        let automations: Vec<PublishedAutomation> = tx
             .fetch(
                 "SELECT a.id, a.name, a.owner_endpoint_id, p.version, v.definition FROM publications p
                  JOIN automations a ON a.account_id = p.account_id AND a.id = p.automation_id
@@ -75,12 +81,23 @@ impl Store {
                 args![account],
             )
             .await?;
+        let endpoints = endpoint::live(&mut tx, account).await?;
+        let mut texts = automations
+            .iter()
+            .map(|row| &row.definition)
+            .chain(endpoints.iter().map(|row| &row.settings));
+        let variables = if texts.any(|text| may_name_variables(text)) {
+            variable::live(&mut tx, account).await?
+        } else {
+            Vec::new()
+        };
         let rows = SnapshotRows {
             account: row,
             automations,
-            endpoints: endpoint::live(&mut tx, account).await?,
+            endpoints,
             secrets: endpoint_secret::live(&mut tx, account).await?,
             failing: failing.into_iter().map(|row| row.0).collect(),
+            variables,
         };
         tx.commit().await?;
         Ok(Some(rows))

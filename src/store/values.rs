@@ -108,9 +108,12 @@ from_ids!(
     EndpointId,
     EventId,
     IncarnationId,
+    OrderKey,
     PluginId,
+    RefusalId,
     ScheduleId,
-    SecretId
+    SecretId,
+    SourceId
 );
 
 /// The arguments of a statement, in order.

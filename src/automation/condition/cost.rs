@@ -37,7 +37,10 @@ pub(super) fn check_answer(expression: &Expression) -> Result<(), ConditionError
 fn cost(expression: &Expression) -> usize {
     let sum = |parts: &[Expression]| parts.iter().map(cost).sum::<usize>();
     1 + match expression {
-        Expression::Literal(_) | Expression::Root(_) | Expression::Variable(_) => 0,
+        Expression::Literal(_)
+        | Expression::Known(..)
+        | Expression::Root(_)
+        | Expression::Variable(_) => 0,
         Expression::Field(of, _) => cost(of),
         Expression::Has(inner) | Expression::Not(inner) | Expression::Negate(inner) => cost(inner),
         Expression::All(parts) | Expression::Any(parts) | Expression::List(parts) => sum(parts),
@@ -73,6 +76,7 @@ pub(super) fn gives(expression: &Expression) -> Option<&'static str> {
         Expression::Literal(Value::Duration(_)) | Expression::Call(Function::Duration, _) => {
             Some("a duration")
         }
+        Expression::Root(Root::CloudEvent) => Some("an object"),
         Expression::Literal(_) | Expression::Negate(_) | Expression::Call(..) => Some("a number"),
         Expression::Arithmetic(..) => Some("a number or a string"),
         Expression::List(_) => Some("a list"),

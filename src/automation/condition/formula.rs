@@ -2,12 +2,13 @@
 //! in common, or a time. Checked when they are saved, with the place of what is wrong, and bounded as
 //! conditions are.
 
-use super::check;
+use super::check::{self, Of};
 use super::cost;
 use super::error::ConditionError;
 use super::evaluation::Evaluation;
 use super::expression::Expression;
 use super::value::{Value, said_with_kind};
+use super::variables::Variables;
 use super::view::EventView;
 use super::weight;
 use crate::model::Timestamp;
@@ -68,10 +69,11 @@ impl Gives {
 impl Formula {
     /// Checks `source` as it is saved.
     pub fn parse(source: &str, gives: Gives) -> Result<Self, FormulaError> {
-        let expression = check::read(source).map_err(|error| match error {
-            ConditionError::Empty => FormulaError::Empty,
-            error => FormulaError::Source(error),
-        })?;
+        let expression =
+            check::read(source, Of::Event, &Variables::default()).map_err(|error| match error {
+                ConditionError::Empty => FormulaError::Empty,
+                error => FormulaError::Source(error),
+            })?;
         if let Some(what) = cost::gives(&expression).filter(|what| gives.refuses(what)) {
             let needed = gives.words();
             return Err(FormulaError::Gives { what, needed });

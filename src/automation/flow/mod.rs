@@ -9,6 +9,7 @@
 //! | digest | events of a key are collected and go on together, in order |
 //! | rate limit | so many events of a key go on in a window; the others wait, or do not |
 //! | delay | the event goes on later |
+//! | order | what goes on is delivered one after the other, those of a key to an endpoint |
 //!
 //! # Pure
 //! [`Rules::ask`] says what one event asks for: its keys and times. [`decide`] takes that and what is known
@@ -35,5 +36,5 @@ pub use arrival::{Arrival, Decision, FlowVerdict, Known, Move, Open, Taken, Trac
 pub use decide::{Full, decide, refuse, replaced};
 pub use digest::{Entry, digest, entry_bytes};
 pub use rules::{Ask, Error, Rules, Then};
-pub use shape::{Debounce, Dedupe, Delay, Digest, Flow, Over, RateLimit};
-pub use words::span;
+pub use shape::{Debounce, Dedupe, Delay, Digest, Flow, Order, Over, RateLimit};
+pub use words::{of_key, span};

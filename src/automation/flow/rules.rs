@@ -1,7 +1,7 @@
 //! Flow control ready to be asked: checked when a version is saved, compiled when it is loaded.
 
 use super::super::{EventView, Formula, FormulaError, Gives};
-use super::shape::{Debounce, Delay, Digest, Flow, Over, RateLimit};
+use super::shape::{Debounce, Delay, Digest, Flow, Order, Over, RateLimit};
 use crate::model::limits::{
     DIGEST_BYTES_MAX, DIGEST_EVENTS_MAX, FLOW_WAIT_MS_MAX, RATE_EVENTS_MAX,
 };
@@ -52,6 +52,7 @@ impl Error {
 pub struct Rules {
     dedupe: Option<(Formula, i64)>,
     then: Rule,
+    order: Option<Formula>,
 }
 
 #[derive(Debug, Clone)]
@@ -133,10 +134,21 @@ impl Rules {
                 ))
             }
         };
+        let order = flow.order.as_ref();
+        let order = order.map(|Order { key }| formula(key, Gives::Key, "/order/key"));
         Ok(Self {
             dedupe,
             then: Rule::of(flow)?,
+            order: order.transpose()?,
         })
+    }
+
+    /// What goes on keeps its order by this, if by anything; and what decides whether it goes on and when, if
+    /// anything does.
+    pub fn split(mut self) -> (Option<Formula>, Option<Self>) {
+        let order = self.order.take();
+        let decides = self.dedupe.is_some() || !matches!(self.then, Rule::Go);
+        (order, decides.then_some(self))
     }
 
     /// Most steps that asking takes on a payload of this size, about.
@@ -203,6 +215,7 @@ impl Rule {
             digest,
             rate_limit,
             delay,
+            order,
         } = flow;
         let named = [
             ("debounce", debounce.is_some()),
@@ -229,8 +242,8 @@ impl Rule {
         if let Some(delay) = delay {
             return Self::delay(delay);
         }
-        if dedupe.is_none() {
-            let why = "nothing is said: add dedupe, debounce, digest, rate_limit or delay, or leave flow out";
+        if dedupe.is_none() && order.is_none() {
+            let why = "nothing is said: add dedupe, debounce, digest, rate_limit, delay or order, or leave flow out";
             return Err(Error::field("", why));
         }
         Ok(Self::Go)

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// When an event that meets the condition goes on, and whether it does: `dedupe` first, then at most one of
-/// the others. docs/flow.md tells more.
+/// `debounce`, `digest`, `rate_limit` and `delay`; and in which order what goes on is delivered. docs/flow.md
+/// tells more.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Flow {
@@ -23,6 +24,20 @@ pub struct Flow {
     /// Events go on later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay: Option<Delay>,
+    /// What goes on is delivered in order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Order>,
+}
+
+/// Deliveries of a key to an endpoint leave one after the other, in the order in which their events were
+/// evaluated: the next one once the one before is delivered or has failed for good. Others are not held up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Order {
+    /// Which deliveries keep their order, in CEL: 4096 bytes at most. Of a digest, `event.data` is its body.
+    /// Automations whose keys have the same value share an order.
+    #[schema(example = "event.data.deal")]
+    pub key: String,
 }
 
 /// Only the first event of a key goes on.

@@ -23,7 +23,7 @@ pub fn span(ms: i64) -> String {
 }
 
 /// A key as a sentence begins with it.
-pub(super) fn of_key(key: &str) -> String {
+pub fn of_key(key: &str) -> String {
     if key.is_empty() {
         return "all events of the automation".to_owned();
     }

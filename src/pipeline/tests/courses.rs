@@ -92,6 +92,7 @@ impl House {
                     occurred_at: NOW,
                     payload: event.payload,
                     cause: None,
+                    origin: None,
                 },
                 alone: None,
             },

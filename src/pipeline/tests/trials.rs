@@ -23,6 +23,7 @@ impl House {
                 occurred_at: NOW,
                 payload: event.payload,
                 cause: None,
+                origin: None,
             },
             endpoints: None,
         }

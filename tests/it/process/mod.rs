@@ -8,8 +8,10 @@ mod crash_points;
 mod disasters;
 #[cfg(feature = "crash-points")]
 mod emissions;
+mod event_types;
 mod github;
 mod house;
+mod inbound;
 mod kills;
 mod load;
 mod shutdown;

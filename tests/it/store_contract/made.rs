@@ -278,7 +278,7 @@ async fn a_letter_is_run_again_once_and_counted_when_it_fails() {
 
         let delivery = making::delivery(event, endpoint, Some(at));
         let plan = making::plan(own, event, vec![delivery.clone()]);
-        let settled = run("fired", LetterOutcome::Settled(Box::new(plan)));
+        let settled = run("fired", LetterOutcome::Settled(Arc::new(plan)));
         for written in [true, false] {
             let runs = std::slice::from_ref(&settled);
             assert_eq!(ok(store.write_reruns(own, runs, at)).await, [written]);

@@ -29,6 +29,7 @@ async fn mark(
             next: DeliveryState::Held,
             mark: *mark,
             tells: Tells::OfEndpoint,
+            order: None,
         });
     }
     write(store, &batch::records(records)).await.disabled

@@ -156,6 +156,7 @@ pub(super) fn record(
         next,
         mark: EndpointMark::Untouched,
         tells: Tells::OfEndpoint,
+        order: None,
     }
 }
 
