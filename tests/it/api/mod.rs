@@ -8,6 +8,7 @@ mod dead_letter;
 mod endpoint;
 mod event;
 mod explain;
+mod flow;
 mod manners;
 mod merges;
 mod plugin;

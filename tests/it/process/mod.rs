@@ -8,6 +8,7 @@ mod crash_points;
 mod disasters;
 #[cfg(feature = "crash-points")]
 mod emissions;
+mod flow;
 mod github;
 mod house;
 mod kills;

@@ -10,6 +10,7 @@ mod claiming;
 mod counts;
 mod endpoints;
 mod fence;
+mod flow;
 mod hints;
 mod lives;
 mod made;
