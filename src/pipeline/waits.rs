@@ -117,6 +117,15 @@ async fn take(node: &Arc<Node>, turn: DueTurn, now: Timestamp) {
             match prepare(node, &turn, &wait, &mut versions).await {
                 Ok(Some(late)) => node.go_late(late),
                 Ok(None) => {}
+                // Nobody can make anything of it: the others don't wait for that.
+                Err(LoadError::Store(error @ store::Error::Corrupt { .. })) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        account.id = %turn.account,
+                        event.id = %wait.place.event,
+                        "what is due can't be read, and stays where it is"
+                    );
+                }
                 Err(error) if !node.is_closing() => {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,

@@ -208,6 +208,17 @@ impl Backend {
         }
     }
 
+    /// The rows of a table that `which` says (a condition, an order and a limit), taken to itself without
+    /// waiting for those that another node has in hand. `key`: the columns of its primary key.
+    pub(super) fn picked(&self, table: &str, key: &str, which: &str) -> String {
+        match self {
+            Self::Sqlite(_) => format!("({key}) IN (SELECT {key} FROM {table} WHERE {which})"),
+            Self::Postgres(_) => format!(
+                "ctid = ANY (ARRAY (SELECT ctid FROM {table} WHERE {which} FOR UPDATE SKIP LOCKED))"
+            ),
+        }
+    }
+
     /// `… is one of what this selects`, with the selected rows taken to itself. PostgreSQL may run a
     /// bare subquery again and take more than its limit, and it joins rows picked beforehand with
     /// whatever its statistics favour, up to the whole table; an array it makes once and looks up

@@ -26,6 +26,8 @@
 mod arrival;
 mod decide;
 mod digest;
+#[cfg(test)]
+mod refusals;
 mod rules;
 mod shape;
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::automation::{EventType, EventView};
-use crate::model::limits::{DIGEST_BYTES_MAX, FLOW_WAIT_MS_MAX};
+use crate::model::limits::FLOW_WAIT_MS_MAX;
 use crate::model::{EventId, Timestamp};
 
 const START: Timestamp = Timestamp::from_ms(1_790_000_000_000);
@@ -174,14 +174,16 @@ fn a_debounce_lasts_ten_periods_where_nothing_else_is_said() {
     assert_eq!((after(open.since), after(open.due_at)), (0, 1_000));
 }
 
+/// When an event comes, its place, and when its digest would go.
+type Place = (i64, i64, i64);
+
 #[test]
 fn a_digest_goes_when_it_is_full_or_when_it_is_time() {
     // Each event has 100 bytes.
     let by_count = r#"{"digest":{"period_ms":1000,"count":3}}"#;
     let by_bytes = r#"{"digest":{"period_ms":1000,"bytes":250}}"#;
     let exactly = r#"{"digest":{"period_ms":1000,"bytes":200}}"#;
-    // When each comes; its place, and when its digest would go.
-    let table: [(&str, &[(i64, i64, i64)]); 3] = [
+    let table: [(&str, &[Place]); 3] = [
         (
             by_count,
             &[
@@ -375,82 +377,4 @@ fn what_a_limit_drops_does_not_keep_its_repeat_from_going_on() {
     );
     let (_, again) = keeper.take(&rules, 60);
     assert_eq!((again.moves, again.traces.len()), (Move::Go, 2));
-}
-
-#[test]
-fn bounds_are_said() {
-    for (full, says) in [
-        (Full::Keys, "100000 keys"),
-        (Full::Waits, "100000 outputs that wait"),
-    ] {
-        let decision = refuse(full);
-        assert_eq!(decision.verdict, FlowVerdict::LimitExceeded);
-        assert_eq!((decision.moves, decision.traces.len()), (Move::Stop, 1));
-        assert!(decision.why.contains(says), "{}", decision.why);
-    }
-}
-
-#[test]
-fn what_is_wrong_is_said_with_its_place() {
-    let too_many = format!(
-        r#"{{"digest":{{"period_ms":1,"bytes":{}}}}}"#,
-        DIGEST_BYTES_MAX + 1
-    );
-    for (flow, pointer, says) in [
-        ("{}", "", "nothing is said"),
-        (
-            r#"{"dedupe":{"key":"data.id","window_ms":1}}"#,
-            "/dedupe/key",
-            "line 1, column 1: there is no `data`",
-        ),
-        (
-            r#"{"dedupe":{"key":"event.id","window_ms":0}}"#,
-            "/dedupe/window_ms",
-            "0 is not between 1 and 2592000000",
-        ),
-        (
-            r#"{"debounce":{"period_ms":5,"longest_ms":4}}"#,
-            "/debounce/longest_ms",
-            "at least the period, which is 5",
-        ),
-        (
-            r#"{"debounce":{"key":"[1]","period_ms":5}}"#,
-            "/debounce/key",
-            "gives a list",
-        ),
-        (&too_many, "/digest/bytes", "is not between 1 and 262144"),
-        (
-            r#"{"digest":{"period_ms":1,"count":1001}}"#,
-            "/digest/count",
-            "between 1 and 1000",
-        ),
-        (
-            r#"{"rate_limit":{"count":0,"window_ms":1,"over":"drop"}}"#,
-            "/rate_limit/count",
-            "0 is not",
-        ),
-        (r#"{"delay":{}}"#, "/delay", "give for_ms or until"),
-        (
-            r#"{"delay":{"for_ms":1,"until":"event.timestamp"}}"#,
-            "/delay",
-            "give for_ms or until",
-        ),
-        (
-            r#"{"delay":{"until":"size(event.data)"}}"#,
-            "/delay/until",
-            "gives a number, needs to give a time",
-        ),
-        (
-            r#"{"delay":{"for_ms":1},"digest":{"period_ms":1}}"#,
-            "/delay",
-            "digest and delay don't go together",
-        ),
-    ] {
-        let read: Flow = serde_json::from_str(flow).expect(flow);
-        let error = Rules::of(&read).expect_err(flow);
-        assert_eq!(error.pointer(), pointer, "{flow}");
-        assert!(error.to_string().contains(says), "{flow}: {error}");
-    }
-    let unknown = serde_json::from_str::<Flow>(r#"{"delay":{"for_s":1}}"#);
-    assert!(unknown.is_err_and(|error| error.to_string().contains("for_s")));
 }

@@ -2,13 +2,15 @@
 //! than what is counted: so they are counted now and then, and what this process adds is added. Other nodes'
 //! rows are seen at the next count: the bounds hold to a tenth for each of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::super::Error;
 use super::super::backend::Tx;
 use super::super::values::args;
-use crate::automation::flow::Full;
+use super::super::{Error, Store};
+use super::gate::Asked;
+use super::keys::{FlowKey, Memory};
+use crate::automation::flow::{Full, Then};
 use crate::model::limits::{FLOW_KEYS_PER_ACCOUNT_MAX, FLOW_WAITS_PER_ACCOUNT_MAX};
 use crate::model::{AccountId, Timestamp};
 
@@ -29,6 +31,13 @@ struct Count {
 /// What was counted. Clones are the same.
 #[derive(Debug, Clone, Default)]
 pub(in super::super) struct Counts(Arc<Mutex<HashMap<(AccountId, &'static str), Count>>>);
+
+/// Room that an account has left.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Room {
+    pub(super) keys: usize,
+    pub(super) waits: usize,
+}
 
 fn bound(full: Full) -> (&'static str, usize) {
     match full {
@@ -91,4 +100,39 @@ async fn counted(tx: &mut Tx, table: &str, account: AccountId, max: usize) -> Re
     );
     let found: Vec<(i64,)> = tx.fetch(&sql, args![account, max]).await?;
     Ok(found.first().map_or(0, |row| row.0 as usize))
+}
+
+/// The room that each account has, where something new may need any.
+pub(super) async fn rooms(
+    store: &Store,
+    tx: &mut Tx,
+    keys: &BTreeMap<FlowKey, Memory>,
+    asked: &[Asked<'_>],
+) -> Result<HashMap<AccountId, Room>, Error> {
+    let mut wanted: BTreeMap<AccountId, (Room, Timestamp)> = BTreeMap::new();
+    for one in asked {
+        let (room, _) = wanted
+            .entry(one.account)
+            .or_insert((Room::default(), one.now));
+        room.waits += usize::from(one.new.ask.then != Then::Go);
+    }
+    for (key, _) in keys.iter().filter(|(_, memory)| memory.is_new()) {
+        if let Some((room, _)) = wanted.get_mut(&key.account) {
+            room.keys += 1;
+        }
+    }
+    let mut rooms = HashMap::with_capacity(wanted.len());
+    for (account, (wants, now)) in wanted {
+        let mut room = Room::default();
+        for (full, wanted, left) in [
+            (Full::Keys, wants.keys, &mut room.keys),
+            (Full::Waits, wants.waits, &mut room.waits),
+        ] {
+            if wanted > 0 {
+                *left = store.flow.room(tx, (account, full), wanted, now).await?;
+            }
+        }
+        rooms.insert(account, room);
+    }
+    Ok(rooms)
 }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::super::backend::Tx;
 use super::super::values::{Columns, Kind, Rows, Shape, values};
 use super::super::{Error, Store};
+use super::bound::{Room, rooms};
 use super::gate::{Asked, Gated};
 use super::keys::{self, FlowKey, KeyKind, Memory};
 use super::wait::{self, WaitKey, WaitKind, WaitRow};
@@ -39,13 +40,6 @@ const ENTRY_COLUMNS: Columns = &[
     ("place", Kind::Int),
     ("event_id", Kind::Uuid),
 ];
-
-/// Room that an account has left.
-#[derive(Debug, Default, Clone, Copy)]
-struct Room {
-    keys: usize,
-    waits: usize,
-}
 
 /// The decisions of a transaction, as far as they have come.
 pub(super) struct Desk {
@@ -315,41 +309,6 @@ impl Desk {
         };
         tx.execute_rows(self.replaced, update).await
     }
-}
-
-/// The room that each account has, where something new may need any.
-async fn rooms(
-    store: &Store,
-    tx: &mut Tx,
-    keys: &BTreeMap<FlowKey, Memory>,
-    asked: &[Asked<'_>],
-) -> Result<HashMap<AccountId, Room>, Error> {
-    let mut wanted: BTreeMap<AccountId, (Room, Timestamp)> = BTreeMap::new();
-    for one in asked {
-        let (room, _) = wanted
-            .entry(one.account)
-            .or_insert((Room::default(), one.now));
-        room.waits += usize::from(one.new.ask.then != Then::Go);
-    }
-    for (key, _) in keys.iter().filter(|(_, memory)| memory.is_new()) {
-        if let Some((room, _)) = wanted.get_mut(&key.account) {
-            room.keys += 1;
-        }
-    }
-    let mut rooms = HashMap::with_capacity(wanted.len());
-    for (account, (wants, now)) in wanted {
-        let mut room = Room::default();
-        for (full, wanted, left) in [
-            (Full::Keys, wants.keys, &mut room.keys),
-            (Full::Waits, wants.waits, &mut room.waits),
-        ] {
-            if wanted > 0 {
-                *left = store.flow.room(tx, (account, full), wanted, now).await?;
-            }
-        }
-        rooms.insert(account, room);
-    }
-    Ok(rooms)
 }
 
 /// The waits that the keys name.

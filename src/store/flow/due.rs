@@ -118,10 +118,11 @@ record!(FateRow {
 });
 
 /// What is due of an account.
-const DUE_SQL: &str = "
-    SELECT event_id FROM flow_waits
-    WHERE account_id = $1 AND state = 'waiting' AND due_at_ms <= $2
-    ORDER BY due_at_ms, event_id LIMIT $3";
+const DUE: &str =
+    "account_id = $1 AND state = 'waiting' AND due_at_ms <= $2 ORDER BY due_at_ms LIMIT $3";
+
+/// The primary key.
+const KEY: &str = "account_id, automation_id, event_id";
 
 /// A loose index scan: from each account found it seeks the next one.
 const DUE_ACCOUNTS_SQL: &str = "
@@ -166,9 +167,9 @@ impl Store {
         let mut tx = self.begin_as(holder).await?;
         let sql = format!(
             "UPDATE flow_waits SET state = 'claimed', holder = $4
-             WHERE account_id = $1 AND state = 'waiting' AND due_at_ms <= $2 AND event_id {}
+             WHERE account_id = $1 AND {}
              RETURNING automation_id, event_id, version, kind, key, due_at_ms, takeovers",
-            self.backend.one_of(DUE_SQL)
+            self.backend.picked("flow_waits", KEY, DUE)
         );
         let mut rows: Vec<ClaimedRow> = tx.fetch(&sql, args![account, now, limit, holder]).await?;
         rows.sort_by_key(|row| (row.due_at_ms, row.event_id));
@@ -294,19 +295,28 @@ impl Store {
     ) -> Result<Vec<AccountId>, Error> {
         let mut tx = self.begin_as(heir).await?;
         let sql = format!(
-            "WITH picked AS (
-               SELECT account_id, automation_id, event_id FROM flow_waits
-               WHERE holder = $1 AND state = 'claimed'
-               ORDER BY account_id, automation_id, event_id LIMIT $2 {})
-             UPDATE flow_waits SET state = 'waiting', holder = NULL, takeovers = takeovers + 1
-             WHERE (account_id, automation_id, event_id)
-               IN (SELECT account_id, automation_id, event_id FROM picked)
-             RETURNING account_id",
-            self.backend.skip_locked()
+            "UPDATE flow_waits SET state = 'waiting', holder = NULL, takeovers = takeovers + 1
+             WHERE {} RETURNING account_id",
+            self.backend.picked(
+                "flow_waits",
+                KEY,
+                "holder = $1 AND state = 'claimed' LIMIT $2"
+            )
         );
         let released: Vec<(AccountId,)> = tx.fetch(&sql, args![ended, limit]).await?;
         tx.commit().await?;
         Ok(released.into_iter().map(|row| row.0).collect())
+    }
+
+    /// Makes up to `rows_max` outputs that were due before a time, and were held since, wait again: whoever
+    /// claims one of them gives it up. How many there were.
+    pub async fn give_up_held(&self, before: Timestamp, rows_max: usize) -> Result<u64, Error> {
+        let which = "state = 'held' AND due_at_ms < $1 ORDER BY due_at_ms LIMIT $2";
+        let sql = format!(
+            "UPDATE flow_waits SET state = 'waiting' WHERE {}",
+            self.backend.picked("flow_waits", KEY, which)
+        );
+        self.execute(&sql, args![before, rows_max]).await
     }
 }
 

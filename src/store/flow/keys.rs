@@ -235,17 +235,4 @@ impl Store {
         let sql = self.backend.delete_expired("flow_keys", key);
         self.execute(&sql, args![now, rows_max]).await
     }
-
-    /// Makes up to `rows_max` outputs that were due before a time, and were held since, wait again: whoever
-    /// claims one of them gives it up. How many there were.
-    pub async fn give_up_held(&self, before: Timestamp, rows_max: usize) -> Result<u64, Error> {
-        let rows = format!(
-            "SELECT event_id FROM flow_waits WHERE state = 'held' AND due_at_ms < $1 ORDER BY due_at_ms LIMIT {rows_max}"
-        );
-        let sql = format!(
-            "UPDATE flow_waits SET state = 'waiting' WHERE state = 'held' AND due_at_ms < $1 AND event_id {}",
-            self.backend.one_of(&rows)
-        );
-        self.execute(&sql, args![before]).await
-    }
 }

@@ -12,6 +12,7 @@ mod event;
 mod event_type;
 mod event_type_import;
 mod explain;
+mod flow;
 mod manners;
 mod merges;
 mod plugin;

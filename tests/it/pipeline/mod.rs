@@ -7,6 +7,7 @@ mod emissions;
 mod endpoints;
 mod evaluations;
 mod failures;
+mod flow;
 mod order;
 mod plugins;
 mod receivers;

@@ -9,6 +9,7 @@ mod disasters;
 #[cfg(feature = "crash-points")]
 mod emissions;
 mod event_types;
+mod flow;
 mod github;
 mod house;
 mod inbound;

@@ -11,6 +11,7 @@ mod counts;
 mod endpoints;
 mod event_types;
 mod fence;
+mod flow;
 mod hints;
 mod lives;
 mod made;
