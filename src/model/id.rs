@@ -161,13 +161,6 @@ impl EventId {
     pub fn minted_at(self) -> Timestamp {
         minted_at(self.0)
     }
-}
-
-impl RefusalId {
-    /// When the first request was refused, in milliseconds since the Unix epoch.
-    pub fn minted_at(self) -> Timestamp {
-        minted_at(self.0)
-    }
 
     /// The id of the event that an automation makes: a UUIDv8 as a [delivery's](DeliveryId::derive) is, that
     /// begins with the time of the event that it is made of.
@@ -184,6 +177,13 @@ impl RefusalId {
     /// Whether an automation has made it: no minted id is a derived one.
     pub fn is_derived(self) -> bool {
         self.0.get_version_num() == 8
+    }
+}
+
+impl RefusalId {
+    /// When the first request was refused, in milliseconds since the Unix epoch.
+    pub fn minted_at(self) -> Timestamp {
+        minted_at(self.0)
     }
 }
 
