@@ -5,7 +5,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::{Condition, EventType, Flow, Pattern, Variables, canonical, references_in_json};
+use super::{
+    Condition, EventType, Flow, Formula, Gives, Pattern, Variables, canonical, references_in_json,
+};
 use crate::model::EndpointId;
 
 /// One version of an automation. Written and read as JSON.
@@ -37,13 +39,18 @@ impl Definition {
         canonical(&serde_json::to_string(self)?)
     }
 
-    /// Whether its condition asks for the variable of this name.
+    /// Whether its condition or its flow control asks for the variable of this name.
     pub fn asks_for(&self, variable: &str) -> bool {
+        let unasked = Variables::unasked();
         let condition = self.condition.as_deref();
-        let read = |source| Condition::parse_with(source, &Variables::unasked()).ok();
-        condition
+        let read = |source| Condition::parse_with(source, &unasked).ok();
+        let asks = condition
             .and_then(read)
-            .is_some_and(|condition| condition.variables().contains(variable))
+            .is_some_and(|condition| condition.variables().contains(variable));
+        // What it gives does not matter here, and a time may be a key.
+        let read = |source: &str| Formula::parse(source, Gives::Key, &unasked).ok();
+        let mut formulas = self.flow.iter().flat_map(Flow::sources).filter_map(read);
+        asks || formulas.any(|formula| formula.variables().contains(variable))
     }
 
     /// Whether the configuration of one of its transforms refers to the variable of this name.
@@ -62,6 +69,9 @@ pub struct Trigger {
     /// Event types and patterns; one match is enough.
     #[serde(serialize_with = "write_patterns", deserialize_with = "read_patterns")]
     pub events: Vec<Pattern>,
+    /// The schedule of its own that makes those events, JSON: [`Self::events`] is then their one type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Box<RawValue>>,
 }
 
 /// One run of a plugin.

@@ -244,6 +244,13 @@ pub struct DeliveryOrigin {
     pub output_no: u16,
 }
 
+impl ScheduleId {
+    /// That of the schedule which the automation owns.
+    pub const fn of(automation: AutomationId) -> Self {
+        Self(automation.0)
+    }
+}
+
 impl DeliveryId {
     /// The lowest and the highest id that [`Self::derive`] may give a delivery of the event.
     pub fn range_of(event: EventId) -> (Self, Self) {

@@ -74,18 +74,6 @@ pub const REFUSALS_PER_SOURCE_MAX: usize = 100;
 pub const CLOUDEVENT_BYTES_MAX: usize = 16 * 1024;
 /// Most occurrences of one preview.
 pub const PREVIEW_OCCURRENCES_MAX: usize = 1_000;
-/// Most variables of one account.
-pub const VARIABLES_PER_ACCOUNT_MAX: usize = 1_000;
-/// Longest name of a variable.
-pub const VARIABLE_NAME_BYTES_MAX: usize = 64;
-/// Longest value of a variable.
-pub const VARIABLE_BYTES_MAX: usize = 8 * 1024;
-/// Shortest value of a secret variable: a shorter one could not be told from other text where it is hidden.
-pub const SECRET_VARIABLE_BYTES_MIN: usize = 8;
-/// Most headers of an endpoint's own.
-pub const HEADERS_PER_ENDPOINT_MAX: usize = 20;
-/// Longest value of a header of an endpoint's own.
-pub const HEADER_VALUE_BYTES_MAX: usize = 4 * 1024;
 /// Longest key of flow control.
 pub const FLOW_KEY_BYTES_MAX: usize = 512;
 /// Most keys that flow control remembers of one account, about.
@@ -112,3 +100,15 @@ pub const ALERT_AFTER_MAX: u32 = 1_000;
 pub const FAILING_ALERT_MS: i64 = 60_000;
 /// Most dead letters that one call runs again.
 pub const LETTERS_RERUN_MAX: usize = 1_000;
+/// Most variables of one account.
+pub const VARIABLES_PER_ACCOUNT_MAX: usize = 1_000;
+/// Longest name of a variable.
+pub const VARIABLE_NAME_BYTES_MAX: usize = 64;
+/// Longest value of a variable.
+pub const VARIABLE_BYTES_MAX: usize = 8 * 1024;
+/// Shortest value of a secret variable: a shorter one could not be told from other text where it is hidden.
+pub const SECRET_VARIABLE_BYTES_MIN: usize = 8;
+/// Most headers of an endpoint's own.
+pub const HEADERS_PER_ENDPOINT_MAX: usize = 20;
+/// Longest value of a header of an endpoint's own.
+pub const HEADER_VALUE_BYTES_MAX: usize = 4 * 1024;

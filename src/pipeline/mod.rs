@@ -34,6 +34,7 @@ mod busy;
 mod cache;
 mod chain;
 mod claimer;
+mod compiled;
 pub mod components;
 mod course;
 pub mod crash;

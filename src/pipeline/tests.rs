@@ -109,6 +109,7 @@ impl House {
         let definition = Definition {
             trigger: Trigger {
                 events: vec!["*".parse().expect("a pattern")],
+                schedule: None,
             },
             condition: None,
             flow: None,

@@ -14,8 +14,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use crate::automation::flow::Rules;
 use crate::automation::{
-    Condition, ReferenceError, Variables, fill, fill_json, may_name_variables,
+    Condition, Flow, ReferenceError, Variables, fill, fill_json, may_name_variables,
 };
 use crate::model::AccountId;
 use crate::model::limits::VARIABLES_PER_ACCOUNT_MAX;
@@ -142,6 +143,16 @@ impl AccountVariables {
             Condition::parse(source)
         };
         condition.map_err(|error| error.to_string())
+    }
+
+    /// Flow control as it stands with them; or why it is none.
+    pub(super) fn flow(&self, flow: &Flow) -> Result<Rules, String> {
+        let rules = if flow.sources().any(may_name_variables) {
+            Rules::of(flow, &self.for_conditions())
+        } else {
+            Rules::of(flow, &Variables::default())
+        };
+        rules.map_err(|error| error.to_string())
     }
 
     /// What conditions may know of them.

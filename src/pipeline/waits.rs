@@ -163,8 +163,7 @@ async fn prepare(
         loaded
     };
     let now = node.clock.now();
-    let is_old = now.ms_since(wait.due_at) > FLOW_WAIT_MS_MAX;
-    if fate == Fate::Off && !is_old {
+    if fate == Fate::Off && !is_old(wait, now) {
         if !node.store.hold_wait(node.holder, place, now).await? {
             turn.then(Some(now));
         }
@@ -172,7 +171,7 @@ async fn prepare(
     }
     let event = node.store.event(place.account, place.event).await?;
     let cause = node.store.cause(place.account, place.event).await?;
-    let mut ends = ending(wait, fate, is_old);
+    let mut ends = ending(wait, fate, now);
     let event = match event.map(|row| accepted(row, cause)) {
         Some(Ok(event)) => event,
         lost => {
@@ -204,14 +203,19 @@ async fn prepare(
     }))
 }
 
+/// Whether its time came too long ago for it to be held any longer.
+fn is_old(wait: &Wait, now: Timestamp) -> bool {
+    now.ms_since(wait.due_at) > FLOW_WAIT_MS_MAX
+}
+
 /// Why nothing comes of it, if that is so.
-fn ending(wait: &Wait, fate: Fate, is_old: bool) -> Option<(Verdict, String)> {
+fn ending(wait: &Wait, fate: Fate, now: Timestamp) -> Option<(Verdict, String)> {
     let longest = flow::span(FLOW_WAIT_MS_MAX);
     if fate == Fate::Removed {
         let why = "the automation was removed while it waited: nothing is sent";
         return Some((Verdict::Cancelled, why.to_owned()));
     }
-    if fate == Fate::Off && is_old {
+    if fate == Fate::Off && is_old(wait, now) {
         let why = format!(
             "the automation was switched off for more than {longest} while it waited: nothing is sent"
         );
@@ -238,7 +242,7 @@ async fn load(node: &Node, wait: &Wait) -> Result<(Arc<Compiled>, Fate), LoadErr
     })?;
     let automation = node
         .snapshots
-        .compile_apart(place.account, &found.version)
+        .compile_late(place.account, &found.version)
         .await?;
     Ok((automation, found.fate))
 }
@@ -246,14 +250,13 @@ async fn load(node: &Node, wait: &Wait) -> Result<(Arc<Compiled>, Fate), LoadErr
 fn accepted(row: store::Event, cause: Option<Cause>) -> Result<AcceptedEvent, String> {
     let event_type = row.r#type.parse();
     let origin = row.origin.as_deref().map(Origin::parse).transpose();
+    let origin = origin.map_err(|_| "what is stored of its way in can't be read".to_owned())?;
     Ok(AcceptedEvent {
         id: row.id,
         event_type: event_type.map_err(|_| "its type is not a valid event type".to_owned())?,
         occurred_at: row.occurred_at,
         payload: row.payload.into(),
-        origin: origin
-            .map_err(|_| "what is stored of its way in can't be read".to_owned())?
-            .map(Arc::new),
+        origin: origin.map(Arc::new),
         cause: cause.map(Arc::new),
     })
 }

@@ -7,14 +7,15 @@ use utoipa::ToSchema;
 
 use super::condition::form_of;
 use super::condition_shape::{ConditionProblemView, ConditionRequest};
-use super::definition::{self, ActionRequest, TransformRequest, TriggerRequest};
+use super::definition::{ActionRequest, TransformRequest, TriggerRequest};
+use super::draft::Drafted;
 use super::json::nullable;
 use super::principal::{MayRead, MayWrite, Principal};
-use super::version::{Saved, text};
-use super::{Error, Listed, Merges, PageRequest, Service, check, flow};
-use crate::automation::{Action, Definition, DefinitionDigest, Flow, Form, Transform, Trigger};
+use super::version::Saved;
+use super::{Error, Listed, Merges, PageRequest, Service, check};
+use crate::automation::{Action, DefinitionDigest, Flow, Form, Transform, Trigger};
 use crate::model::limits::ALERT_AFTER_DEFAULT;
-use crate::model::{AccountId, AutomationId, Timestamp};
+use crate::model::{AccountId, AutomationId, ScheduleId, Timestamp};
 use crate::store::{self, AutomationCourse, Publication, Shelf};
 
 /// An automation to be made. It is published at once unless `draft` is true.
@@ -49,7 +50,7 @@ pub struct NewAutomation {
     /// Why it is made, for whoever reads its versions: 1 to 500 bytes.
     pub note: Option<String>,
     #[schema(ignore)]
-    tests: Option<IgnoredAny>,
+    pub(super) tests: Option<IgnoredAny>,
 }
 
 /// What is changed of an automation; what is left out stays. Another trigger, condition, flow, chain of
@@ -135,6 +136,10 @@ pub struct AutomationView {
     pub actions: Vec<Action>,
     /// After how many errors one after the other the event `throwbar.automation.failing` is made.
     pub alert_after: u32,
+    /// The id of the schedule that it owns, once a version with such a trigger is published; null, if the newest
+    /// version's trigger names events.
+    #[schema(value_type = Option<String>)]
+    pub schedule: Option<ScheduleId>,
     /// When it was made, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -156,6 +161,7 @@ impl AutomationView {
             version: row.latest_version,
             digest: newest.digest,
             published_version: row.published_version,
+            schedule: (definition.trigger.schedule.as_ref()).map(|_| ScheduleId::of(row.id)),
             trigger: definition.trigger,
             condition: definition.condition,
             condition_form: None,
@@ -173,22 +179,18 @@ impl AutomationView {
 
 impl AutomationPatch {
     fn changes_version(&self) -> bool {
-        self.name.is_some()
-            || self.trigger.is_some()
-            || self.condition.is_some()
-            || self.flow.is_some()
-            || self.transforms.is_some()
-            || self.actions.is_some()
-            || self.alert_after.is_some()
-            || self.draft.is_some()
+        self.name.is_some() || !self.only_names() || self.draft.is_some()
     }
-}
 
-/// An automation that was checked and would be saved, by an author who is not yet named.
-pub(super) struct Drafted {
-    pub(super) row: store::NewAutomation,
-    pub(super) definition: Definition,
-    pub(super) warnings: Vec<ConditionProblemView>,
+    /// Whether the new version says the same as the one before, under another name.
+    fn only_names(&self) -> bool {
+        self.trigger.is_none()
+            && self.condition.is_none()
+            && self.flow.is_none()
+            && self.transforms.is_none()
+            && self.actions.is_none()
+            && self.alert_after.is_none()
+    }
 }
 
 /// What becomes of a version that is published.
@@ -231,59 +233,6 @@ impl Service {
         Ok(AutomationView {
             warnings: Some(warnings),
             ..view
-        })
-    }
-
-    /// What making it would save: whether it is made or tried, these are the checks.
-    pub(super) async fn drafted(
-        &self,
-        account: AccountId,
-        new: NewAutomation,
-        now: Timestamp,
-    ) -> Result<Drafted, Error> {
-        check::name(&new.name, "/name")?;
-        check_said(new.note.as_deref(), new.tests)?;
-        let trigger = definition::trigger(&new.trigger)?;
-        let condition = match &new.condition {
-            Some(said) => Some(self.said_condition(account, said).await?),
-            None => None,
-        };
-        new.flow.as_ref().map_or(Ok(()), flow::check)?;
-        definition::fits(new.transforms.len(), new.actions.len())?;
-        let transforms = self.transforms(account, new.transforms).await?;
-        let id = AutomationId::mint(now);
-        let resolved = self.actions(account, id, &new.actions, now).await?;
-        let definition = Definition {
-            trigger,
-            condition,
-            flow: new.flow,
-            transforms,
-            actions: resolved.actions,
-            alert_after: definition::alert_after(new.alert_after)?,
-        };
-        let warnings = self
-            .condition_warnings(account, &definition, new.strict.into())
-            .await?;
-        let draft = new.draft.unwrap_or(false);
-        let row = store::NewAutomation {
-            id,
-            name: new.name,
-            owner_endpoint: None,
-            definition: text(&definition)?,
-            publication: if draft {
-                Publication::Draft
-            } else {
-                published(new.enabled.unwrap_or(true))
-            },
-            endpoints: resolved.endpoints,
-            author: None,
-            note: new.note,
-            created_at: now,
-        };
-        Ok(Drafted {
-            row,
-            definition,
-            warnings,
         })
     }
 
@@ -413,17 +362,5 @@ impl Service {
             condition_form: Some(view.condition.as_deref().and_then(form_of)),
             ..view
         })
-    }
-}
-
-impl AutomationPatch {
-    /// Whether the new version says the same as the one before, under another name.
-    fn only_names(&self) -> bool {
-        self.trigger.is_none()
-            && self.condition.is_none()
-            && self.flow.is_none()
-            && self.transforms.is_none()
-            && self.actions.is_none()
-            && self.alert_after.is_none()
     }
 }

@@ -165,7 +165,11 @@ impl Service {
         }
     }
 
-    async fn variables_for(&self, account: AccountId, source: &str) -> Result<Variables, Error> {
+    pub(super) async fn variables_for(
+        &self,
+        account: AccountId,
+        source: &str,
+    ) -> Result<Variables, Error> {
         Ok(self.variables_in(account, source).await?.for_conditions())
     }
 

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::endpoint::owned_endpoint;
-use super::{Error, Place, Service, check, subscribe};
+use super::{Error, Place, Service, TriggerSchedule, check, subscribe};
 use crate::automation::{Action, EventType, OPERATIONAL_PREFIX, OnError, Pattern, Trigger};
 use crate::model::limits::{
     ACTIONS_MAX, ALERT_AFTER_MAX, DELIVERIES_PER_EVALUATION_MAX, OUTPUTS_MAX,
@@ -23,9 +23,9 @@ pub struct TriggerRequest {
     /// Event types, patterns such as `deal.*`, or `*` for all: 1 to 100, of which one must match.
     #[schema(example = json!(["proposal.accepted"]))]
     pub events: Option<Vec<String>>,
-    #[serde(skip_serializing)]
-    #[schema(ignore)]
-    schedule: Option<IgnoredAny>,
+    /// A schedule of the automation's own, in place of `events`. Only the automation meets its events, whose type
+    /// is `schedule.` and the automation's id.
+    pub schedule: Option<TriggerSchedule>,
 }
 
 /// One run of a plugin.
@@ -80,22 +80,18 @@ pub struct WebhookRequest {
     pub url: Option<String>,
 }
 
-/// Reads a trigger.
+/// Reads a trigger that names events.
 pub(super) fn trigger(request: &TriggerRequest) -> Result<Trigger, Error> {
-    if request.schedule.is_some() {
-        return Err(Error::not_built(
-            "/trigger/schedule",
-            "a schedule as trigger",
-        ));
-    }
     let texts = request.events.as_deref().unwrap_or_default();
     let events: Vec<Pattern> = subscribe::patterns(texts, "/trigger/events")?;
     if events.is_empty() {
-        let why =
-            "nothing would start it: name event types or patterns, such as deal.*, or * for all";
+        let why = "nothing would start it: name event types or patterns, such as deal.*, or * for all, or give a schedule";
         return Err(Error::field("/trigger/events", why));
     }
-    Ok(Trigger { events })
+    Ok(Trigger {
+        events,
+        schedule: None,
+    })
 }
 
 /// Sees that a type may be given to events by others than the product itself.
@@ -283,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trigger_names_events_and_nothing_unbuilt() {
+    fn a_trigger_names_events_that_it_may_meet() {
         assert!(trigger(&read(r#"{"events":["deal.*","*"]}"#)).is_ok());
         for (text, code, at) in [
             ("{}", "invalid_field", "/trigger/events"),
@@ -294,9 +290,9 @@ mod tests {
                 "/trigger/events/1",
             ),
             (
-                r#"{"schedule":{"cron":"* * * * *"}}"#,
-                "not_built",
-                "/trigger/schedule",
+                r#"{"events":["deal.*","schedule.aut_1"]}"#,
+                "invalid_field",
+                "/trigger/events/1",
             ),
         ] {
             let error = trigger(&read(text)).expect_err(text);

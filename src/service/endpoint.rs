@@ -327,6 +327,7 @@ fn subscription(
     let definition = Definition {
         trigger: Trigger {
             events: subscribe::patterns(patterns, "/subscribe")?,
+            schedule: None,
         },
         condition: None,
         flow: None,

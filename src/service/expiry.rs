@@ -1,5 +1,6 @@
 //! What has expired goes: answers to writes with an idempotency key, the keys of events, the keys of flow
-//! control, and what that has held for too long.
+//! control, what that has held for too long, and occurrences that have been on the ledger of a schedule for 30
+//! days.
 //!
 //! Bounded: one small transaction at a time, with a pause after it in which the events that wait are
 //! written. Any number of nodes may do it at once: none waits for a row that another has in hand.
@@ -42,6 +43,8 @@ impl Service {
         let flow_keys = store.forget_flow_keys(now, ROWS_MAX).await?;
         let held_before = now.plus_ms(-FLOW_WAIT_MS_MAX);
         let held = store.give_up_held(held_before, ROWS_MAX).await?;
-        Ok(replies.max(keys).max(flow_keys).max(held) >= ROWS_MAX as u64)
+        let occurrences = store.forget_occurrences(now, ROWS_MAX).await?;
+        let most = replies.max(keys).max(flow_keys).max(held).max(occurrences);
+        Ok(most >= ROWS_MAX as u64)
     }
 }

@@ -27,7 +27,7 @@ pub struct Explanation {
     /// What the verdict rests on.
     pub basis: Basis,
     /// An evaluation's verdict; or `not_subscribed` (the trigger did not name the event's type), `disabled` (it was
-    /// switched off), `not_published` (no version was live yet), `made_later` (there was no such automation yet),
+    /// switched off or archived), `not_published` (no version was live yet), `made_later` (there was no such automation yet),
     /// `not_evaluated` (the event waits) or `set_aside` (it will not be evaluated).
     pub verdict: &'static str,
     /// A sentence with the values that decided.
@@ -251,7 +251,7 @@ impl Service {
         if !last.is_live_at(revision) {
             let version = last.version;
             let why = format!(
-                "the automation was switched off when the event came; before, version {version} was live"
+                "the automation was switched off or archived when the event came; before, version {version} was live"
             );
             return Ok(Absence::new("disabled", why));
         }

@@ -7,19 +7,21 @@ use crate::model::{AccountId, EventId};
 use crate::pipeline::{Evaluation, Step, Verdict};
 use crate::store::FlowRecord;
 
-/// Checks flow control as it is saved.
-pub(super) fn check(flow: &Flow) -> Result<(), Error> {
-    match Rules::of(flow) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Error::Invalid {
-            code: "invalid_flow",
-            at: super::Place::body(format!("/flow{}", error.pointer())),
-            why: error.to_string(),
-        }),
-    }
-}
-
 impl Service {
+    /// Checks flow control as it is saved.
+    pub(super) async fn check_flow(&self, account: AccountId, flow: &Flow) -> Result<(), Error> {
+        let sources: Vec<&str> = flow.sources().collect();
+        let variables = self.variables_for(account, &sources.join("\n")).await?;
+        match Rules::of(flow, &variables) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::Invalid {
+                code: "invalid_flow",
+                at: super::Place::body(format!("/flow{}", error.pointer())),
+                why: error.to_string(),
+            }),
+        }
+    }
+
     /// What is on record of an event, with what flow control has said and what came of it later. Reads nothing
     /// more where no flow control had its say.
     pub(super) async fn with_flow(

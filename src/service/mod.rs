@@ -22,6 +22,7 @@ mod condition_shape;
 mod dead_letter;
 mod definition;
 mod delivery;
+mod draft;
 mod endpoint;
 mod endpoint_shape;
 mod envelopes;
@@ -43,6 +44,7 @@ mod intake_rules;
 mod json;
 mod merge;
 mod operator_key;
+mod own_schedule;
 mod page;
 mod payload;
 mod plugin;
@@ -54,6 +56,7 @@ mod refusal;
 mod reply;
 mod rerun;
 mod room;
+mod run;
 mod schedule;
 mod schedule_shape;
 mod secret;
@@ -106,6 +109,7 @@ pub use intake_lines::LineOutcome;
 pub use intake_rules::{UnknownTypes, Validation};
 pub use json::read_kept;
 pub use operator_key::{make_operator_key, operator_keys, revoke_operator_key};
+pub use own_schedule::TriggerSchedule;
 pub use page::{Listed, PageRequest};
 pub use plugin::{PluginVersionView, PluginView};
 pub use principal::{
@@ -235,6 +239,7 @@ struct Inner {
     trials: Turns,
     schemas: Turns,
     rooms: Rooms,
+    bell: Arc<tokio::sync::Notify>,
     doors: Doors,
     ledger: Ledger,
     vetting: Vetting,
@@ -264,6 +269,7 @@ impl Service {
                 trials: Turns::new(turns::TRIALS),
                 schemas: Turns::new(turns::SCHEMAS),
                 rooms: Rooms::new(&parts.rules),
+                bell: Arc::default(),
                 doors: Doors::default(),
                 ledger: Ledger::default(),
                 vetting: Vetting::default(),

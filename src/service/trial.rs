@@ -11,7 +11,9 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::absence::{NOT_SUBSCRIBED, unmet};
-use super::automation::{Drafted, NewAutomation};
+use super::automation::NewAutomation;
+use super::draft::Drafted;
+use super::own_schedule::may_meet;
 use super::principal::{MayWrite, Principal};
 use super::turns::Turn;
 use super::{Error, Place, Service, check, payload};
@@ -137,14 +139,10 @@ impl Service {
         let event = self.trial_event(account, new.event, now).await;
         let event = event.map_err(|error| within("/event", error))?;
         let trigger = &definition.trigger;
-        if !trigger
-            .events
-            .iter()
-            .any(|it| it.matches(&event.event_type))
-        {
+        if !may_meet(trigger, &event.event_type) {
             return Ok(TrialView {
                 verdict: NOT_SUBSCRIBED,
-                summary: unmet(&trigger.events, &event.event_type),
+                summary: unmet(trigger, &event.event_type),
                 steps: Vec::new(),
                 requests: Vec::new(),
                 events: Vec::new(),
@@ -342,7 +340,7 @@ fn as_made(new: store::NewEndpoint) -> store::Endpoint {
 }
 
 /// The same, with its place in the whole body.
-fn within(field: &str, error: Error) -> Error {
+pub(super) fn within(field: &str, error: Error) -> Error {
     match error {
         Error::Invalid {
             code,

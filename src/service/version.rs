@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::automation::{AutomationPatch, published};
 use super::condition_shape::ConditionProblemView;
 use super::principal::{MayRead, MayWrite, Principal};
-use super::{Error, Listed, PageRequest, Place, Service, check, definition, flow};
+use super::{Error, Listed, PageRequest, Place, Service, check, definition};
 use crate::automation::{Definition, DefinitionDigest, Difference, canonical, differences};
 use crate::model::{AccountId, ApiKeyId, AutomationId, Timestamp};
 use crate::store::{self, AutomationCourse, Publication};
@@ -275,8 +275,9 @@ impl Service {
         if let Some(name) = &patch.name {
             check::name(name, "/name")?;
         }
+        let now = self.inner.clock.now();
         if let Some(request) = &patch.trigger {
-            next.trigger = definition::trigger(request)?;
+            next.trigger = self.trigger(request, row.id, Some(&next.trigger), now)?;
         }
         let asks_anew = patch.condition.is_some() || patch.trigger.is_some();
         if let Some(said) = &patch.condition {
@@ -286,7 +287,9 @@ impl Service {
             };
         }
         if let Some(flow) = patch.flow {
-            flow.as_ref().map_or(Ok(()), flow::check)?;
+            if let Some(flow) = &flow {
+                self.check_flow(account, flow).await?;
+            }
             next.flow = flow;
         }
         if let Some(requests) = patch.transforms {
@@ -295,7 +298,6 @@ impl Service {
         if let Some(errors) = patch.alert_after {
             next.alert_after = definition::alert_after(errors)?;
         }
-        let now = self.inner.clock.now();
         let mut endpoints = Vec::new();
         if let Some(requests) = &patch.actions {
             let resolved = self.actions(account, row.id, requests, now).await?;

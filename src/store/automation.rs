@@ -1,5 +1,6 @@
 //! Automations. Their versions are in `version.rs`, what was live in `publication.rs`.
 
+use super::own_schedule::follow;
 use super::page::{Cursor, Page, start};
 use super::publication::{Publication, close_publication, publish};
 use super::row::record;
@@ -99,6 +100,7 @@ impl Store {
         let mut tx = self.begin().await?;
         let revision = account::raise_revision(&mut tx, account).await?;
         insert_automation(&mut tx, account, revision, new).await?;
+        follow(&mut tx, (account, new.id), new.created_at).await?;
         let counted = "FROM automations
              WHERE account_id = $1 AND deleted_at_ms IS NULL AND owner_endpoint_id IS NULL";
         let limit = ("automations", AUTOMATIONS_PER_ACCOUNT_MAX);
@@ -107,7 +109,7 @@ impl Store {
         Ok(revision)
     }
 
-    /// Removes an automation, leaving a tombstone; its own endpoints go with it. The endpoints;
+    /// Removes an automation, leaving a tombstone; its own endpoints and its own schedule go with it. The endpoints;
     /// `None` if there is no such automation.
     pub async fn delete_automation(
         &self,
@@ -142,6 +144,7 @@ impl Store {
                 args![account, id, now],
             )
             .await?;
+        follow(&mut tx, (account, id), now).await?;
         tx.commit().await?;
         Ok(Some(endpoints.into_iter().map(|row| row.0).collect()))
     }

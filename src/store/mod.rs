@@ -27,6 +27,7 @@ mod claim;
 mod consequence;
 mod dead_letter;
 mod delivery;
+mod due_schedule;
 mod endpoint;
 mod endpoint_secret;
 mod engine;
@@ -46,6 +47,7 @@ mod mark;
 mod occurrence;
 mod operational;
 mod order;
+mod own_schedule;
 mod page;
 mod plan;
 mod plugin;
@@ -57,6 +59,7 @@ mod refusal;
 mod reply;
 mod revisions;
 mod row;
+mod run;
 mod scan;
 mod schedule;
 mod seal;
@@ -87,6 +90,7 @@ pub use dead_letter::{
     DeadLetter, DeadLetterFilter, LetterInputs, LetterOutcome, LetterRun, LetterState,
 };
 pub use delivery::{Attempt, Delivery, DeliveryFilter};
+pub use due_schedule::{Advance, DueSchedule};
 pub use endpoint::{
     Endpoint, EndpointChange, EndpointState, NewEndpoint, SettingsChange, SubscriptionChange,
 };
@@ -104,9 +108,7 @@ pub use history::LiveVersion;
 pub use inbox::InboxEvent;
 pub use incarnation::Life;
 pub use made::MadeEvent;
-pub use occurrence::{
-    Advance, NewOccurrence, OccurrenceEntry, OccurrenceKey, OpenOccurrence, UnderWay,
-};
+pub use occurrence::{LEDGER_MS, NewOccurrence, OccurrenceEntry, OccurrenceKey, OpenOccurrence};
 pub use page::{Cursor, Page};
 pub use plan::{NewBody, NewDelivery, NewPlan, SetAside};
 pub use plugin::{NewPluginVersion, Plugin, PluginVersion};
@@ -114,6 +116,7 @@ pub use publication::{LiveSpan, Publication};
 pub use record::{EndpointMark, NewAttempt, NewRecord, Tells};
 pub use refusal::{NewRefusals, SourceRefusal};
 pub use reply::StoredReply;
+pub use run::Asked;
 pub use schedule::Schedule;
 pub use snapshot::{PublishedAutomation, SnapshotRows};
 pub use source::{NewSource, Source};

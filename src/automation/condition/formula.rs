@@ -2,6 +2,8 @@
 //! in common, or a time. Checked when they are saved, with the place of what is wrong, and bounded as
 //! conditions are.
 
+use std::collections::BTreeSet;
+
 use super::check::{self, Of};
 use super::cost;
 use super::error::ConditionError;
@@ -60,17 +62,17 @@ impl Gives {
     /// Whether what is certainly given (in the words of [`cost::gives`]) can never do.
     fn refuses(self, what: &str) -> bool {
         match self {
-            Self::Key => matches!(what, "a list" | "null" | "a duration"),
+            Self::Key => matches!(what, "a list" | "null" | "a duration" | "an object"),
             Self::Time => !matches!(what, "a time" | "a string" | "a number or a string"),
         }
     }
 }
 
 impl Formula {
-    /// Checks `source` as it is saved.
-    pub fn parse(source: &str, gives: Gives) -> Result<Self, FormulaError> {
+    /// Checks `source` as it is saved. `variables`: what `vars` has.
+    pub fn parse(source: &str, gives: Gives, variables: &Variables) -> Result<Self, FormulaError> {
         let expression =
-            check::read(source, Of::Event, &Variables::default()).map_err(|error| match error {
+            check::read(source, Of::Event, variables).map_err(|error| match error {
                 ConditionError::Empty => FormulaError::Empty,
                 error => FormulaError::Source(error),
             })?;
@@ -87,6 +89,17 @@ impl Formula {
     /// The text, as its author wrote it.
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// The variables that it asks for, each once.
+    pub fn variables(&self) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        self.expression.visit(&mut |node| {
+            if let Expression::Known(name, _) = node {
+                found.insert(name.clone());
+            }
+        });
+        found
     }
 
     /// Most steps that it takes on a payload of this size, about.
@@ -147,8 +160,8 @@ impl Formula {
 /// What is said of conditions, said of expressions.
 fn of_expressions(sentence: &str) -> String {
     sentence
-        .replace("the condition", "the expression")
         .replace("a condition", "an expression")
+        .replace("condition", "expression")
 }
 
 #[cfg(test)]
@@ -162,7 +175,7 @@ mod tests {
         gives: Gives,
         ask: impl Fn(&Formula, &EventView<'_>) -> Result<T, String>,
     ) -> Result<T, String> {
-        let formula = Formula::parse(source, gives).expect(source);
+        let formula = Formula::parse(source, gives, &Variables::default()).expect(source);
         let event_type: EventType = "deal.won".parse().expect("valid");
         let at = Timestamp::from_ms(1_790_000_000_000);
         let payload = br#"{"id":42,"half":0.5,"whole":42.0,"name":"a\u0000b","at":"2026-05-04T10:30:00+02:00",
@@ -249,7 +262,9 @@ mod tests {
                 "gives a number, needs to give a time",
             ),
         ] {
-            let error = Formula::parse(source, gives).expect_err(source).to_string();
+            let error = Formula::parse(source, gives, &Variables::default())
+                .expect_err(source)
+                .to_string();
             assert!(error.contains(says), "{source}: {error}");
         }
     }

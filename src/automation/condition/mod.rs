@@ -49,6 +49,7 @@ mod guide;
 mod json;
 mod loops;
 mod mapping;
+mod names;
 mod nesting;
 #[cfg(test)]
 mod oracle;
@@ -228,8 +229,8 @@ impl Condition {
             } else {
                 match evaluation.decide(part) {
                     Ok(value) => {
-                        decided = kind.is_decided_by(value).then_some(no);
                         let truth = Truth::from(value);
+                        decided = kind.is_decided_by(truth).then_some(no);
                         (
                             ClauseValue::from(truth),
                             sentence(&mut telling, part, truth),
@@ -283,10 +284,10 @@ enum Kind {
 
 impl Kind {
     /// Whether a part with this value makes the others unimportant.
-    fn is_decided_by(self, value: bool) -> bool {
+    fn is_decided_by(self, value: Truth) -> bool {
         match self {
-            Self::All => !value,
-            Self::Any => value,
+            Self::All => value == Truth::False,
+            Self::Any => value == Truth::True,
             Self::Single => true,
         }
     }

@@ -2,6 +2,7 @@
 //! guide, `docs/flow.md`, kept true.
 
 use super::*;
+use crate::automation::Variables;
 use crate::model::limits::DIGEST_BYTES_MAX;
 
 #[test]
@@ -23,7 +24,7 @@ fn the_guide_leaves_nothing_out() {
         .and_then(|rest| rest.split("```").next());
     let sample: serde_json::Value = serde_json::from_str(sample.expect("a sample")).expect("JSON");
     let flow: Flow = serde_json::from_value(sample["flow"].clone()).expect("flow control");
-    assert!(Rules::of(&flow).is_ok());
+    assert!(Rules::of(&flow, &Variables::default()).is_ok());
 }
 
 #[test]
@@ -96,7 +97,7 @@ fn what_is_wrong_is_said_with_its_place() {
         ),
     ] {
         let read: Flow = serde_json::from_str(flow).expect(flow);
-        let error = Rules::of(&read).expect_err(flow);
+        let error = Rules::of(&read, &Variables::default()).expect_err(flow);
         assert_eq!(error.pointer(), pointer, "{flow}");
         assert!(error.to_string().contains(says), "{flow}: {error}");
     }

@@ -1,6 +1,6 @@
 //! Flow control ready to be asked: checked when a version is saved, compiled when it is loaded.
 
-use super::super::{EventView, Formula, FormulaError, Gives};
+use super::super::{EventView, Formula, FormulaError, Gives, Variables};
 use super::shape::{Debounce, Delay, Digest, Flow, Order, Over, RateLimit};
 use crate::model::limits::{
     DIGEST_BYTES_MAX, DIGEST_EVENTS_MAX, FLOW_WAIT_MS_MAX, RATE_EVENTS_MAX,
@@ -122,12 +122,12 @@ pub enum Then {
 }
 
 impl Rules {
-    /// Checks a flow. What is wrong comes with its place.
-    pub fn of(flow: &Flow) -> Result<Self, Error> {
+    /// Checks a flow. What is wrong comes with its place. `variables`: what `vars` has in its expressions.
+    pub fn of(flow: &Flow, variables: &Variables) -> Result<Self, Error> {
         let dedupe = match &flow.dedupe {
             None => None,
             Some(dedupe) => {
-                let key = formula(&dedupe.key, Gives::Key, "/dedupe/key")?;
+                let key = formula(&dedupe.key, Gives::Key, ("/dedupe/key", variables))?;
                 Some((
                     key,
                     within(dedupe.window_ms, FLOW_WAIT_MS_MAX, "/dedupe/window_ms")?,
@@ -135,10 +135,10 @@ impl Rules {
             }
         };
         let order = flow.order.as_ref();
-        let order = order.map(|Order { key }| formula(key, Gives::Key, "/order/key"));
+        let order = order.map(|Order { key }| formula(key, Gives::Key, ("/order/key", variables)));
         Ok(Self {
             dedupe,
-            then: Rule::of(flow)?,
+            then: Rule::of(flow, variables)?,
             order: order.transpose()?,
         })
     }
@@ -208,7 +208,7 @@ impl Rules {
 }
 
 impl Rule {
-    fn of(flow: &Flow) -> Result<Self, Error> {
+    fn of(flow: &Flow, variables: &Variables) -> Result<Self, Error> {
         let Flow {
             dedupe,
             debounce,
@@ -231,16 +231,16 @@ impl Rule {
             return Err(Error::field(format!("/{second}"), why));
         }
         if let Some(debounce) = debounce {
-            return Self::debounce(debounce);
+            return Self::debounce(debounce, variables);
         }
         if let Some(digest) = digest {
-            return Self::digest(digest);
+            return Self::digest(digest, variables);
         }
         if let Some(rate) = rate_limit {
-            return Self::rate(rate);
+            return Self::rate(rate, variables);
         }
         if let Some(delay) = delay {
-            return Self::delay(delay);
+            return Self::delay(delay, variables);
         }
         if dedupe.is_none() && order.is_none() {
             let why = "nothing is said: add dedupe, debounce, digest, rate_limit, delay or order, or leave flow out";
@@ -249,7 +249,7 @@ impl Rule {
         Ok(Self::Go)
     }
 
-    fn debounce(debounce: &Debounce) -> Result<Self, Error> {
+    fn debounce(debounce: &Debounce, variables: &Variables) -> Result<Self, Error> {
         let period_ms = within(debounce.period_ms, FLOW_WAIT_MS_MAX, "/debounce/period_ms")?;
         let longest_ms = match debounce.longest_ms {
             None => period_ms
@@ -261,31 +261,33 @@ impl Rule {
             let why = format!("this must be at least the period, which is {period_ms}");
             return Err(Error::field("/debounce/longest_ms", why));
         }
-        let key = key(debounce.key.as_deref(), "/debounce/key")?;
+        let key = key(debounce.key.as_deref(), ("/debounce/key", variables))?;
         Ok(Self::Debounce(key, (period_ms, longest_ms)))
     }
 
-    fn digest(digest: &Digest) -> Result<Self, Error> {
+    fn digest(digest: &Digest, variables: &Variables) -> Result<Self, Error> {
         let period_ms = within(digest.period_ms, FLOW_WAIT_MS_MAX, "/digest/period_ms")?;
         let events = digest.count.unwrap_or(DIGEST_EVENTS_MAX);
         let events = within(events, DIGEST_EVENTS_MAX, "/digest/count")?;
         let bytes = digest.bytes.unwrap_or(DIGEST_BYTES_MAX);
         let bytes = within(bytes, DIGEST_BYTES_MAX, "/digest/bytes")?;
-        let key = key(digest.key.as_deref(), "/digest/key")?;
+        let key = key(digest.key.as_deref(), ("/digest/key", variables))?;
         Ok(Self::Digest(key, (period_ms, events, bytes)))
     }
 
-    fn rate(rate: &RateLimit) -> Result<Self, Error> {
+    fn rate(rate: &RateLimit, variables: &Variables) -> Result<Self, Error> {
         let events = within(rate.count, RATE_EVENTS_MAX, "/rate_limit/count")?;
         let window_ms = within(rate.window_ms, FLOW_WAIT_MS_MAX, "/rate_limit/window_ms")?;
-        let key = key(rate.key.as_deref(), "/rate_limit/key")?;
+        let key = key(rate.key.as_deref(), ("/rate_limit/key", variables))?;
         Ok(Self::Rate(key, (events, window_ms), rate.over))
     }
 
-    fn delay(delay: &Delay) -> Result<Self, Error> {
+    fn delay(delay: &Delay, variables: &Variables) -> Result<Self, Error> {
         match (delay.for_ms, &delay.until) {
             (Some(ms), None) => within(ms, FLOW_WAIT_MS_MAX, "/delay/for_ms").map(Self::For),
-            (None, Some(source)) => formula(source, Gives::Time, "/delay/until").map(Self::Until),
+            (None, Some(source)) => {
+                formula(source, Gives::Time, ("/delay/until", variables)).map(Self::Until)
+            }
             _ => {
                 let why = "an event waits for a time or until one: give for_ms or until";
                 Err(Error::field("/delay", why))
@@ -302,13 +304,17 @@ fn within(value: i64, max: i64, pointer: &str) -> Result<i64, Error> {
     Err(Error::field(pointer, why))
 }
 
-fn key(source: Option<&str>, pointer: &str) -> Result<Option<Formula>, Error> {
-    let formula = source.map(|source| formula(source, Gives::Key, pointer));
+/// Where an expression stands, and what `vars` has in it.
+type Place<'a> = (&'a str, &'a Variables);
+
+fn key(source: Option<&str>, place: Place<'_>) -> Result<Option<Formula>, Error> {
+    let formula = source.map(|source| formula(source, Gives::Key, place));
     formula.transpose()
 }
 
-fn formula(source: &str, gives: Gives, pointer: &str) -> Result<Formula, Error> {
-    Formula::parse(source, gives).map_err(|cause| Error::Expression {
+fn formula(source: &str, gives: Gives, place: Place<'_>) -> Result<Formula, Error> {
+    let (pointer, variables) = place;
+    Formula::parse(source, gives, variables).map_err(|cause| Error::Expression {
         pointer: pointer.to_owned(),
         cause,
     })

@@ -40,6 +40,21 @@ pub struct Order {
     pub key: String,
 }
 
+impl Flow {
+    /// The expressions that it has.
+    pub fn sources(&self) -> impl Iterator<Item = &str> {
+        let keys = [
+            self.dedupe.as_ref().map(|it| it.key.as_str()),
+            self.debounce.as_ref().and_then(|it| it.key.as_deref()),
+            self.digest.as_ref().and_then(|it| it.key.as_deref()),
+            self.rate_limit.as_ref().and_then(|it| it.key.as_deref()),
+            self.delay.as_ref().and_then(|it| it.until.as_deref()),
+            self.order.as_ref().map(|it| it.key.as_str()),
+        ];
+        keys.into_iter().flatten()
+    }
+}
+
 /// Only the first event of a key goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

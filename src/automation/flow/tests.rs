@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::*;
-use crate::automation::{EventType, EventView};
+use crate::automation::{EventType, EventView, Variables};
 use crate::model::limits::FLOW_WAIT_MS_MAX;
 use crate::model::{EventId, Timestamp};
 
@@ -65,7 +65,7 @@ impl Keeper {
 
 fn rules(flow: &str) -> Rules {
     let flow: Flow = serde_json::from_str(flow).expect(flow);
-    Rules::of(&flow).expect("it can be used")
+    Rules::of(&flow, &Variables::default()).expect("it can be used")
 }
 
 fn asked(rules: &Rules, event: EventId, at: Timestamp, payload: &str) -> Result<Ask, String> {

@@ -27,6 +27,7 @@ fn asking(condition: Option<&str>, configs: &[&str]) -> Definition {
     Definition {
         trigger: Trigger {
             events: vec!["*".parse().expect("a pattern")],
+            schedule: None,
         },
         condition: condition.map(str::to_owned),
         flow: None,

@@ -71,7 +71,10 @@ fn automation(endpoints: Vec<EndpointId>) -> Compiled {
         url: None,
     };
     let definition = Definition {
-        trigger: Trigger { events: Vec::new() },
+        trigger: Trigger {
+            events: Vec::new(),
+            schedule: None,
+        },
         condition: None,
         flow: None,
         transforms: Vec::new(),

@@ -23,6 +23,7 @@ mod query_plans;
 mod reading;
 mod repeats;
 mod replies;
+mod schedules;
 mod snapshots;
 mod sources;
 mod takeover;

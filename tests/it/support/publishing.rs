@@ -53,6 +53,7 @@ pub fn automation(events: &[&str], endpoints: &[EndpointId]) -> Definition {
                 .iter()
                 .map(|text| text.parse().expect("a pattern"))
                 .collect(),
+            schedule: None,
         },
         condition: None,
         flow: None,
