@@ -14,9 +14,8 @@
 //! - A request leaves only for a delivery that is on disk. Every attempt of a delivery carries the
 //!   same id and byte-identical body: both are fixed when it is planned.
 //! - Planning twice writes nothing twice: ids are derived.
-//! - What automations make of an event, and what they failed at, is in the commit of its plan; what the product
-//!   tells of itself is in the commit of what it tells. Both go on like any event. No automation goes on with what
-//!   descends from its own output.
+//! - What automations make of an event, and what they failed at, is in the commit of its plan; operational events
+//!   are in that of what they tell. No automation goes on with what descends from its own output.
 //! - What leaves, leaves as its account and endpoint stand now: what a user was told is switched off,
 //!   moved or rotated, no later request of this node contradicts.
 //! - A node that lost its life writes nothing more: the store's fence refuses it. A node that lost a
@@ -352,7 +351,6 @@ type Held = Arc<tokio::sync::Mutex<Option<Life>>>;
 
 /// Sets the parts to work: first on what others have left, and what is due.
 async fn work(node: &Arc<Node>, mut life: Life) -> Result<Held, store::Error> {
-    made::follow(node);
     node.spawn(writer::run(node.clone()));
     let taken_up = async {
         takeover::begin(node, &mut life).await?;

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use super::course::Unplanned;
 use super::crash::crash_point;
 use super::evaluate::AcceptedEvent;
+use super::made;
 use super::node::Node;
 use crate::model::{IncarnationId, Origin};
 use crate::store::{self, InboxEvent, Life, SetAside};
@@ -31,9 +32,10 @@ const DEATHS_MAX: i64 = 3;
 /// Endpoints in one page of those that were removed and still hold something.
 const REMOVED_PAGE: usize = 500;
 
-/// Takes over what is there at the beginning of a life: from who has ended, from who never was, and at
+/// Takes in what this process makes from now on, and takes over what is there at the beginning of a life: from who has ended, from who never was, and at
 /// endpoints whose removal somebody did not live to finish.
 pub(super) async fn begin(node: &Arc<Node>, life: &mut Life) -> Result<(), store::Error> {
+    made::follow(node);
     sweep(node, life).await?;
     for unknown in node.store.find_ownerless().await? {
         tracing::warn!(incarnation.id = %unknown, "taking over from an incarnation that nobody knows");
