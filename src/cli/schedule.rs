@@ -67,7 +67,7 @@ pub(super) struct PreviewOptions {
     #[arg(long, value_name = "CRON")]
     cron: Option<String>,
     /// The time zone of the cron expression [default: UTC].
-    #[arg(long, value_name = "ZONE", requires = "cron")]
+    #[arg(long, value_name = "ZONE", conflicts_with_all = ["id", "every_s"])]
     timezone: Option<String>,
     /// An interval in seconds.
     #[arg(long = "every", value_name = "SECONDS")]

@@ -96,7 +96,7 @@ impl Counts {
 
 async fn counted(tx: &mut Tx, table: &str, account: AccountId, max: usize) -> Result<usize, Error> {
     let sql = format!(
-        "SELECT COUNT(*) FROM (SELECT 1 AS one FROM {table} WHERE account_id = $1 LIMIT $2) AS some"
+        "SELECT COUNT(*) FROM (SELECT 1 AS one FROM {table} WHERE account_id = $1 LIMIT $2) AS counted"
     );
     let found: Vec<(i64,)> = tx.fetch(&sql, args![account, max]).await?;
     Ok(found.first().map_or(0, |row| row.0 as usize))
