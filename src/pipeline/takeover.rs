@@ -32,8 +32,9 @@ const DEATHS_MAX: i64 = 3;
 /// Endpoints in one page of those that were removed and still hold something.
 const REMOVED_PAGE: usize = 500;
 
-/// Takes in what this process makes from now on, and takes over what is there at the beginning of a life: from who has ended, from who never was, and at
-/// endpoints whose removal somebody did not live to finish.
+/// Takes in what this process makes from now on, and takes over what is there at the beginning of a
+/// life: from who has ended, from who never was, and at endpoints whose removal somebody did not live
+/// to finish.
 pub(super) async fn begin(node: &Arc<Node>, life: &mut Life) -> Result<(), store::Error> {
     made::follow(node);
     sweep(node, life).await?;
