@@ -7,8 +7,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    account, api_key, automation, condition, delivery, endpoint, event, event_type, explain,
-    operations, pass, plugin, problem, query, schedule, source, trial, variable, version,
+    account, api_key, automation, condition, dead_letter, delivery, endpoint, event, event_type,
+    explain, operations, pass, plugin, problem, query, schedule, source, trial, variable, version,
 };
 use crate::service::Service;
 
@@ -91,6 +91,9 @@ fn automations() -> OpenApiRouter<Service> {
         .routes(routes!(condition::check))
         .routes(routes!(variable::create, variable::list))
         .routes(routes!(variable::get, variable::change, variable::delete))
+        .routes(routes!(dead_letter::list))
+        .routes(routes!(dead_letter::rerun))
+        .routes(routes!(dead_letter::get, dead_letter::discard))
         .routes(routes!(plugin::upload, plugin::list))
         .routes(routes!(plugin::get))
         .routes(routes!(plugin::versions))

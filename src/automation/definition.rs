@@ -3,8 +3,11 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
-use super::{Condition, Flow, Formula, Gives, Pattern, Variables, canonical, references_in_json};
+use super::{
+    Condition, EventType, Flow, Formula, Gives, Pattern, Variables, canonical, references_in_json,
+};
 use crate::model::EndpointId;
 
 /// One version of an automation. Written and read as JSON.
@@ -24,6 +27,10 @@ pub struct Definition {
     pub transforms: Vec<Transform>,
     /// What follows.
     pub actions: Vec<Action>,
+    /// After how many errors one after the other it is told that it fails; what the product thinks best, if
+    /// left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert_after: Option<u32>,
 }
 
 impl Definition {
@@ -77,6 +84,27 @@ pub struct Transform {
     pub digest: String,
     /// The plugin's configuration, JSON as it was written.
     pub config: Box<RawValue>,
+    /// What becomes of an event for which it fails.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub on_error: OnError,
+}
+
+/// What becomes of an event for which a transform fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnError {
+    /// The automation fails for it: it is kept as a dead letter.
+    #[default]
+    Fail,
+    /// The transform is left out: what went into it goes on.
+    Skip,
+    /// What went into it does not go on.
+    Drop,
+}
+
+/// Whether it is what is done where nothing is said.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// What follows from an event that meets the condition.
@@ -91,6 +119,30 @@ pub enum Action {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         url: Option<String>,
     },
+    /// Each output becomes a new event.
+    Emit {
+        /// Of which type.
+        #[serde(rename = "type")]
+        event_type: EventType,
+    },
+}
+
+impl Action {
+    /// The endpoint that it delivers to, if it does.
+    pub fn endpoint(&self) -> Option<EndpointId> {
+        match self {
+            Self::Webhook { endpoint, .. } => Some(*endpoint),
+            Self::Emit { .. } => None,
+        }
+    }
+
+    /// The type of the events that it makes, if it does.
+    pub fn emitted(&self) -> Option<&EventType> {
+        match self {
+            Self::Webhook { .. } => None,
+            Self::Emit { event_type } => Some(event_type),
+        }
+    }
 }
 
 fn write_patterns<S: Serializer>(patterns: &[Pattern], serializer: S) -> Result<S::Ok, S::Error> {
@@ -102,4 +154,32 @@ fn read_patterns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Patte
         .iter()
         .map(|text| text.parse().map_err(serde::de::Error::custom))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_said_is_not_written() {
+        let plain = r#"{"actions":[{"webhook":{"endpoint":"ep_0198c1f0a3b27c4d8e5f60718293a4b5"}}],"transforms":[{"config":{},"digest":"d","plugin":"p"}],"trigger":{"events":["a.*"]}}"#;
+        let said = r#"{"actions":[{"emit":{"type":"deal.flagged"}}],"alert_after":3,"transforms":[{"config":{},"digest":"d","on_error":"skip","plugin":"p"}],"trigger":{"events":["a.*"]}}"#;
+        for text in [plain, said] {
+            let definition: Definition = serde_json::from_str(text).expect(text);
+            assert_eq!(definition.canonical().expect("JSON"), text);
+        }
+        let read: Definition = serde_json::from_str(plain).expect("read");
+        assert_eq!(read.transforms[0].on_error, OnError::Fail);
+        assert!(read.actions[0].endpoint().is_some());
+        for wrong in [
+            plain.replace("\"webhook\":{", "\"webhook\":{\"type\":\"a\","),
+            said.replace("deal.flagged", "deal.*"),
+            said.replace("skip", "ignore"),
+        ] {
+            assert!(
+                serde_json::from_str::<Definition>(&wrong).is_err(),
+                "{wrong}"
+            );
+        }
+    }
 }

@@ -20,9 +20,9 @@ pub use condition::{
     MappingError, Position, RequestView, Variables, WarningKind, check_against_schemas,
     is_variable_name,
 };
-pub use definition::{Action, Definition, Transform, Trigger};
+pub use definition::{Action, Definition, OnError, Transform, Trigger};
 pub use flow::Flow;
-pub use pattern::{EventType, Pattern, PatternError, PatternIndex};
+pub use pattern::{EventType, OPERATIONAL_PREFIX, Pattern, PatternError, PatternIndex};
 pub use reference::{
     ReferenceError, fill, fill_json, may_name_variables, references, references_in_json,
 };

@@ -4,7 +4,7 @@
 //!
 //! A name is one or more segments joined by dots; a segment is one or more ASCII letters, digits,
 //! `_` or `-`; case matters. A pattern is a name (that type alone), a name and `.*` (everything
-//! under it at any depth, but not the name itself), or `*` (everything).
+//! under it at any depth, but not the name itself), or `*` (everything but operational events).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,6 +15,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::model::AutomationId;
 use crate::model::limits::EVENT_TYPE_BYTES_MAX;
 
+/// What the names of operational events begin with. No client sends such an event, and no automation makes one.
+pub const OPERATIONAL_PREFIX: &str = "throwbar.";
 /// What the types of events begin with that automations' own schedules make; an automation's id follows.
 const OWN_PREFIX: &str = "schedule.aut_";
 
@@ -25,7 +27,7 @@ pub struct EventType(Box<str>);
 /// Which event types a trigger wants.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Pattern {
-    /// `*`: every type.
+    /// `*`: every type but those of operational events.
     All,
     /// `deal.*`: every type under `deal.`, at any depth.
     Under(EventType),
@@ -90,6 +92,11 @@ impl EventType {
         &self.0
     }
 
+    /// Whether it is the type of an operational event, which the product itself makes.
+    pub fn is_operational(&self) -> bool {
+        self.0.starts_with(OPERATIONAL_PREFIX)
+    }
+
     /// `deal` and `deal.stage` for `deal.stage.changed`: what a name is under.
     fn ancestors(&self) -> impl Iterator<Item = &str> {
         self.0.match_indices('.').map(|(dot, _)| &self.0[..dot])
@@ -147,7 +154,7 @@ impl Pattern {
         match self {
             Self::Exact(name) => name == event_type,
             Self::All | Self::Under(_) if event_type.is_own_schedule() => false,
-            Self::All => true,
+            Self::All => !event_type.is_operational(),
             Self::Under(name) => event_type.ancestors().any(|above| above == name.as_str()),
         }
     }
@@ -255,7 +262,8 @@ impl<T> PatternIndex<T> {
     /// the widest pattern to the exact name, each in the order of insertion.
     pub fn candidates<'a>(&'a self, event_type: &'a EventType) -> impl Iterator<Item = &'a T> {
         let is_own = event_type.is_own_schedule();
-        let all = if is_own { &[][..] } else { &self.all };
+        let met_by_all = !is_own && !event_type.is_operational();
+        let all = if met_by_all { &self.all[..] } else { &[] };
         let under = event_type
             .ancestors()
             .filter(move |_| !is_own)

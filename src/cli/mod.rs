@@ -1,10 +1,12 @@
 //! What the program can be asked to do, one file per command.
 //!
 //! Exit codes: 0 it worked; 1 it did not, and the reason is on standard error; 2 the command line
-//! is wrong; 3 it ran, and the answer is no (`verify`, `demo --once`, `automation test`, `event-type import`).
+//! is wrong; 3 it ran, and the answer is no (`verify`, `demo --once`, `automation test`,
+//! `event-type import`, `dead-letter rerun`).
 
 mod automation;
 mod client;
+mod dead_letter;
 mod demo;
 mod event;
 mod event_type;
@@ -42,7 +44,7 @@ pub const EXIT_NO: u8 = 3;
     name = "throwbar",
     version,
     propagate_version = true,
-    after_help = "Exit codes: 0 it worked; 1 it did not; 2 the command line is wrong; 3 the answer is no (verify, demo --once, automation test, event-type import)."
+    after_help = "Exit codes: 0 it worked; 1 it did not; 2 the command line is wrong; 3 the answer is no (verify, demo --once, automation test, event-type import, dead-letter rerun)."
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -68,6 +70,9 @@ enum Command {
     /// Try automations, list their versions, publish one, or go back to one.
     #[command(subcommand)]
     Automation(automation::AutomationCommand),
+    /// List what automations failed at, and run it again.
+    #[command(subcommand)]
+    DeadLetter(dead_letter::DeadLetterCommand),
     /// List schedules, preview them, run one now, pause one, or resume it.
     #[command(subcommand)]
     Schedule(schedule::ScheduleCommand),
@@ -191,6 +196,7 @@ async fn obey(
         Command::Event(command) => event::run(&command).await,
         Command::EventType(command) => event_type::run(&command).await,
         Command::Automation(command) => automation::run(&command).await,
+        Command::DeadLetter(command) => dead_letter::run(&command).await,
         Command::Schedule(command) => {
             schedule::run(&command).await?;
             Ok(ExitCode::SUCCESS)

@@ -2,6 +2,7 @@
 //!
 //! Nothing here does anything: no I/O, no policy, no SQL.
 
+mod cause;
 mod clock;
 mod count;
 mod delivery;
@@ -14,12 +15,14 @@ mod shares;
 mod stopwatch;
 mod words;
 
+pub use cause::{Allowance, Cause, Link};
 pub use clock::{Clock, ManualClock, Timestamp};
 pub use count::counted;
 pub use delivery::{AttemptResult, DeliveryState, Failure, Refusal};
 pub use id::{
-    AccountId, ApiKeyId, AttemptId, AutomationId, DeliveryId, DeliveryOrigin, EndpointId, EventId,
-    IdError, IncarnationId, PluginId, RefusalId, ScheduleId, SecretId, SourceId,
+    AccountId, ApiKeyId, AttemptId, AutomationId, DeadLetterId, DeliveryId, DeliveryOrigin,
+    EmissionOrigin, EndpointId, EventId, IdError, IncarnationId, PluginId, RefusalId, ScheduleId,
+    SecretId, SourceId,
 };
 pub use order::{BEHIND, OrderKey};
 pub use origin::Origin;

@@ -4,7 +4,10 @@ use serde::Deserialize;
 
 use super::variables::{AccountVariables, Filled, Secrets};
 use crate::automation::flow::Rules;
-use crate::automation::{Action, Condition, Definition, Formula, Pattern, Trigger};
+use crate::automation::{
+    Action, Condition, Definition, EventType, Formula, OnError, Pattern, Trigger,
+};
+use crate::model::limits::ALERT_AFTER_DEFAULT;
 use crate::model::{AutomationId, EndpointId};
 use crate::plugin::Component;
 use crate::store::PublishedAutomation;
@@ -13,6 +16,8 @@ use crate::store::PublishedAutomation;
 const VERSION_BYTES: usize = 512;
 /// What flow control counts: two expressions, which are mostly short.
 const FLOW_BYTES: usize = 8192;
+/// What the type of the events that it makes counts.
+const EMIT_BYTES: usize = 128;
 /// What each byte of a condition becomes as a tree.
 const TREE_BYTES_PER_BYTE: usize = 32;
 
@@ -34,6 +39,10 @@ pub(super) struct Compiled {
     /// What the configurations have that nobody may see.
     pub(super) secrets: Secrets,
     pub(super) endpoints: Vec<EndpointId>,
+    /// The types of the events that it makes.
+    pub(super) emits: Vec<EventType>,
+    /// After how many errors one after the other it is told that it fails.
+    pub(super) alert_after: u32,
     pub(super) patterns: Vec<Pattern>,
     /// What it takes in memory, about.
     pub(super) bytes: usize,
@@ -46,6 +55,7 @@ pub(super) struct Transform {
     /// As the version pins it.
     pub(super) digest: String,
     pub(super) config: Filled,
+    pub(super) on_error: OnError,
     pub(super) component: Result<Component, String>,
 }
 
@@ -60,6 +70,7 @@ impl Compiled {
         transforms: Vec<Transform>,
         variables: &AccountVariables,
     ) -> Self {
+        let emits = definition.actions.iter().filter_map(Action::emitted);
         let mut secrets = Secrets::default();
         for transform in &transforms {
             secrets.join(&transform.config.secrets);
@@ -87,8 +98,10 @@ impl Compiled {
             endpoints: definition
                 .actions
                 .iter()
-                .map(|Action::Webhook { endpoint, .. }| *endpoint)
+                .filter_map(Action::endpoint)
                 .collect(),
+            emits: emits.cloned().collect(),
+            alert_after: definition.alert_after.unwrap_or(ALERT_AFTER_DEFAULT),
             patterns: definition.trigger.events,
             bytes: 0,
         }
@@ -118,6 +131,8 @@ impl Compiled {
             transforms: Vec::new(),
             secrets: Secrets::default(),
             endpoints: Vec::new(),
+            emits: Vec::new(),
+            alert_after: ALERT_AFTER_DEFAULT,
             patterns,
             bytes: 0,
         }
@@ -143,7 +158,8 @@ impl Compiled {
             + condition
             + transforms.sum::<usize>()
             + patterns.sum::<usize>()
-            + size_of_val(&*self.endpoints);
+            + size_of_val(&*self.endpoints)
+            + self.emits.len() * EMIT_BYTES;
         self
     }
 }

@@ -14,6 +14,7 @@ use super::plan::{Draft, Plan};
 use super::snapshot::{Compiled, Snapshot};
 use crate::model::{AccountId, AutomationId, EventId, Stopwatch, Timestamp};
 use crate::plugin::Engine;
+use crate::store::Health;
 
 /// What is done on the spot, in steps of a condition, which take about 20 ns each: 1 ms. All else is
 /// the workers'.
@@ -118,7 +119,8 @@ impl Course {
         let of_type = || snapshot.candidates(&event.event_type).into_iter();
         let candidates = candidates.get_or_insert_with(of_type);
         let view = event.view();
-        let current = snapshot.standing().last_loaded();
+        let standing = snapshot.standing();
+        let current = standing.last_loaded();
         let stopwatch = Stopwatch::start();
         loop {
             let (automation, from) = match midway.take() {
@@ -135,6 +137,13 @@ impl Course {
                         gated.push(automation.clone());
                     }
                     let verdict = draft.add(&automation, event, &current, evaluation);
+                    if verdict.shows_health()
+                        && !is_gated
+                        && !event.is_operational()
+                        && standing.ailing.works(automation.id)
+                    {
+                        draft.fares(automation.id, Health::Works);
+                    }
                     // What flow control says is known with the commit.
                     if !is_gated {
                         metrics::counter!("throwbar_evaluations_total", "verdict" => verdict.as_str())
@@ -170,7 +179,8 @@ impl Course {
     }
 
     /// What follows from all of it, and what it held.
-    pub(super) fn finish(self, now: Timestamp) -> (Plan, Unplanned, Arc<Snapshot>) {
+    pub(super) fn finish(mut self, now: Timestamp) -> (Plan, Unplanned, Arc<Snapshot>) {
+        self.draft.close(&self.unplanned.event);
         let Unplanned {
             account, revision, ..
         } = self.unplanned;
@@ -187,7 +197,7 @@ fn steps_at_once(candidates: &[Arc<Compiled>], payload_bytes: usize) -> Option<u
         if automation.runs_plugins() && automation.flow.is_none() {
             return None;
         }
-        steps += CANDIDATE_STEPS * (1 + automation.endpoints.len());
+        steps += CANDIDATE_STEPS * (1 + automation.endpoints.len() + automation.emits.len());
         if let Some(Ok(condition)) = &automation.condition {
             reads = payload_bytes / READ_BYTES_PER_STEP;
             steps += condition.steps_max(payload_bytes);

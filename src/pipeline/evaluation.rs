@@ -26,6 +26,8 @@ pub enum Verdict {
     PluginError,
     /// With those before it, it would make more than one event may; or the account has no room for it.
     LimitExceeded,
+    /// The event descends from one that it has made.
+    LoopRefused,
     /// Another event had its key.
     Deduped,
     /// It goes on unless another event of its key comes; or one has come.
@@ -54,6 +56,7 @@ impl Verdict {
             Self::PluginDropped => "plugin_dropped",
             Self::PluginError => "plugin_error",
             Self::LimitExceeded => "limit_exceeded",
+            Self::LoopRefused => "loop_refused",
             Self::Deduped => "deduped",
             Self::Debounced => "debounced",
             Self::Digested => "digested",
@@ -63,6 +66,33 @@ impl Verdict {
             Self::Cancelled => "cancelled",
             Self::EvaluationError => "evaluation_error",
         }
+    }
+
+    /// Whether the automation failed: what it failed at is kept as a dead letter, and counted.
+    pub const fn is_failure(self) -> bool {
+        matches!(
+            self,
+            Self::ConditionError
+                | Self::FlowError
+                | Self::PluginError
+                | Self::LimitExceeded
+                | Self::EvaluationError
+        )
+    }
+
+    /// Those.
+    pub const FAILURES: [Self; 5] = [
+        Self::ConditionError,
+        Self::FlowError,
+        Self::PluginError,
+        Self::LimitExceeded,
+        Self::EvaluationError,
+    ];
+
+    /// Whether the automation did all that it has to do: if it has failed before, it works again. One whose
+    /// condition says no has not shown it.
+    pub(super) const fn shows_health(self) -> bool {
+        matches!(self, Self::Fired | Self::PluginDropped)
     }
 }
 
@@ -83,9 +113,9 @@ impl From<FlowVerdict> for Verdict {
 /// One step of an evaluation. Kept as JSON with the verdict.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Step {
-    /// `condition`, `flow` or `transform`.
+    /// `condition`, `loop`, `flow`, `transform` or `emit`.
     pub kind: String,
-    /// The condition's text, the rule of flow control, or the plugin's name.
+    /// The condition's text, the rule of flow control, the plugin's name, or the type of the events that are made.
     pub what: String,
     /// Of a transform: SHA-256 of the component that ran, as the version pins it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -95,8 +125,9 @@ pub struct Step {
     /// One sentence.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
-    /// Of a condition: its parts. Of flow control: the values that decided. Of a transform: its use against limits and its log. Or that it was left
-    /// out, and why.
+    /// Of a condition: its parts. Of a loop: the events and automations that led to the event. Of flow control: the
+    /// values that decided. Of a transform: its use against limits and its log. Of what is made: the events' ids. Or
+    /// that it was left out, and why.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub detail: serde_json::Value,
 }
@@ -127,9 +158,24 @@ pub struct Evaluation {
     /// What is to be delivered; not part of the record.
     #[serde(skip)]
     pub(super) outputs: Outputs,
+    /// Where in the chain of transforms it failed; not part of the record.
+    #[serde(skip)]
+    pub(super) broke_at: Option<BreakingPoint>,
+    /// What stood in the place of the event's payload, if something did; not part of the record.
+    #[serde(skip)]
+    pub(super) carried: Option<Bytes>,
     /// What the steps have as JSON.
     #[serde(skip)]
     step_bytes: usize,
+}
+
+/// Where in a chain of transforms something failed.
+#[derive(Debug, Clone)]
+pub(super) struct BreakingPoint {
+    /// The transform's place, from 0.
+    pub(super) place: usize,
+    /// What went into it, if that is not the event's payload.
+    pub(super) input: Option<Bytes>,
 }
 
 /// What an evaluation put out.
@@ -193,6 +239,8 @@ impl Evaluation {
             ask: None,
             order: None,
             outputs: Outputs::Payload,
+            broke_at: None,
+            carried: None,
             step_bytes: 0,
         }
     }

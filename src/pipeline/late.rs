@@ -18,7 +18,7 @@ use super::snapshot::Compiled;
 use super::standing::Standing;
 use super::workers::Run;
 use crate::model::{AccountId, AutomationId, EventId};
-use crate::store::Gated;
+use crate::store::{Consequences, Gated, Health};
 
 /// What an event's plan leaves to flow control.
 #[derive(Debug)]
@@ -39,6 +39,7 @@ pub(super) enum Carries {
 impl Carries {
     /// A digest is stored as an output, also if no transform has touched it.
     pub(super) fn keep(self, evaluation: &mut Evaluation, event: &AcceptedEvent) {
+        evaluation.carried = (self == Self::Digest).then(|| event.payload.clone());
         if self == Self::Digest && matches!(evaluation.outputs, Outputs::Payload) {
             evaluation.outputs = Outputs::Transformed(vec![Output {
                 content: event.payload.clone(),
@@ -133,6 +134,11 @@ impl Node {
         carries.keep(&mut evaluation, &event);
         let mut draft = Draft::new(event.id);
         let verdict = draft.add(&automation, &event, &standing.last_loaded(), evaluation);
+        if verdict.shows_health() && !event.is_operational() && standing.ailing.works(automation.id)
+        {
+            draft.fares(automation.id, Health::Works);
+        }
+        draft.close(&event);
         metrics::counter!("throwbar_late_evaluations_total", "verdict" => verdict.as_str())
             .increment(1);
         let mut plan = draft.finish(account, 0, now);
@@ -201,7 +207,7 @@ pub(super) fn poisoned(node: &Arc<Node>, mut plan: PlanEntry) -> bool {
     let Ok(mut evaluations) = serde_json::from_slice::<Vec<Evaluation>>(&rows.verdicts) else {
         return false;
     };
-    if rows.deliveries.is_empty() && rows.bodies.is_empty() {
+    if rows.deliveries.is_empty() && rows.bodies.is_empty() && rows.consequences.is_empty() {
         tracing::error!(account.id = %rows.account, event.id = %rows.event, "what has waited can't be ended");
         return false;
     }
@@ -214,6 +220,7 @@ pub(super) fn poisoned(node: &Arc<Node>, mut plan: PlanEntry) -> bool {
     rows.verdicts = serde_json::to_vec(&evaluations).unwrap_or_default().into();
     rows.deliveries.clear();
     rows.bodies.clear();
+    rows.consequences = Consequences::default();
     plan.contents.clear();
     plan.slots.clear();
     node.queue.plan(plan);

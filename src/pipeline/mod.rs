@@ -14,6 +14,8 @@
 //! - A request leaves only for a delivery that is on disk. Every attempt of a delivery carries the
 //!   same id and byte-identical body: both are fixed when it is planned.
 //! - Planning twice writes nothing twice: ids are derived.
+//! - What automations make of an event, and what they failed at, is in the commit of its plan; operational events
+//!   are in that of what they tell. No automation goes on with what descends from its own output.
 //! - What leaves, leaves as its account and endpoint stand now: what a user was told is switched off,
 //!   moved or rotated, no later request of this node contradicts.
 //! - A node that lost its life writes nothing more: the store's fence refuses it. A node that lost a
@@ -25,6 +27,7 @@
 //! - Nobody's evaluations keep others waiting: what may take long goes on turn by turn, accounts by turns.
 //! - Nothing on the way polls. The writer awaits only the database.
 
+mod ailing;
 mod attempt;
 mod busy;
 mod cache;
@@ -36,16 +39,19 @@ mod course;
 pub mod crash;
 mod decide;
 mod dues;
+mod emission;
 mod evaluate;
 mod evaluation;
 mod lane;
 mod lanes;
 mod late;
+mod made;
 mod node;
 mod permit;
 mod plan;
 mod queue;
 mod request;
+mod rerun;
 pub mod sealing;
 mod settings;
 mod shown;
@@ -69,9 +75,10 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
-pub use evaluate::{AcceptedEvent, SOURCE};
+pub use evaluate::{AcceptedEvent, own_source};
 pub use evaluation::{Evaluation, Step, Verdict};
 pub use permit::{Full, PermitLimits};
+pub use rerun::{Rerun, Rerunning};
 pub use settings::EndpointSettings;
 pub use snapshot::Error as SnapshotError;
 pub use trial::{Addressees, Error as TrialError, Trial, Tried, TriedRequest};

@@ -118,6 +118,7 @@ impl House {
                 endpoint: id,
                 url: None,
             }],
+            alert_after: None,
         };
         let new = NewEndpoint {
             id,
@@ -189,6 +190,7 @@ impl House {
                 event_type: event.event_type,
                 occurred_at: NOW,
                 payload: event.payload,
+                cause: None,
                 origin: None,
             },
             permit: node.permits.take_over(self.account, 2),

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::chain::Chain;
@@ -15,10 +16,11 @@ use super::late::Carries;
 use super::plan::Draft;
 use super::request::Letter;
 use super::snapshot::Compiled;
-use super::standing::Current;
+use super::standing::{Current, Standing};
 use super::variables::HIDDEN;
 use super::workers::Run;
 use super::{AcceptedEvent, Evaluation, Pipeline, SnapshotError, shown};
+use crate::automation::EventType;
 use crate::automation::flow::{self, Arrival, Ask, Entry, Move, Then};
 use crate::model::{AccountId, EndpointId, Timestamp};
 use crate::plugin::Engine;
@@ -60,6 +62,8 @@ pub struct Tried {
     pub evaluation: Evaluation,
     /// What would leave, if it fired and requests were wanted.
     pub requests: Vec<TriedRequest>,
+    /// The events that it would make, if it fired: of each its type and its payload.
+    pub events: Vec<(EventType, Bytes)>,
 }
 
 /// A request that would leave.
@@ -117,7 +121,7 @@ impl Pipeline {
             return Ok(tried);
         };
         match self.at_the_gate(begun, tried, &ask).await? {
-            Came::Stopped(tried) => Ok(tried),
+            Came::Stopped(tried) => Ok(*tried),
             Came::On(begun) => self.try_on(*begun).await.map(|(tried, _)| tried),
         }
     }
@@ -165,11 +169,11 @@ impl Pipeline {
         }
         let due_at = match decision.moves {
             Move::Stop => {
-                let requests = Vec::new();
-                return Ok(Came::Stopped(Tried {
+                return Ok(Came::Stopped(Box::new(Tried {
                     evaluation,
-                    requests,
-                }));
+                    requests: Vec::new(),
+                    events: Vec::new(),
+                })));
             }
             Move::Go => None,
             Move::Wait(at) => Some(at),
@@ -220,7 +224,7 @@ struct Gated {
 /// How a trial has come through flow control.
 enum Came {
     /// Nothing follows.
-    Stopped(Tried),
+    Stopped(Box<Tried>),
     /// It goes on, now or later.
     On(Box<Begun>),
 }
@@ -264,47 +268,58 @@ impl Begun {
     /// What has come of it, with what flow control has said.
     fn tried(&mut self, mut evaluation: Evaluation) -> Tried {
         let Some(gated) = self.gated.take() else {
-            // Behind flow control nothing follows yet.
-            let requests = if evaluation.is_gated {
-                Vec::new()
-            } else {
-                self.requests(&evaluation)
-            };
-            return Tried {
-                requests,
-                evaluation,
-            };
+            return self.settle(evaluation);
         };
         gated.carries.keep(&mut evaluation, &self.trial.event);
-        let mut requests = self.requests(&evaluation);
+        let mut tried = self.settle(evaluation);
         if let Some(at) = gated.due_at {
-            for request in &mut requests {
+            for request in &mut tried.requests {
                 let wait = format!("it would not leave before {at}");
                 request.held.get_or_insert(wait);
             }
         }
         let mut whole = gated.evaluation;
-        if evaluation.verdict != Verdict::Fired {
-            whole.ends(evaluation.verdict, evaluation.summary);
+        let Evaluation {
+            verdict,
+            summary,
+            steps,
+            ..
+        } = tried.evaluation;
+        if verdict != Verdict::Fired {
+            whole.ends(verdict, summary);
         }
-        for step in evaluation.steps {
+        for step in steps {
             whole.step(step);
         }
         Tried {
             evaluation: whole,
-            requests,
+            ..tried
         }
     }
 
     /// What follows, as a plan has it, signed.
-    fn requests(&mut self, evaluation: &Evaluation) -> Vec<TriedRequest> {
-        let Some(Addressees { rows, vault, now }) = self.trial.endpoints.take() else {
-            return Vec::new();
-        };
+    fn settle(&mut self, evaluation: Evaluation) -> Tried {
+        if evaluation.ask.is_some() {
+            // Its flow control is asked first.
+            return Tried {
+                evaluation,
+                requests: Vec::new(),
+                events: Vec::new(),
+            };
+        }
         let event = &self.trial.event;
-        let current = Current::of(rows, &vault);
         let mut draft = Draft::new(event.id);
-        draft.add(&self.automation, event, &current, evaluation.clone());
+        let Some(Addressees { rows, vault, now }) = self.trial.endpoints.take() else {
+            let nothing = Standing::default().last_loaded();
+            return Tried {
+                evaluation: draft.follow(&self.automation, event, &nothing, evaluation),
+                requests: Vec::new(),
+                events: Vec::new(),
+            };
+        };
+        let current = Current::of(rows, &vault);
+        let evaluation = draft.follow(&self.automation, event, &current, evaluation);
+        draft.close(event);
         let plan = draft.finish(self.trial.account, 0, now);
         let mut left_bytes = BODIES_BYTES_MAX;
         let mut requests = Vec::with_capacity(plan.contents.len());
@@ -319,7 +334,14 @@ impl Begun {
             left_bytes = left_bytes.saturating_sub(request.body.len());
             requests.push(request);
         }
-        requests
+        let emissions = plan.rows.consequences.emissions.into_iter();
+        Tried {
+            evaluation,
+            requests,
+            events: emissions
+                .map(|made| (made.event_type, made.payload))
+                .collect(),
+        }
     }
 }
 

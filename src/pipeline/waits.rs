@@ -18,7 +18,7 @@ use super::node::Node;
 use super::snapshot::{self, Compiled};
 use crate::automation::flow;
 use crate::model::limits::FLOW_WAIT_MS_MAX;
-use crate::model::{Origin, Timestamp};
+use crate::model::{Cause, Origin, Timestamp};
 use crate::store::{self, Fate, Wait};
 
 /// Waits claimed in one turn of an account.
@@ -170,8 +170,9 @@ async fn prepare(
         return Ok(None);
     }
     let event = node.store.event(place.account, place.event).await?;
+    let cause = node.store.cause(place.account, place.event).await?;
     let mut ends = ending(wait, fate, now);
-    let event = match event.map(accepted) {
+    let event = match event.map(|row| accepted(row, cause)) {
         Some(Ok(event)) => event,
         lost => {
             let why = match lost {
@@ -246,7 +247,7 @@ async fn load(node: &Node, wait: &Wait) -> Result<(Arc<Compiled>, Fate), LoadErr
     Ok((automation, found.fate))
 }
 
-fn accepted(row: store::Event) -> Result<AcceptedEvent, String> {
+fn accepted(row: store::Event, cause: Option<Cause>) -> Result<AcceptedEvent, String> {
     let event_type = row.r#type.parse();
     let origin = row.origin.as_deref().map(Origin::parse).transpose();
     let origin = origin.map_err(|_| "what is stored of its way in can't be read".to_owned())?;
@@ -256,6 +257,7 @@ fn accepted(row: store::Event) -> Result<AcceptedEvent, String> {
         occurred_at: row.occurred_at,
         payload: row.payload.into(),
         origin: origin.map(Arc::new),
+        cause: cause.map(Arc::new),
     })
 }
 
@@ -267,6 +269,7 @@ fn nothing(wait: &Wait) -> AcceptedEvent {
         occurred_at: wait.place.event.minted_at(),
         payload: bytes::Bytes::new(),
         origin: None,
+        cause: None,
     }
 }
 

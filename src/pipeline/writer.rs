@@ -21,7 +21,7 @@ use super::{AcceptError, Acknowledged};
 use crate::model::{AccountId, Clock, DeliveryState};
 use crate::pipeline::attempt::{Attempted, Outgoing};
 use crate::pipeline::evaluate::AcceptedEvent;
-use crate::store::{self, Accepted, Batch, BatchOutcome, NewRecord, SetAside};
+use crate::store::{self, Accepted, Batch, BatchOutcome, Health, NewRecord, SetAside};
 
 /// How long an embedded database that has no room is left alone.
 const PAUSE_MS: i64 = 200;
@@ -284,6 +284,11 @@ fn planned(node: &Arc<Node>, plan: PlanEntry, goes_on: &GoesOn) {
     } = plan;
     // The commit has let go of them.
     let rows = Arc::unwrap_or_clone(rows);
+    for (automation, health) in &rows.consequences.health {
+        if matches!(health, Health::Failed { .. }) {
+            standing.ailing.note(&[*automation]);
+        }
+    }
     if let Some(gate) = gate {
         late::go_on(node, rows.account, (*gate, standing.clone()), goes_on);
     }
@@ -328,6 +333,7 @@ fn accepted(entry: AcceptEntry, outcome: Accepted) -> Option<Unplanned> {
                     event_type: event.event_type,
                     occurred_at: event.occurred_at,
                     payload: event.payload,
+                    cause: None,
                     origin: event.origin,
                 },
                 permit,

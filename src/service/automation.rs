@@ -14,6 +14,7 @@ use super::principal::{MayRead, MayWrite, Principal};
 use super::version::Saved;
 use super::{Error, Listed, Merges, PageRequest, Service, check};
 use crate::automation::{Action, DefinitionDigest, Flow, Form, Transform, Trigger};
+use crate::model::limits::ALERT_AFTER_DEFAULT;
 use crate::model::{AccountId, AutomationId, ScheduleId, Timestamp};
 use crate::store::{self, AutomationCourse, Publication, Shelf};
 
@@ -38,6 +39,10 @@ pub struct NewAutomation {
     pub transforms: Vec<TransformRequest>,
     /// What follows if the condition holds: 32 at most, and 16 if there are transforms.
     pub actions: Vec<ActionRequest>,
+    /// After how many errors one after the other the event `throwbar.automation.failing` is made: 1 to 1000; 5, if
+    /// left out.
+    #[schema(minimum = 1, maximum = 1000)]
+    pub alert_after: Option<u32>,
     /// Whether the published version works; true, if left out.
     pub enabled: Option<bool>,
     /// True: it is saved without being published. False, if left out.
@@ -74,6 +79,11 @@ pub struct AutomationPatch {
     pub transforms: Option<Vec<TransformRequest>>,
     /// What follows if the condition holds: 32 at most, and 16 if there are transforms.
     pub actions: Option<Vec<ActionRequest>>,
+    /// After how many errors one after the other the event `throwbar.automation.failing` is made: 1 to 1000.
+    /// Null: 5.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 1000)]
+    pub alert_after: Option<Option<u32>>,
     /// Whether the published version works.
     pub enabled: Option<bool>,
     /// True: the new version is saved without being published. False: the newest version is published.
@@ -124,6 +134,8 @@ pub struct AutomationView {
     /// What follows if the condition holds. A bare URL stands beside the endpoint that it has become.
     #[schema(value_type = Vec<ActionRequest>)]
     pub actions: Vec<Action>,
+    /// After how many errors one after the other the event `throwbar.automation.failing` is made.
+    pub alert_after: u32,
     /// The id of the schedule that it owns, once a version with such a trigger is published; null, if the newest
     /// version's trigger names events.
     #[schema(value_type = Option<String>)]
@@ -157,6 +169,7 @@ impl AutomationView {
             flow: definition.flow,
             transforms: definition.transforms,
             actions: definition.actions,
+            alert_after: definition.alert_after.unwrap_or(ALERT_AFTER_DEFAULT),
             created_at: row.created_at,
             updated_at: row.updated_at,
             archived_at: row.archived_at,
@@ -176,6 +189,7 @@ impl AutomationPatch {
             && self.flow.is_none()
             && self.transforms.is_none()
             && self.actions.is_none()
+            && self.alert_after.is_none()
     }
 }
 

@@ -7,9 +7,11 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::endpoint::owned_endpoint;
-use super::{Error, Service, TriggerSchedule, check, subscribe};
-use crate::automation::{Action, Pattern, Trigger};
-use crate::model::limits::{ACTIONS_MAX, DELIVERIES_PER_EVALUATION_MAX, OUTPUTS_MAX};
+use super::{Error, Place, Service, TriggerSchedule, check, subscribe};
+use crate::automation::{Action, EventType, OPERATIONAL_PREFIX, OnError, Pattern, Trigger};
+use crate::model::limits::{
+    ACTIONS_MAX, ALERT_AFTER_MAX, DELIVERIES_PER_EVALUATION_MAX, OUTPUTS_MAX,
+};
 use crate::model::{AccountId, AutomationId, EndpointId, Timestamp, counted};
 use crate::outbound::Target;
 use crate::store;
@@ -36,6 +38,11 @@ pub struct TransformRequest {
     /// The plugin's configuration, as its own schema wants it: 64 KiB at most; `{}`, if left out.
     #[schema(value_type = Option<serde_json::Value>)]
     pub config: Option<Box<RawValue>>,
+    /// What becomes of an event for which the plugin fails: `fail` (it is kept as a dead letter; what is done if
+    /// this is left out), `skip` (the plugin is left out, and what went into it goes on) or `drop` (what went into it
+    /// does not go on).
+    #[schema(example = "fail")]
+    pub on_error: Option<OnError>,
     #[serde(skip_serializing)]
     #[schema(ignore)]
     pub(super) javascript: Option<IgnoredAny>,
@@ -47,9 +54,19 @@ pub struct TransformRequest {
 pub struct ActionRequest {
     /// Each output of the last plugin, or the payload if there is none, is delivered to an endpoint.
     pub webhook: Option<WebhookRequest>,
-    #[serde(skip_serializing)]
-    #[schema(ignore)]
-    emit: Option<IgnoredAny>,
+    /// Each output of the last plugin, or the payload if there is none, becomes a new event.
+    pub emit: Option<EmitRequest>,
+}
+
+/// The events that an automation makes. They meet automations as any event does; one that descends from an
+/// automation's own output, that automation refuses.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EmitRequest {
+    /// Their type, such as `deal.flagged`; not one that begins with `throwbar.`.
+    #[serde(rename = "type")]
+    #[schema(example = "deal.flagged")]
+    pub event_type: String,
 }
 
 /// Where a webhook goes: one of the two.
@@ -75,6 +92,30 @@ pub(super) fn trigger(request: &TriggerRequest) -> Result<Trigger, Error> {
         events,
         schedule: None,
     })
+}
+
+/// Sees that a type may be given to events by others than the product itself.
+pub(super) fn own_type(text: &str, pointer: &str) -> Result<EventType, Error> {
+    let event_type: EventType = text.parse().map_err(|error| Error::field(pointer, error))?;
+    if event_type.is_operational() {
+        return Err(Error::Invalid {
+            code: "reserved_type",
+            at: Place::body(pointer),
+            why: format!(
+                "types that begin with {OPERATIONAL_PREFIX} are of operational events, which the server itself makes: choose another"
+            ),
+        });
+    }
+    Ok(event_type)
+}
+
+/// Checks after how many errors it is told that an automation fails.
+pub(super) fn alert_after(errors: Option<u32>) -> Result<Option<u32>, Error> {
+    if errors.is_some_and(|errors| !(1..=ALERT_AFTER_MAX).contains(&errors)) {
+        let why = format!("it is told after 1 to {ALERT_AFTER_MAX} errors: give a number of them");
+        return Err(Error::field("/alert_after", why));
+    }
+    Ok(errors)
 }
 
 /// Sees that all deliveries of one evaluation fit into one plan.
@@ -133,7 +174,13 @@ impl Service {
         };
         for (place, request) in requests.iter().enumerate() {
             let at = format!("/actions/{place}");
-            let webhook = wanted(request, &at)?;
+            let webhook = match wanted(request, &at)? {
+                Wanted::Webhook(webhook) => webhook,
+                Wanted::Emit(event_type) => {
+                    resolved.actions.push(Action::Emit { event_type });
+                    continue;
+                }
+            };
             let at = format!("{at}/webhook");
             let action = match (&webhook.endpoint, &webhook.url) {
                 (Some(id), None) => {
@@ -204,13 +251,23 @@ impl Service {
     }
 }
 
-/// The webhook of an action.
-fn wanted<'a>(request: &'a ActionRequest, at: &str) -> Result<&'a WebhookRequest, Error> {
-    if request.emit.is_some() {
-        return Err(Error::not_built(format!("{at}/emit"), "emitting an event"));
+/// What an action does.
+enum Wanted<'a> {
+    Webhook(&'a WebhookRequest),
+    Emit(EventType),
+}
+
+fn wanted<'a>(request: &'a ActionRequest, at: &str) -> Result<Wanted<'a>, Error> {
+    match (&request.webhook, &request.emit) {
+        (Some(webhook), None) => Ok(Wanted::Webhook(webhook)),
+        (None, Some(emit)) => {
+            own_type(&emit.event_type, &format!("{at}/emit/type")).map(Wanted::Emit)
+        }
+        _ => {
+            let why = "an action does one thing: give webhook or emit";
+            Err(Error::field(at, why))
+        }
     }
-    let webhook = request.webhook.as_ref();
-    webhook.ok_or_else(|| Error::field(at, "an action says what to do: add webhook"))
 }
 
 #[cfg(test)]
@@ -245,6 +302,50 @@ mod tests {
                 Some(at),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn an_action_does_one_thing_and_makes_no_operational_event() {
+        let action = |text: &str| {
+            let request: ActionRequest = serde_json::from_str(text).expect(text);
+            wanted(&request, "/actions/0").map(drop)
+        };
+        for fine in [
+            r#"{"emit":{"type":"deal.flagged"}}"#,
+            r#"{"webhook":{"url":"https://example.test"}}"#,
+        ] {
+            assert!(action(fine).is_ok(), "{fine}");
+        }
+        for (text, code, at) in [
+            ("{}", "invalid_field", "/actions/0"),
+            (
+                r#"{"emit":{"type":"a"},"webhook":{}}"#,
+                "invalid_field",
+                "/actions/0",
+            ),
+            (
+                r#"{"emit":{"type":"a.*"}}"#,
+                "invalid_field",
+                "/actions/0/emit/type",
+            ),
+            (
+                r#"{"emit":{"type":"throwbar.endpoint.disabled"}}"#,
+                "reserved_type",
+                "/actions/0/emit/type",
+            ),
+        ] {
+            let error = action(text).expect_err(text);
+            assert_eq!(error.code(), code, "{text}");
+            assert_eq!(error.place(), Some(&Place::body(at)), "{text}");
+        }
+        for (errors, fine) in [
+            (None, true),
+            (Some(1), true),
+            (Some(0), false),
+            (Some(1001), false),
+        ] {
+            assert_eq!(alert_after(errors).is_ok(), fine, "{errors:?}");
         }
     }
 

@@ -43,6 +43,7 @@ impl Service {
             flow: new.flow,
             transforms,
             actions: resolved.actions,
+            alert_after: definition::alert_after(new.alert_after)?,
         };
         let warnings = self
             .condition_warnings(account, &definition, new.strict.into())

@@ -336,6 +336,7 @@ fn subscription(
             endpoint,
             url: None,
         }],
+        alert_after: None,
     };
     Ok(Some(store::NewAutomation {
         id: AutomationId::mint(now),

@@ -19,6 +19,7 @@ mod cloudevent;
 mod cloudevent_form;
 mod condition;
 mod condition_shape;
+mod dead_letter;
 mod definition;
 mod delivery;
 mod draft;
@@ -53,6 +54,7 @@ mod profile;
 mod publication;
 mod refusal;
 mod reply;
+mod rerun;
 mod room;
 mod run;
 mod schedule;
@@ -84,11 +86,19 @@ pub use condition_shape::{
     ConditionProblemView, ConditionRequest, ConditionToCheck, ConditionToConvert, ConditionView,
     PositionView,
 };
-pub use definition::{ActionRequest, TransformRequest, TriggerRequest, WebhookRequest};
+pub use dead_letter::{
+    DeadLetterQuery, DeadLetterView, InputOf, LetterNote, RerunNote, WholeDeadLetterView,
+};
+pub use definition::{
+    ActionRequest, EmitRequest, TransformRequest, TriggerRequest, WebhookRequest,
+};
 pub use delivery::{AttemptView, DeliveryQuery, DeliveryView};
 pub use endpoint_shape::{EndpointPatch, EndpointView, NewEndpoint, NewEndpointView, Switch};
 pub use error::{Error, Place};
-pub use event::{EvaluationView, Evaluations, EventState, EventSummary, EventView, MisfitView};
+pub use event::{
+    CauseView, EvaluationView, Evaluations, EventState, EventSummary, EventView, LinkView,
+    MisfitView,
+};
 pub use event_type_catalogue::{CatalogueView, WholeCatalogueView};
 pub use event_type_import::{Import, ImportOutcome, ImportView, ImportedView};
 pub use event_type_shape::{EventTypePatch, EventTypeVersionView, EventTypeView, NewEventType};
@@ -110,6 +120,7 @@ pub use profile::SignatureRequest;
 pub use publication::{Archival, PublicationView, Publish, PublishedView, Rollback};
 pub use refusal::RefusalView;
 pub use reply::{ReplySlot, Started};
+pub use rerun::{RerunRequest, RerunState, RerunView, RerunsView};
 pub use room::{BodyRoom, UploadTurn};
 pub use schedule_shape::{
     DstChangeView, NewSchedule, OccurrenceView, PreviewRequest, PreviewView, PreviewedOccurrence,
@@ -123,7 +134,7 @@ pub use source_shape::{
 };
 pub use source_trial::{SourceEventView, SourceStepView, SourceTrial, SourceTrialView};
 pub use subscribe::Subscribe;
-pub use trial::{NewTrial, RequestView, TrialEvent, TrialView};
+pub use trial::{MadeView, NewTrial, RequestView, TrialEvent, TrialView};
 pub use variable::{NewVariable, VariablePatch, VariableView};
 pub use version::{AuthorView, ChangeView, DiffView, VersionView, WholeVersionView};
 
@@ -298,6 +309,11 @@ impl Service {
                 self.inner.store.heard_of(account, revision);
             }
             Hint::Revoked(key) => self.inner.known.revoke(key),
+            Hint::Failing(account, automation) => {
+                if let Some(pipeline) = self.pipeline() {
+                    pipeline.note_failing(account, automation);
+                }
+            }
             Hint::Catalogue(account) => self.inner.vetting.forget(account),
             Hint::Look => {
                 // What was missed may have been about anybody's event types.

@@ -295,6 +295,9 @@ impl Service {
         if let Some(requests) = patch.transforms {
             next.transforms = self.transforms(account, requests).await?;
         }
+        if let Some(errors) = patch.alert_after {
+            next.alert_after = definition::alert_after(errors)?;
+        }
         let mut endpoints = Vec::new();
         if let Some(requests) = &patch.actions {
             let resolved = self.actions(account, row.id, requests, now).await?;

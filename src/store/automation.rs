@@ -130,6 +130,11 @@ impl Store {
             return Ok(None);
         }
         close_publication(&mut tx, (account, id), (revision, now)).await?;
+        tx.execute(
+            "DELETE FROM automation_failures WHERE account_id = $1 AND automation_id = $2",
+            args![account, id],
+        )
+        .await?;
         // It is given up at its next turn.
         flow::release_held(&mut tx, (account, id)).await?;
         let endpoints: Vec<(EndpointId,)> = tx

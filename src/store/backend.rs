@@ -16,13 +16,14 @@ use sqlx::Transaction;
 
 use super::Error;
 use super::lock::Lock;
+use super::made::MadeEvent;
 use super::postgres::{self, Postgres};
 use super::revisions::Revisions;
 use super::row::Record;
 use super::sqlite::{self, Sqlite, SqliteTx};
 use super::values::{Kind, Rows, Shape, Value};
 use super::whole::Whole;
-use crate::model::AccountId;
+use crate::model::{AccountId, AutomationId};
 
 /// Connections to one database.
 #[derive(Debug, Clone)]
@@ -36,6 +37,10 @@ pub(super) struct Tx {
     on: On,
     /// The revisions that it raises: told once they are durable.
     raised: Vec<(AccountId, i64)>,
+    /// The events that it makes, likewise.
+    made: Vec<MadeEvent>,
+    /// The automations that it tells are failing, likewise.
+    alerted: Vec<(AccountId, AutomationId)>,
     revisions: Revisions,
     /// What it is a part of: then that is durable with its answer.
     whole: Option<Whole>,
@@ -235,6 +240,8 @@ impl Tx {
         Self {
             on,
             raised: Vec::new(),
+            made: Vec::new(),
+            alerted: Vec::new(),
             revisions,
             whole: None,
         }
@@ -250,7 +257,17 @@ impl Tx {
         self.raised.push((account, revision));
     }
 
-    /// Makes it durable, and tells of the revisions that it has raised. A part of a whole is handed to that.
+    /// Remembers the events that the transaction makes.
+    pub(super) fn made(&mut self, events: Vec<MadeEvent>) {
+        self.made.extend(events);
+    }
+
+    /// Remembers that the transaction tells that an automation is failing.
+    pub(super) fn alerts_of(&mut self, account: AccountId, automation: AutomationId) {
+        self.alerted.push((account, automation));
+    }
+
+    /// Makes it durable, and tells of the revisions that it has raised and the events that it has made. A part of a whole is handed to that.
     pub(super) async fn commit(self) -> Result<(), Error> {
         if let Some(whole) = self.whole.clone() {
             return whole.keep(self);
@@ -265,6 +282,12 @@ impl Tx {
         })?;
         for (account, revision) in self.raised {
             self.revisions.reached(account, revision);
+        }
+        if !self.made.is_empty() {
+            self.revisions.made(self.made);
+        }
+        for (account, automation) in self.alerted {
+            self.revisions.alerted(account, automation);
         }
         Ok(())
     }

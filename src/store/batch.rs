@@ -95,7 +95,7 @@ impl Store {
     ) -> Result<BatchOutcome, Error> {
         self.fence_holder(&mut tx, holder).await?;
         let queues = order::lock(&mut tx, batch).await?;
-        let disabled = record::write(&mut tx, &batch.records).await?;
+        let disabled = record::write(&mut tx, holder, &batch.records).await?;
         plan::write(&mut tx, holder, &batch.plans, &batch.aside).await?;
         let gated = self.gate(&mut tx, holder, &batch.plans).await?;
         let released = order::release(&mut tx, queues).await?;

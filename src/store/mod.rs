@@ -24,6 +24,8 @@ mod backend;
 mod batch;
 mod body;
 mod claim;
+mod consequence;
+mod dead_letter;
 mod delivery;
 mod due_schedule;
 mod endpoint;
@@ -40,8 +42,10 @@ mod history;
 mod inbox;
 mod incarnation;
 mod lock;
+mod made;
 mod mark;
 mod occurrence;
+mod operational;
 mod order;
 mod own_schedule;
 mod page;
@@ -81,6 +85,10 @@ pub use automation::{Automation, NewAutomation, Shelf};
 pub use batch::{Batch, BatchOutcome};
 pub use body::StoredBody;
 pub use claim::{Claim, ClaimRequest, ClaimedDelivery, DueEndpoint};
+pub use consequence::{Consequences, Health, NewDeadLetter, NewEmission};
+pub use dead_letter::{
+    DeadLetter, DeadLetterFilter, LetterInputs, LetterOutcome, LetterRun, LetterState,
+};
 pub use delivery::{Attempt, Delivery, DeliveryFilter};
 pub use due_schedule::{Advance, DueSchedule};
 pub use endpoint::{
@@ -99,12 +107,13 @@ pub use hint::{Hint, Listener};
 pub use history::LiveVersion;
 pub use inbox::InboxEvent;
 pub use incarnation::Life;
+pub use made::MadeEvent;
 pub use occurrence::{LEDGER_MS, NewOccurrence, OccurrenceEntry, OccurrenceKey, OpenOccurrence};
 pub use page::{Cursor, Page};
 pub use plan::{NewBody, NewDelivery, NewPlan, SetAside};
 pub use plugin::{NewPluginVersion, Plugin, PluginVersion};
 pub use publication::{LiveSpan, Publication};
-pub use record::{EndpointMark, NewAttempt, NewRecord};
+pub use record::{EndpointMark, NewAttempt, NewRecord, Tells};
 pub use refusal::{NewRefusals, SourceRefusal};
 pub use reply::StoredReply;
 pub use run::Asked;
@@ -309,6 +318,15 @@ impl Store {
             self.fence(tx, holder).await?;
         }
         Ok(())
+    }
+
+    /// Whose inbox it is that what the process makes belongs in; nobody's, where no life goes on: the next one
+    /// takes over what is there.
+    fn own_holder(&self) -> IncarnationId {
+        match self.own.load().as_deref() {
+            Some(Own::Life(id)) => *id,
+            Some(Own::Ended) | None => IncarnationId::from_uuid(uuid::Uuid::nil()),
+        }
     }
 
     async fn begin_unfenced(&self) -> Result<Tx, Error> {

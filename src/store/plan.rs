@@ -6,9 +6,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::backend::Tx;
+use super::consequence;
 use super::flow::NewAsk;
 use super::values::{Columns, Kind, Rows, Shape, Value, args, values};
-use super::{Error, flow, order};
+use super::{Consequences, Error, flow, order};
 use crate::envelope::Envelope;
 use crate::model::{
     AccountId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, OrderKey, Timestamp,
@@ -31,6 +32,8 @@ pub struct NewPlan {
     pub bodies: Vec<NewBody>,
     /// What must be delivered.
     pub deliveries: Vec<NewDelivery>,
+    /// What else follows.
+    pub consequences: Consequences,
     /// What its automations' flow control is asked for.
     pub asks: Vec<NewAsk>,
     /// Set if it is the plan of what has waited of this automation. Then the event was evaluated before, and
@@ -132,8 +135,6 @@ pub(super) async fn write(
     let mut plans: Vec<&NewPlan> = all.iter().map(Arc::as_ref).collect();
     plans.sort_by_key(|plan| (plan.account, plan.event));
     let mut evaluations = Rows::new(EVALUATION_COLUMNS, plans.len());
-    let mut bodies = Rows::new(BODY_COLUMNS, 0);
-    let mut deliveries = Rows::new(DELIVERY_COLUMNS, plans.len());
     let mut done = Rows::new(EVENT_REF_COLUMNS, plans.len());
     for plan in &plans {
         if plan.late.is_none() {
@@ -146,6 +147,34 @@ pub(super) async fn write(
             ]);
             done.push(values![plan.account, plan.event]);
         }
+    }
+    tx.execute_rows(evaluations, insert_into("evaluations"))
+        .await?;
+    write_outputs(tx, holder, &plans).await?;
+    tx.execute_rows(done, Shape::Delete { from: "inbox" })
+        .await?;
+    flow::write(tx, all).await?;
+    order::insert(tx, all).await?;
+    consequence::write(tx, holder, all).await?;
+    for aside in aside {
+        tx.execute(
+            "UPDATE inbox SET set_aside = $3 WHERE account_id = $1 AND event_id = $2",
+            args![aside.account, aside.event, aside.why.as_str()],
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// Writes the bodies of plans, and the deliveries that keep no order.
+pub(super) async fn write_outputs(
+    tx: &mut Tx,
+    holder: IncarnationId,
+    plans: &[&NewPlan],
+) -> Result<(), Error> {
+    let mut bodies = Rows::new(BODY_COLUMNS, 0);
+    let mut deliveries = Rows::new(DELIVERY_COLUMNS, plans.len());
+    for plan in plans {
         for body in &plan.bodies {
             bodies.push(values![
                 plan.account,
@@ -163,28 +192,15 @@ pub(super) async fn write(
             }
         }
     }
-    let insert = |into| Shape::Insert {
-        into,
+    tx.execute_rows(bodies, insert_into("bodies")).await?;
+    tx.execute_rows(deliveries, insert_into("deliveries")).await
+}
+
+fn insert_into(table: &'static str) -> Shape {
+    Shape::Insert {
+        into: table,
         tail: "ON CONFLICT DO NOTHING",
-    };
-    for (rows, shape) in [
-        (evaluations, insert("evaluations")),
-        (bodies, insert("bodies")),
-        (deliveries, insert("deliveries")),
-        (done, Shape::Delete { from: "inbox" }),
-    ] {
-        tx.execute_rows(rows, shape).await?;
     }
-    flow::write(tx, all).await?;
-    order::insert(tx, all).await?;
-    for aside in aside {
-        tx.execute(
-            "UPDATE inbox SET set_aside = $3 WHERE account_id = $1 AND event_id = $2",
-            args![aside.account, aside.event, aside.why.as_str()],
-        )
-        .await?;
-    }
-    Ok(())
 }
 
 fn delivery_row(plan: &NewPlan, delivery: &NewDelivery, holder: IncarnationId) -> [Value; 12] {

@@ -103,6 +103,7 @@ from_ids!(
     ApiKeyId,
     AttemptId,
     AutomationId,
+    DeadLetterId,
     DeliveryId,
     EndpointId,
     EventId,

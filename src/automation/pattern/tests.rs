@@ -72,6 +72,15 @@ fn what_is_under_a_name_is_not_the_name_itself() {
         ("deal.stage.*", "deal.updated", false),
         ("deal.updated", "deal.updated", true),
         ("deal.updated", "deal.updated.twice", false),
+        ("*", "throwbar.endpoint.disabled", false),
+        ("*", "throwbar", true),
+        ("*", "throwbars.endpoint", true),
+        ("throwbar.*", "throwbar.endpoint.disabled", true),
+        (
+            "throwbar.endpoint.failing",
+            "throwbar.endpoint.failing",
+            true,
+        ),
     ];
     for (pattern, name, expected) in cases {
         let pattern: Pattern = pattern.parse().expect("valid");
@@ -108,7 +117,7 @@ proptest! {
     #[test]
     fn the_index_answers_as_the_patterns_do(
         names in prop::collection::vec("[ab]{1,2}(\\.[ab]{1,2}){0,3}", 1..20),
-        asked in "[ab]{1,2}(\\.[ab]{1,2}){0,3}",
+        asked in "(throwbar\\.)?[ab]{1,2}(\\.[ab]{1,2}){0,3}",
     ) {
         let mut index = PatternIndex::new();
         let mut patterns = vec![Pattern::All];

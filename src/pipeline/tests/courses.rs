@@ -9,7 +9,7 @@ use super::super::plan::Plan;
 use super::super::queue::PlanEntry;
 use super::super::snapshot::Snapshot;
 use super::*;
-use crate::automation::Transform;
+use crate::automation::{OnError, Transform};
 use crate::model::PluginId;
 use crate::store::NewPluginVersion;
 
@@ -22,6 +22,7 @@ fn asking(condition: Option<&str>, configs: &[&str]) -> Definition {
         plugin: "hostile@1.0.0".to_owned(),
         digest: plugin::Digest::of(HOSTILE).to_string(),
         config: serde_json::value::RawValue::from_string((*config).to_owned()).expect("JSON"),
+        on_error: OnError::Fail,
     };
     Definition {
         trigger: Trigger {
@@ -35,6 +36,7 @@ fn asking(condition: Option<&str>, configs: &[&str]) -> Definition {
             endpoint: EndpointId::mint(NOW),
             url: None,
         }],
+        alert_after: None,
     }
 }
 
@@ -90,6 +92,7 @@ impl House {
                     event_type: event.event_type,
                     occurred_at: NOW,
                     payload: event.payload,
+                    cause: None,
                     origin: None,
                 },
                 alone: None,

@@ -30,6 +30,7 @@ impl Story {
                 event_type: "a.b".parse().expect("a name"),
                 occurred_at: NOW,
                 payload: Bytes::from_static(b"{}"),
+                cause: None,
                 origin: None,
             },
             draft: Draft::new(id),
@@ -78,6 +79,7 @@ fn automation(endpoints: Vec<EndpointId>) -> Compiled {
         flow: None,
         transforms: Vec::new(),
         actions: endpoints.into_iter().map(webhook).collect(),
+        alert_after: None,
     };
     Compiled::of(&row, definition, Vec::new(), &AccountVariables::default())
 }

@@ -24,6 +24,7 @@ struct Things {
     endpoint: String,
     secret: String,
     delivery: String,
+    letter: String,
     variable: String,
 }
 
@@ -38,6 +39,12 @@ impl Things {
         let automation = json!({
             "name": "a", "trigger": trigger, "actions": [{"webhook": {"endpoint": endpoint}}]
         });
+        let automation_id = doors.post("/v1/automations", automation).await.is(201).id();
+        let broken = json!({
+            "name": "b", "trigger": {"events": ["deal.*"]}, "condition": "event.data.missing > 1",
+            "actions": [{"emit": {"type": "made"}}],
+        });
+        doors.post("/v1/automations", broken).await.is(201);
         let sent = json!({"type": "deal.won", "data": {"amount": 1}});
         let event = doors.post("/v1/events", sent).await.is(202).id();
         doors.pipeline.settle().await;
@@ -64,7 +71,12 @@ impl Things {
                 .id(),
             event,
             event_type: "deal.won".to_owned(),
-            automation: doors.post("/v1/automations", automation).await.is(201).id(),
+            automation: automation_id,
+            letter: doors
+                .get("/v1/dead-letters")
+                .await
+                .is(200)
+                .text("/data/0/id"),
             schedule: doors
                 .post("/v1/schedules", json!({"name": "s", "cron": "0 9 * * *"}))
                 .await
@@ -112,6 +124,7 @@ impl Things {
                 "variables" => &self.variable,
                 "catalogues" => "crm",
                 "deliveries" => &self.delivery,
+                "dead-letters" => &self.letter,
                 other => panic!("{template}: what stands for the id of {other}?"),
             };
             path.push_str(known);

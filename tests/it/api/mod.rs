@@ -6,6 +6,7 @@ mod bodies;
 mod boundary;
 mod cloudevent;
 mod condition;
+mod dead_letter;
 mod endpoint;
 mod event;
 mod event_type;

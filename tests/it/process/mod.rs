@@ -6,6 +6,8 @@ mod bad_input;
 #[cfg(feature = "crash-points")]
 mod crash_points;
 mod disasters;
+#[cfg(feature = "crash-points")]
+mod emissions;
 mod event_types;
 mod flow;
 mod github;

@@ -14,6 +14,7 @@ mod fence;
 mod flow;
 mod hints;
 mod lives;
+mod made;
 mod marks;
 mod order;
 mod planning;

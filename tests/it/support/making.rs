@@ -7,9 +7,9 @@ use throwbar::model::{
     Timestamp,
 };
 use throwbar::store::{
-    Authorship, AutomationChange, AutomationCourse, EndpointState, Error, EventTypeEntry,
-    EventTypeWrite, NewAccount, NewAutomation, NewDelivery, NewEndpoint, NewEvent, NewKey, NewPlan,
-    Publication, Store,
+    Authorship, AutomationChange, AutomationCourse, Consequences, EndpointState, Error,
+    EventTypeEntry, EventTypeWrite, NewAccount, NewAutomation, NewDelivery, NewEndpoint, NewEvent,
+    NewKey, NewPlan, Publication, Store,
 };
 
 /// The present, which ids are minted from.
@@ -201,5 +201,6 @@ pub fn plan(account: AccountId, event: EventId, deliveries: Vec<NewDelivery>) ->
         deliveries,
         asks: Vec::new(),
         late: None,
+        consequences: Consequences::default(),
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
-use throwbar::automation::{Action, Definition, Transform, Trigger};
+use throwbar::automation::{Action, Definition, OnError, Transform, Trigger};
 use throwbar::envelope::Envelope;
 use throwbar::failure::FailurePolicy;
 use throwbar::model::{AccountId, AutomationId, EndpointId, PluginId, SecretId};
@@ -65,6 +65,7 @@ pub fn automation(events: &[&str], endpoints: &[EndpointId]) -> Definition {
                 url: None,
             })
             .collect(),
+        alert_after: None,
     }
 }
 
@@ -74,6 +75,7 @@ pub fn transform(plugin: &str, digest: Digest, config: &str) -> Transform {
         plugin: plugin.to_owned(),
         digest: digest.to_string(),
         config: RawValue::from_string(config.to_owned()).expect("JSON"),
+        on_error: OnError::Fail,
     }
 }
 
