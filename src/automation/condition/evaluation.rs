@@ -14,7 +14,6 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use super::EventView;
 use super::expression::{Comparison, Expression, LoopKind, Operator, Root};
 use super::fault::{Fault, Steps};
 use super::json;
