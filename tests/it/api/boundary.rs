@@ -1,7 +1,7 @@
 //! The walk over the router: every route, with another account's ids, without a key, and with too
 //! small a scope. A new route is walked without being named here.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use throwbar::api::routes;
 
@@ -28,6 +28,11 @@ struct Things {
     variable: String,
 }
 
+/// The id of what is made.
+async fn made(doors: &Doors, path: &str, new: Value) -> String {
+    doors.post(path, new).await.is(201).id()
+}
+
 impl Things {
     async fn of(doors: &Doors) -> Self {
         let endpoint = doors
@@ -39,12 +44,12 @@ impl Things {
         let automation = json!({
             "name": "a", "trigger": trigger, "actions": [{"webhook": {"endpoint": endpoint}}]
         });
-        let automation_id = doors.post("/v1/automations", automation).await.is(201).id();
+        let automation = made(doors, "/v1/automations", automation).await;
         let broken = json!({
             "name": "b", "trigger": {"events": ["deal.*"]}, "condition": "event.data.missing > 1",
             "actions": [{"emit": {"type": "made"}}],
         });
-        doors.post("/v1/automations", broken).await.is(201);
+        made(doors, "/v1/automations", broken).await;
         let sent = json!({"type": "deal.won", "data": {"amount": 1}});
         let event = doors.post("/v1/events", sent).await.is(202).id();
         doors.pipeline.settle().await;
@@ -71,25 +76,20 @@ impl Things {
                 .id(),
             event,
             event_type: "deal.won".to_owned(),
-            automation: automation_id,
+            automation,
             letter: doors
                 .get("/v1/dead-letters")
                 .await
                 .is(200)
                 .text("/data/0/id"),
-            schedule: doors
-                .post("/v1/schedules", json!({"name": "s", "cron": "0 9 * * *"}))
-                .await
-                .is(201)
-                .id(),
-            source: doors
-                .post(
-                    "/v1/sources",
-                    json!({"name": "s", "verification": {"scheme": "github"}}),
-                )
-                .await
-                .is(201)
-                .id(),
+            schedule: {
+                let new = json!({"name": "s", "cron": "0 9 * * *"});
+                made(doors, "/v1/schedules", new).await
+            },
+            source: {
+                let new = json!({"name": "s", "verification": {"scheme": "github"}});
+                made(doors, "/v1/sources", new).await
+            },
             plugin: doors.upload(component("redact"), "").await.is(201).id(),
             delivery: deliveries.text("/data/0/id"),
             secret: secrets.text("/data/0/id"),

@@ -119,19 +119,22 @@ async fn an_automation_never_goes_on_with_what_descends_from_its_own_output() {
         );
 
         // Two that feed each other.
-        let ping = app.publish(&emitting(&["ping"], &["pong"])).await;
-        let pong = app.publish(&emitting(&["pong"], &["ping"])).await;
+        let caller = app.publish(&emitting(&["ping"], &["pong"])).await;
+        let answerer = app.publish(&emitting(&["pong"], &["ping"])).await;
         let begun = app.send_and_settle("ping", "{}").await;
-        let (pings, pongs) = (events(app, "ping").await, events(app, "pong").await);
-        assert_eq!((pings.len(), pongs.len()), (2, 1));
-        let back = pings
+        let (calls, answers) = (events(app, "ping").await, events(app, "pong").await);
+        assert_eq!((calls.len(), answers.len()), (2, 1));
+        let back = calls
             .into_iter()
             .find(|id| *id != begun)
             .expect("the second");
-        assert_eq!(verdict(app, pongs[0], pong).await.0, Verdict::Fired);
-        let (refused, why) = verdict(app, back, ping).await;
+        assert_eq!(verdict(app, answers[0], answerer).await.0, Verdict::Fired);
+        let (refused, why) = verdict(app, back, caller).await;
         assert_eq!(refused, Verdict::LoopRefused);
-        let chain = format!("{begun} → {ping} → {} → {pong} → {back} → {ping}", pongs[0]);
+        let chain = format!(
+            "{begun} → {caller} → {} → {answerer} → {back} → {caller}",
+            answers[0]
+        );
         assert!(why.contains(&chain), "{why}");
         let letters = app.place.number("SELECT COUNT(*) FROM dead_letters").await;
         assert_eq!(letters, 0, "a loop is no failure");
