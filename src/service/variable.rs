@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::page::cursor_text;
 use super::principal::{MayRead, MayWrite, Principal};
 use super::{Error, Listed, PageRequest, Place, Service, check};
+use crate::automation::flow::Rules;
 use crate::automation::{Condition, Definition, is_variable_name};
 use crate::model::limits::{
     SECRET_VARIABLE_BYTES_MIN, VARIABLE_BYTES_MAX, VARIABLE_NAME_BYTES_MAX,
@@ -310,9 +311,12 @@ impl Service {
             code: "unknown_variable",
             why: format!("this version can't be published: {why}"),
         };
+        let plain = variables.for_conditions();
         if let Some(source) = &definition.condition {
-            Condition::parse_with(source, &variables.for_conditions())
-                .map_err(|error| refused(error.to_string()))?;
+            Condition::parse_with(source, &plain).map_err(|error| refused(error.to_string()))?;
+        }
+        if let Some(flow) = &definition.flow {
+            Rules::of(flow, &plain).map_err(|error| refused(error.to_string()))?;
         }
         for transform in &definition.transforms {
             let filled = variables.fill_config(transform.config.get());
