@@ -25,7 +25,7 @@ pub fn span(ms: i64) -> String {
 /// A key as a sentence begins with it.
 pub fn of_key(key: &str) -> String {
     if key.is_empty() {
-        return "all events of the automation".to_owned();
+        return "the automation".to_owned();
     }
     let shown = match key.char_indices().nth(SHOWN_CHARS_MAX) {
         Some((end, _)) => format!("{}…", &key[..end]),

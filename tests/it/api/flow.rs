@@ -181,7 +181,7 @@ async fn every_decision_is_told_with_the_values_that_decided() {
         doors.patch(&path, flow).await.is(200);
         let through = send(&doors, json!(1)).await;
         let waits = send(&doors, json!(2)).await;
-        says(&explained(&doors, &made, &through).await, "fired", "it is the 1st of all events");
+        says(&explained(&doors, &made, &through).await, "fired", "it is the 1st of the automation");
         says(&explained(&doors, &made, &waits).await, "rate_limited", "has had its 1 in 1 min");
     })
     .await;
