@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::client::{ApiClient, ApiOptions, Body};
-use super::paint;
+use super::{listing, paint};
 use crate::model::{AutomationId, DeadLetterId, Timestamp};
 
 /// What can be done with dead letters.
@@ -85,23 +85,8 @@ pub(super) async fn run(command: &DeadLetterCommand) -> anyhow::Result<ExitCode>
 
 async fn list(options: &ListOptions) -> anyhow::Result<()> {
     let client = ApiClient::open(&options.client)?;
-    let mut out = std::io::stdout();
-    let letters = path(options);
-    let mut next = letters.clone();
-    loop {
-        let page = client.get(&next).await?;
-        for letter in page["data"].as_array().into_iter().flatten() {
-            if options.json {
-                writeln!(out, "{letter}")?;
-            } else {
-                writeln!(out, "{}", line(letter))?;
-            }
-        }
-        match page["next_cursor"].as_str() {
-            Some(cursor) => next = format!("{letters}&cursor={cursor}"),
-            None => return Ok(()),
-        }
-    }
+    let said: fn(&Value) -> String = if options.json { Value::to_string } else { line };
+    listing::tell(&client, &path(options), said).await
 }
 
 /// The path with its query.

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use serde_json::Value;
 
 use super::client::{ApiClient, ApiOptions, Body};
-use super::{EXIT_NO, paint};
+use super::{EXIT_NO, listing, paint};
 
 /// List event types, import a document of them, or install a ready-made catalogue.
 #[derive(Debug, clap::Subcommand)]
@@ -81,24 +81,13 @@ async fn list(options: &ListOptions) -> anyhow::Result<ExitCode> {
         (false, true) => "/v1/event-types?limit=250&archived=true",
         (false, false) => "/v1/event-types?limit=250",
     };
-    let mut path = all.to_owned();
-    let mut out = std::io::stdout();
-    loop {
-        let page = client.get(&path).await?;
-        for row in page["data"].as_array().into_iter().flatten() {
-            if options.json {
-                writeln!(out, "{row}")?;
-            } else if options.catalogues {
-                writeln!(out, "{}", catalogue(row))?;
-            } else {
-                writeln!(out, "{}", line(row))?;
-            }
-        }
-        match page["next_cursor"].as_str() {
-            Some(cursor) => path = format!("{all}&cursor={cursor}"),
-            None => return Ok(ExitCode::SUCCESS),
-        }
-    }
+    let said: fn(&Value) -> String = match (options.json, options.catalogues) {
+        (true, _) => Value::to_string,
+        (false, true) => catalogue,
+        (false, false) => line,
+    };
+    listing::tell(&client, all, said).await?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn import(options: &ImportOptions) -> anyhow::Result<ExitCode> {

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::client::{ApiClient, ApiOptions, Body};
-use super::{ServerOptions, paint};
+use super::{ServerOptions, listing, paint};
 use crate::model::{ApiKeyId, Clock};
 use crate::service;
 use crate::store::Store;
@@ -174,22 +174,8 @@ async fn create(options: &CreateOptions) -> anyhow::Result<()> {
 
 async fn list(options: &ListOptions) -> anyhow::Result<()> {
     let client = ApiClient::open(&options.client)?;
-    let mut out = std::io::stdout();
-    let mut path = "/v1/api-keys".to_owned();
-    loop {
-        let page = client.get(&path).await?;
-        for key in page["data"].as_array().into_iter().flatten() {
-            if options.json {
-                writeln!(out, "{key}")?;
-            } else {
-                writeln!(out, "{}", line(key))?;
-            }
-        }
-        match page["next_cursor"].as_str() {
-            Some(cursor) => path = format!("/v1/api-keys?cursor={cursor}"),
-            None => return Ok(()),
-        }
-    }
+    let said: fn(&Value) -> String = if options.json { Value::to_string } else { line };
+    listing::tell(&client, "/v1/api-keys", said).await
 }
 
 fn line(key: &Value) -> String {

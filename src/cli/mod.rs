@@ -11,6 +11,7 @@ mod demo;
 mod event;
 mod event_type;
 mod key;
+mod listing;
 mod ndjson;
 mod paint;
 mod problem;

@@ -5,7 +5,7 @@ use std::io::Write;
 use serde_json::{Value, json};
 
 use super::client::{ApiClient, ApiOptions, Body};
-use super::paint;
+use super::{listing, paint};
 use crate::model::{ScheduleId, Timestamp};
 
 const NAME_WIDTH: usize = 24;
@@ -96,22 +96,8 @@ pub(super) async fn run(command: &ScheduleCommand) -> anyhow::Result<()> {
 
 async fn list(options: &ListOptions) -> anyhow::Result<()> {
     let client = ApiClient::open(&options.client)?;
-    let mut out = std::io::stdout();
-    let mut path = "/v1/schedules".to_owned();
-    loop {
-        let page = client.get(&path).await?;
-        for schedule in page["data"].as_array().into_iter().flatten() {
-            if options.json {
-                writeln!(out, "{schedule}")?;
-            } else {
-                writeln!(out, "{}", line(schedule))?;
-            }
-        }
-        match page["next_cursor"].as_str() {
-            Some(cursor) => path = format!("/v1/schedules?cursor={cursor}"),
-            None => return Ok(()),
-        }
-    }
+    let said: fn(&Value) -> String = if options.json { Value::to_string } else { line };
+    listing::tell(&client, "/v1/schedules", said).await
 }
 
 async fn preview(options: &PreviewOptions) -> anyhow::Result<()> {

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use serde_json::{Map, Value, json};
 
 use super::client::{ApiClient, ApiOptions, Body};
-use super::{paint, text_or_file};
+use super::{listing, paint, text_or_file};
 
 /// Where others send webhooks to.
 #[derive(Debug, clap::Subcommand)]
@@ -66,22 +66,8 @@ pub(super) async fn run(command: &SourceCommand) -> anyhow::Result<()> {
 
 async fn list(options: &ListOptions) -> anyhow::Result<()> {
     let client = ApiClient::open(&options.client)?;
-    let mut out = std::io::stdout();
-    let mut path = "/v1/sources".to_owned();
-    loop {
-        let page = client.get(&path).await?;
-        for source in page["data"].as_array().into_iter().flatten() {
-            if options.json {
-                writeln!(out, "{source}")?;
-            } else {
-                writeln!(out, "{}", line(source))?;
-            }
-        }
-        match page["next_cursor"].as_str() {
-            Some(cursor) => path = format!("/v1/sources?cursor={cursor}"),
-            None => return Ok(()),
-        }
-    }
+    let said: fn(&Value) -> String = if options.json { Value::to_string } else { line };
+    listing::tell(&client, "/v1/sources", said).await
 }
 
 async fn create(options: &CreateOptions) -> anyhow::Result<()> {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::client::{ApiClient, ApiOptions, Body, Error};
-use super::{paint, text_or_file};
+use super::{listing, paint, text_or_file};
 
 /// What can be done with variables.
 #[derive(Debug, clap::Subcommand)]
@@ -112,22 +112,8 @@ fn value_of(text: String) -> Value {
 
 async fn list(options: &ListOptions) -> anyhow::Result<()> {
     let client = ApiClient::open(&options.client)?;
-    let mut out = std::io::stdout();
-    let mut path = "/v1/variables".to_owned();
-    loop {
-        let page = client.get(&path).await?;
-        for variable in page["data"].as_array().into_iter().flatten() {
-            if options.json {
-                writeln!(out, "{variable}")?;
-            } else {
-                writeln!(out, "{}", line(variable))?;
-            }
-        }
-        match page["next_cursor"].as_str() {
-            Some(cursor) => path = format!("/v1/variables?cursor={cursor}"),
-            None => return Ok(()),
-        }
-    }
+    let said: fn(&Value) -> String = if options.json { Value::to_string } else { line };
+    listing::tell(&client, "/v1/variables", said).await
 }
 
 async fn delete(options: &DeleteOptions) -> anyhow::Result<()> {

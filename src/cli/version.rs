@@ -5,7 +5,7 @@ use std::io::Write as _;
 use serde_json::{Value, json};
 
 use super::client::{ApiClient, ApiOptions, Body};
-use super::paint;
+use super::{listing, paint};
 use crate::model::AutomationId;
 
 /// Of which automation.
@@ -40,23 +40,9 @@ pub(super) struct PublishOptions {
 /// Lists the versions.
 pub(super) async fn list(options: &VersionsOptions) -> anyhow::Result<()> {
     let client = ApiClient::open(&options.client)?;
-    let mut out = std::io::stdout();
+    let said: fn(&Value) -> String = if options.json { Value::to_string } else { line };
     let versions = format!("/v1/automations/{}/versions", options.id);
-    let mut path = versions.clone();
-    loop {
-        let page = client.get(&path).await?;
-        for version in page["data"].as_array().into_iter().flatten() {
-            if options.json {
-                writeln!(out, "{version}")?;
-            } else {
-                writeln!(out, "{}", line(version))?;
-            }
-        }
-        match page["next_cursor"].as_str() {
-            Some(cursor) => path = format!("{versions}?cursor={cursor}"),
-            None => return Ok(()),
-        }
-    }
+    listing::tell(&client, &versions, said).await
 }
 
 /// Publishes a version.
