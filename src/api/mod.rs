@@ -12,6 +12,7 @@ mod body;
 mod connection;
 mod delivery;
 mod endpoint;
+mod errand;
 mod event;
 mod event_type;
 mod explain;

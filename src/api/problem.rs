@@ -39,6 +39,9 @@ pub(super) struct ProblemView {
     /// The header that is wrong, if one is.
     #[serde(skip_serializing_if = "Option::is_none")]
     header: Option<&'static str>,
+    /// The tests that failed, if it is them: what was expected of each, and what came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tests: Option<serde_json::Value>,
 }
 
 /// An error on its way to a client.
@@ -65,7 +68,7 @@ fn status(error: &Error) -> StatusCode {
         Error::Forbidden { .. } => StatusCode::FORBIDDEN,
         Error::Malformed { .. } | Error::AccountNotNamed => StatusCode::BAD_REQUEST,
         Error::NotFound(_) => StatusCode::NOT_FOUND,
-        Error::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::Invalid { .. } | Error::TestsFailed { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Conflict { .. } | Error::EventConflict { .. } => StatusCode::CONFLICT,
         Error::Busy(_)
@@ -96,12 +99,16 @@ impl ProblemView {
             pointer: None,
             parameter: None,
             header: None,
+            tests: None,
         }
     }
 
     /// An error as a client reads it, also inside the answer to a batch.
     pub(super) fn of(error: &Error) -> Self {
         let mut view = Self::new(status(error), error.code(), error.to_string());
+        if let Error::TestsFailed { failed, .. } = error {
+            view.tests = serde_json::to_value(failed).ok();
+        }
         match error.place() {
             Some(Place::Body(pointer)) => view.pointer = Some(pointer.clone()),
             Some(Place::Query(name)) => view.parameter = Some(name.clone()),

@@ -7,8 +7,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    account, api_key, automation, delivery, endpoint, event, event_type, explain, operations, pass,
-    plugin, problem, query, schedule, trial, version,
+    account, api_key, automation, delivery, endpoint, errand, event, event_type, explain,
+    operations, pass, plugin, problem, query, schedule, trial, version,
 };
 use crate::service::Service;
 
@@ -58,6 +58,13 @@ pub(super) fn described() -> OpenApiRouter<Service> {
         .routes(routes!(version::unarchive))
         .routes(routes!(explain::automation))
         .routes(routes!(trial::test))
+        .routes(routes!(version::run_tests))
+        .routes(routes!(errand::backtest))
+        .routes(routes!(errand::rerun))
+        .routes(routes!(errand::list))
+        .routes(routes!(errand::get))
+        .routes(routes!(errand::cancel))
+        .routes(routes!(errand::differences))
         .routes(routes!(plugin::upload, plugin::list))
         .routes(routes!(plugin::get))
         .routes(routes!(plugin::versions))

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::{Pattern, canonical};
+use super::{Pattern, Test, canonical};
 use crate::model::EndpointId;
 
 /// One version of an automation. Written and read as JSON.
@@ -21,6 +21,9 @@ pub struct Definition {
     pub transforms: Vec<Transform>,
     /// What follows.
     pub actions: Vec<Action>,
+    /// What must hold before it is published. Nothing of it is used when events come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<Test>,
 }
 
 impl Definition {

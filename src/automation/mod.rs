@@ -8,6 +8,7 @@
 mod canonical;
 mod condition;
 mod definition;
+mod kept_test;
 mod pattern;
 
 pub use canonical::{DefinitionDigest, Difference, Differences, canonical, differences};
@@ -15,4 +16,5 @@ pub use condition::{
     Answer, Clause, ClauseValue, Condition, ConditionError, EventView, Explanation, Position,
 };
 pub use definition::{Action, Definition, Transform, Trigger};
+pub use kept_test::{Expectation, Test, TestEvent};
 pub use pattern::{EventType, Pattern, PatternError, PatternIndex};

@@ -132,6 +132,8 @@ ids! {
     DeliveryId = "dlv";
     /// Where deliveries go.
     EndpointId = "ep";
+    /// Work on past events, which the API calls a job.
+    ErrandId = "job";
     /// One immutable occurrence.
     EventId = "evt";
     /// One life of one node: from its start until it stopped or was declared dead.
@@ -150,6 +152,20 @@ impl EventId {
         let mut ms = [0u8; 8];
         ms[2..].copy_from_slice(&self.0.as_bytes()[..6]);
         Timestamp::from_ms(i64::from_be_bytes(ms))
+    }
+
+    /// The lowest id that is minted at this time.
+    pub fn first_at(at: Timestamp) -> Self {
+        let ms = u64::try_from(at.as_ms()).unwrap_or(0).to_be_bytes();
+        let mut bytes = [0u8; 16];
+        bytes[..6].copy_from_slice(&ms[2..]);
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// What comes right before it, event or not.
+    #[must_use]
+    pub fn before(self) -> Self {
+        Self(Uuid::from_u128(self.0.as_u128().saturating_sub(1)))
     }
 }
 
@@ -192,6 +208,19 @@ impl DeliveryId {
         let digest = hash.finalize();
         let mut bytes = [0u8; 16];
         bytes[..6].copy_from_slice(&origin.event.0.as_bytes()[..6]);
+        bytes[6..].copy_from_slice(&digest[..10]);
+        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+
+    /// The id of what an errand makes in place of the delivery with this id: it begins with the same 48 bits and
+    /// goes on with a SHA-256 of both, so that an errand that does something twice names the same.
+    #[must_use]
+    pub fn again(self, errand: ErrandId) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(errand.0.as_bytes());
+        hash.update(self.0.as_bytes());
+        let digest = hash.finalize();
+        let mut bytes = *self.0.as_bytes();
         bytes[6..].copy_from_slice(&digest[..10]);
         Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
     }
@@ -267,5 +296,21 @@ mod tests {
         ] {
             assert_ne!(id, DeliveryId::derive(&other));
         }
+        let errand = ErrandId::mint(now);
+        let again = id.again(errand);
+        assert_eq!(again, id.again(errand));
+        assert!(first < again && again < last);
+        assert!(again != id && again != id.again(ErrandId::mint(now)));
+    }
+
+    #[test]
+    fn events_of_a_time_come_after_its_first_id() {
+        let at = Timestamp::from_ms(1_790_000_000_123);
+        let (first, event) = (EventId::first_at(at), EventId::mint(at));
+        assert!(first < event && event < EventId::first_at(at.plus_ms(1)));
+        assert_eq!(first.minted_at(), at);
+        assert!(first.before() < first && EventId::mint(at.plus_ms(-1)) < first);
+        let lowest = EventId::first_at(Timestamp::from_ms(-1));
+        assert_eq!(lowest.before(), lowest);
     }
 }

@@ -5,6 +5,7 @@
 mod clock;
 mod count;
 mod delivery;
+mod errand;
 pub mod header;
 mod id;
 pub mod limits;
@@ -15,9 +16,13 @@ mod words;
 pub use clock::{Clock, ManualClock, Timestamp};
 pub use count::counted;
 pub use delivery::{AttemptResult, DeliveryState, Failure, Refusal};
+pub use errand::{
+    Backtest, BacktestTally, Candidate, Errand, ErrandState, Reach, Rerun, RerunBy, RerunProblem,
+    RerunTally,
+};
 pub use id::{
-    AccountId, ApiKeyId, AttemptId, AutomationId, DeliveryId, DeliveryOrigin, EndpointId, EventId,
-    IdError, IncarnationId, PluginId, ScheduleId, SecretId,
+    AccountId, ApiKeyId, AttemptId, AutomationId, DeliveryId, DeliveryOrigin, EndpointId, ErrandId,
+    EventId, IdError, IncarnationId, PluginId, ScheduleId, SecretId,
 };
 pub use shares::Shares;
 pub use stopwatch::Stopwatch;

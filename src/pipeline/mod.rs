@@ -22,6 +22,7 @@
 //!   store. What one event may make is bounded, too; what is beyond that is a verdict.
 //! - Nobody's evaluations keep others waiting: what may take long goes on turn by turn, accounts by turns.
 //! - Nothing on the way polls. The writer awaits only the database.
+//! - What is done with past events comes after everything else, and makes nothing twice (`errand`).
 
 mod attempt;
 mod busy;
@@ -32,6 +33,7 @@ pub mod components;
 mod course;
 pub mod crash;
 mod decide;
+mod errand;
 mod evaluate;
 mod evaluation;
 mod lane;
@@ -69,7 +71,7 @@ pub use settings::EndpointSettings;
 pub use snapshot::Error as SnapshotError;
 pub use trial::{Addressees, Error as TrialError, Trial, Tried, TriedRequest};
 
-use crate::model::{AccountId, Clock, EndpointId, EventId, IncarnationId, Timestamp};
+use crate::model::{AccountId, Clock, EndpointId, ErrandId, EventId, IncarnationId, Timestamp};
 use crate::outbound::Client;
 use crate::store::{self, Life, NewEvent, Store};
 use crate::vault::Vault;
@@ -242,6 +244,17 @@ impl Pipeline {
         }
     }
 
+    /// An errand was given: it is begun as soon as there is a place for it.
+    pub fn look_for_errands(&self) {
+        self.node.errands.call(&self.node.busy);
+    }
+
+    /// An errand was called off: if this node is at it, it stops, and the account's next one begins.
+    pub fn call_off_errand(&self, id: ErrandId) {
+        self.node.errands.call_off(id);
+        self.look_for_errands();
+    }
+
     /// Returns when nothing is in hand and nothing is due: what tests wait for instead of sleeping.
     pub async fn settle(&self) {
         let node = &self.node;
@@ -277,6 +290,7 @@ impl Pipeline {
     pub async fn shut_down(&self) -> Result<(), store::Error> {
         let node = &self.node;
         node.closing.store(true, Ordering::SeqCst);
+        node.errands.stop();
         for outgoing in node.lanes.close() {
             node.hand_back(outgoing);
         }
@@ -315,6 +329,7 @@ fn node_of(parts: Parts, holder: IncarnationId) -> Result<Arc<Node>, store::Erro
         queue: Queue::new(busy.clone()),
         workers: Workers::start(parts.limits.plugin_threads).map_err(store::Error::Lock)?,
         suspects: Arc::new(Semaphore::new(1)),
+        errands: errand::Calls::default(),
         runtime: Handle::current(),
         busy,
         tracker: TaskTracker::new(),
@@ -339,6 +354,7 @@ async fn work(node: &Arc<Node>, mut life: Life) -> Result<Held, store::Error> {
         return Err(error);
     }
     node.spawn(claimer::run(node.clone()));
+    node.spawn(errand::run(node.clone()));
     let life = Arc::new(tokio::sync::Mutex::new(Some(life)));
     node.spawn(watch_lives(node.clone(), life.clone()));
     tracing::info!(incarnation.id = %node.holder, "the pipeline is at work");

@@ -115,6 +115,7 @@ impl House {
                 endpoint: id,
                 url: None,
             }],
+            tests: Vec::new(),
         };
         let new = NewEndpoint {
             id,
@@ -133,6 +134,7 @@ impl House {
                 endpoints: Vec::new(),
                 author: None,
                 note: None,
+                override_reason: None,
                 created_at: NOW,
             }),
             created_at: NOW,
@@ -338,6 +340,7 @@ async fn a_plugin_that_can_not_be_read_fails_the_load_and_is_not_remembered() {
         endpoints: Vec::new(),
         author: None,
         note: None,
+        override_reason: None,
         created_at: NOW,
     };
     let store = &house.parts.store;

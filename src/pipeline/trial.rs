@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::chain::Chain;
@@ -53,6 +54,8 @@ pub struct Addressees {
 pub struct Tried {
     /// The verdict, with steps that tell what went into each run and what came out.
     pub evaluation: Evaluation,
+    /// What it put out, before any envelope.
+    pub outputs: Vec<Bytes>,
     /// What would leave, if it fired and requests were wanted.
     pub requests: Vec<TriedRequest>,
 }
@@ -144,6 +147,7 @@ impl Run for Course {
             }
             Reached::Verdict(evaluation) => Ok(Tried {
                 requests: course.requests(&evaluation),
+                outputs: course.outputs(&evaluation),
                 evaluation,
             }),
             Reached::NotNow { why, .. } => Err(Error::NotNow(why)),
@@ -155,6 +159,11 @@ impl Run for Course {
 }
 
 impl Course {
+    fn outputs(&self, evaluation: &Evaluation) -> Vec<Bytes> {
+        let outputs = evaluation.outputs.clone().each(&self.trial.event.payload);
+        outputs.into_iter().map(|output| output.content).collect()
+    }
+
     /// What follows, as a plan has it, signed.
     fn requests(&mut self, evaluation: &Evaluation) -> Vec<TriedRequest> {
         let Some(Addressees { rows, vault, now }) = self.trial.endpoints.take() else {

@@ -1,18 +1,18 @@
 //! Automations: made, changed by new versions, switched, removed. A version never changes; what changes
 //! nothing makes none.
 
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::definition::{self, ActionRequest, TransformRequest, TriggerRequest};
 use super::json::nullable;
+use super::kept_test_shape::{self, Override, TestRequest, check_override};
 use super::principal::{MayRead, MayWrite, Principal};
 use super::version::{Saved, text};
 use super::{Error, Listed, Merges, PageRequest, Service, check};
-use crate::automation::{Action, Definition, DefinitionDigest, Transform, Trigger};
+use crate::automation::{Action, Definition, DefinitionDigest, Test, Transform, Trigger};
 use crate::model::{AccountId, AutomationId, Timestamp};
-use crate::store::{self, AutomationCourse, Publication, Shelf};
+use crate::store::{self, Publication, PublishedAutomation, Shelf};
 
 /// An automation to be made. It is published at once unless `draft` is true.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -36,8 +36,13 @@ pub struct NewAutomation {
     pub draft: Option<bool>,
     /// Why it is made, for whoever reads its versions: 1 to 500 bytes.
     pub note: Option<String>,
-    #[schema(ignore)]
-    tests: Option<IgnoredAny>,
+    /// Events with what must come of them: 50 at most, of 128 KiB together. Before a version is published its tests
+    /// must pass.
+    #[serde(default)]
+    pub tests: Vec<TestRequest>,
+    /// Publishes it although its tests fail.
+    #[serde(rename = "override")]
+    pub overriding: Option<Override>,
 }
 
 /// What is changed of an automation; what is left out stays. Another trigger, condition, chain of transforms
@@ -66,8 +71,12 @@ pub struct AutomationPatch {
     /// Why it is changed, for whoever reads its versions: 1 to 500 bytes. Kept with the new version; if none
     /// is saved, it is not kept.
     pub note: Option<String>,
-    #[schema(ignore)]
-    tests: Option<IgnoredAny>,
+    /// Events with what must come of them: 50 at most, of 128 KiB together. Before a version is published its tests
+    /// must pass.
+    pub tests: Option<Vec<TestRequest>>,
+    /// Publishes it although its tests fail.
+    #[serde(rename = "override")]
+    pub overriding: Option<Override>,
 }
 
 /// An automation with its newest version.
@@ -98,6 +107,9 @@ pub struct AutomationView {
     /// What follows if the condition holds. A bare URL stands beside the endpoint that it has become.
     #[schema(value_type = Vec<ActionRequest>)]
     pub actions: Vec<Action>,
+    /// Events with what must come of them, which pass before a version is published.
+    #[schema(value_type = Vec<TestRequest>)]
+    pub tests: Vec<Test>,
     /// When it was made, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -123,6 +135,7 @@ impl AutomationView {
             condition: definition.condition,
             transforms: definition.transforms,
             actions: definition.actions,
+            tests: definition.tests,
             created_at: row.created_at,
             updated_at: row.updated_at,
             archived_at: row.archived_at,
@@ -137,6 +150,7 @@ impl AutomationPatch {
             || self.condition.is_some()
             || self.transforms.is_some()
             || self.actions.is_some()
+            || self.tests.is_some()
             || self.draft.is_some()
     }
 }
@@ -157,13 +171,8 @@ pub(super) fn published(enabled: bool) -> Publication {
 }
 
 /// What is said of a version besides what it is.
-pub(super) fn check_said(note: Option<&str>, tests: Option<IgnoredAny>) -> Result<(), Error> {
-    if tests.is_some() {
-        return Err(Error::not_built(
-            "/tests",
-            "keeping tests with an automation",
-        ));
-    }
+pub(super) fn check_said(note: Option<&str>, why: Option<&Override>) -> Result<(), Error> {
+    check_override(why)?;
     note.map_or(Ok(()), |note| check::note(note, "/note"))
 }
 
@@ -175,7 +184,23 @@ impl Service {
         new: NewAutomation,
     ) -> Result<AutomationView, Error> {
         let now = self.inner.clock.now();
-        let mut row = self.drafted(who.account(), new, now).await?.row;
+        let overriding = new.overriding.clone();
+        let Drafted {
+            mut row,
+            definition,
+        } = self.drafted(who.account(), new, now).await?;
+        if row.publication != Publication::Draft {
+            let version = PublishedAutomation {
+                id: row.id,
+                name: row.name.clone(),
+                owner_endpoint: None,
+                version: 1,
+                definition: row.definition.clone(),
+            };
+            row.override_reason = self
+                .pass_tests(who.account(), &version, &definition, overriding.as_ref())
+                .await?;
+        }
         row.author = Some(who.author());
         self.inner
             .store
@@ -192,7 +217,7 @@ impl Service {
         now: Timestamp,
     ) -> Result<Drafted, Error> {
         check::name(&new.name, "/name")?;
-        check_said(new.note.as_deref(), new.tests)?;
+        check_said(new.note.as_deref(), new.overriding.as_ref())?;
         let trigger = definition::trigger(&new.trigger)?;
         if let Some(source) = &new.condition {
             definition::condition(source)?;
@@ -206,6 +231,7 @@ impl Service {
             condition: new.condition,
             transforms,
             actions: resolved.actions,
+            tests: kept_test_shape::tests(new.tests)?,
         };
         let draft = new.draft.unwrap_or(false);
         let row = store::NewAutomation {
@@ -221,6 +247,7 @@ impl Service {
             endpoints: resolved.endpoints,
             author: None,
             note: new.note,
+            override_reason: None,
             created_at: now,
         };
         Ok(Drafted { row, definition })
@@ -286,13 +313,24 @@ impl Service {
     ) -> Result<AutomationView, Error> {
         let account = who.account();
         let row = self.open_row(account, id).await?;
-        check_said(patch.note.as_deref(), patch.tests)?;
+        check_said(patch.note.as_deref(), patch.overriding.as_ref())?;
         let enabled = patch.enabled;
-        if patch.changes_version() {
-            let draft_stays = patch.draft == Some(true)
-                || (patch.draft.is_none()
-                    && patch.only_names()
-                    && row.published_version != Some(row.latest_version));
+        let changes_version = patch.changes_version();
+        let draft_stays = patch.draft == Some(true)
+            || (patch.draft.is_none()
+                && patch.only_names()
+                && row.published_version != Some(row.latest_version));
+        // Before anything is written: no plugin runs while others wait for that.
+        let override_reason = match row.published_version {
+            Some(version)
+                if enabled == Some(true) && !row.enabled && (draft_stays || !changes_version) =>
+            {
+                self.pass_saved(who, &row, version, patch.overriding.as_ref())
+                    .await?
+            }
+            _ => None,
+        };
+        if changes_version {
             let publication = match enabled {
                 _ if draft_stays => Publication::Draft,
                 Some(enabled) => published(enabled),
@@ -307,13 +345,8 @@ impl Service {
             return Err(Error::field("/note", why));
         }
         if let Some(enabled) = enabled {
-            let row = self.open_row(account, id).await?;
-            let version = row.published_version.ok_or_else(|| Error::Conflict {
-                code: "not_published",
-                why: "the automation has no published version to switch: publish its newest with draft false".to_owned(),
-            })?;
-            let course = AutomationCourse::Publish(version, published(enabled));
-            self.change_row(who, &row, None, Some(course)).await?;
+            self.switch(who, id, published(enabled), override_reason)
+                .await?;
         }
         self.automation_view(account, id).await
     }
@@ -357,5 +390,6 @@ impl AutomationPatch {
             && self.condition.is_none()
             && self.transforms.is_none()
             && self.actions.is_none()
+            && self.tests.is_none()
     }
 }

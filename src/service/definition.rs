@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::automation::AutomationPatch;
 use super::endpoint::owned_endpoint;
-use super::{Error, Service, check, subscribe};
-use crate::automation::{Action, Condition, Pattern, Trigger};
+use super::{Error, Service, check, kept_test_shape, subscribe};
+use crate::automation::{Action, Condition, Definition, Pattern, Trigger};
 use crate::model::limits::{ACTIONS_MAX, DELIVERIES_PER_EVALUATION_MAX, OUTPUTS_MAX};
 use crate::model::{AccountId, AutomationId, EndpointId, Timestamp, counted};
 use crate::outbound::Target;
@@ -118,6 +119,40 @@ pub(super) struct Actions {
 }
 
 impl Service {
+    /// A definition with changes laid over it, and the endpoints that its new bare URLs have to become.
+    pub(super) async fn laid_over(
+        &self,
+        (account, automation): (AccountId, AutomationId),
+        mut next: Definition,
+        patch: &mut AutomationPatch,
+    ) -> Result<(Definition, Vec<store::NewEndpoint>), Error> {
+        if let Some(name) = &patch.name {
+            check::name(name, "/name")?;
+        }
+        if let Some(request) = &patch.trigger {
+            next.trigger = trigger(request)?;
+        }
+        if let Some(source) = patch.condition.take() {
+            source.as_deref().map_or(Ok(()), condition)?;
+            next.condition = source;
+        }
+        if let Some(requests) = patch.transforms.take() {
+            next.transforms = self.transforms(account, requests).await?;
+        }
+        if let Some(requests) = patch.tests.take() {
+            next.tests = kept_test_shape::tests(requests)?;
+        }
+        let mut endpoints = Vec::new();
+        if let Some(requests) = &patch.actions {
+            let now = self.inner.clock.now();
+            let resolved = self.actions(account, automation, requests, now).await?;
+            next.actions = resolved.actions;
+            endpoints = resolved.endpoints;
+        }
+        fits(next.transforms.len(), next.actions.len())?;
+        Ok((next, endpoints))
+    }
+
     /// Resolves actions: endpoints must be the account's and no other automation's; a bare URL is the
     /// automation's own endpoint, an existing one if it had that URL before.
     pub(super) async fn actions(

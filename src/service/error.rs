@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::kept_test_shape::TestView;
 use crate::model::EventId;
 use crate::pipeline::Full;
 use crate::store;
@@ -76,6 +77,14 @@ pub enum Error {
         at: Place,
         /// What is wrong with it, and what to do.
         why: String,
+    },
+    /// A version is not published because its tests fail.
+    #[error("{why}")]
+    TestsFailed {
+        /// What failed, and what to do.
+        why: String,
+        /// Each test that did.
+        failed: Vec<TestView>,
     },
     /// Too many bytes.
     #[error("{what} is longer than {bytes_max} bytes: send less")]
@@ -199,6 +208,7 @@ impl Error {
             Self::AccountNotNamed => "account_not_named",
             Self::NotFound(_) => "not_found",
             Self::Malformed { .. } => "malformed",
+            Self::TestsFailed { .. } => "tests_failed",
             Self::TooLarge { .. } => "too_large",
             Self::Invalid { code, .. } | Self::Conflict { code, .. } => code,
             Self::EventConflict { .. } => "event_conflict",

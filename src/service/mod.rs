@@ -13,12 +13,15 @@ mod absence;
 mod account;
 mod api_key;
 mod automation;
+mod backtest;
 mod chain;
 mod check;
+mod course;
 mod definition;
 mod delivery;
 mod endpoint;
 mod endpoint_shape;
+mod errand;
 mod error;
 mod event;
 mod event_type;
@@ -27,6 +30,8 @@ mod explain;
 mod first_start;
 mod intake;
 mod json;
+mod kept_test;
+mod kept_test_shape;
 mod merge;
 mod operator_key;
 mod page;
@@ -37,6 +42,7 @@ mod principal;
 mod profile;
 mod publication;
 mod reply;
+mod rerun;
 mod room;
 mod schedule;
 mod schedule_shape;
@@ -54,9 +60,14 @@ pub use crate::store::Shelf;
 pub use account::{AccountPatch, AccountView, NewAccount, OwnAccountView, SigningKeyView};
 pub use api_key::{ApiKeyView, NewApiKey, NewApiKeyView};
 pub use automation::{AutomationPatch, AutomationView, NewAutomation};
+pub use backtest::{
+    BacktestMoveView, BacktestResultView, BacktestSideView, DifferenceBody, DifferenceChange,
+    DifferenceExcerpt, DifferenceSide, DifferenceView, NewBacktest,
+};
 pub use definition::{ActionRequest, TransformRequest, TriggerRequest, WebhookRequest};
 pub use delivery::{AttemptView, DeliveryQuery, DeliveryView};
 pub use endpoint_shape::{EndpointPatch, EndpointView, NewEndpoint, NewEndpointView, Switch};
+pub use errand::{ErrandResultView, ErrandView, GivenView};
 pub use error::{Error, Place};
 pub use event::{EvaluationView, Evaluations, EventState, EventSummary, EventView};
 pub use event_type::{EventTypePatch, EventTypeView, NewEventType};
@@ -64,6 +75,9 @@ pub use explain::{Basis, Explanation};
 pub use first_start::FirstStart;
 pub use intake::NewEvent;
 pub use json::read_kept;
+pub use kept_test_shape::{
+    CameView, ExpectationRequest, Override, TestEventRequest, TestRequest, TestView, TestsView,
+};
 pub use operator_key::{make_operator_key, operator_keys, revoke_operator_key};
 pub use page::{Listed, PageRequest};
 pub use plugin::{PluginVersionView, PluginView};
@@ -74,6 +88,7 @@ pub use principal::{
 pub use profile::SignatureRequest;
 pub use publication::{Archival, PublicationView, Publish, PublishedView, Rollback};
 pub use reply::{ReplySlot, Started};
+pub use rerun::{NewRerun, RerunAs, RerunProblemView, RerunResultView};
 pub use room::{BodyRoom, UploadTurn};
 pub use schedule_shape::{
     DstChangeView, NewSchedule, OccurrenceView, PreviewRequest, PreviewView, PreviewedOccurrence,

@@ -105,6 +105,7 @@ from_ids!(
     AutomationId,
     DeliveryId,
     EndpointId,
+    ErrandId,
     EventId,
     IncarnationId,
     PluginId,

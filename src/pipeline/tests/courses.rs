@@ -33,6 +33,7 @@ fn asking(condition: Option<&str>, configs: &[&str]) -> Definition {
             endpoint: EndpointId::mint(NOW),
             url: None,
         }],
+        tests: Vec::new(),
     }
 }
 
@@ -62,6 +63,7 @@ impl House {
             endpoints: Vec::new(),
             author: None,
             note: None,
+            override_reason: None,
             created_at: NOW,
         };
         let store = &self.parts.store;

@@ -72,6 +72,7 @@ fn automation(endpoints: Vec<EndpointId>) -> Compiled {
         condition: None,
         transforms: Vec::new(),
         actions: endpoints.into_iter().map(webhook).collect(),
+        tests: Vec::new(),
     };
     Compiled::of(&row, definition, Vec::new())
 }

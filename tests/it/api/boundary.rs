@@ -20,6 +20,7 @@ struct Things {
     endpoint: String,
     secret: String,
     delivery: String,
+    job: String,
 }
 
 impl Things {
@@ -48,6 +49,8 @@ impl Things {
             .post("/v1/event-types", json!({"name": "deal.won"}))
             .await
             .is(201);
+        let automation = doors.post("/v1/automations", automation).await.is(201).id();
+        let backtest = format!("/v1/automations/{automation}/backtest");
         Self {
             account: doors.get("/v1/account").await.is(200).id(),
             key: doors
@@ -56,7 +59,8 @@ impl Things {
                 .id(),
             event,
             event_type: "deal.won".to_owned(),
-            automation: doors.post("/v1/automations", automation).await.is(201).id(),
+            job: doors.post(&backtest, json!({})).await.is(202).text("/job"),
+            automation,
             schedule: doors
                 .post("/v1/schedules", json!({"name": "s", "cron": "0 9 * * *"}))
                 .await
@@ -88,6 +92,7 @@ impl Things {
                 "secrets" => &self.secret,
                 "versions" => "1",
                 "deliveries" => &self.delivery,
+                "jobs" => &self.job,
                 other => panic!("{template}: what stands for the id of {other}?"),
             };
             path.push_str(known);

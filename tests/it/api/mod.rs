@@ -2,17 +2,20 @@
 //! pipeline.
 
 mod automation;
+mod backtest;
 mod bodies;
 mod boundary;
 mod endpoint;
 mod event;
 mod explain;
+mod kept_test;
 mod manners;
 mod merges;
 mod plugin;
 mod preview;
 mod publication;
 mod replies;
+mod rerun;
 mod schedule;
 mod texts;
 mod trial;

@@ -9,6 +9,7 @@ mod automations;
 mod claiming;
 mod counts;
 mod endpoints;
+mod errands;
 mod fence;
 mod hints;
 mod lives;

@@ -70,6 +70,7 @@ pub fn automation(definition: &str) -> NewAutomation {
         endpoints: Vec::new(),
         author: None,
         note: None,
+        override_reason: None,
         created_at: now(),
     }
 }
@@ -79,6 +80,7 @@ pub fn authorship() -> Authorship {
     Authorship {
         author: None,
         at: now(),
+        override_reason: None,
     }
 }
 

@@ -61,6 +61,7 @@ pub fn automation(events: &[&str], endpoints: &[EndpointId]) -> Definition {
                 url: None,
             })
             .collect(),
+        tests: Vec::new(),
     }
 }
 
@@ -190,6 +191,7 @@ impl TestApp {
             endpoints: Vec::new(),
             author: None,
             note: None,
+            override_reason: None,
             created_at: self.clock.now(),
         }
     }
