@@ -17,6 +17,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::api;
 use crate::config::{self, Config};
+use crate::inbound;
 use crate::model::Clock;
 use crate::outbound::{self, Client, EgressGuard};
 use crate::pipeline::components::Components;
@@ -194,7 +195,7 @@ impl App {
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
         let figures = telemetry::metrics().map_err(Error::Telemetry)?;
         let (shown, upkeep) = (figures.clone(), figures);
-        let router = api::router(self.service.clone(), Arc::new(move || shown.render()));
+        let router = doors(self.service.clone(), Arc::new(move || shown.render()));
         let (stopping, stopped) = tokio::sync::watch::channel(false);
         tokio::spawn(async move {
             stop.await;
@@ -210,10 +211,16 @@ impl App {
             never = every(&Clock::System, UPKEEP_MS, || upkeep.run_upkeep()) => match never {},
             never = hear(&hearing, &store) => match never {},
             never = hearing.forget_expired() => match never {},
+            never = Box::pin(hearing.keep_refusals()) => match never {},
         }
         lives.await;
         Ok(())
     }
+}
+
+/// All doors of the house. `render`: what `/metrics` answers.
+pub fn doors(service: Service, render: api::Render) -> axum::Router {
+    api::router(service, render, inbound::routes(api::refusal))
 }
 
 /// How many files, connections among them, this process may open: raised as far as the system lets it.

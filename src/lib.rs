@@ -21,11 +21,11 @@
 //! | 8 | [`app`]: assembles everything, starts it, owns the shutdown |
 //! | 7 | [`config`]: what the operator chose |
 //! | 6 | [`telemetry`]: what the operator sees |
-//! | 5 | [`api`]: the doors. A door translates; it decides nothing |
+//! | 5 | [`api`], [`inbound`]: the doors. A door translates; it decides nothing |
 //! | 4 | [`service`]: what may be asked, by whom, and what is valid, once for all doors; [`schedule`]: from the clock to events |
 //! | 3 | [`pipeline`]: from acceptance to the record, and taking over from the dead |
 //! | 2 | [`store`]: all SQL; [`plugin`]: the sandbox; [`outbound`]: the guarded way out |
-//! | 1 | [`automation`], [`signing`], [`retry`], [`failure`], [`cron`], [`vault`], [`envelope`]: pure rules |
+//! | 1 | [`automation`], [`signing`], [`retry`], [`failure`], [`cron`], [`vault`], [`envelope`], [`schema`]: pure rules |
 //! | 0 | [`model`]: the nouns |
 
 pub mod api;
@@ -36,12 +36,14 @@ pub mod config;
 pub mod cron;
 pub mod envelope;
 pub mod failure;
+pub mod inbound;
 pub mod model;
 pub mod outbound;
 pub mod pipeline;
 pub mod plugin;
 pub mod retry;
 pub mod schedule;
+pub mod schema;
 pub mod service;
 pub mod signing;
 pub mod store;

@@ -5,7 +5,7 @@ use axum::Json;
 use super::answer::{Answer, Created, Done};
 use super::body::JsonBody;
 use super::principal::{By, On};
-use super::query::{AutomationsQuery, QueryParams};
+use super::query::{QueryParams, ShelfQuery};
 use crate::service::{AutomationPatch, AutomationView, Listed, MayRead, MayWrite, NewAutomation};
 
 /// Make an automation
@@ -25,10 +25,10 @@ pub(super) async fn create(
 ///
 /// Archived ones are left out, unless `archived` is true.
 #[utoipa::path(get, path = "/v1/automations", tag = "automations", operation_id = "list_automations",
-    params(AutomationsQuery), responses((status = 200, description = "A page", body = Listed<AutomationView>)))]
+    params(ShelfQuery), responses((status = 200, description = "A page", body = Listed<AutomationView>)))]
 pub(super) async fn list(
     By(who, service): By<MayRead>,
-    QueryParams(query): QueryParams<AutomationsQuery>,
+    QueryParams(query): QueryParams<ShelfQuery>,
 ) -> Answer<Json<Listed<AutomationView>>> {
     let (shelf, page) = query.parts();
     Ok(Json(service.automations(&who, shelf, &page).await?))

@@ -6,12 +6,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answer::{Accepted, Answer};
-use super::body::JsonText;
+use super::cloudevent::{Form, Sent, SentBatch};
 use super::idempotency;
 use super::principal::{By, On};
 use super::problem::ProblemView;
 use super::query::{EventsQuery, PageQuery, QueryParams};
 use crate::model::EventId;
+use crate::pipeline::Acknowledged;
 use crate::service::{
     DeliveryView, Error, Evaluations, EventSummary, EventView, Listed, MayRead, MaySend, NewEvent,
 };
@@ -30,16 +31,32 @@ pub(super) struct Taken {
 pub(super) enum Outcome {
     /// The event is durable.
     Taken {
+        /// Its line, from 1; left out, unless the batch came as lines.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        line: Option<usize>,
         /// The event's id: the first one's, if it came before.
         #[schema(value_type = String)]
         id: EventId,
     },
     /// The event was refused; its neighbours were not.
     Refused {
+        /// Its line, from 1; left out, unless the batch came as lines.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        line: Option<usize>,
         /// Why.
         #[schema(inline)]
         error: ProblemView,
     },
+}
+
+/// The answer to what was sent.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum Answered {
+    /// To one event.
+    One(Taken),
+    /// To a batch of CloudEvents.
+    Each(Outcomes),
 }
 
 /// The answers to a batch, one for each event, in their order.
@@ -49,47 +66,82 @@ pub(super) struct Outcomes {
     data: Vec<Outcome>,
 }
 
+fn outcomes(answers: Vec<Result<Acknowledged, Error>>) -> Outcomes {
+    let answers = answers.into_iter();
+    Outcomes {
+        data: answers.map(|answer| Outcome::of(None, answer)).collect(),
+    }
+}
+
 /// Send an event
 ///
 /// Answered once it is durable. The same id or idempotency key with the same content again is the
-/// same event and gets the same answer; with another content it is a conflict.
+/// same event and gets the same answer; with another content it is a conflict. CloudEvents 1.0 are taken in
+/// structured and binary mode, and in batches, which are answered one by one: docs/cloudevents.md.
 #[utoipa::path(post, path = "/v1/events", tag = "events", operation_id = "send_event",
     params(("Idempotency-Key" = Option<String>, Header, description = "The same as idempotency_key in the body")),
-    request_body = NewEvent<'_>, responses((status = 202, description = "The event is durable", body = Taken)))]
+    request_body(content((NewEvent<'_> = "application/json"), (Object = "application/cloudevents+json"), (Vec<Object> = "application/cloudevents-batch+json"))),
+    responses((status = 202, description = "The event is durable, or those of the batch that were not refused", body = Answered)))]
 pub(super) async fn send(
     By(who, service): By<MaySend>,
     headers: HeaderMap,
-    JsonText(body): JsonText,
-) -> Answer<Accepted<Taken>> {
+    Sent(form): Sent,
+) -> Answer<Accepted<Answered>> {
     let key = idempotency::key(&headers)?;
-    let taken = service.send_event(&who, &body, key).await?;
-    Ok(Accepted(Taken { id: taken.event }))
+    let taken = match form {
+        Form::Native(body) => service.send_event(&who, &body, key).await?,
+        Form::CloudEvent(event) => service.send_cloudevent(&who, event, key).await?,
+        Form::Batch(body) => {
+            let answers = service.send_cloudevents(&who, &body, key).await?;
+            return Ok(Accepted(Answered::Each(outcomes(answers))));
+        }
+    };
+    Ok(Accepted(Answered::One(Taken { id: taken.event })))
 }
 
 /// Send up to 1000 events
 ///
-/// Each is answered by itself, in order: one that is wrong never fails its neighbours. With a key in the
-/// header, the event at place n, from 0, has the idempotency key `key#n` unless it has one of its own: the
-/// same batch sent again repeats nothing, and those that were refused the first time get in.
+/// As a JSON array, or as lines with one event each (`application/x-ndjson`; empty lines are passed over, and
+/// each answer has its line's number). Each is answered by itself, in order: one that is wrong never fails its
+/// neighbours. With a key in the header, the event at place n, from 0 (of lines: the line's number less 1), has
+/// the idempotency key `key#n` unless it has one of its own: the same batch sent again repeats nothing, and
+/// those that were refused the first time get in.
 #[utoipa::path(post, path = "/v1/events/batch", tag = "events", operation_id = "send_events",
     params(("Idempotency-Key" = Option<String>, Header, description = "Each event's idempotency key is made from it")),
-    request_body = Vec<NewEvent<'_>>, responses((status = 202, description = "One answer for each", body = Outcomes)))]
+    request_body(content((Vec<NewEvent<'_>> = "application/json"), (String = "application/x-ndjson"), (Vec<Object> = "application/cloudevents-batch+json"))),
+    responses((status = 202, description = "One answer for each", body = Outcomes)))]
 pub(super) async fn send_batch(
     By(who, service): By<MaySend>,
     headers: HeaderMap,
-    JsonText(body): JsonText,
+    batch: SentBatch,
 ) -> Answer<Accepted<Outcomes>> {
     let key = idempotency::key(&headers)?;
-    let outcome = |answer: Result<crate::pipeline::Acknowledged, Error>| match answer {
-        Ok(taken) => Outcome::Taken { id: taken.event },
-        Err(error) => Outcome::Refused {
-            error: ProblemView::of(&error),
-        },
-    };
-    let answers = service.send_batch(&who, &body, key).await?;
-    Ok(Accepted(Outcomes {
-        data: answers.into_iter().map(outcome).collect(),
+    Ok(Accepted(match batch {
+        SentBatch::Array(body) => outcomes(service.send_batch(&who, &body, key).await?),
+        SentBatch::CloudEvents(body) => outcomes(service.send_cloudevents(&who, &body, key).await?),
+        SentBatch::Lines(body) => {
+            let answers = service.send_lines(&who, &body, key).await?.into_iter();
+            let data = answers.map(|(line, answer)| Outcome::of(Some(line), answer));
+            Outcomes {
+                data: data.collect(),
+            }
+        }
     }))
+}
+
+impl Outcome {
+    fn of(line: Option<usize>, answer: Result<Acknowledged, Error>) -> Self {
+        match answer {
+            Ok(taken) => Self::Taken {
+                line,
+                id: taken.event,
+            },
+            Err(error) => Self::Refused {
+                line,
+                error: ProblemView::of(&error),
+            },
+        }
+    }
 }
 
 /// List events

@@ -18,8 +18,8 @@ use crate::service::{Error, Identity, Place, ReplySlot, Service, Started};
 
 /// The header's name.
 const KEY: &str = "idempotency-key";
-/// Routes of events.
-const OWN_WAY: [&str; 2] = ["/v1/events", "/v1/events/batch"];
+/// Routes of events, and of their sources, whose senders know no such keys.
+const OWN_WAY: [&str; 3] = ["/v1/events", "/v1/events/batch", "/in/{source}"];
 /// Longest answer that is kept: those to writes are far shorter.
 const REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
 

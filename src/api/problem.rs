@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::pipeline::Full;
+use crate::schema::Violation;
 use crate::service::{Error, Place};
 
 /// Seconds after which a client whose request was pushed back should try again.
@@ -42,6 +43,26 @@ pub(super) struct ProblemView {
     /// The tests that failed, if it is them: what was expected of each, and what came.
     #[serde(skip_serializing_if = "Option::is_none")]
     tests: Option<serde_json::Value>,
+    /// What of an event's data does not fit the schema of its type, if that is what is wrong: at most 20 places.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    violations: Vec<ViolationView>,
+}
+
+/// One place at which an event's data does not fit the schema of its type.
+#[derive(Debug, Serialize, ToSchema)]
+struct ViolationView {
+    /// JSON pointer into the data; empty: the whole.
+    #[schema(example = "/amount")]
+    pointer: String,
+    /// The keyword of the schema that it does not fit; `readable` or `cost`, if it was not looked at.
+    #[schema(example = "type")]
+    keyword: String,
+    /// What is wrong.
+    #[schema(example = "is a string")]
+    wrong: String,
+    /// What was expected.
+    #[schema(example = "number")]
+    expected: String,
 }
 
 /// An error on its way to a client.
@@ -65,10 +86,12 @@ impl From<Error> for Problem {
 fn status(error: &Error) -> StatusCode {
     match error {
         Error::NoKey | Error::UnknownKey => StatusCode::UNAUTHORIZED,
-        Error::Forbidden { .. } => StatusCode::FORBIDDEN,
+        Error::Forbidden { .. } | Error::NotTaken { .. } => StatusCode::FORBIDDEN,
         Error::Malformed { .. } | Error::AccountNotNamed => StatusCode::BAD_REQUEST,
         Error::NotFound(_) => StatusCode::NOT_FOUND,
-        Error::Invalid { .. } | Error::TestsFailed { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::Invalid { .. } | Error::Nonconforming { .. } | Error::TestsFailed { .. } => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Conflict { .. } | Error::EventConflict { .. } => StatusCode::CONFLICT,
         Error::Busy(_)
@@ -100,6 +123,7 @@ impl ProblemView {
             parameter: None,
             header: None,
             tests: None,
+            violations: Vec::new(),
         }
     }
 
@@ -115,7 +139,25 @@ impl ProblemView {
             Some(Place::Header(name)) => view.header = Some(name),
             None => {}
         }
+        if let Error::Nonconforming { violations, .. } = error {
+            view.violations = violations.list.iter().map(ViolationView::of).collect();
+            view.pointer = violations
+                .list
+                .first()
+                .map(|first| format!("/data{}", first.pointer));
+        }
         view
+    }
+}
+
+impl ViolationView {
+    fn of(violation: &Violation) -> Self {
+        Self {
+            pointer: violation.pointer.clone(),
+            keyword: violation.keyword.clone(),
+            wrong: violation.wrong.clone(),
+            expected: violation.expected.clone(),
+        }
     }
 }
 
@@ -167,6 +209,11 @@ impl IntoResponse for Problem {
             }
         }
     }
+}
+
+/// The answer to whoever asks at a door beside the API for what can't be done.
+pub fn refusal(error: Error) -> Response {
+    Problem::from(error).into_response()
 }
 
 /// The answer where there is nothing.

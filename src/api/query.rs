@@ -12,7 +12,7 @@ use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::{OpenApi, RefOr};
 
 use super::problem::Problem;
-use crate::service::{DeliveryQuery, Error, PageRequest, Place, Service, Shelf};
+use crate::service::{DeliveryQuery, Error, Import, PageRequest, Place, Service, Shelf};
 
 /// The query of a request.
 pub(super) struct QueryParams<T>(pub(super) T);
@@ -100,17 +100,26 @@ pub(super) struct PageQuery {
     cursor: Option<String>,
 }
 
-/// Which page of which automations.
+/// Which page of which automations or event types.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct AutomationsQuery {
+pub(super) struct ShelfQuery {
     /// True: archived ones, too. False, if left out.
     archived: Option<bool>,
     /// How many rows at most, 1 to 250; 50, if left out.
     limit: Option<usize>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
+}
+
+/// How an import is done.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ImportQuery {
+    /// True: only what would come of it is told, and nothing is written. False, if left out.
+    dry_run: Option<bool>,
 }
 
 /// What a version is compared to.
@@ -171,7 +180,7 @@ impl PageQuery {
     }
 }
 
-impl AutomationsQuery {
+impl ShelfQuery {
     pub(super) fn parts(self) -> (Shelf, PageRequest) {
         let which = if self.archived.unwrap_or(false) {
             Shelf::All
@@ -183,6 +192,16 @@ impl AutomationsQuery {
             cursor: self.cursor,
         };
         (which, page)
+    }
+}
+
+impl ImportQuery {
+    pub(super) fn import(&self) -> Import {
+        if self.dry_run.unwrap_or(false) {
+            Import::DryRun
+        } else {
+            Import::Write
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    account, api_key, automation, delivery, endpoint, errand, event, event_type, explain,
-    operations, pass, plugin, problem, query, schedule, trial, version,
+    account, api_key, automation, condition, delivery, endpoint, errand, event, event_type,
+    explain, operations, pass, plugin, problem, query, schedule, source, trial, variable, version,
 };
 use crate::service::Service;
 
@@ -37,10 +37,22 @@ pub(super) fn described() -> OpenApiRouter<Service> {
             event_type::change,
             event_type::delete
         ))
+        .routes(routes!(event_type::versions))
+        .routes(routes!(event_type::version))
+        .routes(routes!(event_type::import))
+        .routes(routes!(event_type::catalogues))
+        .routes(routes!(event_type::catalogue))
+        .routes(routes!(event_type::install))
         .routes(routes!(schedule::create, schedule::list))
         .routes(routes!(schedule::preview))
         .routes(routes!(schedule::get, schedule::change, schedule::delete))
         .routes(routes!(schedule::occurrences))
+        .routes(routes!(source::create, source::list))
+        .routes(routes!(source::get, source::change, source::delete))
+        .routes(routes!(source::secrets))
+        .routes(routes!(source::rotate_secret))
+        .routes(routes!(source::refusals))
+        .routes(routes!(source::test))
         // What follows from them
         .routes(routes!(automation::create, automation::list))
         .routes(routes!(
@@ -65,6 +77,10 @@ pub(super) fn described() -> OpenApiRouter<Service> {
         .routes(routes!(errand::get))
         .routes(routes!(errand::cancel))
         .routes(routes!(errand::differences))
+        .routes(routes!(condition::convert))
+        .routes(routes!(condition::check))
+        .routes(routes!(variable::create, variable::list))
+        .routes(routes!(variable::get, variable::change, variable::delete))
         .routes(routes!(plugin::upload, plugin::list))
         .routes(routes!(plugin::get))
         .routes(routes!(plugin::versions))
@@ -86,8 +102,8 @@ pub(super) fn described() -> OpenApiRouter<Service> {
         .routes(routes!(operations::ready))
 }
 
-/// The API over a service. `render`: what `/metrics` answers.
-pub fn router(service: Service, render: Render) -> axum::Router {
+/// The API over a service, with doors beside it. `render`: what `/metrics` answers.
+pub fn router(service: Service, render: Render, beside: axum::Router<Service>) -> axum::Router {
     let (routes, description) = described().split_for_parts();
     let passage = Arc::new(pass::Passage {
         service: service.clone(),
@@ -95,6 +111,7 @@ pub fn router(service: Service, render: Render) -> axum::Router {
     });
     routes
         .merge(operations::plain(render))
+        .merge(beside)
         .fallback(problem::no_route)
         .method_not_allowed_fallback(problem::no_method)
         .layer(from_fn_with_state(passage, pass::pass))

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::{Pattern, Test, canonical};
+use super::{Condition, Pattern, Test, Variables, canonical, references_in_json};
 use crate::model::EndpointId;
 
 /// One version of an automation. Written and read as JSON.
@@ -30,6 +30,23 @@ impl Definition {
     /// Its JSON in the one spelling, which is what is stored and what its digest is of.
     pub fn canonical(&self) -> Result<String, serde_json::Error> {
         canonical(&serde_json::to_string(self)?)
+    }
+
+    /// Whether its condition asks for the variable of this name.
+    pub fn asks_for(&self, variable: &str) -> bool {
+        let condition = self.condition.as_deref();
+        let read = |source| Condition::parse_with(source, &Variables::unasked()).ok();
+        condition
+            .and_then(read)
+            .is_some_and(|condition| condition.variables().contains(variable))
+    }
+
+    /// Whether the configuration of one of its transforms refers to the variable of this name.
+    pub fn configures_with(&self, variable: &str) -> bool {
+        let refers = |transform: &Transform| {
+            references_in_json(transform.config.get()).is_ok_and(|named| named.contains(variable))
+        };
+        self.transforms.iter().any(refers)
     }
 }
 

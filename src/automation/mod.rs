@@ -2,7 +2,8 @@
 //!
 //! [`EventType`], [`Pattern`] and [`PatternIndex`] find the automations an event is a candidate
 //! for; a [`Condition`] says yes, no, or why it cannot say. Both are pure: no I/O, no clock, the
-//! same event gives the same answer on every node and in every replay. [`canonical`] spells a
+//! same event gives the same answer on every node and in every replay. A [`Mapping`] is the same language
+//! asked of a request, for a text. [`canonical`] spells a
 //! [`Definition`] in one way, so that what is the same has one digest.
 
 mod canonical;
@@ -10,11 +11,17 @@ mod condition;
 mod definition;
 mod kept_test;
 mod pattern;
+mod reference;
 
 pub use canonical::{DefinitionDigest, Difference, Differences, canonical, differences};
 pub use condition::{
-    Answer, Clause, ClauseValue, Condition, ConditionError, EventView, Explanation, Position,
+    Answer, Clause, ClauseValue, Condition, ConditionError, ConditionWarning, EventView,
+    Explanation, Form, FormError, Leaf, Mapped, Mapping, MappingError, Position, RequestView,
+    Variables, WarningKind, check_against_schemas, is_variable_name,
 };
 pub use definition::{Action, Definition, Transform, Trigger};
 pub use kept_test::{Expectation, Test, TestEvent};
 pub use pattern::{EventType, Pattern, PatternError, PatternIndex};
+pub use reference::{
+    ReferenceError, fill, fill_json, may_name_variables, references, references_in_json,
+};

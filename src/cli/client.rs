@@ -174,6 +174,11 @@ impl ApiClient {
         self.ask(Method::POST, path, Some(body)).await
     }
 
+    /// Changes something.
+    pub(super) async fn patch(&self, path: &str, body: Body) -> Result<Value, Error> {
+        self.ask(Method::PATCH, path, Some(body)).await
+    }
+
     /// Takes something away.
     pub(super) async fn delete(&self, path: &str) -> Result<Value, Error> {
         self.ask(Method::DELETE, path, None).await

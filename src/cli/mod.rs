@@ -1,20 +1,23 @@
 //! What the program can be asked to do, one file per command.
 //!
 //! Exit codes: 0 it worked; 1 it did not, and the reason is on standard error; 2 the command line
-//! is wrong; 3 it ran, and the answer is no (`verify`, `demo --once`, `automation test`,
-//! `automation backtest`).
+//! is wrong; 3 it ran, and the answer is no (`verify`, `demo --once`, `automation test`, `automation backtest`,
+//! `event-type import`).
 
 mod automation;
 mod backtest;
 mod client;
 mod demo;
 mod event;
+mod event_type;
 mod key;
 mod ndjson;
 mod paint;
 mod problem;
 mod serve;
+mod source;
 mod trial;
+mod variable;
 mod verify;
 mod version;
 
@@ -40,7 +43,7 @@ pub const EXIT_NO: u8 = 3;
     name = "throwbar",
     version,
     propagate_version = true,
-    after_help = "Exit codes: 0 it worked; 1 it did not; 2 the command line is wrong; 3 the answer is no (verify, demo --once, automation test, automation backtest)."
+    after_help = "Exit codes: 0 it worked; 1 it did not; 2 the command line is wrong; 3 the answer is no (verify, demo --once, automation test, automation backtest, event-type import)."
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -60,9 +63,18 @@ enum Command {
     /// Send events.
     #[command(subcommand)]
     Event(event::EventCommand),
+    /// List event types, import a document of them, or install a ready-made catalogue.
+    #[command(subcommand)]
+    EventType(event_type::EventTypeCommand),
     /// Try automations, list their versions, publish one, or go back to one.
     #[command(subcommand)]
     Automation(automation::AutomationCommand),
+    /// List and make sources: URLs that others send webhooks to.
+    #[command(subcommand)]
+    Source(source::SourceCommand),
+    /// Set, list and remove variables and secrets.
+    #[command(subcommand)]
+    Variable(variable::VariableCommand),
     /// Is a delivery's signature genuine, and if not, why?
     Verify(verify::VerifyOptions),
     /// Make, list and revoke keys.
@@ -175,7 +187,10 @@ async fn obey(
         Command::Config(options) => serve::show(&options.load(environment)?),
         Command::Demo(options) => demo::demo(&options).await,
         Command::Event(command) => event::run(&command).await,
+        Command::EventType(command) => event_type::run(&command).await,
         Command::Automation(command) => automation::run(&command).await,
+        Command::Source(command) => source::run(&command).await.map(|()| ExitCode::SUCCESS),
+        Command::Variable(command) => variable::run(&command).await,
         Command::Verify(options) => verify::verify(&options),
         Command::Key(command) => key::run(&command, environment).await,
     }
@@ -227,6 +242,11 @@ mod tests {
             ("event send --data {}", false),
             ("event send --type a --data {} --file x", false),
             ("event send --file x --id y", false),
+            ("event-type list --archived", true),
+            ("event-type list --archived --catalogues", false),
+            ("event-type import - --dry-run", true),
+            ("event-type import", false),
+            ("event-type install crm --json", true),
             ("automation versions nonsense", false),
             (
                 "automation versions aut_0198c1f0a3b27c4d8e5f60718293a4b5 --json",
@@ -258,6 +278,17 @@ mod tests {
                 "automation backtest aut_0198c1f0a3b27c4d8e5f60718293a4b5 --events 9 --since x",
                 false,
             ),
+            ("source list --json", true),
+            ("source create --name a --scheme github", true),
+            ("source create --name a --scheme md5", false),
+            ("source create --scheme none", false),
+            ("variable set least 5", true),
+            ("variable set token @token.txt --secret", true),
+            ("variable set token 5 --secret=false --text", true),
+            ("variable set token 5 --secret=maybe", false),
+            ("variable set least", false),
+            ("variable list --json", true),
+            ("variable delete least", true),
             ("verify --secret whsec_x --body -", false),
             ("verify --secret whsec_x --body - --header a:b", true),
             ("key create --name x", false),

@@ -142,16 +142,31 @@ ids! {
     PluginId = "plg";
     /// What makes events by the clock.
     ScheduleId = "sch";
-    /// One signing secret of an endpoint.
+    /// One request to a source that was refused, or several like it.
+    RefusalId = "rfu";
+    /// One signing secret of an endpoint or a source.
     SecretId = "sec";
+    /// Where others send webhooks to, which become events.
+    SourceId = "src";
+}
+
+fn minted_at(uuid: Uuid) -> Timestamp {
+    let mut ms = [0u8; 8];
+    ms[2..].copy_from_slice(&uuid.as_bytes()[..6]);
+    Timestamp::from_ms(i64::from_be_bytes(ms))
 }
 
 impl EventId {
     /// When the event was minted, in milliseconds since the Unix epoch.
     pub fn minted_at(self) -> Timestamp {
-        let mut ms = [0u8; 8];
-        ms[2..].copy_from_slice(&self.0.as_bytes()[..6]);
-        Timestamp::from_ms(i64::from_be_bytes(ms))
+        minted_at(self.0)
+    }
+}
+
+impl RefusalId {
+    /// When the first request was refused, in milliseconds since the Unix epoch.
+    pub fn minted_at(self) -> Timestamp {
+        minted_at(self.0)
     }
 
     /// The lowest id that is minted at this time.

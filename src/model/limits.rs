@@ -52,12 +52,26 @@ pub const PAGE_ITEMS_MAX: usize = 250;
 pub const PAGE_ITEMS_DEFAULT: usize = 50;
 /// Most rows that are looked at for one page of a list that is asked for one value only.
 pub const SCANNED_ROWS_MAX: usize = 10_000;
+/// Most event types of one account, and of the installation.
+pub const EVENT_TYPES_PER_ACCOUNT_MAX: usize = 5_000;
+/// Most example payloads of one event type, beside the first.
+pub const EXAMPLES_PER_EVENT_TYPE_MAX: usize = 20;
+/// Most event types of one import.
+pub const IMPORTED_EVENT_TYPES_MAX: usize = 1_000;
 /// Most endpoints of one account.
 pub const ENDPOINTS_PER_ACCOUNT_MAX: usize = 10_000;
 /// Most automations of one account, endpoints' own subscriptions left out.
 pub const AUTOMATIONS_PER_ACCOUNT_MAX: usize = 1_000;
 /// Most schedules of one account.
 pub const SCHEDULES_PER_ACCOUNT_MAX: usize = 1_000;
+/// Most sources of one account.
+pub const SOURCES_PER_ACCOUNT_MAX: usize = 1_000;
+/// Most secrets that prove one source's sender at a time.
+pub const SECRETS_PER_SOURCE_MAX: usize = 8;
+/// Most refusals that are kept of one source.
+pub const REFUSALS_PER_SOURCE_MAX: usize = 100;
+/// Most bytes of a CloudEvent's attributes, as JSON.
+pub const CLOUDEVENT_BYTES_MAX: usize = 16 * 1024;
 /// Most occurrences of one preview.
 pub const PREVIEW_OCCURRENCES_MAX: usize = 1_000;
 /// Most events that one errand goes through.
@@ -72,3 +86,15 @@ pub const ERRANDS_KEPT: usize = 20;
 pub const TESTS_MAX: usize = 50;
 /// Most bytes of all tests of an automation.
 pub const TESTS_BYTES_MAX: usize = 128 * 1024;
+/// Most variables of one account.
+pub const VARIABLES_PER_ACCOUNT_MAX: usize = 1_000;
+/// Longest name of a variable.
+pub const VARIABLE_NAME_BYTES_MAX: usize = 64;
+/// Longest value of a variable.
+pub const VARIABLE_BYTES_MAX: usize = 8 * 1024;
+/// Shortest value of a secret variable: a shorter one could not be told from other text where it is hidden.
+pub const SECRET_VARIABLE_BYTES_MIN: usize = 8;
+/// Most headers of an endpoint's own.
+pub const HEADERS_PER_ENDPOINT_MAX: usize = 20;
+/// Longest value of a header of an endpoint's own.
+pub const HEADER_VALUE_BYTES_MAX: usize = 4 * 1024;

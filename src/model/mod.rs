@@ -9,6 +9,7 @@ mod errand;
 pub mod header;
 mod id;
 pub mod limits;
+mod origin;
 mod shares;
 mod stopwatch;
 mod words;
@@ -22,8 +23,9 @@ pub use errand::{
 };
 pub use id::{
     AccountId, ApiKeyId, AttemptId, AutomationId, DeliveryId, DeliveryOrigin, EndpointId, ErrandId,
-    EventId, IdError, IncarnationId, PluginId, ScheduleId, SecretId,
+    EventId, IdError, IncarnationId, PluginId, RefusalId, ScheduleId, SecretId, SourceId,
 };
+pub use origin::Origin;
 pub use shares::Shares;
 pub use stopwatch::Stopwatch;
 pub(crate) use words::words;

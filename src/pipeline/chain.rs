@@ -1,9 +1,10 @@
 //! A chain of transforms at work: each runs on every output of the one before it, one run at a time.
 
-use super::evaluate::{AcceptedEvent, Reached, SOURCE};
+use super::evaluate::{AcceptedEvent, Reached};
 use super::evaluation::{Evaluation, Output, Outputs, Step, Verdict};
 use super::shown;
 use super::snapshot::Compiled;
+use super::variables::Secrets;
 use crate::model::limits::OUTPUTS_MAX;
 use crate::plugin::{self, Context, Engine, Event, Outcome, Request, RunError};
 
@@ -62,9 +63,12 @@ impl Chain {
         engine: &Engine,
     ) -> Reached {
         let input = &self.inputs[self.done];
-        let (result, mut step) = run(automation, self.transform_no, event, input, engine);
+        let (mut result, mut step) = run(automation, self.transform_no, event, input, engine);
         if self.tells == Tells::Everything {
             shown::add(&mut step, input, result.as_ref().ok());
+        }
+        if !automation.secrets.is_empty() {
+            hide(&automation.secrets, &mut result, &mut step);
         }
         let failed = match result {
             Ok(Outcome::Emit(made)) => {
@@ -146,6 +150,16 @@ fn carry(input: &Output, output: plugin::Output) -> Output {
     }
 }
 
+/// Takes secrets out of what a run has to say. What it has made stays as it is: it is what is delivered.
+fn hide(secrets: &Secrets, result: &mut Result<Outcome, Failed>, step: &mut Step) {
+    secrets.hide(&mut step.why);
+    secrets.hide_in(&mut step.detail);
+    match result {
+        Ok(Outcome::Drop(why)) | Err(Failed::Here(why) | Failed::Now(why)) => secrets.hide(why),
+        Ok(Outcome::Emit(_)) => {}
+    }
+}
+
 /// Why a run has no outcome.
 enum Failed {
     /// With this plugin and this event it never will.
@@ -188,14 +202,14 @@ fn run(
                 id: &event.id.to_string(),
                 event_type: input.event_type.as_deref().unwrap_or(own_type),
                 timestamp: &event.occurred_at.to_string(),
-                source: SOURCE,
+                source: event.source(),
                 data,
             },
             context: &Context {
                 automation: &automation.id.to_string(),
                 automation_version: u32::try_from(automation.version).unwrap_or(u32::MAX),
                 step: transform_no as u32,
-                config: &transform.config,
+                config: transform.config.text(),
             },
         },
     );

@@ -5,6 +5,7 @@
 //! them may keep others waiting is no question of what comes of it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -12,7 +13,7 @@ use super::chain::Chain;
 use super::evaluation::{Evaluation, Step, Verdict};
 use super::snapshot::Compiled;
 use crate::automation::{Answer, Condition, EventType, EventView};
-use crate::model::{EventId, Timestamp};
+use crate::model::{EventId, Origin, Timestamp};
 use crate::plugin::Engine;
 
 /// An event as evaluation sees it.
@@ -26,16 +27,28 @@ pub struct AcceptedEvent {
     pub occurred_at: Timestamp,
     /// JSON text, exactly as it came.
     pub payload: Bytes,
+    /// What it tells of its way in; `None`: it was sent to the API in its own form.
+    pub origin: Option<Arc<Origin>>,
 }
 
 /// Where events come from that were sent to the API.
-pub(super) const SOURCE: &str = "api";
+pub const SOURCE: &str = "api";
 
 impl AcceptedEvent {
+    /// By which way it came in.
+    pub(super) fn source(&self) -> &str {
+        let told = self.origin.as_ref().and_then(|origin| origin.source());
+        told.unwrap_or(SOURCE)
+    }
+
     /// The event under the eyes of conditions.
     pub(super) fn view(&self) -> EventView<'_> {
-        EventView::new(self.id, &self.event_type, self.occurred_at, &self.payload)
-            .with_source(SOURCE)
+        let view = EventView::new(self.id, &self.event_type, self.occurred_at, &self.payload)
+            .with_source(self.source());
+        match self.origin.as_ref().and_then(|origin| origin.cloudevent()) {
+            Some(attributes) => view.with_cloudevent(attributes),
+            None => view,
+        }
     }
 }
 

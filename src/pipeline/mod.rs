@@ -53,6 +53,7 @@ mod takeover;
 #[cfg(test)]
 mod tests;
 mod trial;
+mod variables;
 mod workers;
 mod writer;
 
@@ -64,12 +65,13 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
-pub use evaluate::AcceptedEvent;
+pub use evaluate::{AcceptedEvent, SOURCE};
 pub use evaluation::{Evaluation, Step, Verdict};
 pub use permit::{Full, PermitLimits};
 pub use settings::EndpointSettings;
 pub use snapshot::Error as SnapshotError;
 pub use trial::{Addressees, Error as TrialError, Trial, Tried, TriedRequest};
+pub use variables::{AccountVariables, Filled};
 
 use crate::model::{AccountId, Clock, EndpointId, ErrandId, EventId, IncarnationId, Timestamp};
 use crate::outbound::Client;

@@ -1,5 +1,5 @@
-//! The request of a delivery: the body in its envelope, the headers that its transforms added, and the
-//! signatures of its endpoint's keys, as of now. Pure; an attempt sends it, a trial shows it.
+//! The request of a delivery: the body in its envelope, the headers that its transforms added, those that are
+//! its endpoint's own, and the signatures of its endpoint's keys, as of now. Pure; an attempt sends it, a trial shows it.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -29,6 +29,7 @@ impl Letter<'_> {
     ) -> Result<(HeaderMap, Bytes), String> {
         let content = self.content;
         let extra = content.headers.as_ref().map_err(Clone::clone)?;
+        let own = view.headers.as_ref().map_err(Clone::clone)?;
         let body = self.envelope.wrap(&Occurrence {
             event_type: &content.event_type,
             at: content.occurred_at,
@@ -43,6 +44,9 @@ impl Letter<'_> {
             {
                 headers.insert(name, value);
             }
+        }
+        for (name, value) in own {
+            headers.insert(name, value.clone());
         }
         headers.insert(
             header::CONTENT_TYPE,

@@ -1,6 +1,6 @@
 //! What sealed secrets are bound to: moved to another row, they don't open.
 
-use crate::model::{AccountId, SecretId};
+use crate::model::{AccountId, SecretId, SourceId};
 
 /// The context of an account's signing key.
 pub fn account_key(account: AccountId) -> Vec<u8> {
@@ -10,4 +10,19 @@ pub fn account_key(account: AccountId) -> Vec<u8> {
 /// The context of an endpoint's signing secret.
 pub fn endpoint_secret(account: AccountId, secret: SecretId) -> Vec<u8> {
     format!("endpoint-secret:{account}:{secret}").into_bytes()
+}
+
+/// The context of a secret variable.
+pub fn variable(account: AccountId, name: &str) -> Vec<u8> {
+    format!("variable:{account}:{name}").into_bytes()
+}
+
+/// The context of a secret of a source.
+pub fn source_secret(account: AccountId, secret: SecretId) -> Vec<u8> {
+    format!("source-secret:{account}:{secret}").into_bytes()
+}
+
+/// The context of the last part of a source's URL.
+pub fn source_path(account: AccountId, source: SourceId) -> Vec<u8> {
+    format!("source-path:{account}:{source}").into_bytes()
 }

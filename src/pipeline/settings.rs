@@ -1,5 +1,7 @@
 //! What an endpoint's settings are, as they are stored.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::Envelope;
@@ -25,4 +27,7 @@ pub struct EndpointSettings {
     pub timeout_ms: u64,
     /// Which event types its own subscription names, as they were written; `None`: it has none.
     pub subscribe: Option<Vec<String>>,
+    /// Headers of its own, with references to variables in their values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
 }

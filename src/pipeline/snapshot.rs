@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::cache::cache;
 use super::components::{self, Components};
 use super::standing::{Current, Standing, Standings};
+use super::variables::{AccountVariables, Filled, Secrets};
 use crate::automation::{Action, Condition, Definition, EventType, Pattern, PatternIndex, Trigger};
 use crate::model::{AccountId, AutomationId, EndpointId};
 use crate::plugin::{Component, Digest};
@@ -66,6 +67,8 @@ pub(super) struct Compiled {
     pub(super) unreadable: Option<String>,
     pub(super) condition: Option<Result<Condition, String>>,
     pub(super) transforms: Vec<Transform>,
+    /// What the configurations have that nobody may see.
+    pub(super) secrets: Secrets,
     pub(super) endpoints: Vec<EndpointId>,
     patterns: Vec<Pattern>,
     /// What it takes in memory, about.
@@ -78,7 +81,7 @@ pub(super) struct Transform {
     pub(super) plugin: String,
     /// As the version pins it.
     pub(super) digest: String,
-    pub(super) config: String,
+    pub(super) config: Filled,
     pub(super) component: Result<Component, String>,
 }
 
@@ -120,7 +123,12 @@ impl Compiled {
         row: &PublishedAutomation,
         definition: Definition,
         transforms: Vec<Transform>,
+        variables: &AccountVariables,
     ) -> Self {
+        let mut secrets = Secrets::default();
+        for transform in &transforms {
+            secrets.join(&transform.config.secrets);
+        }
         Self {
             id: row.id,
             version: row.version,
@@ -128,8 +136,9 @@ impl Compiled {
             unreadable: None,
             condition: definition
                 .condition
-                .map(|source| Condition::parse(&source).map_err(|error| error.to_string())),
+                .map(|source| variables.condition(&source)),
             transforms,
+            secrets,
             endpoints: definition
                 .actions
                 .iter()
@@ -160,6 +169,7 @@ impl Compiled {
             unreadable: Some(why),
             condition: None,
             transforms: Vec::new(),
+            secrets: Secrets::default(),
             endpoints: Vec::new(),
             patterns,
             bytes: 0,
@@ -177,7 +187,7 @@ impl Compiled {
             });
         let transforms = self.transforms.iter();
         let transforms =
-            transforms.map(|it| VERSION_BYTES + it.plugin.capacity() + it.config.capacity());
+            transforms.map(|it| VERSION_BYTES + it.plugin.capacity() + it.config.text().len());
         let patterns = self.patterns.iter().map(Pattern::text_bytes);
         self.bytes = VERSION_BYTES
             + condition
@@ -197,7 +207,8 @@ pub(super) struct Snapshots {
     standings: Standings,
     recent: Cache<AccountId, Arc<Standing>>,
     kept: Cache<(AccountId, i64), Arc<Snapshot>>,
-    compiled: Cache<(AutomationId, i64), Arc<Compiled>>,
+    /// By version, and by the variables that went into it, if any did.
+    compiled: Cache<(AutomationId, i64, u64), Arc<Compiled>>,
 }
 
 impl Snapshots {
@@ -279,10 +290,11 @@ impl Snapshots {
     async fn load(&self, account: AccountId, revision: i64) -> Result<Arc<Snapshot>, Error> {
         let standing = self.standings.of(account);
         let rows = self.rows(account, revision).await?;
+        let variables = AccountVariables::of(account, &rows.variables, &self.vault);
         let mut index = PatternIndex::new();
         let mut bytes = 0;
         for automation in &rows.automations {
-            let compiled = self.compile(account, automation).await?;
+            let compiled = self.compile(account, automation, &variables).await?;
             for pattern in &compiled.patterns {
                 index.insert(pattern, compiled.clone());
                 bytes += PATTERN_BYTES + pattern.text_bytes();
@@ -306,12 +318,13 @@ impl Snapshots {
         &self,
         account: AccountId,
         row: &PublishedAutomation,
+        variables: &AccountVariables,
     ) -> Result<Arc<Compiled>, Error> {
-        let key = (row.id, row.version);
+        let key = (row.id, row.version, variables.mark_of(&row.definition));
         if let Some(known) = self.compiled.get(&key).await {
             return Ok(known);
         }
-        let (compiled, complete) = self.make_ready(account, row).await?;
+        let (compiled, complete) = self.make_ready(account, row, variables).await?;
         // What is missing or refused is looked at again with the next snapshot.
         if complete {
             self.compiled.insert(key, compiled.clone()).await;
@@ -325,9 +338,10 @@ impl Snapshots {
         account: AccountId,
         row: &PublishedAutomation,
     ) -> Result<Arc<Compiled>, Error> {
-        self.make_ready(account, row)
-            .await
-            .map(|(compiled, _)| compiled)
+        let load = AccountVariables::named_in(&row.definition, account, (&self.store, &self.vault));
+        let variables = load.await.map_err(|error| Error::Store(Arc::new(error)))?;
+        let ready = self.make_ready(account, row, &variables).await;
+        ready.map(|(compiled, _)| compiled)
     }
 
     /// The version ready to run, and whether all of it can.
@@ -335,6 +349,7 @@ impl Snapshots {
         &self,
         account: AccountId,
         row: &PublishedAutomation,
+        variables: &AccountVariables,
     ) -> Result<(Arc<Compiled>, bool), Error> {
         let definition: Definition = match serde_json::from_str(&row.definition) {
             Ok(definition) => definition,
@@ -351,14 +366,18 @@ impl Snapshots {
         for transform in &definition.transforms {
             let component = self.component(account, &transform.digest).await?;
             complete &= component.is_ok();
+            let (config, component) = match variables.fill_config(transform.config.get()) {
+                Ok(config) => (config, component),
+                Err(error) => (Filled::nothing(), Err(error.to_string())),
+            };
             transforms.push(Transform {
                 plugin: transform.plugin.clone(),
                 digest: transform.digest.clone(),
-                config: transform.config.get().to_owned(),
+                config,
                 component,
             });
         }
-        let compiled = Compiled::of(row, definition, transforms);
+        let compiled = Compiled::of(row, definition, transforms, variables);
         Ok((Arc::new(compiled), complete))
     }
 

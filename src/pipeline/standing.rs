@@ -11,9 +11,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
+use http::HeaderMap;
 use serde::Deserialize;
 
 use super::settings::EndpointSettings;
+use super::variables::AccountVariables;
 use crate::envelope::Envelope;
 use crate::model::{AccountId, EndpointId, Timestamp};
 use crate::outbound::Target;
@@ -57,6 +59,8 @@ pub(super) struct EndpointView {
     pub(super) target: Target,
     /// When it last changed: what tells an endpoint from itself at another URL.
     pub(super) updated_at: Timestamp,
+    /// Headers of its own as they are now; or why they can't be made.
+    pub(super) headers: Result<HeaderMap, String>,
     secrets: Vec<(Key<SigningKey>, Option<Timestamp>)>,
     account_key: Key<SigningKeys>,
 }
@@ -148,6 +152,7 @@ impl Current {
         if let Err(why) = &account_key {
             tracing::error!(account.id = %account, why, "the account's signing key can't be opened");
         }
+        let variables = AccountVariables::of(account, &rows.variables, vault);
         let mut secrets: HashMap<EndpointId, Vec<_>> = HashMap::new();
         for row in &rows.secrets {
             let key = open_secret(account, row, vault);
@@ -164,6 +169,9 @@ impl Current {
             bytes += ENDPOINT_BYTES + 2 * (row.settings.len() + row.url.len());
             let read = read(&row).map(|(settings, target)| EndpointView {
                 enabled: row.state == "enabled",
+                headers: variables
+                    .fill_headers(&settings.headers)
+                    .map_err(|(name, why)| format!("its header {name}: {why}")),
                 settings,
                 target,
                 updated_at: row.updated_at,

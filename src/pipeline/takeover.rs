@@ -20,7 +20,7 @@ use super::course::Unplanned;
 use super::crash::crash_point;
 use super::evaluate::AcceptedEvent;
 use super::node::Node;
-use crate::model::IncarnationId;
+use crate::model::{IncarnationId, Origin};
 use crate::store::{self, InboxEvent, Life, SetAside};
 
 /// Rows taken in one transaction.
@@ -170,6 +170,10 @@ async fn revive(node: &Arc<Node>, row: &InboxEvent) -> Result<Option<Unplanned>,
         aside("its type is not a valid event type");
         return Ok(None);
     };
+    let Ok(origin) = event.origin.as_deref().map(Origin::parse).transpose() else {
+        aside("what is stored of its way in can't be read");
+        return Ok(None);
+    };
     let permit = node.permits.take_over(row.account, event.payload.len());
     Ok(Some(Unplanned {
         account: row.account,
@@ -179,6 +183,7 @@ async fn revive(node: &Arc<Node>, row: &InboxEvent) -> Result<Option<Unplanned>,
             event_type,
             occurred_at: event.occurred_at,
             payload: event.payload.into(),
+            origin: origin.map(Arc::new),
         },
         permit,
         alone: None,

@@ -103,6 +103,7 @@ impl House {
             failure_policy: FailurePolicy::Never,
             timeout_ms: 30_000,
             subscribe: None,
+            headers: std::collections::BTreeMap::new(),
         };
         let id = EndpointId::mint(NOW);
         let definition = Definition {
@@ -151,8 +152,10 @@ impl House {
             event_type: "a.b".parse().expect("a name"),
             occurred_at: NOW,
             payload: Bytes::from_static(b"{}"),
+            origin: None,
             keys: Vec::new(),
             body_hash: [0; 32],
+            violations: None,
         }
     }
 
@@ -186,6 +189,7 @@ impl House {
                 event_type: event.event_type,
                 occurred_at: NOW,
                 payload: event.payload,
+                origin: None,
             },
             permit: node.permits.take_over(self.account, 2),
             alone: None,

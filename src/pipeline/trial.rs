@@ -14,6 +14,7 @@ use super::plan::Draft;
 use super::request::Letter;
 use super::snapshot::Compiled;
 use super::standing::Current;
+use super::variables::HIDDEN;
 use super::workers::Run;
 use super::{AcceptedEvent, Evaluation, Pipeline, SnapshotError, shown};
 use crate::model::{AccountId, EndpointId, Timestamp};
@@ -54,7 +55,7 @@ pub struct Addressees {
 pub struct Tried {
     /// The verdict, with steps that tell what went into each run and what came out.
     pub evaluation: Evaluation,
-    /// What it put out, before any envelope.
+    /// What it put out, before any envelope and without secrets.
     pub outputs: Vec<Bytes>,
     /// What would leave, if it fired and requests were wanted.
     pub requests: Vec<TriedRequest>,
@@ -69,7 +70,8 @@ pub struct TriedRequest {
     pub url: String,
     /// The headers, signatures among them. What HTTP itself needs is added when it is sent.
     pub headers: Vec<(String, String)>,
-    /// The body, byte for byte as it is signed unless it is cut.
+    /// The body, byte for byte as it is signed unless it is cut, or has a secret variable's value, which is
+    /// hidden.
     pub body: String,
     /// That the body is cut, if it is.
     pub cut: Option<String>,
@@ -161,7 +163,17 @@ impl Run for Course {
 impl Course {
     fn outputs(&self, evaluation: &Evaluation) -> Vec<Bytes> {
         let outputs = evaluation.outputs.clone().each(&self.trial.event.payload);
-        outputs.into_iter().map(|output| output.content).collect()
+        let secrets = &self.automation.secrets;
+        let shown = |content: Bytes| {
+            if secrets.is_empty() {
+                return content;
+            }
+            let mut text = String::from_utf8_lossy(&content).into_owned();
+            secrets.hide(&mut text);
+            text.into()
+        };
+        let contents = outputs.into_iter().map(|output| output.content);
+        contents.map(shown).collect()
     }
 
     /// What follows, as a plan has it, signed.
@@ -182,8 +194,9 @@ impl Course {
                 webhook_id: &delivery.webhook_id,
                 content,
             };
-            let request = request(&letter, delivery, (&current, now), left_bytes);
-            left_bytes -= request.body.len();
+            let mut request = request(&letter, delivery, (&current, now), left_bytes);
+            self.automation.secrets.hide(&mut request.body);
+            left_bytes = left_bytes.saturating_sub(request.body.len());
             requests.push(request);
         }
         requests
@@ -225,8 +238,12 @@ fn request(
     }
     match letter.signed(view, now) {
         Ok((headers, body)) => {
-            let text =
-                |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+            let text = |value: &http::HeaderValue| {
+                if value.is_sensitive() {
+                    return HIDDEN.to_owned();
+                }
+                String::from_utf8_lossy(value.as_bytes()).into_owned()
+            };
             let headers = headers.iter();
             request.headers = headers
                 .map(|(name, value)| (name.as_str().to_owned(), text(value)))

@@ -307,6 +307,7 @@ fn accepted(entry: AcceptEntry, outcome: Accepted) -> Option<Unplanned> {
                     event_type: event.event_type,
                     occurred_at: event.occurred_at,
                     payload: event.payload,
+                    origin: event.origin,
                 },
                 permit,
                 alone: None,

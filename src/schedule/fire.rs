@@ -127,8 +127,10 @@ fn event(one: &OpenOccurrence, now: Timestamp) -> Option<NewEvent> {
         event_type,
         occurred_at: one.at,
         payload: Bytes::from(serde_json::to_vec(&payload).ok()?),
+        origin: None,
         // Not of the payload: a second try has another actual time and is the same event.
         body_hash: Sha256::digest(name.as_bytes()).into(),
+        violations: None,
         keys: vec![NewKey {
             kind: "id",
             key: name,

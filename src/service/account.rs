@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::page::cursor_text;
 use super::principal::{MayAdminister, MayOperate, MayRead, Principal};
-use super::{Error, Listed, PageRequest, Service, check};
+use super::{Error, Listed, PageRequest, Service, UnknownTypes, Validation, check};
 use crate::model::{AccountId, Timestamp};
 use crate::pipeline::sealing;
 use crate::signing::AccountKey;
@@ -29,6 +29,10 @@ pub struct NewAccount {
 pub struct AccountPatch {
     /// The integration switch: off, deliveries are held; events are taken all the same.
     pub enabled: Option<bool>,
+    /// What becomes of events whose data does not fit the schema of their type.
+    pub validation: Option<Validation>,
+    /// What becomes of events of types that neither the account nor the installation has catalogued.
+    pub unknown_types: Option<UnknownTypes>,
 }
 
 /// An account as the operator sees it.
@@ -43,6 +47,11 @@ pub struct AccountView {
     pub name: String,
     /// The integration switch: if it is off (false), deliveries are held; events are taken all the same.
     pub enabled: bool,
+    /// What becomes of events whose data does not fit the schema of their type; `none` at first.
+    pub validation: Validation,
+    /// What becomes of events of types that neither the account nor the installation has catalogued; `accept` at
+    /// first.
+    pub unknown_types: UnknownTypes,
     /// When it was made, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -66,6 +75,8 @@ impl From<store::Account> for AccountView {
             uid: row.uid,
             name: row.name,
             enabled: row.enabled,
+            validation: Validation::from_word(&row.validation).unwrap_or_default(),
+            unknown_types: UnknownTypes::from_word(&row.unknown_types).unwrap_or_default(),
             created_at: row.created_at,
         }
     }
@@ -106,6 +117,8 @@ impl Service {
                 uid: new.uid,
                 name: new.name,
                 enabled: true,
+                validation: Validation::default(),
+                unknown_types: UnknownTypes::default(),
                 created_at: now,
             }),
             Err(error) if error.is_taken() => Err(Error::Conflict {
@@ -162,12 +175,22 @@ impl Service {
         Ok(self.account_row(who.account()).await?.into())
     }
 
-    /// Switches the principal's own account on or off.
+    /// Changes the principal's own account.
     pub async fn change_own_account(
         &self,
         who: &Principal<MayAdminister>,
         patch: AccountPatch,
     ) -> Result<OwnAccountView, Error> {
+        if patch.validation.is_some() || patch.unknown_types.is_some() {
+            let validation = patch.validation.map(Validation::as_str);
+            let unknown_types = patch.unknown_types.map(UnknownTypes::as_str);
+            let store = &self.inner.store;
+            store
+                .change_intake(who.account(), validation, unknown_types)
+                .await?;
+            self.catalogue_changed(who.account()).await;
+            tracing::info!(account.id = %who.account(), key.id = %who.key(), validation, unknown_types, "what the account asks of events was changed");
+        }
         if let Some(enabled) = patch.enabled {
             self.inner
                 .store

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::automation::AutomationPatch;
+use super::automation_shape::AutomationPatch;
 use super::errand::{GivenView, unreadable};
 use super::principal::{MayRead, MayWrite, Principal};
 use super::trial::within;
@@ -320,6 +320,11 @@ impl Service {
         };
         let of = (who.account(), row.id);
         let (definition, _bare) = self.laid_over(of, before, &mut patch).await?;
+        if patch.strict == Some(true) {
+            let (account, strict) = (who.account(), patch.strict.into());
+            self.condition_warnings(account, &definition, strict)
+                .await?;
+        }
         text(&definition)
     }
 

@@ -5,10 +5,10 @@ use serde_json::value::RawValue;
 
 use super::definition::TransformRequest;
 use super::{Error, Place, Service};
-use crate::automation::Transform;
+use crate::automation::{ReferenceError, Transform, canonical};
 use crate::model::AccountId;
 use crate::model::limits::TRANSFORMS_MAX;
-use crate::pipeline::components;
+use crate::pipeline::{AccountVariables, components};
 use crate::plugin::{ConfigError, Digest};
 
 impl Service {
@@ -25,19 +25,42 @@ impl Service {
             );
             return Err(Error::field("/transforms", why));
         }
+        let variables = self.variables_of(account, &requests).await?;
         let mut transforms = Vec::with_capacity(requests.len());
         for (place, request) in requests.into_iter().enumerate() {
             transforms.push(
-                self.transform(account, request, &format!("/transforms/{place}"))
-                    .await?,
+                self.transform(
+                    (account, &variables),
+                    request,
+                    &format!("/transforms/{place}"),
+                )
+                .await?,
             );
         }
         Ok(transforms)
     }
 
-    async fn transform(
+    /// The variables that configurations may refer to.
+    async fn variables_of(
         &self,
         account: AccountId,
+        requests: &[TransformRequest],
+    ) -> Result<AccountVariables, Error> {
+        let mut texts = String::new();
+        for config in requests
+            .iter()
+            .filter_map(|request| request.config.as_ref())
+        {
+            // In its one spelling, no escape hides a reference.
+            let text = canonical(config.get());
+            texts += &text.map_err(|error| Error::unreadable("the configuration", error))?;
+        }
+        self.variables_in(account, &texts).await
+    }
+
+    async fn transform(
+        &self,
+        (account, variables): (AccountId, &AccountVariables),
         request: TransformRequest,
         at: &str,
     ) -> Result<Transform, Error> {
@@ -69,7 +92,19 @@ impl Service {
             None => RawValue::from_string("{}".to_owned())
                 .map_err(|error| Error::unreadable("the configuration", error))?,
         };
-        component.check_config(config.get()).map_err(|error| {
+        let spelled = canonical(config.get())
+            .map_err(|error| Error::unreadable("the configuration", error))?;
+        let filled = variables
+            .fill_config(&spelled)
+            .map_err(|error| Error::Invalid {
+                code: match &error {
+                    ReferenceError::NoValue { .. } => "unknown_variable",
+                    _ => "invalid_config",
+                },
+                at: Place::body(format!("{at}/config")),
+                why: error.to_string(),
+            })?;
+        component.check_config(filled.text()).map_err(|error| {
             let within = match &error {
                 ConfigError::Mismatch { pointer, .. } => pointer.as_str(),
                 _ => "",

@@ -13,6 +13,11 @@ pub(super) fn id<I: FromStr>(text: &str, what: &'static str) -> Result<I, Error>
     text.parse().map_err(|_| Error::NotFound(what))
 }
 
+/// A name as it is written in a JSON pointer (RFC 6901).
+pub(super) fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
 /// A name for people: not empty, bounded, on one line.
 pub(super) fn name(text: &str, pointer: &str) -> Result<(), Error> {
     let why = if text.trim().is_empty() {

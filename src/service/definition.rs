@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::automation::AutomationPatch;
+use super::automation_shape::AutomationPatch;
 use super::endpoint::owned_endpoint;
 use super::{Error, Service, check, kept_test_shape, subscribe};
-use crate::automation::{Action, Condition, Definition, Pattern, Trigger};
+use crate::automation::{Action, Definition, Pattern, Trigger};
 use crate::model::limits::{ACTIONS_MAX, DELIVERIES_PER_EVALUATION_MAX, OUTPUTS_MAX};
 use crate::model::{AccountId, AutomationId, EndpointId, Timestamp, counted};
 use crate::outbound::Target;
@@ -82,18 +82,6 @@ pub(super) fn trigger(request: &TriggerRequest) -> Result<Trigger, Error> {
     Ok(Trigger { events })
 }
 
-/// Checks a condition.
-pub(super) fn condition(source: &str) -> Result<(), Error> {
-    match Condition::parse(source) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Error::Invalid {
-            code: "invalid_condition",
-            at: super::Place::body("/condition"),
-            why: error.to_string(),
-        }),
-    }
-}
-
 /// Sees that all deliveries of one evaluation fit into one plan.
 pub(super) fn fits(transforms: usize, actions: usize) -> Result<(), Error> {
     let actions_max = if transforms == 0 {
@@ -132,9 +120,11 @@ impl Service {
         if let Some(request) = &patch.trigger {
             next.trigger = trigger(request)?;
         }
-        if let Some(source) = patch.condition.take() {
-            source.as_deref().map_or(Ok(()), condition)?;
-            next.condition = source;
+        if let Some(said) = &patch.condition {
+            next.condition = match said {
+                Some(said) => Some(self.said_condition(account, said).await?),
+                None => None,
+            };
         }
         if let Some(requests) = patch.transforms.take() {
             next.transforms = self.transforms(account, requests).await?;
@@ -297,14 +287,6 @@ mod tests {
                 "{text}"
             );
         }
-    }
-
-    #[test]
-    fn a_condition_is_refused_with_its_position() {
-        assert!(condition("event.data.amount > 1000").is_ok());
-        let error = condition("event.data.amount >").expect_err("cut off");
-        assert_eq!(error.code(), "invalid_condition");
-        assert!(error.to_string().contains("line 1"), "{error}");
     }
 
     #[test]

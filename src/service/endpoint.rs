@@ -32,6 +32,7 @@ impl Service {
         let name = new.name.clone().unwrap_or_else(|| target.host().to_owned());
         check::name(&name, "/name")?;
         let (settings, given) = new.overrides().apply(None)?;
+        self.check_headers(who.account(), &settings.headers).await?;
         let now = self.inner.clock.now();
         let id = EndpointId::mint(now);
         let secret = match given {
@@ -163,6 +164,9 @@ impl Service {
             let why =
                 "a secret is not changed but rotated: POST it to the endpoint's /secrets/rotate";
             return Err(Error::field("/signatures", why));
+        }
+        if patch.headers.is_some() {
+            self.check_headers(who.account(), &settings.headers).await?;
         }
         let now = self.inner.clock.now();
         if profile::needs_secret(&settings) && !profile::needs_secret(&known) {

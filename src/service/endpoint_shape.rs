@@ -1,5 +1,7 @@
 //! How an endpoint is written and read.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -36,6 +38,10 @@ pub struct NewEndpoint {
     pub profile: Option<String>,
     /// The time for one whole attempt in milliseconds, 10 to 60000; 15000, if left out.
     pub timeout_ms: Option<u64>,
+    /// Headers of its own, by name: 20 at most, of 4096 bytes each. `{{vars.name}}` in a value stands for a
+    /// variable of the account.
+    #[schema(example = json!({"Authorization": "Bearer {{vars.crm_token}}"}))]
+    pub headers: Option<BTreeMap<String, String>>,
 }
 
 /// What is changed of an endpoint; what is left out stays. A profile that is named replaces all that
@@ -61,6 +67,10 @@ pub struct EndpointPatch {
     pub profile: Option<String>,
     /// The time for one whole attempt in milliseconds, 10 to 60000.
     pub timeout_ms: Option<u64>,
+    /// Headers of its own, by name: 20 at most, of 4096 bytes each. `{{vars.name}}` in a value stands for a
+    /// variable of the account.
+    #[schema(example = json!({"Authorization": "Bearer {{vars.crm_token}}"}))]
+    pub headers: Option<BTreeMap<String, String>>,
 }
 
 /// An endpoint.
@@ -89,6 +99,8 @@ pub struct EndpointView {
     pub failure_policy: FailurePolicy,
     /// The time for one whole attempt, in milliseconds.
     pub timeout_ms: u64,
+    /// Headers of its own, by name in lower case, as they were written.
+    pub headers: BTreeMap<String, String>,
     /// Whether deliveries go out: `enabled`, or `disabled`, and they are held.
     pub state: String,
     /// Why it is disabled: `gone` (it answered 410), `failing` or `by_user`; null, if it is not.
@@ -145,6 +157,7 @@ impl TryFrom<store::Endpoint> for EndpointView {
             retry_policy: settings.retry_policy,
             failure_policy: settings.failure_policy,
             timeout_ms: settings.timeout_ms,
+            headers: settings.headers,
             state: row.state,
             disabled_why: row.disabled_why,
             failing_since: row.failing_since,
@@ -168,6 +181,7 @@ macro_rules! overrides {
                     retry_policy: self.retry_policy.clone(),
                     failure_policy: self.failure_policy,
                     timeout_ms: self.timeout_ms,
+                    headers: self.headers.clone(),
                 }
             }
         }

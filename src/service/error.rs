@@ -4,8 +4,10 @@
 use std::fmt;
 
 use super::kept_test_shape::TestView;
+use crate::automation::EventType;
 use crate::model::EventId;
 use crate::pipeline::Full;
+use crate::schema::Violations;
 use crate::store;
 use crate::vault;
 
@@ -86,6 +88,27 @@ pub enum Error {
         /// Each test that did.
         failed: Vec<TestView>,
     },
+    /// An event whose data does not fit the schema of its type.
+    #[error(
+        "the data does not fit version {version} of the schema of {event_type}: {}",
+        misfits(violations)
+    )]
+    Nonconforming {
+        /// Which type.
+        event_type: EventType,
+        /// Which version of its schema.
+        version: i64,
+        /// What does not fit.
+        violations: Violations,
+    },
+    /// A request to a source that is not taken, whatever it says.
+    #[error("{why}")]
+    NotTaken {
+        /// Which kind.
+        code: &'static str,
+        /// Why, and what to do.
+        why: String,
+    },
     /// Too many bytes.
     #[error("{what} is longer than {bytes_max} bytes: send less")]
     TooLarge {
@@ -162,6 +185,20 @@ pub enum Error {
     },
 }
 
+/// The first thing that does not fit, and how many more there are.
+fn misfits(violations: &Violations) -> String {
+    let first = violations.list.first();
+    let first = first.map(ToString::to_string).unwrap_or_default();
+    match violations.list.len() {
+        0 | 1 if !violations.more => first,
+        count => {
+            let more = count.saturating_sub(1);
+            let at_least = if violations.more { "or more " } else { "" };
+            format!("{first}; and {more} {at_least}other places, see violations")
+        }
+    }
+}
+
 fn whose(full: Full) -> &'static str {
     match full {
         Full::Account => "this account",
@@ -210,7 +247,10 @@ impl Error {
             Self::Malformed { .. } => "malformed",
             Self::TestsFailed { .. } => "tests_failed",
             Self::TooLarge { .. } => "too_large",
-            Self::Invalid { code, .. } | Self::Conflict { code, .. } => code,
+            Self::Nonconforming { .. } => "schema_violation",
+            Self::Invalid { code, .. }
+            | Self::Conflict { code, .. }
+            | Self::NotTaken { code, .. } => code,
             Self::EventConflict { .. } => "event_conflict",
             Self::Busy(Full::Account) => "account_busy",
             Self::Busy(Full::Server) => "server_busy",

@@ -8,7 +8,8 @@ use super::principal::{MayRead, Principal};
 use super::{Error, Listed, PageRequest, Place, Service, check};
 use crate::automation::EventType;
 use crate::model::{AccountId, AutomationId, EventId, Timestamp};
-use crate::pipeline::{Evaluation, Verdict};
+use crate::pipeline::{Evaluation, SOURCE, Verdict};
+use crate::schema::Violation;
 use crate::store::{self, EventFilter};
 
 /// An event in a list.
@@ -23,7 +24,8 @@ pub struct EventSummary {
     /// When it happened, as its sender says, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub timestamp: Timestamp,
-    /// The `id` that its sender gave it; null, if none.
+    /// The `id` that its sender gave it; null, if none. Of a CloudEvent its source and its id, with a space between;
+    /// of what came to a source that source's id and the sender's. Longer ones are told by their SHA-256.
     pub client_id: Option<String>,
     /// When it was accepted, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
@@ -42,7 +44,8 @@ pub struct EventView {
     /// When it happened, as its sender says, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub timestamp: Timestamp,
-    /// The `id` that its sender gave it; null, if none.
+    /// The `id` that its sender gave it; null, if none. Of a CloudEvent its source and its id, with a space between;
+    /// of what came to a source that source's id and the sender's. Longer ones are told by their SHA-256.
     pub client_id: Option<String>,
     /// When it was accepted, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
@@ -52,9 +55,30 @@ pub struct EventView {
     /// Why it was set aside, as a sentence; left out, if it was not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// What of the payload did not fit the schema of its type when it was accepted; left out, if it fitted or nobody
+    /// asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub misfit: Option<MisfitView>,
+    /// By which way it came in: `api`, or `source:` and the name of a source.
+    pub source: String,
+    /// The attributes that it had as a CloudEvent; left out, if it was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub cloudevent: Option<Box<RawValue>>,
     /// The payload, as the bytes it came as.
     #[schema(value_type = serde_json::Value)]
     pub data: Box<RawValue>,
+}
+
+/// What of a payload does not fit the schema of its event's type.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MisfitView {
+    /// The version of the schema that was asked.
+    pub schema_version: i64,
+    /// What does not fit: `pointer` (a JSON pointer into the payload), `keyword` of the schema, what is `wrong`, and
+    /// what was `expected`. At most 20.
+    #[schema(value_type = Vec<Object>)]
+    pub violations: Vec<Violation>,
 }
 
 /// Where an event stands.
@@ -137,6 +161,7 @@ impl Service {
             .await?
             .ok_or(Error::NotFound("event"))?;
         let (state, why, _) = self.standing(who.account(), id).await?;
+        let origin = super::trial::origin(row.origin.as_deref())?.unwrap_or_default();
         let payload = String::from_utf8(row.payload)
             .map_err(|error| Error::unreadable("the payload", error))?;
         let data = RawValue::from_string(payload)
@@ -149,8 +174,22 @@ impl Service {
             accepted_at: id.minted_at(),
             state,
             why,
+            misfit: self.misfit(who.account(), id).await?,
+            source: origin.source().unwrap_or(SOURCE).to_owned(),
+            cloudevent: origin.into_cloudevent(),
             data,
         })
+    }
+
+    async fn misfit(&self, account: AccountId, id: EventId) -> Result<Option<MisfitView>, Error> {
+        let Some(found) = self.inner.store.event_violations(account, id).await? else {
+            return Ok(None);
+        };
+        Ok(Some(MisfitView {
+            schema_version: found.schema_version,
+            violations: serde_json::from_str(&found.violations)
+                .map_err(|error| Error::unreadable("what does not fit", error))?,
+        }))
     }
 
     /// A page of the account's events, of one type if it is named. Payloads are left out.

@@ -1,93 +1,20 @@
-//! The catalogue of event types. An account sees its own and the installation's; its own shadows
+//! The catalogue of event types. An account sees its own and the installation's; its own hides
 //! the installation's of the same name. An operator key that names no account writes the
 //! installation's.
 
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-use utoipa::ToSchema;
-
-use super::json::nullable;
-use super::page::cursor_text;
+use super::event_type_draft::{Bounds, Draft, check_name};
+use super::event_type_shape::raw;
 use super::principal::{MayReadCatalogue, MayWriteCatalogue, NO_ACCOUNT, Principal};
-use super::{Error, Listed, Merges, PageRequest, Service, check, payload};
-use crate::automation::EventType;
-use crate::model::{AccountId, Timestamp};
-use crate::store::EventTypeEntry;
+use super::vetting::apart;
+use super::{
+    AuthorView, Error, EventTypePatch, EventTypeVersionView, EventTypeView, Listed, Merges,
+    NewEventType, PageRequest, Service, Shelf, check,
+};
+use crate::automation::{DefinitionDigest, EventType};
+use crate::model::AccountId;
+use crate::store::{Authorship, EventTypeEntry, EventTypeWrite};
 
-/// An event type to be catalogued.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewEventType {
-    /// The type's name, such as `deal.stage.changed`: names of ASCII letters, digits, `_` and `-`, joined by
-    /// dots; 200 bytes at most.
-    pub name: String,
-    /// What it means, for people who choose among event types: 10000 bytes at most.
-    #[serde(default)]
-    pub description: String,
-    /// The heading that it stands under: 1 to 200 bytes, on one line.
-    pub group: Option<String>,
-    /// An example payload: any JSON value, as large as a payload may be.
-    #[schema(value_type = Option<serde_json::Value>)]
-    pub example: Option<Box<RawValue>>,
-}
-
-/// What can be changed of an event type.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct EventTypePatch {
-    /// What it means, for people who choose among event types: 10000 bytes at most.
-    pub description: Option<String>,
-    /// The heading that it stands under: 1 to 200 bytes, on one line; null: none.
-    #[serde(default, deserialize_with = "nullable")]
-    #[schema(value_type = Option<String>)]
-    pub group: Option<Option<String>>,
-    /// An example payload: any JSON value, as large as a payload may be; null: none.
-    #[serde(default, deserialize_with = "nullable")]
-    #[schema(value_type = Option<serde_json::Value>)]
-    pub example: Option<Option<Box<RawValue>>>,
-}
-
-/// A catalogued event type.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct EventTypeView {
-    /// The type's name, such as `deal.stage.changed`.
-    pub name: String,
-    /// What it means, for people who choose among event types.
-    pub description: String,
-    /// The heading that it stands under; null: none.
-    pub group: Option<String>,
-    /// An example payload; null: none.
-    #[schema(value_type = Option<serde_json::Value>)]
-    pub example: Option<Box<RawValue>>,
-    /// Whose entry it is: `installation` (every account sees it) or `account`.
-    pub owner: &'static str,
-    /// When it was made, RFC 3339.
-    #[schema(value_type = String, format = DateTime)]
-    pub created_at: Timestamp,
-    /// When it last changed, RFC 3339.
-    #[schema(value_type = String, format = DateTime)]
-    pub updated_at: Timestamp,
-}
-
-impl EventTypeView {
-    fn of(owner: AccountId, row: EventTypeEntry) -> Self {
-        Self {
-            name: row.name,
-            description: row.description,
-            group: row.group,
-            example: row
-                .example
-                .and_then(|text| RawValue::from_string(text).ok()),
-            owner: if owner == NO_ACCOUNT {
-                "installation"
-            } else {
-                "account"
-            },
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-        }
-    }
-}
+use super::page::cursor_text;
 
 impl Service {
     /// Adds an event type.
@@ -96,71 +23,81 @@ impl Service {
         who: &Principal<MayWriteCatalogue>,
         new: NewEventType,
     ) -> Result<EventTypeView, Error> {
-        new.name
-            .parse::<EventType>()
-            .map_err(|error| Error::field("/name", error))?;
-        let now = self.inner.clock.now();
-        let row = EventTypeEntry {
-            name: new.name,
-            description: new.description,
-            group: new.group,
-            example: new.example.map(|example| example.get().to_owned()),
-            created_at: now,
-            updated_at: now,
-        };
-        self.check_event_type(&row)?;
-        match self
-            .inner
-            .store
-            .create_event_type(who.account(), &row)
-            .await
-        {
-            Ok(()) => Ok(EventTypeView::of(who.account(), row)),
-            Err(error) if error.is_taken() => Err(Error::Conflict {
+        check_name(&new.name)?;
+        let blank = Draft::blank(&new.name, self.inner.clock.now());
+        let to = self.lay(who.account(), Draft::from(&new), blank).await?;
+        match self.write_event_types(who, vec![(None, to.clone())]).await {
+            Ok(()) => EventTypeView::of(who.account(), to),
+            Err(Error::Store(error)) if error.is_taken() => Err(Error::Conflict {
                 code: "name_taken",
                 why: format!(
                     "the event type '{}' is catalogued already: PATCH it",
-                    row.name
+                    to.name
                 ),
             }),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         }
     }
 
-    fn check_event_type(&self, row: &EventTypeEntry) -> Result<(), Error> {
-        check::description(&row.description, "/description")?;
-        if let Some(group) = &row.group {
-            check::name(group, "/group")?;
+    /// The event type with a draft laid over it, on a thread of its own and in the account's turn: schemas
+    /// take a while to compile.
+    async fn lay(
+        &self,
+        account: AccountId,
+        draft: Draft,
+        from: EventTypeEntry,
+    ) -> Result<EventTypeEntry, Error> {
+        let _turn = self.schema_turn(account).await?;
+        let bounds = self.bounds();
+        apart(move || draft.over(&from, bounds)).await?
+    }
+
+    pub(super) fn bounds(&self) -> Bounds {
+        Bounds {
+            payload_bytes_max: self.inner.rules.payload_bytes_max,
+            now: self.inner.clock.now(),
         }
-        if let Some(example) = &row.example {
-            payload::check(example.as_bytes(), self.inner.rules.payload_bytes_max)?;
-        }
+    }
+
+    /// Writes event types as the principal, each from what it was to what it is to be.
+    pub(super) async fn write_event_types(
+        &self,
+        who: &Principal<MayWriteCatalogue>,
+        writes: Vec<(Option<EventTypeEntry>, EventTypeEntry)>,
+    ) -> Result<(), Error> {
+        let writes: Vec<EventTypeWrite> = writes
+            .into_iter()
+            .map(|(from, to)| EventTypeWrite { from, to })
+            .collect();
+        let by = Authorship {
+            author: Some(who.author()),
+            at: self.inner.clock.now(),
+        };
+        let store = &self.inner.store;
+        store.write_event_types(who.account(), &writes, &by).await?;
+        self.catalogue_changed(who.account()).await;
         Ok(())
     }
 
-    /// A page of the event types that the principal sees, by name.
+    /// A page of the event types that the principal sees, by name, without their schemas.
     pub async fn event_types(
         &self,
         who: &Principal<MayReadCatalogue>,
+        which: Shelf,
         page: &PageRequest,
     ) -> Result<Listed<EventTypeView>, Error> {
         let _turn = self.list_turn(who.account()).await?;
         let (limit, after) = (page.limit()?, page.after_name()?);
         let mut rows: Vec<(AccountId, EventTypeEntry)> = Vec::new();
-        // One's own first: a stable sort and a dedup leave those where both have the name.
-        let owners = if who.account() == NO_ACCOUNT {
-            vec![NO_ACCOUNT]
-        } else {
-            vec![who.account(), NO_ACCOUNT]
-        };
+        let owners = owners(who.account());
+        // Also those that are put away are read, where they may hide the installation's.
+        let read = if owners.len() > 1 { Shelf::All } else { which };
         for owner in owners {
-            let found = self
-                .inner
-                .store
-                .event_types(owner, after.as_deref(), limit + 1)
-                .await?;
-            rows.extend(found.into_iter().map(|row| (owner, row)));
+            let store = &self.inner.store;
+            let found = store.event_types(owner, read, after.as_deref(), limit + 1);
+            rows.extend(found.await?.into_iter().map(|row| (owner, row)));
         }
+        // One's own first: a stable sort and a dedup leave those where both have the name.
         rows.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name));
         rows.dedup_by(|(_, b), (_, a)| a.name == b.name);
         let more = rows.len() > limit;
@@ -171,8 +108,9 @@ impl Service {
             .map(|(_, row)| cursor_text(&row.name));
         let data = rows
             .into_iter()
+            .filter(|(_, row)| which == Shelf::All || row.archived_at.is_none())
             .map(|(owner, row)| EventTypeView::of(owner, row))
-            .collect();
+            .collect::<Result<_, _>>()?;
         Ok(Listed { data, next_cursor })
     }
 
@@ -182,14 +120,76 @@ impl Service {
         who: &Principal<MayReadCatalogue>,
         name: &str,
     ) -> Result<EventTypeView, Error> {
+        let (owner, row) = self.seen_event_type(who.account(), name).await?;
+        EventTypeView::of(owner, row)
+    }
+
+    /// The event type of this name that the account sees, and whose it is.
+    async fn seen_event_type(
+        &self,
+        account: AccountId,
+        name: &str,
+    ) -> Result<(AccountId, EventTypeEntry), Error> {
         let name: EventType = check::id(name, "event type")?;
-        for owner in [who.account(), NO_ACCOUNT] {
+        for owner in owners(account) {
             let found = self.inner.store.event_type(owner, name.as_str()).await?;
             if let Some(row) = found {
-                return Ok(EventTypeView::of(owner, row));
+                return Ok((owner, row));
             }
         }
         Err(Error::NotFound("event type"))
+    }
+
+    /// A page of the versions of an event type's schema, newest first, without the schemas.
+    pub async fn event_type_versions(
+        &self,
+        who: &Principal<MayReadCatalogue>,
+        name: &str,
+        page: &PageRequest,
+    ) -> Result<Listed<EventTypeVersionView>, Error> {
+        let _turn = self.list_turn(who.account()).await?;
+        let (owner, row) = self.seen_event_type(who.account(), name).await?;
+        let (limit, before) = (page.limit()?, page.after_number()?);
+        let versions = self
+            .inner
+            .store
+            .event_type_versions(owner, &row.name, before, limit + 1);
+        Listed::numbered(
+            versions.await?,
+            limit,
+            |version| version.version,
+            |version| {
+                Ok(EventTypeVersionView {
+                    version: version.version,
+                    digest: digest(&version.digest)?,
+                    in_force: row.schema_version == Some(version.version),
+                    author: AuthorView::of(version.author_key, version.author_name),
+                    created_at: version.created_at,
+                    schema: None,
+                })
+            },
+        )
+    }
+
+    /// One version of an event type's schema.
+    pub async fn event_type_version(
+        &self,
+        who: &Principal<MayReadCatalogue>,
+        (name, version): (&str, &str),
+    ) -> Result<EventTypeVersionView, Error> {
+        let (owner, row) = self.seen_event_type(who.account(), name).await?;
+        let number: i64 = check::id(version, "version")?;
+        let store = &self.inner.store;
+        let found = store.event_type_version(owner, &row.name, number).await?;
+        let found = found.ok_or(Error::NotFound("version"))?;
+        Ok(EventTypeVersionView {
+            version: found.version,
+            digest: digest(&found.digest)?,
+            in_force: row.schema_version == Some(found.version),
+            author: AuthorView::of(found.author_key, found.author_name),
+            created_at: found.created_at,
+            schema: Some(raw(found.schema)?),
+        })
     }
 
     /// Changes one of the principal's own event types.
@@ -200,9 +200,10 @@ impl Service {
         patch: EventTypePatch,
     ) -> Result<EventTypeView, Error> {
         let name: EventType = check::id(name, "event type")?;
+        let draft = Draft::from(&patch);
         let mut merges = Merges::default();
         loop {
-            let done = self.merge_event_type(who.account(), &name, &patch).await;
+            let done = self.merge_event_type(who, &name, &draft).await;
             if !merges.go_on(&done) {
                 return done;
             }
@@ -212,52 +213,52 @@ impl Service {
     /// Lays the changes over the event type as it is now, unless somebody else changes it meanwhile.
     async fn merge_event_type(
         &self,
-        owner: AccountId,
+        who: &Principal<MayWriteCatalogue>,
         name: &EventType,
-        patch: &EventTypePatch,
+        draft: &Draft,
     ) -> Result<EventTypeView, Error> {
+        let owner = who.account();
         let found = self.inner.store.event_type(owner, name.as_str()).await?;
         let from = found.ok_or(Error::NotFound("event type"))?;
-        let mut to = from.clone();
-        if let Some(description) = &patch.description {
-            to.description.clone_from(description);
+        let to = self.lay(owner, draft.clone(), from.clone()).await?;
+        if to != from {
+            let write = vec![(Some(from), to.clone())];
+            self.write_event_types(who, write).await?;
         }
-        if let Some(group) = &patch.group {
-            to.group.clone_from(group);
-        }
-        if let Some(example) = &patch.example {
-            to.example = example.as_ref().map(|example| example.get().to_owned());
-        }
-        to.updated_at = self.inner.clock.now();
-        self.check_event_type(&to)?;
-        if self
-            .inner
-            .store
-            .change_event_type(owner, &from, &to)
-            .await?
-        {
-            Ok(EventTypeView::of(owner, to))
-        } else {
-            Err(Error::NotFound("event type"))
-        }
+        EventTypeView::of(owner, to)
     }
 
-    /// Removes one of the principal's own event types from the catalogue.
+    /// Removes one of the principal's own event types from the catalogue, with all versions of its schema.
     pub async fn delete_event_type(
         &self,
         who: &Principal<MayWriteCatalogue>,
         name: &str,
     ) -> Result<(), Error> {
         let name: EventType = check::id(name, "event type")?;
-        let gone = self
-            .inner
-            .store
+        let store = &self.inner.store;
+        if !store
             .delete_event_type(who.account(), name.as_str())
-            .await?;
-        if gone {
-            Ok(())
-        } else {
-            Err(Error::NotFound("event type"))
+            .await?
+        {
+            return Err(Error::NotFound("event type"));
         }
+        self.catalogue_changed(who.account()).await;
+        Ok(())
     }
+}
+
+/// Whose event types an account sees, those that hide others first.
+pub(super) fn owners(account: AccountId) -> Vec<AccountId> {
+    if account == NO_ACCOUNT {
+        vec![NO_ACCOUNT]
+    } else {
+        vec![account, NO_ACCOUNT]
+    }
+}
+
+fn digest(bytes: &[u8]) -> Result<DefinitionDigest, Error> {
+    let bytes: [u8; 32] = bytes
+        .try_into()
+        .map_err(|error| Error::unreadable("the digest of a schema", error))?;
+    Ok(DefinitionDigest::from_bytes(bytes))
 }

@@ -4,12 +4,12 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use serde::de::{IgnoredAny, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
+use super::envelopes::Envelopes;
 use super::json::{read, read_object, text};
 use super::principal::{MaySend, Principal};
 use super::{Error, Place, Service, check, payload};
@@ -22,7 +22,7 @@ use crate::store::{self, NewKey};
 /// How long an idempotency key is remembered.
 const KEY_LIFE_MS: i64 = 24 * 60 * 60 * 1000;
 /// The name of the header with the idempotency key.
-const KEY_HEADER: &str = "Idempotency-Key";
+pub(super) const KEY_HEADER: &str = "Idempotency-Key";
 
 /// An event as it is sent.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -48,38 +48,20 @@ pub struct NewEvent<'a> {
     idempotency_key: Option<String>,
 }
 
-/// The events of a batch, as many as there may be. Those beyond are counted, and nothing is kept of them.
-struct Envelopes<'a> {
-    first: Vec<&'a RawValue>,
-    count: usize,
-}
-
-impl<'de> Deserialize<'de> for Envelopes<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Envelopes<'de>;
-
-            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str("a list of events")
-            }
-
-            fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<Self::Value, S::Error> {
-                let mut first = Vec::new();
-                while first.len() < BATCH_EVENTS_MAX {
-                    match list.next_element()? {
-                        Some(envelope) => first.push(envelope),
-                        None => break,
-                    }
-                }
-                let mut count = first.len();
-                while list.next_element::<IgnoredAny>()?.is_some() {
-                    count += 1;
-                }
-                Ok(Envelopes { first, count })
-            }
+impl<'a> NewEvent<'a> {
+    /// An event that came in another form than the API's own, with what its sender calls it and its time.
+    pub(super) fn of(
+        event_type: &'a str,
+        data: &'a RawValue,
+        (id, timestamp): (Option<String>, Option<String>),
+    ) -> Self {
+        Self {
+            event_type: event_type.into(),
+            data,
+            id,
+            timestamp,
+            idempotency_key: None,
         }
-        deserializer.deserialize_seq(Reader)
     }
 }
 
@@ -95,9 +77,12 @@ impl Service {
         if let Some(key) = key {
             check::client_key(key, Place::Header(KEY_HEADER))?;
         }
-        let event = self.incoming(who.account(), body, read_object(body)?, key)?;
+        // On the stack: this is every event's way.
+        let mut event = [self.incoming(who.account(), body, read_object(body)?, key)];
+        self.vet(who.account(), &mut event).await?;
+        let [event] = event;
         let pipeline = self.pipeline().ok_or(Error::Unavailable)?;
-        match pipeline.accept(vec![event]).await.pop() {
+        match pipeline.accept(vec![event?]).await.pop() {
             Some(outcome) => outcome.map_err(refused),
             None => Err(Error::Unavailable),
         }
@@ -124,26 +109,47 @@ impl Service {
             let why = format!("the batch has {count} events: {BATCH_EVENTS_MAX} at most");
             return Err(Error::field("", why));
         }
+        let events = envelopes.into_iter().enumerate().map(|(place, envelope)| {
+            self.in_batch(who.account(), body, envelope.get().as_bytes(), (key, place))
+        });
+        self.take(who.account(), events.collect()).await
+    }
+
+    /// The event of an envelope at this place in a batch that was sent with this key.
+    pub(super) fn in_batch(
+        &self,
+        account: AccountId,
+        body: &Bytes,
+        envelope: &[u8],
+        (key, place): (Option<&str>, usize),
+    ) -> Result<store::NewEvent, Error> {
+        let envelope: NewEvent<'_> = read_object(envelope)?;
+        let derived = key.filter(|_| envelope.idempotency_key.is_none());
+        let derived = derived.map(|key| format!("{key}#{place}"));
+        self.incoming(account, body, envelope, derived.as_deref())
+    }
+
+    /// Takes those events that are there; returns when all that could be taken are durable. One that is
+    /// wrong never fails its neighbours: there is one answer for each, in their order.
+    pub(super) async fn take(
+        &self,
+        account: AccountId,
+        mut events: Vec<Result<store::NewEvent, Error>>,
+    ) -> Result<Vec<Result<Acknowledged, Error>>, Error> {
         let pipeline = self.pipeline().ok_or(Error::Unavailable)?;
-        let mut answers = Vec::with_capacity(envelopes.len());
-        let mut events = Vec::with_capacity(envelopes.len());
-        for (place, envelope) in envelopes.into_iter().enumerate() {
-            let event =
-                read_object(envelope.get().as_bytes()).and_then(|envelope: NewEvent<'_>| {
-                    let derived = key.filter(|_| envelope.idempotency_key.is_none());
-                    let derived = derived.map(|key| format!("{key}#{place}"));
-                    self.incoming(who.account(), body, envelope, derived.as_deref())
-                });
-            answers.push(event.map(|event| events.push(event)));
+        self.vet(account, &mut events).await?;
+        let mut answers = Vec::with_capacity(events.len());
+        let mut taken = Vec::with_capacity(events.len());
+        for event in events {
+            answers.push(event.map(|event| taken.push(event)));
         }
-        let mut outcomes = pipeline.accept(events).await.into_iter();
-        let answer = |()| {
+        let mut outcomes = pipeline.accept(taken).await.into_iter();
+        let mut answer = |()| {
             outcomes
                 .next()
                 .unwrap_or(Err(AcceptError::Unavailable))
                 .map_err(refused)
         };
-        let mut answer = answer;
         Ok(answers
             .into_iter()
             .map(|taken| taken.and_then(&mut answer))
@@ -151,7 +157,7 @@ impl Service {
     }
 
     /// Checks an envelope that was read from `body`.
-    fn incoming(
+    pub(super) fn incoming(
         &self,
         account: AccountId,
         body: &Bytes,
@@ -183,8 +189,10 @@ impl Service {
             event_type,
             occurred_at,
             payload: body.slice_ref(data),
+            origin: None,
             keys,
             body_hash,
+            violations: None,
         })
     }
 }
@@ -257,23 +265,6 @@ fn refused(error: AcceptError) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn of_a_batch_too_long_the_rest_is_only_counted() {
-        for (count, kept) in [
-            (0, 0),
-            (3, 3),
-            (BATCH_EVENTS_MAX, BATCH_EVENTS_MAX),
-            (BATCH_EVENTS_MAX + 1, BATCH_EVENTS_MAX),
-            (1_000_000, BATCH_EVENTS_MAX),
-        ] {
-            let body = format!("[{}]", vec!["1"; count].join(","));
-            let envelopes: Envelopes<'_> = read(body.as_bytes()).expect("a list");
-            assert_eq!((envelopes.first.len(), envelopes.count), (kept, count));
-        }
-        assert!(read::<Envelopes<'_>>(b"{}").is_err());
-        assert!(read::<Envelopes<'_>>(b"[1,").is_err());
-    }
 
     #[test]
     fn payloads_stay_as_they_came() {

@@ -164,7 +164,7 @@ fn pointer(path: &Path) -> String {
 }
 
 /// A name as it is written in a JSON pointer (RFC 6901).
-fn escape(name: &str) -> String {
+pub(super) fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 

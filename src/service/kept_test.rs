@@ -137,6 +137,7 @@ impl Service {
                     event_type: event_type.clone(),
                     occurred_at: timestamp.unwrap_or(now),
                     payload: data.get().to_owned().into(),
+                    origin: None,
                 },
                 endpoints: None,
             };

@@ -13,22 +13,35 @@ mod absence;
 mod account;
 mod api_key;
 mod automation;
+mod automation_shape;
 mod backtest;
 mod chain;
 mod check;
+mod cloudevent;
+mod cloudevent_form;
+mod condition;
+mod condition_shape;
 mod course;
 mod definition;
 mod delivery;
 mod endpoint;
 mod endpoint_shape;
+mod envelopes;
 mod errand;
 mod error;
 mod event;
+mod event_schema;
 mod event_type;
+mod event_type_catalogue;
+mod event_type_draft;
+mod event_type_import;
+mod event_type_shape;
 mod expiry;
 mod explain;
 mod first_start;
 mod intake;
+mod intake_lines;
+mod intake_rules;
 mod json;
 mod kept_test;
 mod kept_test_shape;
@@ -41,16 +54,25 @@ mod preview;
 mod principal;
 mod profile;
 mod publication;
+mod refusal;
 mod reply;
 mod rerun;
 mod room;
 mod schedule;
 mod schedule_shape;
 mod secret;
+mod sender;
+mod source;
+mod source_look;
+mod source_secret;
+mod source_shape;
+mod source_trial;
 mod subscribe;
 mod trial;
 mod turns;
+mod variable;
 mod version;
+mod vetting;
 
 use std::sync::Arc;
 
@@ -59,21 +81,30 @@ use arc_swap::ArcSwapOption;
 pub use crate::store::Shelf;
 pub use account::{AccountPatch, AccountView, NewAccount, OwnAccountView, SigningKeyView};
 pub use api_key::{ApiKeyView, NewApiKey, NewApiKeyView};
-pub use automation::{AutomationPatch, AutomationView, NewAutomation};
+pub use automation_shape::{AutomationPatch, AutomationView, NewAutomation};
 pub use backtest::{
     BacktestMoveView, BacktestResultView, BacktestSideView, DifferenceBody, DifferenceChange,
     DifferenceExcerpt, DifferenceSide, DifferenceView, NewBacktest,
+};
+pub use cloudevent::CloudEvent;
+pub use condition_shape::{
+    ConditionProblemView, ConditionRequest, ConditionToCheck, ConditionToConvert, ConditionView,
+    PositionView,
 };
 pub use definition::{ActionRequest, TransformRequest, TriggerRequest, WebhookRequest};
 pub use delivery::{AttemptView, DeliveryQuery, DeliveryView};
 pub use endpoint_shape::{EndpointPatch, EndpointView, NewEndpoint, NewEndpointView, Switch};
 pub use errand::{ErrandResultView, ErrandView, GivenView};
 pub use error::{Error, Place};
-pub use event::{EvaluationView, Evaluations, EventState, EventSummary, EventView};
-pub use event_type::{EventTypePatch, EventTypeView, NewEventType};
+pub use event::{EvaluationView, Evaluations, EventState, EventSummary, EventView, MisfitView};
+pub use event_type_catalogue::{CatalogueView, WholeCatalogueView};
+pub use event_type_import::{Import, ImportOutcome, ImportView, ImportedView};
+pub use event_type_shape::{EventTypePatch, EventTypeVersionView, EventTypeView, NewEventType};
 pub use explain::{Basis, Explanation};
 pub use first_start::FirstStart;
 pub use intake::NewEvent;
+pub use intake_lines::LineOutcome;
+pub use intake_rules::{UnknownTypes, Validation};
 pub use json::read_kept;
 pub use kept_test_shape::{
     CameView, ExpectationRequest, Override, TestEventRequest, TestRequest, TestView, TestsView,
@@ -87,6 +118,7 @@ pub use principal::{
 };
 pub use profile::SignatureRequest;
 pub use publication::{Archival, PublicationView, Publish, PublishedView, Rollback};
+pub use refusal::RefusalView;
 pub use reply::{ReplySlot, Started};
 pub use rerun::{NewRerun, RerunAs, RerunProblemView, RerunResultView};
 pub use room::{BodyRoom, UploadTurn};
@@ -95,8 +127,15 @@ pub use schedule_shape::{
     SchedulePatch, ScheduleView,
 };
 pub use secret::{Rotation, SecretView, WholeSecretView};
+pub use sender::{Arrival, SourceDoor};
+pub use source_secret::SourceRotation;
+pub use source_shape::{
+    NewSource, NewSourceView, SourceMapping, SourceMappingView, SourcePatch, SourceView,
+};
+pub use source_trial::{SourceEventView, SourceStepView, SourceTrial, SourceTrialView};
 pub use subscribe::Subscribe;
 pub use trial::{NewTrial, RequestView, TrialEvent, TrialView};
+pub use variable::{NewVariable, VariablePatch, VariableView};
 pub use version::{AuthorView, ChangeView, DiffView, VersionView, WholeVersionView};
 
 use crate::model::{AccountId, Clock, EndpointId, limits};
@@ -107,8 +146,11 @@ use crate::store::{Hint, Store};
 use crate::vault::Vault;
 use merge::Merges;
 use principal::Known;
+use refusal::Ledger;
 use room::Rooms;
+use sender::Doors;
 use turns::Turns;
+use vetting::Vetting;
 
 /// What an envelope may add to a payload.
 const ENVELOPE_BYTES_MAX: usize = 16 * 1024;
@@ -195,7 +237,11 @@ struct Inner {
     uploads: Turns,
     lists: Turns,
     trials: Turns,
+    schemas: Turns,
     rooms: Rooms,
+    doors: Doors,
+    ledger: Ledger,
+    vetting: Vetting,
 }
 
 /// Everything that can be asked of a node. Clones are the same one.
@@ -220,7 +266,11 @@ impl Service {
                 uploads: Turns::new(turns::UPLOADS),
                 lists: Turns::new(turns::LISTS),
                 trials: Turns::new(turns::TRIALS),
+                schemas: Turns::new(turns::SCHEMAS),
                 rooms: Rooms::new(&parts.rules),
+                doors: Doors::default(),
+                ledger: Ledger::default(),
+                vetting: Vetting::default(),
             }),
         }
     }
@@ -252,9 +302,15 @@ impl Service {
     /// Another node has told something; so may this one have.
     pub async fn heard(&self, hint: Hint) {
         match hint {
-            Hint::Revision(account, revision) => self.inner.store.heard_of(account, revision),
+            Hint::Revision(account, revision) => {
+                self.inner.doors.forget(account);
+                self.inner.store.heard_of(account, revision);
+            }
             Hint::Revoked(key) => self.inner.known.revoke(key),
+            Hint::Catalogue(account) => self.inner.vetting.forget(account),
             Hint::Look => {
+                // What was missed may have been about anybody's event types.
+                self.inner.vetting.forget(principal::NO_ACCOUNT);
                 if let Some(pipeline) = self.pipeline() {
                     pipeline.look().await;
                 }

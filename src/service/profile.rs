@@ -1,12 +1,17 @@
 //! Profiles: how deliveries look and what happens when they fail, ready-made, and what an endpoint
 //! may override of them.
 
+use std::collections::BTreeMap;
+
+use http::HeaderName;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Error, Subscribe, subscribe};
+use super::{Error, Subscribe, check, subscribe};
 use crate::envelope::Envelope;
 use crate::failure::FailurePolicy;
+use crate::model::header::{OF_THE_CONNECTION, is_signature};
+use crate::model::limits::{HEADER_VALUE_BYTES_MAX, HEADERS_PER_ENDPOINT_MAX};
 use crate::pipeline::EndpointSettings;
 use crate::retry::RetryPolicy;
 use crate::signing::{EndpointSecret, Scheme, SignatureHeader};
@@ -22,6 +27,22 @@ const TIMEOUT_MS_DEFAULT: u64 = 15_000;
 const TIMEOUT_MS_MIN: u64 = 10;
 /// Longest time-out: a slot is held as long.
 const TIMEOUT_MS_MAX: u64 = 60_000;
+/// Headers that say what the body is.
+const HEADERS_TAKEN: [&str; 4] = [
+    "accept-encoding",
+    "content-encoding",
+    "content-type",
+    "date",
+];
+/// Beginnings of names that this server, proxies and signature schemes use.
+const HEADER_PREFIXES_TAKEN: [&str; 6] = [
+    "proxy-",
+    "svix-",
+    "throwbar-",
+    "webhook-",
+    "x-forwarded-",
+    "x-throwbar-",
+];
 /// Most signatures of one delivery.
 const SIGNATURES_MAX: usize = 4;
 
@@ -50,6 +71,7 @@ pub(super) struct Overrides {
     pub(super) retry_policy: Option<RetryPolicy>,
     pub(super) failure_policy: Option<FailurePolicy>,
     pub(super) timeout_ms: Option<u64>,
+    pub(super) headers: Option<BTreeMap<String, String>>,
 }
 
 /// The ready-made profile with this name, subscribed to everything.
@@ -82,6 +104,7 @@ pub(super) fn ready_made(name: &str) -> Result<EndpointSettings, Error> {
         failure_policy: FailurePolicy::FiveDays,
         timeout_ms: TIMEOUT_MS_DEFAULT,
         subscribe: Subscribe::All.stored(),
+        headers: BTreeMap::new(),
     })
 }
 
@@ -95,6 +118,7 @@ impl Overrides {
         let mut settings = match (&self.profile, known) {
             (Some(name), Some(known)) => EndpointSettings {
                 subscribe: known.subscribe,
+                headers: known.headers,
                 ..ready_made(name)?
             },
             (Some(name), None) => ready_made(name)?,
@@ -122,6 +146,9 @@ impl Overrides {
                 return Err(Error::field("/timeout_ms", why));
             }
             settings.timeout_ms = timeout_ms;
+        }
+        if let Some(headers) = self.headers {
+            settings.headers = own_headers(headers)?;
         }
         Ok((settings, secret))
     }
@@ -164,6 +191,52 @@ fn schemes(requests: &[SignatureRequest]) -> Result<(Vec<Scheme>, Option<Endpoin
         schemes.push(scheme);
     }
     Ok((schemes, secret))
+}
+
+/// Headers that an endpoint may have for its own. What their values refer to is looked up elsewhere.
+fn own_headers(headers: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Error> {
+    if headers.len() > HEADERS_PER_ENDPOINT_MAX {
+        let why = format!(
+            "there are {} headers: {HEADERS_PER_ENDPOINT_MAX} at most",
+            headers.len()
+        );
+        return Err(Error::field("/headers", why));
+    }
+    let mut named = BTreeMap::new();
+    for (spelled, value) in headers {
+        let at = format!("/headers/{}", check::escaped(&spelled));
+        let name = HeaderName::try_from(&spelled).map_err(|_| {
+            Error::field(
+                &at,
+                "this is not the name of a header: use ASCII letters, digits and -",
+            )
+        })?;
+        let name = name.as_str();
+        let is_taken = OF_THE_CONNECTION.contains(&name)
+            || HEADERS_TAKEN.contains(&name)
+            || HEADER_PREFIXES_TAKEN
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+            || is_signature(name);
+        if is_taken {
+            let why = "this header has another use, for the connection, the body or a signature: choose another";
+            return Err(Error::field(&at, why));
+        }
+        if value.len() > HEADER_VALUE_BYTES_MAX {
+            let why = format!(
+                "the value has {} bytes: {HEADER_VALUE_BYTES_MAX} at most",
+                value.len()
+            );
+            return Err(Error::field(&at, why));
+        }
+        if named.insert(name.to_owned(), value).is_some() {
+            return Err(Error::field(
+                &at,
+                "this header stands there twice: remove one",
+            ));
+        }
+    }
+    Ok(named)
 }
 
 /// Whether deliveries are signed with a secret of the endpoint's own.
@@ -231,6 +304,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "one table of cases")]
     fn what_is_wrong_is_told_with_its_place() {
         let whsec = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
         let signed = |signatures| Overrides {
@@ -241,7 +315,27 @@ mod tests {
             profile: Some(name.to_owned()),
             ..Overrides::default()
         };
+        let headed = |name: &str, value: &str| Overrides {
+            headers: Some([(name.to_owned(), value.to_owned())].into()),
+            ..Overrides::default()
+        };
         for (overrides, at, words) in [
+            (
+                headed("Content-Type", "a"),
+                "/headers/Content-Type",
+                "another use",
+            ),
+            (
+                headed("webhook-id", "a"),
+                "/headers/webhook-id",
+                "another use",
+            ),
+            (
+                headed("X-Hub-Signature", "a"),
+                "/headers/X-Hub-Signature",
+                "another use",
+            ),
+            (headed("a/b", "a"), "/headers/a~1b", "not the name"),
             (profile("rsa-signed"), "/profile", "not built yet"),
             (profile("event-envelope"), "/profile", "not built yet"),
             (profile("nope"), "/profile", "no profile 'nope'"),

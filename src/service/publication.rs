@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::automation::{AutomationView, published};
+use super::automation::published;
+use super::automation_shape::AutomationView;
 use super::course::Change;
 use super::kept_test_shape::{Override, check_override};
 use super::principal::{MayRead, MayWrite, Principal};
@@ -225,6 +226,8 @@ impl Service {
         let row = self.open_row(account, id).await?;
         let version = self.wanted(account, &row, wanted).await?;
         let next = self.saved(account, id, version).await?;
+        let definition = next.definition()?;
+        self.check_variables(account, &definition).await?;
         let replaced = match row.published_version {
             None => Replaced::Nothing,
             Some(known) if known == version => Replaced::Itself,
@@ -252,7 +255,7 @@ impl Service {
             }
             Some(self.change_row(who, &row, change).await?)
         };
-        let actions = next.definition()?.actions;
+        let actions = definition.actions;
         Ok(PublishedView {
             version,
             replaced: row.published_version,

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::turns::Turn;
@@ -16,12 +18,17 @@ const BYTES_MAX: usize = 64 * 1024 * 1024;
 const BODY_MS: i64 = 15_000;
 /// How fast a long one must come at least: a quarter of a megabyte a second.
 const BYTES_PER_MS: usize = 256;
+/// How much of a body that is too long is still read, so that its sender gets to read the answer:
+/// many only listen once they have sent everything.
+const DISCARDED_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What is taken, and what of it is left.
 #[derive(Debug)]
 pub(super) struct Rooms {
     all: Semaphore,
     accounts: Shares<AccountId>,
+    /// Of bodies that come to an account's sources.
+    sources: Shares<AccountId>,
 }
 
 impl Rooms {
@@ -32,6 +39,15 @@ impl Rooms {
         Self {
             all: Semaphore::new(BYTES_MAX.max(account_bytes_max)),
             accounts: Shares::new(account_bytes_max),
+            sources: Shares::new(largest.max(BYTES_MAX / 4)),
+        }
+    }
+
+    fn source_room(&self, account: AccountId) -> BodyRoom<'_> {
+        BodyRoom {
+            all: &self.all,
+            own: self.sources.of(account),
+            taken: None,
         }
     }
 
@@ -83,8 +99,28 @@ impl Service {
         self.inner.rooms.room(account)
     }
 
+    /// The same for a body that anybody may send who knows the URL of one of the account's sources: a
+    /// smaller share, so that strangers leave room for those who have a key.
+    pub(super) fn source_room(&self, account: AccountId) -> BodyRoom<'_> {
+        self.inner.rooms.source_room(account)
+    }
+
+    /// Reads a body to its end, or up to its bound, or until its time is over.
+    pub async fn read_body<B: BodyExt<Data = Bytes> + Unpin>(
+        &self,
+        body: B,
+        bytes_max: usize,
+        room: Option<BodyRoom<'_>>,
+    ) -> Result<Bytes, Error> {
+        tokio::select! {
+            biased;
+            whole = gather(body, bytes_max, room) => whole,
+            overdue = self.body_overdue(bytes_max) => Err(overdue),
+        }
+    }
+
     /// Returns once a body that may have so many bytes should have been read.
-    pub async fn body_overdue(&self, bytes_max: usize) -> Error {
+    async fn body_overdue(&self, bytes_max: usize) -> Error {
         let clock = &self.inner.clock;
         let ms = BODY_MS + (bytes_max / BYTES_PER_MS) as i64;
         clock.sleep_until(clock.now().plus_ms(ms)).await;
@@ -101,13 +137,83 @@ impl Service {
     }
 }
 
+/// The bytes of a body. One that came in one piece is not copied. Of one that is too long nothing is kept.
+async fn gather<B: BodyExt<Data = Bytes> + Unpin>(
+    mut body: B,
+    bytes_max: usize,
+    mut room: Option<BodyRoom<'_>>,
+) -> Result<Bytes, Error> {
+    let (mut first, mut all, mut seen) = (Bytes::new(), BytesMut::new(), 0_usize);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Error::Malformed {
+            why: "the body broke off: send it again".to_owned(),
+        })?;
+        // What is no data is trailers, which nobody asked for.
+        let Ok(piece) = frame.into_data() else {
+            continue;
+        };
+        seen = seen.saturating_add(piece.len());
+        if seen > bytes_max {
+            (first, all, room) = (Bytes::new(), BytesMut::new(), None);
+            if seen > bytes_max.saturating_add(DISCARDED_BYTES_MAX) {
+                break;
+            }
+            continue;
+        }
+        if let Some(room) = &mut room {
+            room.take(piece.len())?;
+        }
+        if first.is_empty() && all.is_empty() {
+            first = piece;
+        } else {
+            all.extend_from_slice(&std::mem::take(&mut first));
+            all.extend_from_slice(&piece);
+        }
+    }
+    if seen > bytes_max {
+        return Err(Error::TooLarge {
+            what: "the body",
+            bytes_max,
+        });
+    }
+    Ok(if all.is_empty() { first } else { all.freeze() })
+}
+
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+
     use super::*;
     use crate::service::Schemes;
 
     fn account(no: u128) -> AccountId {
         AccountId::from_uuid(uuid::Uuid::from_u128(no))
+    }
+
+    #[tokio::test]
+    async fn a_body_in_pieces_is_put_together_and_bounded() {
+        let pieces = |lengths: &[usize]| {
+            let pieces: Vec<_> = lengths
+                .iter()
+                .map(|length| Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; *length])))
+                .collect();
+            Body::from_stream(futures_util::stream::iter(pieces))
+        };
+        for (lengths, expected) in [
+            (&[][..], Some(0)),
+            (&[0, 3], Some(3)),
+            (&[3, 0, 4], Some(7)),
+            (&[5, 5], Some(10)),
+            (&[5, 6], None),
+            (&[11], None),
+        ] {
+            let gathered = gather(pieces(lengths), 10, None).await;
+            assert_eq!(
+                gathered.ok().map(|bytes| bytes.len()),
+                expected,
+                "{lengths:?}"
+            );
+        }
     }
 
     #[test]

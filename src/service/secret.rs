@@ -13,9 +13,9 @@ use crate::signing::EndpointSecret;
 use crate::vault::random;
 
 /// How long an old secret goes on signing when nothing is said.
-const OVERLAP_S_DEFAULT: i64 = 24 * 60 * 60;
+pub(super) const OVERLAP_S_DEFAULT: i64 = 24 * 60 * 60;
 /// Longest overlap.
-const OVERLAP_S_MAX: i64 = 30 * 24 * 60 * 60;
+pub(super) const OVERLAP_S_MAX: i64 = 30 * 24 * 60 * 60;
 
 /// How a secret is rotated.
 #[derive(Clone, Default, Deserialize, ToSchema)]
@@ -48,7 +48,7 @@ pub struct WholeSecretView {
     /// The secret's id.
     #[schema(value_type = String, example = "sec_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: SecretId,
-    /// The secret itself: `whsec_` and the base64 of the key.
+    /// The secret itself: of an endpoint `whsec_` and the base64 of the key.
     #[schema(example = "whsec_…")]
     pub secret: String,
 }

@@ -3,18 +3,21 @@
 //! is stored.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::absence::{NOT_SUBSCRIBED, unmet};
-use super::automation::{Drafted, NewAutomation};
+use super::automation::Drafted;
+use super::automation_shape::NewAutomation;
 use super::principal::{MayWrite, Principal};
 use super::turns::Turn;
 use super::{Error, Place, Service, check, payload};
-use crate::automation::{Action, Definition, EventType};
-use crate::model::{AccountId, EndpointId, EventId, Timestamp};
+use crate::automation::{Action, Definition, EventType, may_name_variables};
+use crate::model::limits::VARIABLES_PER_ACCOUNT_MAX;
+use crate::model::{AccountId, EndpointId, EventId, Origin, Timestamp};
 use crate::pipeline::{AcceptedEvent, Addressees, Step, Trial, TrialError, Tried, TriedRequest};
 use crate::store::{self, PublishedAutomation, SnapshotRows};
 
@@ -103,7 +106,9 @@ impl Service {
         let turn = self.trial_turn(account).await?;
         let now = self.inner.clock.now();
         let draft = self.drafted(account, new.automation, now).await;
-        let Drafted { row, definition } = draft.map_err(|error| within("/automation", error))?;
+        let Drafted {
+            row, definition, ..
+        } = draft.map_err(|error| within("/automation", error))?;
         let event = self.trial_event(account, new.event, now).await;
         let event = event.map_err(|error| within("/event", error))?;
         let trigger = &definition.trigger;
@@ -229,6 +234,7 @@ impl Service {
             event_type,
             occurred_at,
             payload: String::from(text).into(),
+            origin: None,
         })
     }
 
@@ -246,6 +252,7 @@ impl Service {
             automations: Vec::new(),
             endpoints: bare.into_iter().map(as_made).collect(),
             secrets: Vec::new(),
+            variables: Vec::new(),
         };
         let mut known: BTreeSet<EndpointId> = rows.endpoints.iter().map(|row| row.id).collect();
         for Action::Webhook { endpoint, .. } in &definition.actions {
@@ -256,6 +263,11 @@ impl Service {
                 .extend(store.endpoint(account, *endpoint).await?);
             rows.secrets
                 .extend(store.endpoint_secrets(account, *endpoint).await?);
+        }
+        let mut settings = rows.endpoints.iter().map(|row| &row.settings);
+        if settings.any(|settings| may_name_variables(settings)) {
+            let variables = store.variables(account, None, VARIABLES_PER_ACCOUNT_MAX);
+            rows.variables = variables.await?;
         }
         Ok(rows)
     }
@@ -271,7 +283,14 @@ pub(super) fn accepted(row: store::Event) -> Result<AcceptedEvent, Error> {
             .map_err(|error| Error::unreadable("the event's type", error))?,
         occurred_at: row.occurred_at,
         payload: row.payload.into(),
+        origin: origin(row.origin.as_deref())?.map(Arc::new),
     })
+}
+
+/// What is stored of an event's way in.
+pub(super) fn origin(text: Option<&str>) -> Result<Option<Origin>, Error> {
+    let read = text.map(Origin::parse).transpose();
+    read.map_err(|error| Error::unreadable("the event's way in", error))
 }
 
 /// An endpoint as it would stand once it is made.

@@ -48,6 +48,14 @@ pub(super) const TRIALS: TurnLimits = TurnLimits {
     wait_ms: 10_000,
 };
 
+/// Schemas of event types that are compiled to be saved: one document may have many.
+pub(super) const SCHEMAS: TurnLimits = TurnLimits {
+    all_max: 2,
+    account_max: 1,
+    account_waiting_max: 16,
+    wait_ms: 10_000,
+};
+
 /// Who is at it.
 #[derive(Debug)]
 pub(super) struct Turns {
@@ -105,6 +113,12 @@ impl Service {
         let turn = self.inner.lists.turn(&self.inner.clock, account).await;
         turn.map_err(|_full| Error::Crowded)
     }
+
+    /// Waits for a turn to have schemas of this account's compiled.
+    pub(super) async fn schema_turn(&self, account: AccountId) -> Result<Turn, Error> {
+        let turn = self.inner.schemas.turn(&self.inner.clock, account).await;
+        turn.map_err(Error::NoRoom)
+    }
 }
 
 #[cfg(test)]
@@ -122,7 +136,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_account_waits_for_its_own_turns_and_not_for_ever() {
-        for limits in [LISTS, UPLOADS, TRIALS] {
+        for limits in [LISTS, UPLOADS, TRIALS, SCHEMAS] {
             let hand = ManualClock::new(Timestamp::from_ms(0));
             let (clock, turns) = (Clock::Manual(hand.clone()), Turns::new(limits));
             let mut taken = Vec::new();

@@ -4,7 +4,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::automation::{AutomationPatch, published};
+use super::automation::published;
+use super::automation_shape::AutomationPatch;
+use super::condition_shape::ConditionProblemView;
 use super::course::Change;
 use super::kept_test_shape::Override;
 use super::principal::{MayRead, MayWrite, Principal};
@@ -269,12 +271,19 @@ impl Service {
         row: store::Automation,
         mut patch: AutomationPatch,
         publication: Publication,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Vec<ConditionProblemView>>, Error> {
         let account = who.account();
         let newest = self.newest(account, &row).await?;
         let before = newest.definition()?;
+        let asks_anew = patch.condition.is_some() || patch.trigger.is_some();
         let of = (account, row.id);
         let (next, endpoints) = self.laid_over(of, before, &mut patch).await?;
+        let warnings = if asks_anew || patch.strict == Some(true) {
+            let found = self.condition_warnings(account, &next, patch.strict.into());
+            Some(found.await?)
+        } else {
+            None
+        };
         let definition = text(&next)?;
         let overriding = patch.overriding;
         if DefinitionDigest::of(&definition) == newest.digest {
@@ -282,9 +291,9 @@ impl Service {
                 name: patch.name,
                 ..Change::default()
             };
-            return self
-                .keep_newest(who, &row, change, (publication, overriding))
-                .await;
+            self.keep_newest(who, &row, change, (publication, overriding))
+                .await?;
+            return Ok(warnings);
         }
         let name = patch.name.unwrap_or_else(|| row.name.clone());
         let override_reason = if publication == Publication::Draft {
@@ -314,7 +323,8 @@ impl Service {
         };
         let from = row.standing();
         let saved = self.inner.store.save_version(account, &new, &from).await?;
-        saved.map(drop).ok_or(Error::NotFound("automation"))
+        saved.ok_or(Error::NotFound("automation"))?;
+        Ok(warnings)
     }
 
     /// Renames and publishes the newest version as it is; what is so already is not written again.

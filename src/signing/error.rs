@@ -2,6 +2,7 @@
 //! secret: a base64 error, which names the wrong symbol, is not passed on for that reason.
 
 use super::key::{ACCOUNT_KEY_DIGITS, SECRET_BYTES};
+use super::sender::SENDER_TOLERANCE_S_MAX;
 use crate::model::limits::SECRETS_PER_ENDPOINT_MAX;
 
 /// Why a scheme, secret, key or message was refused.
@@ -49,6 +50,28 @@ pub enum Error {
         ACCOUNT_KEY_DIGITS.end()
     )]
     AccountKey,
+    /// A text that no sender signs with.
+    #[error("a sender's secret must be 1 to 512 bytes without control characters")]
+    SenderSecret,
+    /// A way to prove a sender that there is not.
+    #[error(
+        "there is no verification '{0}' for senders; supported are standard, github, stripe, hmac and none"
+    )]
+    SenderUnknown(String),
+    /// A field that a way to prove a sender does not have.
+    #[error("the verification '{scheme}' has no '{field}'; leave it out")]
+    NotForSender {
+        /// Which field.
+        field: &'static str,
+        /// Which way.
+        scheme: &'static str,
+    },
+    /// A tolerance out of its bounds.
+    #[error("the tolerance is {s} seconds; it must be 1 to {SENDER_TOLERANCE_S_MAX}")]
+    SenderTolerance {
+        /// How many seconds.
+        s: u32,
+    },
     /// A message id that can't be a header or would make the signed content ambiguous.
     #[error("a message id must be 1 to 256 visible ASCII characters without a full stop")]
     MessageId,

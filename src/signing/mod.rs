@@ -7,6 +7,9 @@
 //! | `standard` | `webhook-id`, `-timestamp`, `-signature` and the same under `svix-` | [`EndpointSecret`], decoded |
 //! | `body-hmac` | one, `X-Signature` unless named otherwise | [`AccountKey`], its text |
 //!
+//! The other way round again, [`SenderProof`]: what requests that come in must prove, by the schemes of those
+//! who send them.
+//!
 //! Pure: the time and all randomness are handed in. Which keys are in use, and until when two of
 //! them overlap, is decided elsewhere; so is where they are kept.
 
@@ -17,6 +20,7 @@ mod key;
 mod report;
 mod scheme;
 mod secret;
+mod sender;
 mod sign;
 mod verify;
 
@@ -26,5 +30,6 @@ pub use key::{AccountKey, EndpointSecret, SigningKey, SigningKeys};
 pub use report::{Finding, Outcome, Report, Step};
 pub use scheme::Scheme;
 pub use secret::Secret;
+pub use sender::{SenderProof, Sent};
 pub use sign::{Message, MessageId, sign};
 pub use verify::{Check, TOLERANCE_S_DEFAULT, Variant, verify};

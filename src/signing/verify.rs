@@ -79,7 +79,7 @@ impl Presented<'_> {
     }
 
     /// The `v1` signatures among what was sent, without their version.
-    fn signatures_v1(&self) -> Vec<&str> {
+    pub(super) fn signatures_v1(&self) -> Vec<&str> {
         self.signature
             .split_ascii_whitespace()
             .filter_map(|entry| entry.strip_prefix("v1,"))
@@ -151,7 +151,10 @@ fn verify_standard(check: &Check<'_>, report: &mut Report) {
 }
 
 /// The first family of headers that has a signature, if it is whole.
-fn find_headers<'a>(headers: &'a HeaderMap, report: &mut Report) -> Option<Presented<'a>> {
+pub(super) fn find_headers<'a>(
+    headers: &'a HeaderMap,
+    report: &mut Report,
+) -> Option<Presented<'a>> {
     let Some(family) = FAMILIES
         .iter()
         .find(|family| headers.contains_key(&family.signature))
@@ -179,7 +182,7 @@ fn find_headers<'a>(headers: &'a HeaderMap, report: &mut Report) -> Option<Prese
 }
 
 /// The value of a header that must be there once.
-fn read_header<'a>(
+pub(super) fn read_header<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
     report: &mut Report,
@@ -198,7 +201,7 @@ fn read_header<'a>(
     None
 }
 
-fn check_timestamp(check: &Check<'_>, text: &str, report: &mut Report) {
+pub(super) fn check_timestamp(check: &Check<'_>, text: &str, report: &mut Report) {
     let step = Step::Timestamp;
     let Ok(signed_s) = text.parse::<i64>() else {
         return report.failed(

@@ -7,9 +7,10 @@ use bytes::Bytes;
 
 use super::Error;
 use super::backend::Tx;
+use super::event_violation::{self, EventViolations};
 use super::values::{Columns, Kind, Rows, Shape, values};
 use crate::automation::EventType;
-use crate::model::{AccountId, EventId, IncarnationId, Timestamp};
+use crate::model::{AccountId, EventId, IncarnationId, Origin, Timestamp};
 
 /// An event to be accepted.
 #[derive(Debug, Clone)]
@@ -24,10 +25,14 @@ pub struct NewEvent {
     pub occurred_at: Timestamp,
     /// JSON text, exactly as it came.
     pub payload: Bytes,
+    /// What it tells of its way in; `None`: it was sent to the API in its own form.
+    pub origin: Option<Arc<Origin>>,
     /// What the client calls it; makes a repeat recognisable.
     pub keys: Vec<NewKey>,
     /// SHA-256 of what must be the same in a repeat; nobody looks at it where there are no keys.
     pub body_hash: [u8; 32],
+    /// What of its payload does not fit its type's schema, if it is accepted all the same.
+    pub violations: Option<Box<EventViolations>>,
 }
 
 /// A name that a client gave to an event.
@@ -70,6 +75,7 @@ const EVENT_COLUMNS: Columns = &[
     ("occurred_at_ms", Kind::Int),
     ("client_id", Kind::Text),
     ("payload", Kind::Bytes),
+    ("origin", Kind::Text),
 ];
 
 const INBOX_COLUMNS: Columns = &[
@@ -109,6 +115,7 @@ pub(super) async fn write(
     order.sort_by_key(|(place, _)| (events[*place].account, events[*place].id));
     let mut rows = Rows::new(EVENT_COLUMNS, order.len());
     let mut inbox = Rows::new(INBOX_COLUMNS, order.len());
+    let mut marked: Vec<&NewEvent> = Vec::new();
     for (place, revision) in order {
         let event = &events[place];
         rows.push(values![
@@ -121,9 +128,13 @@ pub(super) async fn write(
                 .iter()
                 .find(|key| key.kind == "id")
                 .map(|key| key.key.as_str()),
-            event.payload.clone()
+            event.payload.clone(),
+            event.origin.as_deref().map(Origin::to_text)
         ]);
         inbox.push(values![event.account, event.id, revision, holder]);
+        if event.violations.is_some() {
+            marked.push(event);
+        }
     }
     tx.execute_rows(
         rows,
@@ -141,5 +152,6 @@ pub(super) async fn write(
         },
     )
     .await?;
+    event_violation::write(tx, &marked).await?;
     Ok(outcomes)
 }

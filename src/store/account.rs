@@ -25,6 +25,10 @@ pub struct Account {
     pub enabled: bool,
     /// The sealed account key.
     pub signing_key: Vec<u8>,
+    /// What becomes of events that don't fit the schema of their type, as a word.
+    pub validation: String,
+    /// What becomes of events of types that nobody has catalogued, as a word.
+    pub unknown_types: String,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -36,6 +40,8 @@ record!(Account {
     revision: "revision",
     enabled: "enabled",
     signing_key: "signing_key",
+    validation: "validation",
+    unknown_types: "unknown_types",
     created_at: "created_at_ms",
 });
 
@@ -70,7 +76,8 @@ impl From<bool> for Switch {
     }
 }
 
-const COLUMNS: &str = "id, uid, name, revision, enabled, signing_key, created_at_ms";
+const COLUMNS: &str =
+    "id, uid, name, revision, enabled, signing_key, validation, unknown_types, created_at_ms";
 
 impl Store {
     /// Makes an account at revision 1. [`Error::is_taken`] if the uid is used.
@@ -115,6 +122,34 @@ impl Store {
         self.fetch(
             &format!("SELECT {COLUMNS} FROM accounts WHERE id < $1 ORDER BY id DESC LIMIT $2"),
             args![before, limit],
+        )
+        .await
+    }
+
+    /// Changes what the account asks of events that come in, as words; `None`: it stays as it is. Whether the
+    /// account exists.
+    pub async fn change_intake(
+        &self,
+        id: AccountId,
+        validation: Option<&'static str>,
+        unknown_types: Option<&'static str>,
+    ) -> Result<bool, Error> {
+        let changed = self
+            .execute(
+                "UPDATE accounts SET validation = COALESCE($2, validation),
+                   unknown_types = COALESCE($3, unknown_types) WHERE id = $1",
+                args![id, validation, unknown_types],
+            )
+            .await?;
+        Ok(changed > 0)
+    }
+
+    /// What the account asks of events that come in: what becomes of those that don't fit, and of those of
+    /// unknown types, as words. `None`: there is no such account.
+    pub async fn intake_words(&self, id: AccountId) -> Result<Option<(String, String)>, Error> {
+        self.fetch_optional(
+            "SELECT validation, unknown_types FROM accounts WHERE id = $1",
+            args![id],
         )
         .await
     }

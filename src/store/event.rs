@@ -20,6 +20,8 @@ pub struct Event {
     pub client_id: Option<String>,
     /// JSON text, exactly as it came.
     pub payload: Vec<u8>,
+    /// An [`Origin`](crate::model::Origin) as JSON; `None`: it was sent to the API in its own form.
+    pub origin: Option<String>,
 }
 
 record!(Event {
@@ -28,6 +30,7 @@ record!(Event {
     occurred_at: "occurred_at_ms",
     client_id: "client_id",
     payload: "payload",
+    origin: "origin",
 });
 
 /// An event without its payload.
@@ -61,7 +64,7 @@ impl Store {
     /// The event with this id.
     pub async fn event(&self, account: AccountId, id: EventId) -> Result<Option<Event>, Error> {
         self.fetch_optional(
-            "SELECT id, type, occurred_at_ms, client_id, payload FROM events WHERE account_id = $1 AND id = $2",
+            "SELECT id, type, occurred_at_ms, client_id, payload, origin FROM events WHERE account_id = $1 AND id = $2",
             args![account, id],
         )
         .await

@@ -46,6 +46,28 @@ impl Store {
         let sql = self.backend.delete_expired("event_keys", key);
         self.execute(&sql, args![now, rows_max]).await
     }
+
+    /// Whether an event has one of the names of this one already: then this one is not kept, whatever it is.
+    pub async fn is_known_event(&self, event: &NewEvent) -> Result<bool, Error> {
+        for key in &event.keys {
+            let found: Vec<(EventId,)> = self
+                .fetch(
+                    "SELECT event_id FROM event_keys WHERE account_id = $1 AND kind = $2 AND key = $3
+                       AND (expires_at_ms IS NULL OR expires_at_ms > $4)",
+                    args![
+                        event.account,
+                        key.kind,
+                        key.key.as_str(),
+                        event.id.minted_at()
+                    ],
+                )
+                .await?;
+            if !found.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 }
 
 /// Takes the keys of the events for them. The events that are repeats, with what to answer; of an

@@ -20,6 +20,8 @@ pub enum Hint {
     Revision(AccountId, i64),
     /// An API key does not work any more.
     Revoked(ApiKeyId),
+    /// What the account, or the installation (the nil id), catalogues or asks of events has changed.
+    Catalogue(AccountId),
     /// Something that nobody has in hand may be due.
     Look,
 }

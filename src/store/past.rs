@@ -15,6 +15,8 @@ pub struct PastEvent {
     pub r#type: String,
     /// Its own time.
     pub occurred_at: Timestamp,
+    /// What it tells of its way in, JSON; `None`: nothing.
+    pub origin: Option<String>,
     /// How long its payload is.
     pub payload_bytes: i64,
 }
@@ -23,13 +25,14 @@ record!(PastEvent {
     id: "id",
     r#type: "type",
     occurred_at: "occurred_at_ms",
+    origin: "origin",
     payload_bytes: "payload_bytes",
 });
 
 const REFERENCES: Columns = &[("account_id", Kind::Uuid), ("event_id", Kind::Uuid)];
 
 const HEADS_SQL: &str = "
-    SELECT e.id, e.type, e.occurred_at_ms, CAST(LENGTH(e.payload) AS BIGINT) AS payload_bytes
+    SELECT e.id, e.type, e.occurred_at_ms, e.origin, CAST(LENGTH(e.payload) AS BIGINT) AS payload_bytes
     FROM v JOIN events e ON e.account_id = v.account_id AND e.id = v.event_id";
 
 const PAYLOADS_SQL: &str = "
@@ -65,7 +68,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<PastEvent>, Error> {
         self.fetch(
-            "SELECT id, type, occurred_at_ms, CAST(LENGTH(payload) AS BIGINT) AS payload_bytes
+            "SELECT id, type, occurred_at_ms, origin, CAST(LENGTH(payload) AS BIGINT) AS payload_bytes
              FROM events WHERE account_id = $1 AND id > $2 AND id < $3 ORDER BY id LIMIT $4",
             args![account, after, before, limit],
         )

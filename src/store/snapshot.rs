@@ -2,7 +2,11 @@
 
 use super::row::record;
 use super::values::args;
-use super::{Account, Endpoint, EndpointSecret, Error, Store, account, endpoint, endpoint_secret};
+use super::{
+    Account, Endpoint, EndpointSecret, Error, Store, Variable, account, endpoint, endpoint_secret,
+    variable,
+};
+use crate::automation::may_name_variables;
 use crate::model::{AccountId, AutomationId, EndpointId};
 
 /// What an account's users had published at a revision.
@@ -16,6 +20,8 @@ pub struct SnapshotRows {
     pub endpoints: Vec<Endpoint>,
     /// Their secrets.
     pub secrets: Vec<EndpointSecret>,
+    /// The variables as they are now; not read, if nothing asks for one.
+    pub variables: Vec<Variable>,
 }
 
 /// One live version.
@@ -55,7 +61,7 @@ impl Store {
         let Some(row) = account::read(&mut tx, account).await? else {
             return Ok(None);
         };
-        let automations = tx
+        let automations: Vec<PublishedAutomation> = tx
             .fetch(
                 "SELECT a.id, a.name, a.owner_endpoint_id, p.version, v.definition FROM publications p
                  JOIN automations a ON a.account_id = p.account_id AND a.id = p.automation_id
@@ -67,11 +73,22 @@ impl Store {
                 args![account, revision],
             )
             .await?;
+        let endpoints = endpoint::live(&mut tx, account).await?;
+        let mut texts = automations
+            .iter()
+            .map(|row| &row.definition)
+            .chain(endpoints.iter().map(|row| &row.settings));
+        let variables = if texts.any(|text| may_name_variables(text)) {
+            variable::live(&mut tx, account).await?
+        } else {
+            Vec::new()
+        };
         let rows = SnapshotRows {
             account: row,
             automations,
-            endpoints: endpoint::live(&mut tx, account).await?,
+            endpoints,
             secrets: endpoint_secret::live(&mut tx, account).await?,
+            variables,
         };
         tx.commit().await?;
         Ok(Some(rows))

@@ -109,8 +109,10 @@ from_ids!(
     EventId,
     IncarnationId,
     PluginId,
+    RefusalId,
     ScheduleId,
-    SecretId
+    SecretId,
+    SourceId
 );
 
 /// The arguments of a statement, in order.

@@ -15,6 +15,7 @@ const FLOORS: [&[&str]; 10] = [
         "cron",
         "vault",
         "envelope",
+        "schema",
     ],
     &["store", "plugin", "outbound"],
     &["pipeline", "alert"],

@@ -1,13 +1,5 @@
 //! From text to a checked [`Expression`]: everything that can be wrong with a condition is said
-//! here, when it is saved, with its place.
-//!
-//! The parser is the `cel` crate's, with its macros off, so that `x.all(y, …)` and `has(…)` come
-//! as the calls they were written as. It is a generated, recursive parser that needs megabytes of
-//! stack for a few brackets, and a stack that overflows can't be caught: what would make it
-//! recurse deeply is refused by [`super::nesting`] before it sees the text, and it runs on a
-//! thread with a stack of its own. It also holds code that may panic on what its grammar lets
-//! through; that would take down the request that saves a condition, or a node that loads one,
-//! so it becomes a refusal.
+//! here, when it is saved, with its place. What the parser makes of the text is in [`super::parse`].
 
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, SelectExpr, SourceInfo, operators};
 
@@ -16,71 +8,58 @@ use super::error::{ConditionError, Position};
 use super::expression::{Comparison, Expression, Loop, LoopKind, Operator, Root};
 use super::fault::Steps;
 use super::function::Function;
-use super::nesting;
+use super::parse::parse;
 use super::value::Value;
+use super::variables::{Found, Variables};
 use crate::model::counted;
-use crate::model::limits::CONDITION_BYTES_MAX;
 
 /// Most entries of a list that is written out.
 const LIST_ENTRIES_MAX: usize = 1000;
+/// What stands before the names of variables.
+pub(super) const VARIABLES: &str = "vars";
 /// Deepest tree, after chains of `&&` and of `||` have become one node each.
 const DEPTH_MAX: usize = 80;
 
-/// The parser's own stack. What `nesting` lets through takes less than a quarter of it in a build
-/// without optimisation; only the pages that are touched are ever memory.
-const PARSER_STACK_BYTES: usize = 64 * 1024 * 1024;
-
 type Result<T> = std::result::Result<T, ConditionError>;
 
-/// The expression that `source` says, if it is allowed.
-pub(super) fn check(source: &str) -> Result<Expression> {
-    if source.len() > CONDITION_BYTES_MAX {
-        return Err(ConditionError::TooLong {
-            bytes: source.len(),
-        });
-    }
-    if source.trim().is_empty() {
-        return Err(ConditionError::Empty);
-    }
-    nesting::check(source)?;
+/// What an expression asks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    /// An event: `event.…`.
+    Event,
+    /// A request: `headers`, `body` and `query`.
+    Request,
+}
+
+/// The condition that `source` says, if it is allowed.
+pub(super) fn check(source: &str, variables: &Variables) -> Result<Expression> {
+    let expression = read(source, Of::Event, variables)?;
+    cost::check_answer(&expression)?;
+    Ok(expression)
+}
+
+/// The expression that `source` says, if it is allowed, whatever it gives.
+pub(super) fn read(source: &str, of: Of, variables: &Variables) -> Result<Expression> {
     let (parsed, places) = parse(source)?;
     let mut checker = Checker {
         source,
+        of,
         places,
+        variables,
         variable: None,
         depth: 0,
     };
     let expression = checker.lower(&parsed)?;
-    cost::check(&expression)?;
+    cost::check_steps(&expression)?;
     Ok(expression)
-}
-
-fn parse(source: &str) -> Result<(IdedExpr, SourceInfo)> {
-    let read = || {
-        cel::Env::default()
-            .with_optional_support(false)
-            .parser()
-            .parse_with_source_info(source)
-    };
-    let parsed = std::thread::scope(|scope| {
-        let parser = std::thread::Builder::new()
-            .name("condition-parser".to_owned())
-            .stack_size(PARSER_STACK_BYTES);
-        // A panic ends the thread, and joining it says so.
-        parser
-            .spawn_scoped(scope, read)
-            .map(std::thread::ScopedJoinHandle::join)
-    });
-    match parsed {
-        Ok(Ok(Ok(parsed))) => Ok(parsed),
-        Ok(Ok(Err(errors))) => Err(ConditionError::from_parser(source, &errors)),
-        Ok(Err(_)) | Err(_) => Err(ConditionError::Unreadable),
-    }
 }
 
 struct Checker<'s> {
     source: &'s str,
+    of: Of,
     places: SourceInfo,
+    /// What `vars` has.
+    variables: &'s Variables,
     /// The variable of the loop that is being checked.
     variable: Option<String>,
     depth: usize,
@@ -163,10 +142,25 @@ impl Checker<'_> {
         if self.variable.as_deref() == Some(name) {
             return Ok(Expression::Variable(name.to_owned()));
         }
+        if self.of == Of::Request {
+            let root = Root::from_word(name).filter(|root| !root.is_of_event());
+            return root
+                .map(Expression::Root)
+                .ok_or_else(|| ConditionError::UnknownName {
+                    at: self.at(node),
+                    name: name.to_owned(),
+                });
+        }
         if name == "event" {
             return self.unsupported(
                 node,
                 format!("`event` alone has no value: ask for one of {}", roots()),
+            );
+        }
+        if name == VARIABLES {
+            return self.unsupported(
+                node,
+                "`vars` alone has no value: ask for a variable by its name, as in vars.minimum",
             );
         }
         Err(ConditionError::UnknownName {
@@ -176,9 +170,18 @@ impl Checker<'_> {
     }
 
     fn select(&mut self, node: &IdedExpr, select: &SelectExpr) -> Result<Expression> {
-        let shadowed = self.variable.as_deref() == Some("event");
-        if !shadowed && matches!(&select.operand.expr, Expr::Ident(name) if name == "event") {
+        let of = match &select.operand.expr {
+            Expr::Ident(name) if self.variable.as_ref() != Some(name) && self.of == Of::Event => {
+                name.as_str()
+            }
+            _ => "",
+        };
+        if of == VARIABLES {
+            return self.named(node, &select.field);
+        }
+        if of == "event" {
             return Root::from_word(&select.field)
+                .filter(|root| root.is_of_event())
                 .map(Expression::Root)
                 .ok_or_else(|| ConditionError::UnknownName {
                     at: self.at(node),
@@ -187,6 +190,16 @@ impl Checker<'_> {
         }
         let of = self.boxed(&select.operand)?;
         Ok(Expression::Field(of, select.field.clone()))
+    }
+
+    /// What a variable of the account stands for.
+    fn named(&self, node: &IdedExpr, name: &str) -> Result<Expression> {
+        let (at, name) = (self.at(node), name.to_owned());
+        match self.variables.find(&name) {
+            Found::Plain(value) => Ok(Expression::Known(name, value)),
+            Found::Secret => Err(ConditionError::SecretVariable { at, name }),
+            Found::Missing => Err(ConditionError::UnknownVariable { at, name }),
+        }
     }
 
     fn call(&mut self, node: &IdedExpr, call: &CallExpr) -> Result<Expression> {
@@ -370,8 +383,11 @@ impl Checker<'_> {
 pub(super) fn roots() -> String {
     let named = Root::ALL
         .iter()
+        .filter(|root| root.is_of_event())
         .map(|root| format!("event.{}", root.as_str()));
-    named.collect::<Vec<_>>().join(", ")
+    let mut named: Vec<_> = named.collect();
+    named.push("vars.name".to_owned());
+    named.join(", ")
 }
 
 fn comparison(name: &str) -> Option<Comparison> {

@@ -13,8 +13,8 @@ use super::value::Value;
 /// Most steps that the nodes of a condition may need.
 const COST_MAX: usize = STEPS_MAX / 2;
 
-/// Refuses a condition that is too expensive or is never true or false.
-pub(super) fn check(expression: &Expression) -> Result<(), ConditionError> {
+/// Refuses what is too expensive.
+pub(super) fn check_steps(expression: &Expression) -> Result<(), ConditionError> {
     let steps = cost(expression);
     if steps > COST_MAX {
         return Err(ConditionError::TooExpensive {
@@ -22,6 +22,11 @@ pub(super) fn check(expression: &Expression) -> Result<(), ConditionError> {
             steps_max: COST_MAX,
         });
     }
+    Ok(())
+}
+
+/// Refuses a condition that is never true or false.
+pub(super) fn check_answer(expression: &Expression) -> Result<(), ConditionError> {
     match gives(expression) {
         Some(what) => Err(ConditionError::NotAQuestion { what }),
         None => Ok(()),
@@ -32,7 +37,10 @@ pub(super) fn check(expression: &Expression) -> Result<(), ConditionError> {
 fn cost(expression: &Expression) -> usize {
     let sum = |parts: &[Expression]| parts.iter().map(cost).sum::<usize>();
     1 + match expression {
-        Expression::Literal(_) | Expression::Root(_) | Expression::Variable(_) => 0,
+        Expression::Literal(_)
+        | Expression::Known(..)
+        | Expression::Root(_)
+        | Expression::Variable(_) => 0,
         Expression::Field(of, _) => cost(of),
         Expression::Has(inner) | Expression::Not(inner) | Expression::Negate(inner) => cost(inner),
         Expression::All(parts) | Expression::Any(parts) | Expression::List(parts) => sum(parts),
@@ -68,6 +76,7 @@ fn gives(expression: &Expression) -> Option<&'static str> {
         Expression::Literal(Value::Duration(_)) | Expression::Call(Function::Duration, _) => {
             Some("a duration")
         }
+        Expression::Root(Root::CloudEvent) => Some("an object"),
         Expression::Literal(_) | Expression::Negate(_) | Expression::Call(..) => Some("a number"),
         Expression::Arithmetic(..) => Some("a number or a string"),
         Expression::List(_) => Some("a list"),

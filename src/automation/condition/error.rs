@@ -73,6 +73,25 @@ pub enum ConditionError {
         /// The name.
         name: String,
     },
+    /// A variable that the account has not.
+    #[error("{at}: this account has no variable `{name}`: make it with POST /v1/variables")]
+    UnknownVariable {
+        /// Where it is asked for.
+        at: Position,
+        /// Its name.
+        name: String,
+    },
+    /// A variable whose value nobody may see.
+    #[error(
+        "{at}: `vars.{name}` is secret, and what a condition asks for is shown where it is explained: \
+         ask for a plain variable"
+    )]
+    SecretVariable {
+        /// Where it is asked for.
+        at: Position,
+        /// Its name.
+        name: String,
+    },
     /// A function that there is not.
     #[error(
         "{at}: there is no function {name}(): a condition knows has, all, exists, exists_one, \
@@ -122,6 +141,25 @@ pub enum ConditionError {
 }
 
 impl ConditionError {
+    /// Where it is, if it is at one place.
+    pub fn position(&self) -> Option<Position> {
+        match self {
+            Self::TooDeep { at }
+            | Self::Syntax { at, .. }
+            | Self::UnknownName { at, .. }
+            | Self::UnknownVariable { at, .. }
+            | Self::SecretVariable { at, .. }
+            | Self::UnknownFunction { at, .. }
+            | Self::Unsupported { at, .. }
+            | Self::NestedLoop { at } => Some(*at),
+            Self::Empty
+            | Self::TooLong { .. }
+            | Self::TooExpensive { .. }
+            | Self::NotAQuestion { .. }
+            | Self::Unreadable => None,
+        }
+    }
+
     /// The first thing the parser found, in words.
     pub(super) fn from_parser(source: &str, errors: &cel::ParseErrors) -> Self {
         let Some(first) = errors.errors.first() else {

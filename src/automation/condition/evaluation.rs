@@ -18,25 +18,33 @@ use super::expression::{Comparison, Expression, LoopKind, Operator, Root};
 use super::fault::{Fault, Steps};
 use super::json;
 use super::value::{self, Value, said, said_with_kind};
-use super::view::EventView;
+use super::view::Seen;
 
 /// Steps that making the sentence of an error costs.
 pub(super) const FAULT_STEPS: usize = 20;
 
 /// One evaluation.
 pub(super) struct Evaluation<'v, 'a> {
-    view: &'v EventView<'a>,
+    seen: Seen<'v, 'a>,
     pub(super) steps: Steps,
     /// What the variable of the loop under way stands for.
     pub(super) variable: Value<'v>,
 }
 
 impl<'v, 'a: 'v> Evaluation<'v, 'a> {
-    pub(super) fn new(view: &'v EventView<'a>) -> Self {
+    pub(super) fn new(seen: impl Into<Seen<'v, 'a>>) -> Self {
         Self {
-            view,
+            seen: seen.into(),
             steps: Steps::new(),
             variable: Value::Null,
+        }
+    }
+
+    /// One that only looks at values again, for sentences.
+    pub(super) fn telling(view: &'v EventView<'a>) -> Self {
+        Self {
+            steps: Steps::of_telling(),
+            ..Self::new(view)
         }
     }
 
@@ -57,8 +65,10 @@ impl<'v, 'a: 'v> Evaluation<'v, 'a> {
     pub(super) fn value(&mut self, expression: &'v Expression) -> Result<Value<'v>, Fault> {
         self.steps.charge(1)?;
         match expression {
-            Expression::Literal(Value::Text(text)) => Ok(Value::Text(Cow::Borrowed(text))),
-            Expression::Literal(literal) => Ok(literal.clone()),
+            Expression::Literal(Value::Text(text)) | Expression::Known(_, Value::Text(text)) => {
+                Ok(Value::Text(Cow::Borrowed(text)))
+            }
+            Expression::Literal(value) | Expression::Known(_, value) => Ok(value.clone()),
             Expression::Variable(_) => {
                 self.steps.charge_bytes(self.variable.bytes_to_copy())?;
                 Ok(self.variable.clone())
@@ -126,21 +136,9 @@ impl<'v, 'a: 'v> Evaluation<'v, 'a> {
     }
 
     fn root(&mut self, root: Root) -> Result<Option<Value<'v>>, Fault> {
-        match root {
-            Root::Id => Ok(Some(Value::Text(self.view.id.to_string().into()))),
-            Root::Type => Ok(Some(Value::Text(self.view.event_type.as_str().into()))),
-            Root::Source => Ok(self.view.source.map(|source| Value::Text(source.into()))),
-            Root::Timestamp => match jiff::Timestamp::from_millisecond(self.view.timestamp.as_ms())
-            {
-                Ok(time) => Ok(Some(Value::Time(time))),
-                Err(_) => self.fault(|| "`event.timestamp` is beyond year 9999".to_owned()),
-            },
-            Root::Payload => match self.view.json() {
-                Ok(json) => Ok(Some(json.into())),
-                Err(message) => {
-                    self.fault(|| format!("the payload can't be read as JSON: {message}"))
-                }
-            },
+        match self.seen.root(root) {
+            Ok(value) => Ok(value),
+            Err(sentence) => self.fault(|| sentence),
         }
     }
 

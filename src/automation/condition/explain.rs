@@ -8,6 +8,8 @@ use super::expression::{Comparison, Expression};
 use super::function::Function;
 use super::value::{Value, said, shortened};
 
+/// What stands between parts that all hold.
+const AND: &str = " and ";
 /// Most parts that one sentence lists.
 const PARTS_SAID_MAX: usize = 8;
 
@@ -29,15 +31,11 @@ pub(super) fn sentence<'v>(
                 None => plain(expression, value),
             }
         }
-        (Expression::All(parts), Truth::True) => joined(evaluation, parts, value).join(" and "),
+        (Expression::All(parts), Truth::True) => {
+            each_holds(said_of(evaluation, parts, value).iter().map(String::as_str))
+        }
         (Expression::Any(parts), Truth::False) => {
-            let sentences = joined(evaluation, parts, value);
-            let none = if parts.len() == 2 { "neither" } else { "none" };
-            format!(
-                "{none} of {} alternatives holds: {}",
-                parts.len(),
-                sentences.join("; ")
-            )
+            none_holds(said_of(evaluation, parts, value).iter().map(String::as_str))
         }
         (Expression::Not(inner), _) => negated(evaluation, inner, value),
         (Expression::Compare(comparison, left, right), _) => {
@@ -88,24 +86,51 @@ fn plain(expression: &Expression, value: Truth) -> String {
     }
 }
 
-fn joined<'v>(
+/// A sentence about each part that one sentence lists, and none about the others.
+fn said_of<'v>(
     evaluation: &mut Evaluation<'v, '_>,
     parts: &'v [Expression],
     value: Truth,
 ) -> Vec<String> {
-    let mut sentences: Vec<_> = parts
-        .iter()
-        .take(PARTS_SAID_MAX)
-        .map(|part| sentence(evaluation, part, value))
-        .collect();
-    if let Some(more) = parts
-        .len()
-        .checked_sub(PARTS_SAID_MAX)
-        .filter(|more| *more > 0)
-    {
-        sentences.push(format!("and {more} more"));
+    let parts = parts.iter().enumerate();
+    parts
+        .map(|(no, part)| {
+            if no < PARTS_SAID_MAX {
+                sentence(evaluation, part, value)
+            } else {
+                String::new()
+            }
+        })
+        .collect()
+}
+
+/// That all parts hold, of each of which there is a sentence.
+pub(super) fn each_holds<'s>(sentences: impl ExactSizeIterator<Item = &'s str>) -> String {
+    joined(sentences, AND)
+}
+
+/// That no part holds.
+pub(super) fn none_holds<'s>(sentences: impl ExactSizeIterator<Item = &'s str>) -> String {
+    let count = sentences.len();
+    let none = if count == 2 { "neither" } else { "none" };
+    format!(
+        "{none} of {count} alternatives holds: {}",
+        joined(sentences, "; ")
+    )
+}
+
+fn joined<'s>(mut sentences: impl ExactSizeIterator<Item = &'s str>, between: &str) -> String {
+    let mut text = sentences.next().unwrap_or_default().to_owned();
+    for sentence in sentences.by_ref().take(PARTS_SAID_MAX - 1) {
+        text.push_str(between);
+        text.push_str(sentence);
     }
-    sentences
+    if sentences.len() > 0 {
+        let and = if between == AND { "" } else { "and " };
+        let more = format!("{between}{and}{} more", sentences.len());
+        text.push_str(&more);
+    }
+    text
 }
 
 /// Why `!inner` has the `value`.

@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use super::check::VARIABLES;
 use super::function::Function;
 use super::value::{self, Value};
 use crate::model::words;
@@ -17,6 +18,8 @@ pub(super) enum Expression {
     Root(Root),
     /// The variable of the loop around it. Loops don't nest, so there is one at most.
     Variable(String),
+    /// A variable of the account, and what it stood for when the condition was read.
+    Known(String, Value<'static>),
     Field(Box<Expression>, String),
     Index(Box<Expression>, Box<Expression>),
     Has(Box<Expression>),
@@ -39,14 +42,18 @@ pub(super) enum Expression {
     List(Vec<Expression>),
 }
 
-/// What a condition may ask of an event.
+/// What a condition may ask of an event, and a mapping of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Root {
     Id,
     Type,
     Timestamp,
     Source,
+    CloudEvent,
     Payload,
+    Headers,
+    Body,
+    Query,
 }
 
 words!(Root {
@@ -54,8 +61,19 @@ words!(Root {
     Type = "type",
     Timestamp = "timestamp",
     Source = "source",
+    CloudEvent = "cloudevent",
     Payload = "data",
+    Headers = "headers",
+    Body = "body",
+    Query = "query",
 });
+
+impl Root {
+    /// Whether it is asked of an event, with `event.` before it; of a request, if not.
+    pub(super) fn is_of_event(self) -> bool {
+        !matches!(self, Self::Headers | Self::Body | Self::Query)
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Comparison {
@@ -154,6 +172,41 @@ impl LoopKind {
 }
 
 impl Expression {
+    /// Shows itself and everything within to `look`.
+    pub(super) fn visit(&self, look: &mut impl FnMut(&Self)) {
+        look(self);
+        match self {
+            Self::Literal(_) | Self::Root(_) | Self::Variable(_) | Self::Known(..) => {}
+            Self::Field(of, _) => of.visit(look),
+            Self::Has(inner) | Self::Not(inner) | Self::Negate(inner) => inner.visit(look),
+            Self::All(parts) | Self::Any(parts) | Self::List(parts) | Self::Call(_, parts) => {
+                for part in parts {
+                    part.visit(look);
+                }
+            }
+            Self::Index(left, right)
+            | Self::Compare(_, left, right)
+            | Self::In(left, right)
+            | Self::Arithmetic(_, left, right) => {
+                left.visit(look);
+                right.visit(look);
+            }
+            Self::Either {
+                test,
+                then,
+                otherwise,
+            } => {
+                test.visit(look);
+                then.visit(look);
+                otherwise.visit(look);
+            }
+            Self::Loop(each) => {
+                each.entries.visit(look);
+                each.body.visit(look);
+            }
+        }
+    }
+
     /// How tightly the node binds in text, from CEL's grammar: a child that binds less than its
     /// place asks for gets parentheses.
     fn binding(&self) -> u8 {
@@ -211,8 +264,10 @@ impl fmt::Display for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Literal(literal) => f.write_str(&value::as_source(literal)),
-            Self::Root(root) => write!(f, "event.{}", root.as_str()),
+            Self::Root(root) if root.is_of_event() => write!(f, "event.{}", root.as_str()),
+            Self::Root(root) => f.write_str(root.as_str()),
             Self::Variable(name) => f.write_str(name),
+            Self::Known(name, _) => write!(f, "{VARIABLES}.{name}"),
             Self::Field(of, name) => {
                 of.write_bound(7, f)?;
                 write!(f, ".{name}")

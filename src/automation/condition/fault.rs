@@ -6,6 +6,8 @@
 /// Most steps of one evaluation: one for each node evaluated, each entry of a list looked at, and
 /// each [`BYTES_PER_STEP`] bytes of text touched. About 2 ms on one core.
 pub(super) const STEPS_MAX: usize = 100_000;
+/// Most steps of all sentences about one evaluation.
+pub(super) const SAID_STEPS_MAX: usize = STEPS_MAX / 2;
 /// How many bytes of text are touched for one step.
 const BYTES_PER_STEP: usize = 32;
 
@@ -42,6 +44,11 @@ pub(super) struct Steps(usize);
 impl Steps {
     pub(super) fn new() -> Self {
         Self(STEPS_MAX)
+    }
+
+    /// For sentences.
+    pub(super) fn of_telling() -> Self {
+        Self(SAID_STEPS_MAX)
     }
 
     pub(super) fn charge(&mut self, steps: usize) -> Result<(), Fault> {

@@ -6,9 +6,10 @@ use serde_json::value::RawValue;
 
 use super::expression::{LoopKind, Root};
 use super::fault::STEPS_MAX;
+use super::form::FieldOperator;
 use super::function::Function;
 use super::loops::LOOP_ENTRIES_MAX;
-use super::{Answer, Condition, EventView};
+use super::{Answer, Condition, EventView, Form, Variables};
 use crate::automation::EventType;
 use crate::model::limits::CONDITION_BYTES_MAX;
 use crate::model::{EventId, Timestamp};
@@ -109,6 +110,26 @@ fn every_example_of_the_guide_comes_out_as_it_says() {
 }
 
 #[test]
+fn every_form_of_the_guide_is_the_cel_beside_it() {
+    let (mut seen, mut within) = (0, false);
+    for line in GUIDE.lines() {
+        match line.strip_prefix("```") {
+            Some(language) => within = language == "form",
+            None if within => {
+                let (form, cel) = line.split_once(ANSWER).expect("a form and its CEL");
+                let read: Form = serde_json::from_str(form).expect(form);
+                assert_eq!(read.cel(), cel, "{form}");
+                let condition = Condition::parse_with(cel, &Variables::unasked()).expect(cel);
+                assert_eq!(Form::of(&condition), Some(read), "{cel}");
+                seen += 1;
+            }
+            None => {}
+        }
+    }
+    assert!(seen >= 10, "only {seen} were found");
+}
+
+#[test]
 fn the_guide_leaves_nothing_out() {
     let functions = Function::names();
     let names = functions.split(", ");
@@ -117,9 +138,13 @@ fn the_guide_leaves_nothing_out() {
         let told = GUIDE.contains(&format!("{name}("));
         assert!(told, "nothing is said of {name}()");
     }
-    for root in Root::ALL {
+    for root in Root::ALL.iter().filter(|root| root.is_of_event()) {
         let row = format!("| `event.{}` |", root.as_str());
         assert!(GUIDE.contains(&row), "nothing is said of {row}");
+    }
+    for operator in FieldOperator::ALL {
+        let told = GUIDE.contains(&format!("`{}`", operator.as_str()));
+        assert!(told, "nothing is said of {}", operator.as_str());
     }
     for (bound, told) in [
         (CONDITION_BYTES_MAX, "4,096 bytes"),

@@ -3,7 +3,8 @@
 //!
 //! # The language
 //! `docs/conditions.md` tells it to authors, with examples. A condition asks about `event.id`,
-//! `event.type`, `event.timestamp` (a time), `event.source` and `event.data` (the payload), with:
+//! `event.type`, `event.timestamp` (a time), `event.source`, `event.cloudevent` (its attributes, if it was
+//! one) and `event.data` (the payload), and knows the account's plain variables as `vars.name`, with:
 //! - `== != < <= > >=`, `in`, `&& || !`, `? :`, `+ - * / %`, fields, `["field"]`, `[index]`;
 //! - `has(event.data.amount)`: whether the field is there, `null` or not;
 //! - `list.all(x, …)`, `.exists`, `.exists_one`, `.filter`, `.map`: over at most 1000 entries, not
@@ -21,6 +22,10 @@
 //! - **Pure.** The same event gives the same answer; the payload is read once per
 //!   [`EventView`], and only if a condition asks for it.
 //!
+//! # Two spellings
+//! Authors who don't write CEL say a [`Form`], which is another spelling of the same. [`schema`] compares
+//! what a condition asks for with the JSON Schema of an event type.
+//!
 //! # Why not the crate's own interpreter
 //! Parsing is the `cel` crate's, evaluation is not. Its interpreter has no budget, and none can
 //! be put around it: comparing a number with an object clones the object into the error, `all()`
@@ -36,38 +41,57 @@ mod evaluation;
 mod explain;
 mod expression;
 mod fault;
+mod form;
 mod function;
 #[cfg(test)]
 mod guide;
 mod json;
 mod loops;
+mod mapping;
 mod nesting;
 #[cfg(test)]
 mod oracle;
+mod parse;
 #[cfg(test)]
 mod refusals;
+mod schema;
 #[cfg(test)]
 mod tests;
 mod value;
+mod variables;
 mod view;
 mod weight;
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use evaluation::Evaluation;
 use explain::{Truth, sentence};
 use expression::Expression;
+use fault::{Fault, SAID_STEPS_MAX};
 
 pub use error::{ConditionError, Position};
-pub use view::EventView;
+pub use form::{Error as FormError, Form, Leaf};
+pub use mapping::{Mapped, Mapping, MappingError};
+pub use schema::{ConditionWarning, WarningKind, check as check_against_schemas};
+pub use variables::Variables;
+pub use view::{EventView, RequestView};
+
+/// Whether a name can be a variable's: `vars.name` is read as one.
+pub fn is_variable_name(name: &str) -> bool {
+    form::is_plain(name)
+}
 
 /// A checked condition. Cheap to share between threads; holds no event.
 #[derive(Debug, Clone)]
 pub struct Condition {
     source: Box<str>,
     expression: Expression,
+    /// The text of each part, in its normal form: told with every explanation, and made once.
+    texts: Vec<Arc<str>>,
 }
 
 /// What a condition says of one event.
@@ -104,7 +128,7 @@ pub struct Explanation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Clause {
     /// The part, in its normal form.
-    pub text: String,
+    pub text: Arc<str>,
     /// What it came to.
     pub value: ClauseValue,
     /// One sentence with the values that decided; empty if it was not looked at.
@@ -128,12 +152,25 @@ pub enum ClauseValue {
 impl Condition {
     /// Checks `source` as it is saved: everything that can be known to be wrong without an event
     /// is refused here, with its place.
+    /// Knows no variables.
     pub fn parse(source: &str) -> Result<Self, ConditionError> {
-        let expression = check::check(source)?;
+        Self::parse_with(source, &Variables::default())
+    }
+
+    /// The same with these variables: what they stand for now, they stand for in each evaluation.
+    pub fn parse_with(source: &str, variables: &Variables) -> Result<Self, ConditionError> {
+        let expression = check::check(source, variables)?;
+        let (_, parts) = parts(&expression);
         Ok(Self {
             source: source.into(),
+            texts: parts.iter().map(|part| part.to_string().into()).collect(),
             expression,
         })
+    }
+
+    /// The same in the one normal spelling of CEL.
+    pub fn normal(&self) -> String {
+        self.expression.to_string()
     }
 
     /// The text, as its author wrote it.
@@ -141,11 +178,24 @@ impl Condition {
         &self.source
     }
 
+    /// The variables that it asks for, each once.
+    pub fn variables(&self) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        self.expression.visit(&mut |node| {
+            if let Expression::Known(name, _) = node {
+                found.insert(name.clone());
+            }
+        });
+        found
+    }
+
     /// Most steps of an evaluation that [`explain`](Self::explain) takes on a payload of this size, about;
     /// a step takes about 20 ns.
     pub fn steps_max(&self, payload_bytes: usize) -> usize {
-        // Evaluated once for the answer, and by and by three times more for the sentences.
-        4 * weight::steps_max(&self.expression, payload_bytes)
+        let once = weight::steps_max(&self.expression, payload_bytes);
+        // Evaluated once for the answer, and by and by three times more for the sentences, which have
+        // the steps of one evaluation among them.
+        once + (3 * once).min(SAID_STEPS_MAX)
     }
 
     /// Whether the event of `view` meets the condition.
@@ -161,62 +211,122 @@ impl Condition {
         }
     }
 
-    /// The answer with every part of the condition and what it came to.
+    /// The answer with every part of the condition and what it came to. Each part is looked at once; the
+    /// sentences about them all have the steps of half an evaluation, and where those are used up a
+    /// sentence only says what the part came to.
     pub fn explain(&self, view: &EventView<'_>) -> Explanation {
-        let answer = self.evaluate(view);
-        let summary = match &answer {
-            Answer::True => self.say(view, Truth::True),
-            Answer::False { why } => why.clone(),
-            Answer::Error { message } => message.clone(),
-        };
-        Explanation {
-            answer,
-            summary,
-            clauses: self.clauses(view),
-        }
-    }
-
-    fn say(&self, view: &EventView<'_>, value: Truth) -> String {
-        sentence(&mut Evaluation::new(view), &self.expression, value)
-    }
-
-    fn clauses(&self, view: &EventView<'_>) -> Vec<Clause> {
-        let (parts, deciding) = match &self.expression {
-            Expression::All(parts) => (parts.as_slice(), Some(false)),
-            Expression::Any(parts) => (parts.as_slice(), Some(true)),
-            whole => (std::slice::from_ref(whole), None),
-        };
+        let (kind, parts) = parts(&self.expression);
         let mut evaluation = Evaluation::new(view);
-        let mut decided = false;
-        let mut clauses = Vec::with_capacity(parts.len());
-        for part in parts {
-            let (value, why) = if decided {
+        let mut telling = Evaluation::telling(view);
+        let mut clauses: Vec<Clause> = Vec::with_capacity(parts.len());
+        let (mut decided, mut pending) = (None, None);
+        for (no, (part, text)) in parts.iter().zip(&self.texts).enumerate() {
+            let (value, why) = if decided.is_some() {
                 (ClauseValue::Skipped, String::new())
             } else {
                 match evaluation.decide(part) {
                     Ok(value) => {
-                        decided = deciding == Some(value);
+                        decided = kind.is_decided_by(value).then_some(no);
                         let truth = Truth::from(value);
-                        let why = sentence(&mut Evaluation::new(view), part, truth);
                         (
-                            if value {
-                                ClauseValue::True
-                            } else {
-                                ClauseValue::False
-                            },
-                            why,
+                            ClauseValue::from(truth),
+                            sentence(&mut telling, part, truth),
                         )
                     }
-                    Err(fault) => (ClauseValue::Error, fault.into_sentence()),
+                    Err(fault) => {
+                        // Nothing makes up for steps that are used up.
+                        decided = matches!(fault, Fault::Spent).then_some(no);
+                        let said = fault.into_sentence();
+                        pending = pending.or_else(|| Some(said.clone()));
+                        (ClauseValue::Error, said)
+                    }
                 }
             };
             clauses.push(Clause {
-                text: part.to_string(),
+                text: text.clone(),
                 value,
                 why,
             });
         }
-        clauses
+        let deciding = decided.map(|no| &clauses[no]);
+        let (answer, summary) = kind.answer(deciding, pending, &clauses);
+        Explanation {
+            answer,
+            summary,
+            clauses,
+        }
+    }
+
+    fn say(&self, view: &EventView<'_>, value: Truth) -> String {
+        sentence(&mut Evaluation::telling(view), &self.expression, value)
+    }
+}
+
+/// The parts that a condition is told in, and how they make its answer.
+fn parts(expression: &Expression) -> (Kind, &[Expression]) {
+    match expression {
+        Expression::All(parts) => (Kind::All, parts),
+        Expression::Any(parts) => (Kind::Any, parts),
+        whole => (Kind::Single, std::slice::from_ref(whole)),
+    }
+}
+
+/// How the parts of a condition make its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    All,
+    Any,
+    Single,
+}
+
+impl Kind {
+    /// Whether a part with this value makes the others unimportant.
+    fn is_decided_by(self, value: bool) -> bool {
+        match self {
+            Self::All => !value,
+            Self::Any => value,
+            Self::Single => true,
+        }
+    }
+
+    /// The answer and its sentence, from the part that has decided, the first that can't be said, and all.
+    fn answer(
+        self,
+        deciding: Option<&Clause>,
+        pending: Option<String>,
+        clauses: &[Clause],
+    ) -> (Answer, String) {
+        let (value, summary) = match (deciding, pending) {
+            (Some(clause), _) => (clause.value, clause.why.clone()),
+            (None, Some(message)) => (ClauseValue::Error, message),
+            (None, None) => {
+                let sentences = clauses.iter().map(|clause| clause.why.as_str());
+                if self == Self::Any {
+                    (ClauseValue::False, explain::none_holds(sentences))
+                } else {
+                    (ClauseValue::True, explain::each_holds(sentences))
+                }
+            }
+        };
+        let answer = match value {
+            ClauseValue::True | ClauseValue::Skipped => Answer::True,
+            ClauseValue::False => Answer::False {
+                why: summary.clone(),
+            },
+            ClauseValue::Error => Answer::Error {
+                message: summary.clone(),
+            },
+        };
+        (answer, summary)
+    }
+}
+
+impl From<Truth> for ClauseValue {
+    fn from(truth: Truth) -> Self {
+        match truth {
+            Truth::True => Self::True,
+            Truth::False => Self::False,
+        }
     }
 }
 

@@ -251,7 +251,7 @@ fn a_trace_has_every_clause() {
         trace.clauses[0].why,
         "`event.data.amount` is 900, more than 100"
     );
-    assert_eq!(trace.clauses[1].text, "event.data.stage == \"Won\"");
+    assert_eq!(&*trace.clauses[1].text, "event.data.stage == \"Won\"");
     assert_eq!(
         trace.summary,
         "`event.data.stage` is \"Lost\", needs to be \"Won\""

@@ -10,6 +10,7 @@ use super::work::{End, Work};
 use super::{Error, SnapshotError};
 use crate::model::{Backtest, BacktestTally, Candidate, EventId};
 use crate::pipeline::snapshot::Compiled;
+use crate::pipeline::variables::Secrets;
 use crate::store::{ErrandDifference, PastEvent, PublishedAutomation};
 
 /// Events that are read at a time.
@@ -29,6 +30,8 @@ struct Side {
 struct Sides {
     published: Option<Side>,
     draft: Side,
+    /// What their configurations have that nobody may see.
+    secrets: Secrets,
 }
 
 /// What came of one event.
@@ -87,9 +90,15 @@ pub(super) async fn run(work: &mut Work, asked: &Backtest) -> Result<End, Error>
         Some(candidate) => Some(side(work, &asked.name, candidate).await?),
         None => None,
     };
+    let draft = side(work, &asked.name, &asked.draft).await?;
+    let mut secrets = Secrets::default();
+    for side in published.iter().chain([&draft]) {
+        secrets.join(&side.version.secrets);
+    }
     let sides = Arc::new(Sides {
         published,
-        draft: side(work, &asked.name, &asked.draft).await?,
+        draft,
+        secrets,
     });
     while let Some(stride) = way.step(work, EVENTS_AT_ONCE_MAX).await? {
         let done = work.row.done;
@@ -251,6 +260,7 @@ fn compare(sides: &Sides, looked: Looked, room: Room) -> Result<Compared, serde_
         Difference::None
     } else if room == Room::Some {
         let which = Which {
+            secrets: &sides.secrets,
             event: id,
             event_type: event.event_type.as_str().to_owned(),
             occurred_at: event.occurred_at,

@@ -11,6 +11,7 @@ use crate::automation::{Action, Definition, Difference, differences};
 use crate::model::{EventId, Timestamp};
 use crate::pipeline::evaluation::{Evaluation, Output, Verdict};
 use crate::pipeline::shown;
+use crate::pipeline::variables::Secrets;
 
 /// The trigger does not name the event's type.
 const NOT_SUBSCRIBED: &str = "not_subscribed";
@@ -101,7 +102,9 @@ fn headers(output: &Output) -> BTreeMap<&str, &str> {
 
 /// Of which event something is told.
 #[derive(Debug)]
-pub(super) struct Which {
+pub(super) struct Which<'a> {
+    /// What nobody may see of it.
+    pub(super) secrets: &'a Secrets,
     pub(super) event: EventId,
     pub(super) event_type: String,
     pub(super) occurred_at: Timestamp,
@@ -168,7 +171,7 @@ struct Excerpt {
 
 /// What is told of an event of which the two say something different: JSON.
 pub(super) fn told(
-    which: &Which,
+    which: &Which<'_>,
     published: &Said,
     draft: &Said,
 ) -> Result<Vec<u8>, serde_json::Error> {
@@ -182,7 +185,7 @@ pub(super) fn told(
         }
         differing += 1;
         if bodies.len() < BODIES_TOLD_MAX {
-            bodies.push(body(output, sides)?);
+            bodies.push(body(output, sides, which.secrets)?);
         }
     }
     serde_json::to_vec(&Told {
@@ -213,6 +216,7 @@ fn around(output: &Output) -> Result<String, serde_json::Error> {
 fn body(
     output: usize,
     sides: (Option<&Output>, Option<&Output>),
+    secrets: &Secrets,
 ) -> Result<Body, serde_json::Error> {
     let mut told = Body {
         output,
@@ -221,27 +225,28 @@ fn body(
     let (before, after) = match sides {
         (Some(before), Some(after)) => (before, after),
         (before, after) => {
-            told.before = before.map(excerpt);
-            told.after = after.map(excerpt);
+            told.before = before.map(|output| excerpt(output, secrets));
+            told.after = after.map(|output| excerpt(output, secrets));
             return Ok(told);
         }
     };
     let (around_before, around_after) = (around(before)?, around(after)?);
-    told.add("", differences(&around_before, &around_after)?.shown);
+    let around = differences(&around_before, &around_after)?.shown;
+    told.add("", around, secrets);
     let text = |output: &Output| String::from_utf8_lossy(&output.content).into_owned();
     let bodies = differences(&text(before), &text(after)).unwrap_or_default();
     if bodies.shown.is_empty() && before.content != after.content {
         // The same JSON in other bytes, or no JSON.
-        told.before = Some(excerpt(before));
-        told.after = Some(excerpt(after));
+        told.before = Some(excerpt(before, secrets));
+        told.after = Some(excerpt(after, secrets));
     }
     told.changes_left_out += bodies.left_out;
-    told.add("/body", bodies.shown);
+    told.add("/body", bodies.shown, secrets);
     Ok(told)
 }
 
 impl Body {
-    fn add(&mut self, within: &str, found: Vec<Difference>) {
+    fn add(&mut self, within: &str, found: Vec<Difference>, secrets: &Secrets) {
         for one in found {
             let is_long = one.pointer.len() > VALUE_BYTES_MAX;
             if is_long || self.changes.len() == CHANGES_TOLD_MAX {
@@ -250,15 +255,16 @@ impl Body {
             }
             self.changes.push(Change {
                 pointer: format!("{within}{}", one.pointer),
-                before: one.before.map(value),
-                after: one.after.map(value),
+                before: one.before.map(|json| value(json, secrets)),
+                after: one.after.map(|json| value(json, secrets)),
             });
         }
     }
 }
 
 /// A value whole, or the beginning of its text.
-fn value(json: String) -> Box<RawValue> {
+fn value(mut json: String, secrets: &Secrets) -> Box<RawValue> {
+    secrets.hide(&mut json);
     let kept = if json.len() <= VALUE_BYTES_MAX {
         RawValue::from_string(json)
     } else {
@@ -268,8 +274,9 @@ fn value(json: String) -> Box<RawValue> {
     kept.unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
-fn excerpt(output: &Output) -> Excerpt {
-    let (text, cut) = shown::text(&output.content, EXCERPT_BYTES_MAX);
+fn excerpt(output: &Output, secrets: &Secrets) -> Excerpt {
+    let (mut text, cut) = shown::text(&output.content, EXCERPT_BYTES_MAX);
+    secrets.hide(&mut text);
     Excerpt { text, cut }
 }
 
@@ -296,6 +303,7 @@ mod tests {
     fn compared(published: &Said, draft: &Said) -> Value {
         let at = Timestamp::from_ms(1_790_000_000_000);
         let which = Which {
+            secrets: &Secrets::default(),
             event: EventId::mint(at),
             event_type: "deal.won".to_owned(),
             occurred_at: at,

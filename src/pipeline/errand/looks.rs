@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Error;
 use super::work::Work;
-use crate::model::{AccountId, EventId, Stopwatch};
+use crate::model::{AccountId, EventId, Origin, Stopwatch};
 use crate::pipeline::chain::Chain;
 use crate::pipeline::evaluate::{AcceptedEvent, Reached, evaluate};
 use crate::pipeline::evaluation::Evaluation;
@@ -119,15 +119,19 @@ pub(super) async fn ready(
             Some(Vec::new())
         };
         let event_type = event.r#type.parse().ok();
+        let origin = event.origin.as_deref().map(Origin::parse).transpose();
+        // What can't be read of it is as if it were not there.
+        let known = payload.zip(origin.ok());
         Look {
             id: event.id,
-            event: payload
+            event: known
                 .zip(event_type)
-                .map(|(payload, event_type)| AcceptedEvent {
+                .map(|((payload, origin), event_type)| AcceptedEvent {
                     id: event.id,
                     event_type,
                     occurred_at: event.occurred_at,
                     payload: payload.into(),
+                    origin: origin.map(Arc::new),
                 }),
             versions,
         }

@@ -90,6 +90,7 @@ impl House {
                     event_type: event.event_type,
                     occurred_at: NOW,
                     payload: event.payload,
+                    origin: None,
                 },
                 alone: None,
             },

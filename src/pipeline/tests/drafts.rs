@@ -7,6 +7,7 @@ use super::super::evaluation::{Output, Outputs};
 use super::super::plan::{Draft, Plan};
 use super::super::snapshot::Compiled;
 use super::super::standing::Standing;
+use super::super::variables::AccountVariables;
 use super::*;
 use crate::model::limits::{
     BODY_BYTES_PER_EVENT_MAX, DELIVERIES_PER_EVENT_MAX, SUMMARY_BYTES_MAX,
@@ -29,6 +30,7 @@ impl Story {
                 event_type: "a.b".parse().expect("a name"),
                 occurred_at: NOW,
                 payload: Bytes::from_static(b"{}"),
+                origin: None,
             },
             draft: Draft::new(id),
         }
@@ -74,7 +76,7 @@ fn automation(endpoints: Vec<EndpointId>) -> Compiled {
         actions: endpoints.into_iter().map(webhook).collect(),
         tests: Vec::new(),
     };
-    Compiled::of(&row, definition, Vec::new())
+    Compiled::of(&row, definition, Vec::new(), &AccountVariables::default())
 }
 
 fn outputs(count: usize, bytes: usize) -> Outputs {

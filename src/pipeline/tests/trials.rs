@@ -22,6 +22,7 @@ impl House {
                 event_type: event.event_type,
                 occurred_at: NOW,
                 payload: event.payload,
+                origin: None,
             },
             endpoints: None,
         }

@@ -5,8 +5,12 @@ mod automation;
 mod backtest;
 mod bodies;
 mod boundary;
+mod cloudevent;
+mod condition;
 mod endpoint;
 mod event;
+mod event_type;
+mod event_type_import;
 mod explain;
 mod kept_test;
 mod manners;
@@ -17,8 +21,12 @@ mod publication;
 mod replies;
 mod rerun;
 mod schedule;
+mod source;
+mod source_refusals;
 mod texts;
 mod trial;
+mod validation;
+mod variable;
 mod version;
 
 use std::sync::Arc;
@@ -26,7 +34,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{Method, Request};
 use serde_json::{Value, json};
-use throwbar::api::router;
+use throwbar::app::doors;
 use throwbar::model::{Clock, ManualClock, Timestamp};
 use throwbar::outbound::EgressGuard;
 use throwbar::pipeline::{Limits, Pipeline};
@@ -119,7 +127,7 @@ impl Doors {
         service.attach(Some(pipeline.clone()));
         let figures = || "throwbar_figure 1\n".to_owned();
         Self {
-            router: router(service.clone(), Arc::new(figures)),
+            router: doors(service.clone(), Arc::new(figures)),
             service,
             pipeline,
             clock,

@@ -7,8 +7,10 @@ mod bad_input;
 #[cfg(feature = "crash-points")]
 mod crash_points;
 mod disasters;
+mod event_types;
 mod github;
 mod house;
+mod inbound;
 mod kills;
 mod load;
 mod shutdown;

@@ -1,8 +1,8 @@
-//! Accounts, API keys and event types.
+//! Accounts and API keys.
 
 use bytes::Bytes;
 use throwbar::model::{AccountId, ApiKeyId};
-use throwbar::store::{Error, EventTypeEntry, NewAccount, NewApiKey, Switch};
+use throwbar::store::{NewAccount, NewApiKey, Switch};
 
 use crate::support::making::{self, now};
 use crate::support::store::{TestStore, ok, on_both, some};
@@ -143,68 +143,6 @@ async fn an_api_key_is_found_by_its_hash_and_revoked_once_by_its_own_account() {
         let revoked = some(store.api_key(own, first.id)).await;
         assert_eq!(revoked.revoked_at, Some(revoked_at));
         assert!(ok(store.api_key(other, first.id)).await.is_none());
-    })
-    .await;
-}
-
-/// A catalogued name.
-pub(super) fn entry(name: &str) -> EventTypeEntry {
-    EventTypeEntry {
-        name: name.to_owned(),
-        description: "Über alles Mögliche".to_owned(),
-        group: Some("deals".to_owned()),
-        example: Some(r#"{"a":"\u0000"}"#.to_owned()),
-        created_at: now(),
-        updated_at: now(),
-    }
-}
-
-#[tokio::test]
-async fn event_types_are_catalogued_by_name_in_each_account() {
-    on_both(async |engine| {
-        let TestStore { store, .. } = &TestStore::open(engine).await;
-        let (own, other) = (making::account(store).await, making::account(store).await);
-        for name in ["deal.won", "deal.lost", "deal.stage.changed"] {
-            ok(store.create_event_type(own, &entry(name))).await;
-        }
-        assert!(
-            store
-                .create_event_type(own, &entry("deal.won"))
-                .await
-                .expect_err("taken")
-                .is_taken()
-        );
-        store
-            .create_event_type(other, &entry("deal.won"))
-            .await
-            .expect("another account's");
-
-        let found = some(store.event_type(own, "deal.won")).await;
-        assert_eq!(found.example.as_deref(), Some(r#"{"a":"\u0000"}"#));
-        let changed = EventTypeEntry {
-            group: None,
-            example: None,
-            ..entry("deal.won")
-        };
-        assert!(ok(store.change_event_type(own, &found, &changed)).await);
-        let late = store.change_event_type(own, &found, &found).await;
-        assert!(matches!(late, Err(Error::Raced)), "{late:?}");
-        let none = entry("deal.none");
-        assert!(!ok(store.change_event_type(own, &none, &none)).await);
-        let found = some(store.event_type(own, "deal.won")).await;
-        assert_eq!((found.group, found.example), (None, None));
-
-        let names =
-            |rows: Vec<EventTypeEntry>| rows.into_iter().map(|row| row.name).collect::<Vec<_>>();
-        let first = names(ok(store.event_types(own, None, 2)).await);
-        assert_eq!(first, ["deal.lost", "deal.stage.changed"]);
-        let rest = names(ok(store.event_types(own, Some("deal.stage.changed"), 2)).await);
-        assert_eq!(rest, ["deal.won"]);
-
-        assert!(ok(store.delete_event_type(own, "deal.won")).await);
-        assert!(!ok(store.delete_event_type(own, "deal.won")).await, "gone");
-        assert!(ok(store.event_type(own, "deal.won")).await.is_none());
-        assert!(ok(store.event_type(other, "deal.won")).await.is_some());
     })
     .await;
 }

@@ -10,7 +10,7 @@ use throwbar::store::{
     Switch, Whole,
 };
 
-use super::accounts::{api_key, entry};
+use super::accounts::api_key;
 use super::errands::new_errand;
 use super::lives::until_ended;
 use super::planning::record;
@@ -86,9 +86,9 @@ async fn users_are_refused(late: &Store, known: &Known) {
     refused(late.create_account(&making::new_account()).await);
     refused(late.create_api_key(&key).await);
     refused(late.revoke_api_key(account, key.id, now()).await);
-    refused(late.create_event_type(account, &entry("a")).await);
-    let of_one = entry("a");
-    refused(late.change_event_type(account, &of_one, &of_one).await);
+    let of_one = making::event_type("a", 1);
+    refused(making::write_event_type(late, account, None, &of_one).await);
+    refused(late.change_intake(account, Some("mark"), None).await);
     refused(late.delete_event_type(account, "a").await);
     let hold = (account, "k", [0; 16]);
     refused(late.begin_reply(hold, [0; 32], lives).await);

@@ -10,6 +10,7 @@ mod claiming;
 mod counts;
 mod endpoints;
 mod errands;
+mod event_types;
 mod fence;
 mod hints;
 mod lives;
@@ -21,7 +22,9 @@ mod reading;
 mod repeats;
 mod replies;
 mod snapshots;
+mod sources;
 mod takeover;
+mod variables;
 mod versions;
 
 use throwbar::model::{AccountId, DeliveryId, EndpointId, IncarnationId, Timestamp};

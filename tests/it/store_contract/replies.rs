@@ -8,7 +8,6 @@ use throwbar::model::{AccountId, Timestamp};
 use throwbar::store::{Error, NewKey, Store, StoredReply, Whole};
 
 use super::accept;
-use super::accounts::entry;
 use crate::support::making::{self, now};
 use crate::support::store::{Engine, TestStore, ok, on_both};
 
@@ -114,6 +113,12 @@ async fn is_seen(store: &Store, account: AccountId, name: &str) -> bool {
     ok(store.event_type(account, name)).await.is_some()
 }
 
+/// Catalogues an event type.
+async fn create(store: &Store, account: AccountId, name: &str) -> Result<(), Error> {
+    let new = making::event_type(name, 0);
+    making::write_event_type(store, account, None, &new).await
+}
+
 #[tokio::test]
 async fn what_a_request_writes_is_durable_with_its_answer() {
     on_both(async |engine| {
@@ -127,7 +132,7 @@ async fn what_a_request_writes_is_durable_with_its_answer() {
         let whole = Whole::default();
         whole
             .of(async {
-                ok(store.create_event_type(account, &entry("one"))).await;
+                ok(create(store, account, "one")).await;
                 ok(store.create_endpoint(account, &making::endpoint())).await;
                 assert!(
                     is_seen(store, account, "one").await,
@@ -158,8 +163,7 @@ async fn what_a_request_writes_without_its_answer_is_not_kept() {
         let account = making::account(store).await;
         let at = now();
         let write = async |whole: &Whole| {
-            let one = entry("one");
-            ok(whole.of(store.create_event_type(account, &one))).await;
+            ok(whole.of(create(store, account, "one"))).await;
         };
 
         // It is given up.
@@ -194,8 +198,8 @@ async fn a_whole_that_has_lost_a_part_is_lost() {
         let account = making::account(store).await;
         let hold = (account, "k", ONE);
         assert!(begin(store, hold, 1, now()).await.is_none());
-        ok(store.create_event_type(account, &entry("taken"))).await;
-        let create = async |name: &str| store.create_event_type(account, &entry(name)).await;
+        ok(create(store, account, "taken")).await;
+        let create = async |name: &str| create(store, account, name).await;
         let whole = Whole::default();
         whole
             .of(async {

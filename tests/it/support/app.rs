@@ -141,8 +141,10 @@ impl TestApp {
             event_type: event_type.parse().expect("a name"),
             occurred_at: now,
             payload: payload.into(),
+            origin: None,
             keys: Vec::new(),
             body_hash: [0; 32],
+            violations: None,
         }
     }
 

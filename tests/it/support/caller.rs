@@ -112,6 +112,21 @@ impl Caller {
         send(request).await
     }
 
+    /// `POST` of these bytes with these headers and without the key, as a sender of webhooks does.
+    pub async fn send_webhook(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Reply {
+        let mut request = self.http.post(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let sent = send(request.body(body.into())).await;
+        sent.unwrap_or_else(|error| panic!("POST {path}: {error:?}"))
+    }
+
     /// Uploads a component under this name.
     pub async fn upload(&self, name: &str, component: impl Into<Bytes>) -> Reply {
         let request = self

@@ -1,5 +1,6 @@
 //! The client libraries of others, as their users get them: `standardwebhooks` from npm and from
-//! PyPI, and GitHub's example payloads. `tests/clients/install` puts them there.
+//! PyPI, `cloudevents` from both, GitHub's example payloads and its signer. `tests/clients/install` puts
+//! them there.
 //!
 //! The libraries refuse a delivery that was signed more than five minutes from the machine's time,
 //! so a story that uses them starts its clock at the present.
@@ -107,6 +108,64 @@ pub async fn github_payloads() -> Vec<GithubPayload> {
     said.lines()
         .map(|line| serde_json::from_str(line).expect("payloads.mjs prints JSON lines"))
         .collect()
+}
+
+/// A CloudEvent to be written by a library.
+#[derive(Debug, Clone, Serialize)]
+pub struct DescribedEvent {
+    /// Its attributes.
+    pub attributes: serde_json::Value,
+    /// Its data, if it is JSON or text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<serde_json::Value>,
+    /// Its data in base64, if it is bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_base64: Option<String>,
+}
+
+/// What a library makes of CloudEvents: a request.
+#[derive(Debug, Clone)]
+pub struct CloudRequest {
+    /// Headers by name.
+    pub headers: BTreeMap<String, String>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// The request that the library makes of events in `mode`: `structured`, `binary` or `batch`.
+pub async fn cloudevents(library: Library, mode: &str, events: &[DescribedEvent]) -> CloudRequest {
+    #[derive(Deserialize)]
+    struct Written {
+        headers: BTreeMap<String, String>,
+        body_base64: String,
+    }
+    let asked = serde_json::json!({"mode": mode, "events": events});
+    let (interpreter, program) = match library {
+        Library::Npm => (PathBuf::from("node"), "node/cloudevents.mjs"),
+        Library::PyPi => (
+            clients().join("python/.venv/bin/python"),
+            "python/cloudevents_out.py",
+        ),
+    };
+    let said = run(&interpreter, program, format!("{asked}\n")).await;
+    let written: Written = serde_json::from_str(&said).expect("it prints JSON");
+    CloudRequest {
+        headers: written.headers,
+        body: STANDARD.decode(written.body_base64).expect("base64"),
+    }
+}
+
+/// The `X-Hub-Signature-256` of each payload, made by the npm package `@octokit/webhooks-methods`.
+pub async fn github_signatures(secret: &str, payloads: &[GithubPayload]) -> Vec<String> {
+    let mut lines = String::new();
+    for payload in payloads {
+        let asked = serde_json::json!({"secret": secret, "payload": payload.payload_json_text});
+        lines.extend([asked.to_string(), "\n".to_owned()]);
+    }
+    let said = run(Path::new("node"), "node/sign.mjs", lines).await;
+    let signatures: Vec<_> = said.lines().map(str::to_owned).collect();
+    assert_eq!(signatures.len(), payloads.len());
+    signatures
 }
 
 fn clients() -> PathBuf {

@@ -7,8 +7,9 @@ use throwbar::model::{
     Timestamp,
 };
 use throwbar::store::{
-    Authorship, AutomationChange, AutomationCourse, EndpointState, Error, NewAccount,
-    NewAutomation, NewDelivery, NewEndpoint, NewEvent, NewKey, NewPlan, Publication, Store,
+    Authorship, AutomationChange, AutomationCourse, EndpointState, Error, EventTypeEntry,
+    EventTypeWrite, NewAccount, NewAutomation, NewDelivery, NewEndpoint, NewEvent, NewKey, NewPlan,
+    Publication, Store,
 };
 
 /// The present, which ids are minted from.
@@ -107,6 +108,40 @@ pub async fn switch(
     Ok(changed.is_some())
 }
 
+/// A catalogued name, with this version of a schema in force; 0: with none.
+pub fn event_type(name: &str, version: i64) -> EventTypeEntry {
+    EventTypeEntry {
+        name: name.to_owned(),
+        description: "Über alles Mögliche".to_owned(),
+        group: Some("deals".to_owned()),
+        example: Some(r#"{"a":"\u0000"}"#.to_owned()),
+        examples: None,
+        latest_version: version,
+        schema_version: (version > 0).then_some(version),
+        schema: (version > 0).then(|| format!("{{\"minProperties\":{version}}}")),
+        schema_digest: (version > 0).then(|| vec![version as u8; 32]),
+        archived_at: None,
+        created_at: Timestamp::from_ms(1),
+        updated_at: Timestamp::from_ms(2),
+    }
+}
+
+/// Writes one event type, from what it was, if it was there, to what it is to be.
+pub async fn write_event_type(
+    store: &Store,
+    owner: AccountId,
+    from: Option<&EventTypeEntry>,
+    to: &EventTypeEntry,
+) -> Result<(), Error> {
+    let write = EventTypeWrite {
+        from: from.cloned(),
+        to: to.clone(),
+    };
+    store
+        .write_event_types(owner, &[write], &authorship())
+        .await
+}
+
 /// An event without keys.
 pub fn event(account: AccountId, payload: impl Into<Bytes>) -> NewEvent {
     NewEvent {
@@ -115,8 +150,10 @@ pub fn event(account: AccountId, payload: impl Into<Bytes>) -> NewEvent {
         event_type: "deal.updated".parse().expect("a name"),
         occurred_at: now(),
         payload: payload.into(),
+        origin: None,
         keys: Vec::new(),
         body_hash: [0; 32],
+        violations: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the users of a [`TestApp`] publish: accounts, endpoints, automations, plugins.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -32,6 +33,7 @@ pub fn settings() -> EndpointSettings {
         failure_policy: FailurePolicy::Never,
         timeout_ms: 30_000,
         subscribe: None,
+        headers: BTreeMap::new(),
     }
 }
 

@@ -1,0 +1,214 @@
+//! What conditions cost: one event against an account's automations, and the worst that a condition which
+//! passes its check can do to an event.
+//!
+//! `cargo bench --locked --bench conditions`. Figures, not tests: nothing here passes or fails.
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::time::Duration;
+
+use throwbar::automation::{Answer, Condition, EventType, EventView, Pattern, PatternIndex};
+use throwbar::model::limits::{CONDITION_BYTES_MAX, PAYLOAD_BYTES_MAX};
+use throwbar::model::{EventId, Stopwatch, Timestamp};
+
+const AUTOMATIONS: usize = 10_000;
+const EVENT_TYPES: usize = 200;
+/// How often each figure is taken; the median is shown.
+const ROUNDS: usize = 201;
+
+fn main() {
+    candidates();
+    worst();
+}
+
+fn median(mut round: impl FnMut()) -> Duration {
+    let mut taken: Vec<Duration> = (0..ROUNDS)
+        .map(|_| {
+            let watch = Stopwatch::start();
+            round();
+            watch.elapsed()
+        })
+        .collect();
+    taken.sort_unstable();
+    taken[ROUNDS / 2]
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "figures are for whoever asked for them"
+)]
+fn tell(what: &str, taken: Duration) {
+    println!("{what:<66} {:>10.2} µs", taken.as_secs_f64() * 1e6);
+}
+
+fn condition(source: &str) -> Condition {
+    Condition::parse(source).expect("a condition")
+}
+
+/// 10,000 automations over 200 event types, 50 of them for each type, and one event of 500 bytes.
+fn candidates() {
+    let event_type = |no: usize| -> EventType { format!("area.type_{no}").parse().expect("valid") };
+    let mut index = PatternIndex::new();
+    for no in 0..AUTOMATIONS {
+        let pattern = Pattern::Exact(event_type(no % EVENT_TYPES));
+        let asked = match no / EVENT_TYPES % 5 {
+            0 => format!("event.data.amount >= {}", no * 7),
+            1 => format!("event.data.stage == \"Won\" && event.data.amount > {no}"),
+            2 => format!("has(event.data.owner.team) && event.data.owner.team == \"team-{no}\""),
+            3 => format!("event.data.currency in [\"CHF\", \"USD\", \"X{no}\"]"),
+            _ => format!(
+                "event.data.title.startsWith(\"Deal {no}\") || event.data.amount < {}",
+                no % 90
+            ),
+        };
+        index.insert(&pattern, condition(&asked));
+    }
+    let event_type = event_type(7);
+    let payload = format!(
+        r#"{{"id":"D-1042","title":"Windmill","stage":"Won","amount":1200.5,"currency":"EUR","owner":{{"name":"Ada","team":"north"}},"tags":["new","eu"],"note":"{}"}}"#,
+        "x".repeat(330)
+    );
+    let view = || {
+        let at = Timestamp::from_ms(0);
+        EventView::new(EventId::mint(at), &event_type, at, payload.as_bytes())
+    };
+    let met = index.candidates(&event_type).count();
+    tell(
+        "index: the candidates of one event among 10,000 automations",
+        median(|| {
+            black_box(index.candidates(&event_type).count());
+        }),
+    );
+    tell(
+        "reading a payload of 500 bytes",
+        median(|| {
+            black_box(condition_free(&view()));
+        }),
+    );
+    tell(
+        &format!("{met} candidates: the answers, with the sentence of each no"),
+        median(|| {
+            let view = view();
+            for condition in index.candidates(&event_type) {
+                black_box(condition.evaluate(&view));
+            }
+        }),
+    );
+    tell(
+        &format!("{met} candidates: the answers with the whole explanation"),
+        median(|| {
+            let view = view();
+            for condition in index.candidates(&event_type) {
+                black_box(condition.explain(&view));
+            }
+        }),
+    );
+}
+
+/// The cheapest question that reads the payload.
+fn condition_free(view: &EventView<'_>) -> Answer {
+    thread_local! {
+        static READS: Condition = condition("has(event.data.id)");
+    }
+    READS.with(|reads| reads.evaluate(view))
+}
+
+/// As large a payload as there is: lists of short values, and long texts.
+fn large(entries: &str) -> String {
+    let mut payload = String::with_capacity(PAYLOAD_BYTES_MAX);
+    let _ = write!(payload, r#"{{"list":[{entries}],"text":""#);
+    let rest = PAYLOAD_BYTES_MAX - payload.len() - 2;
+    payload.push_str(&"ab".repeat(rest / 2));
+    payload.push_str("\"}");
+    payload
+}
+
+/// The dearest parts there are, as many as a condition holds.
+#[expect(clippy::too_many_lines, reason = "a table of cases is one story")]
+fn worst() {
+    let entries = |entry: &str| vec![entry; 1000].join(",");
+    let long = format!("\"{}\"", "ab".repeat(60));
+    let payloads = [
+        ("1000 numbers and a long text", large(&entries("1"))),
+        (
+            "1000 texts of 120 bytes and a long text",
+            large(&entries(&long)),
+        ),
+        (
+            "130,000 numbers",
+            format!(
+                "{{\"list\":[{}1]}}",
+                "1,".repeat(PAYLOAD_BYTES_MAX / 2 - 10)
+            ),
+        ),
+    ];
+    let repeated = |part: &str, between: &str| {
+        let count = (CONDITION_BYTES_MAX - 8) / (part.len() + between.len());
+        vec![part; count].join(between)
+    };
+    let conditions = [
+        (
+            "a long text searched again and again",
+            repeated("event.data.text.contains('bb')", " || "),
+        ),
+        (
+            "long texts put together and compared",
+            repeated("event.data.text + 'x' == event.data.text", " || "),
+        ),
+        (
+            "long texts in lower case",
+            repeated("event.data.text.lowerAscii() == 'x'", " || "),
+        ),
+        (
+            "the payload compared with itself",
+            repeated("event.data != event.data", " || "),
+        ),
+        (
+            "a loop that looks into the payload",
+            "event.data.list.all(x, event.data == event.data)".to_owned(),
+        ),
+        (
+            "a loop that searches a long text",
+            "event.data.list.all(x, !event.data.text.contains('bb'))".to_owned(),
+        ),
+        (
+            "a loop with many parts",
+            format!("event.data.list.all(x, {})", ["x != 'a'"; 8].join(" && ")),
+        ),
+        (
+            "loops, one after the other",
+            repeated("event.data.list.exists(x, x == 2)", " || "),
+        ),
+        (
+            "a list that is searched",
+            repeated("2 in event.data.list", " || "),
+        ),
+        (
+            "lists that loops make",
+            repeated("size(event.data.list.map(x, [x, x])) == 0", " || "),
+        ),
+        (
+            "a field that is missing, in a loop",
+            "event.data.list.exists(x, x.a.b == 1)".to_owned(),
+        ),
+        (
+            "small questions, as many as there is room for",
+            repeated("event.data.a == 1", " || "),
+        ),
+    ];
+    let event_type: EventType = "area.large".parse().expect("valid");
+    for (about, payload) in &payloads {
+        for (what, source) in &conditions {
+            let Ok(condition) = Condition::parse(source) else {
+                continue;
+            };
+            let taken = median(|| {
+                let at = Timestamp::from_ms(0);
+                let id = EventId::mint(at);
+                let view = EventView::new(id, &event_type, at, payload.as_bytes());
+                black_box(condition.explain(&view));
+            });
+            tell(&format!("{what}: {about}"), taken);
+        }
+    }
+}

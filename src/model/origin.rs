@@ -1,0 +1,77 @@
+//! What an event tells of its way in, beside what every event has. Most tell nothing: they were sent to
+//! the API in its own form, and nothing is kept of that.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// By which way an event came in, and what came with it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Origin {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cloudevent: Option<Box<RawValue>>,
+}
+
+impl Origin {
+    /// Of an event that came to the source with this name.
+    pub fn of_source(name: &str) -> Self {
+        Self {
+            source: Some(format!("source:{name}")),
+            cloudevent: None,
+        }
+    }
+
+    /// Of a CloudEvent with these attributes: a JSON object.
+    pub fn of_cloudevent(attributes: Box<RawValue>) -> Self {
+        Self {
+            source: None,
+            cloudevent: Some(attributes),
+        }
+    }
+
+    /// What `event.source` says; `None`: that it came to the API.
+    pub fn source(&self) -> Option<&str> {
+        self.source.as_deref()
+    }
+
+    /// What `event.cloudevent` says: a JSON object; `None`, if it was no CloudEvent.
+    pub fn cloudevent(&self) -> Option<&str> {
+        self.cloudevent.as_deref().map(RawValue::get)
+    }
+
+    /// The same, taken out.
+    pub fn into_cloudevent(self) -> Option<Box<RawValue>> {
+        self.cloudevent
+    }
+
+    /// It as JSON, to be stored.
+    pub fn to_text(&self) -> String {
+        // Texts and JSON become JSON: there is nothing that can fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// It from the JSON that was stored.
+    pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_read_back_as_it_was_stored() {
+        let attributes = r#"{"subject":"a\u0000b","n":7}"#;
+        let raw = RawValue::from_string(attributes.to_owned()).expect("JSON");
+        for (origin, source, cloudevent) in [
+            (Origin::of_source("github"), Some("source:github"), None),
+            (Origin::of_cloudevent(raw), None, Some(attributes)),
+        ] {
+            let read = Origin::parse(&origin.to_text()).expect("it was stored");
+            assert_eq!((read.source(), read.cloudevent()), (source, cloudevent));
+        }
+        assert!(Origin::parse("7").is_err());
+    }
+}

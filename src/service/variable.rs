@@ -1,0 +1,335 @@
+//! Variables of an account, plain or secret, by name. A secret one can be set and is never shown again.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::page::cursor_text;
+use super::principal::{MayRead, MayWrite, Principal};
+use super::{Error, Listed, PageRequest, Place, Service, check};
+use crate::automation::{Condition, Definition, is_variable_name};
+use crate::model::limits::{
+    SECRET_VARIABLE_BYTES_MIN, VARIABLE_BYTES_MAX, VARIABLE_NAME_BYTES_MAX,
+};
+use crate::model::{AccountId, Timestamp};
+use crate::pipeline::{AccountVariables, sealing};
+use crate::store::{self, Removal, VariableUser};
+
+/// Most users of a variable that a sentence names.
+const USERS_NAMED_MAX: usize = 5;
+
+/// A variable to be made.
+#[derive(Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewVariable {
+    /// What it is referred to by, as in `vars.minimum`: ASCII letters, digits and `_`, not beginning with a
+    /// digit, and no word that CEL keeps for itself; 64 bytes at most.
+    #[schema(example = "minimum")]
+    pub name: String,
+    /// A text, a number, true or false: 8192 bytes at most. Of a secret one a text of 8 bytes at least.
+    pub value: Value,
+    /// True: its value is sealed, never shown again, and no condition may ask for it. False, if left out.
+    pub secret: Option<bool>,
+}
+
+/// What is changed of a variable; what is left out stays.
+#[derive(Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VariablePatch {
+    /// A text, a number, true or false: 8192 bytes at most. Of a secret one a text of 8 bytes at least.
+    pub value: Option<Value>,
+    /// Whether it is secret. One that was secret gets a new value with false.
+    pub secret: Option<bool>,
+}
+
+/// A variable.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct VariableView {
+    /// What it is referred to by.
+    pub name: String,
+    /// Its value; null, if it is secret.
+    pub value: Option<Value>,
+    /// Whether its value is sealed, and never shown.
+    pub secret: bool,
+    /// When it was made, RFC 3339.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When it last changed, RFC 3339.
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Timestamp,
+}
+
+impl VariableView {
+    fn of(row: store::Variable) -> Result<Self, Error> {
+        let value = row.value.as_deref().map(serde_json::from_str).transpose();
+        Ok(Self {
+            name: row.name,
+            value: value.map_err(|error| Error::unreadable("the variable", error))?,
+            secret: row.sealed.is_some(),
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+/// How a value is kept: JSON of a plain one, or sealed.
+type Kept = (Option<String>, Option<Vec<u8>>);
+
+impl Service {
+    /// Makes a variable.
+    pub async fn create_variable(
+        &self,
+        who: &Principal<MayWrite>,
+        new: NewVariable,
+    ) -> Result<VariableView, Error> {
+        if new.name.len() > VARIABLE_NAME_BYTES_MAX || !is_variable_name(&new.name) {
+            let why = format!(
+                "a variable's name is of ASCII letters, digits and '_', does not begin with a digit, is no word \
+                 that CEL keeps for itself, such as in, and has {VARIABLE_NAME_BYTES_MAX} bytes at most"
+            );
+            return Err(Error::field("/name", why));
+        }
+        let kept = self.sealed_or_plain((who.account(), &new.name), &new.value, new.secret)?;
+        let now = self.inner.clock.now();
+        let row = store::Variable {
+            name: new.name,
+            value: kept.0,
+            sealed: kept.1,
+            created_at: now,
+            updated_at: now,
+        };
+        match self.inner.store.create_variable(who.account(), &row).await {
+            Ok(()) => VariableView::of(row),
+            Err(error) if error.is_taken() => Err(Error::Conflict {
+                code: "name_taken",
+                why: format!("the variable '{}' is there already: PATCH it", row.name),
+            }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The value as it is kept.
+    fn sealed_or_plain(
+        &self,
+        (account, name): (AccountId, &str),
+        value: &Value,
+        secret: Option<bool>,
+    ) -> Result<Kept, Error> {
+        let wrong = |why: String| Err(Error::field("/value", why));
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Number(_) | Value::Bool(_) => value.to_string(),
+            Value::Null | Value::Array(_) | Value::Object(_) => {
+                return wrong(
+                    "a value is a text, a number, true or false: give one of these".to_owned(),
+                );
+            }
+        };
+        if text.len() > VARIABLE_BYTES_MAX || text.contains('\0') {
+            return wrong(format!(
+                "the value has {} bytes, or NUL in it: {VARIABLE_BYTES_MAX} at most, without NUL",
+                text.len()
+            ));
+        }
+        if secret != Some(true) {
+            return Ok((Some(value.to_string()), None));
+        }
+        if !value.is_string() || text.len() < SECRET_VARIABLE_BYTES_MIN {
+            return wrong(format!(
+                "a secret value is a text of {SECRET_VARIABLE_BYTES_MIN} bytes at least: a shorter one could not \
+                 be hidden where it is used"
+            ));
+        }
+        let context = sealing::variable(account, name);
+        let sealed = self.inner.vault.seal(text.as_bytes(), &context)?;
+        Ok((None, Some(sealed)))
+    }
+
+    /// A page of the account's variables, by name.
+    pub async fn variables(
+        &self,
+        who: &Principal<MayRead>,
+        page: &PageRequest,
+    ) -> Result<Listed<VariableView>, Error> {
+        let _turn = self.list_turn(who.account()).await?;
+        let (limit, after) = (page.limit()?, page.after_name()?);
+        let rows = self
+            .inner
+            .store
+            .variables(who.account(), after.as_deref(), limit + 1);
+        let mut rows = rows.await?;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let last = rows.last().filter(|_| more);
+        Ok(Listed {
+            next_cursor: last.map(|row| cursor_text(&row.name)),
+            data: rows
+                .into_iter()
+                .map(VariableView::of)
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The variable of this name.
+    pub async fn variable(
+        &self,
+        who: &Principal<MayRead>,
+        name: &str,
+    ) -> Result<VariableView, Error> {
+        VariableView::of(self.variable_row(who.account(), name).await?)
+    }
+
+    async fn variable_row(&self, account: AccountId, name: &str) -> Result<store::Variable, Error> {
+        let missing = || Error::NotFound("variable");
+        if !is_variable_name(name) {
+            return Err(missing());
+        }
+        let found = self.inner.store.variable(account, name).await?;
+        found.ok_or_else(missing)
+    }
+
+    /// Changes a variable. The next event sees it.
+    pub async fn change_variable(
+        &self,
+        who: &Principal<MayWrite>,
+        name: &str,
+        patch: VariablePatch,
+    ) -> Result<VariableView, Error> {
+        let account = who.account();
+        let mut row = self.variable_row(account, name).await?;
+        let was_secret = row.sealed.is_some();
+        let secret = patch.secret.unwrap_or(was_secret);
+        let value = match (patch.value, &row.value) {
+            (Some(value), _) => value,
+            (None, Some(json)) => serde_json::from_str(json)
+                .map_err(|error| Error::unreadable("the variable", error))?,
+            (None, None) if secret => return VariableView::of(row),
+            (None, None) => {
+                let why = "a secret value is shown to nobody: give a new one with secret false";
+                return Err(Error::field("/value", why));
+            }
+        };
+        (row.value, row.sealed) = self.sealed_or_plain((account, name), &value, Some(secret))?;
+        row.updated_at = self.inner.clock.now();
+        let fits_header = value
+            .as_str()
+            .is_none_or(|text| http::HeaderValue::try_from(text).is_ok());
+        let refuses = |user: &VariableUser| match user {
+            VariableUser::Condition { .. } => secret,
+            VariableUser::Header { .. } => !fits_header,
+            VariableUser::Config { .. } => false,
+        };
+        let changed = self
+            .inner
+            .store
+            .change_variable(account, &row, refuses)
+            .await?;
+        let refusing = changed.ok_or(Error::NotFound("variable"))?;
+        if refusing.is_empty() {
+            return VariableView::of(row);
+        }
+        let what = if refusing
+            .iter()
+            .any(|user| matches!(user, VariableUser::Condition { .. }))
+        {
+            "a condition may not ask for a secret, and this variable is used by"
+        } else {
+            "a header can't have this value, and this variable is used by"
+        };
+        Err(Error::Conflict {
+            code: "variable_in_use",
+            why: format!("{what} {}", named(&refusing)),
+        })
+    }
+
+    /// Removes a variable that nothing refers to.
+    pub async fn delete_variable(
+        &self,
+        who: &Principal<MayWrite>,
+        name: &str,
+    ) -> Result<(), Error> {
+        let row = self.variable_row(who.account(), name).await?;
+        let removal = self
+            .inner
+            .store
+            .delete_variable(who.account(), &row.name)
+            .await?;
+        match removal {
+            Removal::Removed => Ok(()),
+            Removal::Missing => Err(Error::NotFound("variable")),
+            Removal::InUse(users) => Err(Error::Conflict {
+                code: "variable_in_use",
+                why: format!(
+                    "this variable is used by {}: change that first",
+                    named(&users)
+                ),
+            }),
+        }
+    }
+
+    /// The account's variables, if a definition or settings may refer to them.
+    pub(super) async fn variables_in(
+        &self,
+        account: AccountId,
+        text: &str,
+    ) -> Result<AccountVariables, Error> {
+        let parts = (&self.inner.store, &*self.inner.vault);
+        Ok(AccountVariables::named_in(text, account, parts).await?)
+    }
+
+    /// Refuses a version that refers to variables which there are no more, or which are secret by now.
+    pub(super) async fn check_variables(
+        &self,
+        account: AccountId,
+        definition: &Definition,
+    ) -> Result<(), Error> {
+        let text = definition.canonical();
+        let text = text.map_err(|error| Error::unreadable("the automation", error))?;
+        let variables = self.variables_in(account, &text).await?;
+        let refused = |why: String| Error::Conflict {
+            code: "unknown_variable",
+            why: format!("this version can't be published: {why}"),
+        };
+        if let Some(source) = &definition.condition {
+            Condition::parse_with(source, &variables.for_conditions())
+                .map_err(|error| refused(error.to_string()))?;
+        }
+        for transform in &definition.transforms {
+            let filled = variables.fill_config(transform.config.get());
+            filled.map_err(|error| refused(error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// Refuses headers that can't be made.
+    pub(super) async fn check_headers(
+        &self,
+        account: AccountId,
+        headers: &std::collections::BTreeMap<String, String>,
+    ) -> Result<(), Error> {
+        let texts: String = headers.values().map(String::as_str).collect();
+        let variables = self.variables_in(account, &texts).await?;
+        let filled = variables.fill_headers(headers);
+        filled.map(drop).map_err(|(name, why)| Error::Invalid {
+            code: "invalid_header",
+            at: Place::body(format!("/headers/{}", check::escaped(&name))),
+            why,
+        })
+    }
+}
+
+/// Users in words.
+fn named(users: &[VariableUser]) -> String {
+    let told = users.iter().take(USERS_NAMED_MAX).map(|user| match user {
+        VariableUser::Condition { id, name } => format!("the condition of '{name}' ({id})"),
+        VariableUser::Config { id, name } => {
+            format!("the configuration of a transform of '{name}' ({id})")
+        }
+        VariableUser::Header { id, name } => format!("a header of the endpoint '{name}' ({id})"),
+    });
+    let told = told.collect::<Vec<_>>().join(", ");
+    match users.len().saturating_sub(USERS_NAMED_MAX) {
+        0 => told,
+        more => format!("{told} and {more} more"),
+    }
+}
