@@ -192,6 +192,15 @@ fn worst() {
             "event.data.list.exists(x, x.a.b == 1)".to_owned(),
         ),
         (
+            "texts made of numbers, in a loop",
+            "event.data.list.exists(x, size(string(x)) == 999)".to_owned(),
+        ),
+        (
+            "hours in a time zone, in a loop",
+            "event.data.list.exists(x, event.timestamp.getHours(\"Europe/Berlin\") == 99)"
+                .to_owned(),
+        ),
+        (
             "small questions, as many as there is room for",
             repeated("event.data.a == 1", " || "),
         ),

@@ -282,13 +282,14 @@ async fn live(
     stopped: tokio::sync::watch::Receiver<bool>,
 ) {
     let scheduler = Scheduler::new(parts.store.clone(), parts.clock.clone());
+    let bell = service.bell();
     let mut pipeline = Some(first);
     loop {
         if let Some(alive) = pipeline.take() {
             service.attach(Some(alive.clone()));
             tokio::select! {
                 () = alive.ended() => service.attach(None),
-                never = scheduler.go_on(&alive) => match never {},
+                never = scheduler.go_on(&alive, &bell) => match never {},
                 () = wait(stopped.clone()) => {
                     service.attach(None);
                     if let Err(error) = alive.shut_down().await {

@@ -4,8 +4,7 @@ use axum::body::Body;
 use axum::extract::{FromRequest, MatchedPath, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Extensions, HeaderMap, HeaderValue};
-use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt as _;
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;

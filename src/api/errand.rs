@@ -14,7 +14,8 @@ use crate::service::{
 ///
 /// What both say now of the last so many events, or of those of a time: a job with progress, whose result
 /// counts the verdicts. Events of which something different would follow are listed with the differences of
-/// their bodies. Nothing is sent. The body may be left out.
+/// their bodies. Nothing is sent. Of an automation with `flow` each event is taken to go on, and alone: what others
+/// were there at the time is not known any more. The body may be left out.
 #[utoipa::path(post, path = "/v1/automations/{id}/backtest", tag = "automations", operation_id = "backtest_automation",
     params(("id" = String, Path, description = "The automation's id")), request_body = Option<NewBacktest>,
     responses((status = 202, description = "The job", body = GivenView)))]
@@ -28,7 +29,8 @@ pub(super) async fn backtest(
 /// Run past events again
 ///
 /// As it ran (each by the version that it met, with the plugins that ran then) or with the current version: a job
-/// with progress. Its deliveries have ids of their own, name the job, and go out behind everything else.
+/// with progress. Its deliveries have ids of their own, name the job, and go out behind everything else. Versions
+/// with `flow`, and those that make events, are not run again: `not_repeatable`, or told under `problems`.
 #[utoipa::path(post, path = "/v1/automations/{id}/rerun", tag = "automations", operation_id = "rerun_automation",
     params(("id" = String, Path, description = "The automation's id")), request_body = NewRerun,
     responses((status = 202, description = "The job", body = GivenView)))]

@@ -12,6 +12,7 @@ mod body;
 mod cloudevent;
 mod condition;
 mod connection;
+mod dead_letter;
 mod delivery;
 mod endpoint;
 mod errand;

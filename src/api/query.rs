@@ -12,7 +12,9 @@ use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::{OpenApi, RefOr};
 
 use super::problem::Problem;
-use crate::service::{DeliveryQuery, Error, Import, PageRequest, Place, Service, Shelf};
+use crate::service::{
+    DeadLetterQuery, DeliveryQuery, Error, Import, PageRequest, Place, Service, Shelf,
+};
 
 /// The query of a request.
 pub(super) struct QueryParams<T>(pub(super) T);
@@ -162,6 +164,27 @@ pub(super) struct DeliveriesQuery {
     cursor: Option<String>,
 }
 
+/// Which page of which dead letters.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct DeadLettersQuery {
+    /// Only of the automation with this id.
+    automation: Option<String>,
+    /// Only with this reason: `condition_error`, `flow_error`, `plugin_error`, `limit_exceeded` or `evaluation_error`.
+    reason: Option<String>,
+    /// Only in this state: `open`, `rerun`, or `all` for both; `open`, if left out.
+    state: Option<String>,
+    /// Only of events that were accepted then or later, RFC 3339.
+    since: Option<String>,
+    /// Only of events that were accepted before, RFC 3339.
+    until: Option<String>,
+    /// How many rows at most, 1 to 250; 50, if left out.
+    limit: Option<usize>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
 /// What an upload is called.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -211,6 +234,23 @@ impl EventsQuery {
             limit: self.limit,
             cursor: self.cursor.clone(),
         }
+    }
+}
+
+impl DeadLettersQuery {
+    pub(super) fn parts(self) -> (DeadLetterQuery, PageRequest) {
+        let query = DeadLetterQuery {
+            automation: self.automation,
+            reason: self.reason,
+            state: self.state,
+            since: self.since,
+            until: self.until,
+        };
+        let page = PageRequest {
+            limit: self.limit,
+            cursor: self.cursor,
+        };
+        (query, page)
     }
 }
 

@@ -7,8 +7,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    account, api_key, automation, condition, delivery, endpoint, errand, event, event_type,
-    explain, operations, pass, plugin, problem, query, schedule, source, trial, variable, version,
+    account, api_key, automation, condition, dead_letter, delivery, endpoint, errand, event,
+    event_type, explain, operations, pass, plugin, problem, query, schedule, source, trial,
+    variable, version,
 };
 use crate::service::Service;
 
@@ -17,15 +18,27 @@ pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// Every route of the native API, with its description.
 pub(super) fn described() -> OpenApiRouter<Service> {
+    accounts()
+        .merge(events())
+        .merge(automations())
+        .merge(endpoints())
+        .merge(operators())
+}
+
+/// Accounts and keys.
+fn accounts() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
-        // Accounts and keys
         .routes(routes!(account::create, account::list))
         .routes(routes!(account::get))
         .routes(routes!(account::own, account::change_own))
         .routes(routes!(account::reveal_signing_key))
         .routes(routes!(api_key::create, api_key::list))
         .routes(routes!(api_key::revoke))
-        // Events
+}
+
+/// What comes in.
+fn events() -> OpenApiRouter<Service> {
+    OpenApiRouter::new()
         .routes(routes!(event::send, event::list))
         .routes(routes!(event::send_batch))
         .routes(routes!(event::get))
@@ -47,13 +60,18 @@ pub(super) fn described() -> OpenApiRouter<Service> {
         .routes(routes!(schedule::preview))
         .routes(routes!(schedule::get, schedule::change, schedule::delete))
         .routes(routes!(schedule::occurrences))
+        .routes(routes!(schedule::run))
         .routes(routes!(source::create, source::list))
         .routes(routes!(source::get, source::change, source::delete))
         .routes(routes!(source::secrets))
         .routes(routes!(source::rotate_secret))
         .routes(routes!(source::refusals))
         .routes(routes!(source::test))
-        // What follows from them
+}
+
+/// What follows from it.
+fn automations() -> OpenApiRouter<Service> {
+    OpenApiRouter::new()
         .routes(routes!(automation::create, automation::list))
         .routes(routes!(
             automation::get,
@@ -81,10 +99,17 @@ pub(super) fn described() -> OpenApiRouter<Service> {
         .routes(routes!(condition::check))
         .routes(routes!(variable::create, variable::list))
         .routes(routes!(variable::get, variable::change, variable::delete))
+        .routes(routes!(dead_letter::list))
+        .routes(routes!(dead_letter::rerun))
+        .routes(routes!(dead_letter::get, dead_letter::discard))
         .routes(routes!(plugin::upload, plugin::list))
         .routes(routes!(plugin::get))
         .routes(routes!(plugin::versions))
-        // Where it goes
+}
+
+/// Where it goes.
+fn endpoints() -> OpenApiRouter<Service> {
+    OpenApiRouter::new()
         .routes(routes!(endpoint::create, endpoint::list))
         .routes(routes!(endpoint::get, endpoint::change, endpoint::delete))
         .routes(routes!(endpoint::enable))
@@ -97,7 +122,11 @@ pub(super) fn described() -> OpenApiRouter<Service> {
         .routes(routes!(delivery::get))
         .routes(routes!(delivery::attempts))
         .routes(routes!(delivery::resend))
-        // For operations
+}
+
+/// For operations.
+fn operators() -> OpenApiRouter<Service> {
+    OpenApiRouter::new()
         .routes(routes!(operations::health))
         .routes(routes!(operations::ready))
 }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 
-use super::answer::{Answer, Created, Done};
+use super::answer::{Accepted, Answer, Created, Done};
 use super::body::JsonBody;
 use super::principal::{By, On};
 use super::query::{PageQuery, QueryParams};
@@ -78,9 +78,22 @@ pub(super) async fn delete(On(who, service, id): On<MayWrite>) -> Answer<Done> {
     Ok(Done)
 }
 
+/// Run a schedule now
+///
+/// Besides its own times, and whether it is paused or not: a run of the cause `run_now` goes on the ledger and
+/// becomes an event at once, or, with the overlap `queue_one`, after the run before. While a run is under way
+/// that the overlap does not let it go beside, it is refused (409).
+#[utoipa::path(post, path = "/v1/schedules/{id}/run", tag = "schedules", operation_id = "run_schedule",
+    params(("id" = String, Path, description = "The schedule's id")),
+    responses((status = 202, description = "The occurrence on the ledger", body = OccurrenceView)))]
+pub(super) async fn run(On(who, service, id): On<MayWrite>) -> Answer<Accepted<OccurrenceView>> {
+    Ok(Accepted(service.run_schedule(&who, &id).await?))
+}
+
 /// List a schedule's occurrences
 ///
-/// The ledger of the last 30 days, the latest first: what ran, what was skipped or missed, and why.
+/// The ledger of the last 30 days, the latest first: what ran, what was skipped or missed, and why; and which
+/// runs were asked for.
 #[utoipa::path(get, path = "/v1/schedules/{id}/occurrences", tag = "schedules", operation_id = "list_occurrences",
     params(("id" = String, Path, description = "The schedule's id"), PageQuery),
     responses((status = 200, description = "A page", body = Listed<OccurrenceView>)))]

@@ -9,6 +9,7 @@
 mod canonical;
 mod condition;
 mod definition;
+pub mod flow;
 mod kept_test;
 mod pattern;
 mod reference;
@@ -16,12 +17,14 @@ mod reference;
 pub use canonical::{DefinitionDigest, Difference, Differences, canonical, differences};
 pub use condition::{
     Answer, Clause, ClauseValue, Condition, ConditionError, ConditionWarning, EventView,
-    Explanation, Form, FormError, Leaf, Mapped, Mapping, MappingError, Position, RequestView,
-    Variables, WarningKind, check_against_schemas, is_variable_name,
+    Explanation, Form, FormError, Formula, FormulaError, Gives, Leaf, Mapped, Mapping,
+    MappingError, Position, RequestView, Variables, WarningKind, check_against_schemas,
+    is_variable_name,
 };
-pub use definition::{Action, Definition, Transform, Trigger};
+pub use definition::{Action, Definition, OnError, Transform, Trigger};
+pub use flow::Flow;
 pub use kept_test::{Expectation, Test, TestEvent};
-pub use pattern::{EventType, Pattern, PatternError, PatternIndex};
+pub use pattern::{EventType, OPERATIONAL_PREFIX, Pattern, PatternError, PatternIndex};
 pub use reference::{
     ReferenceError, fill, fill_json, may_name_variables, references, references_in_json,
 };

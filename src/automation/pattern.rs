@@ -4,7 +4,7 @@
 //!
 //! A name is one or more segments joined by dots; a segment is one or more ASCII letters, digits,
 //! `_` or `-`; case matters. A pattern is a name (that type alone), a name and `.*` (everything
-//! under it at any depth, but not the name itself), or `*` (everything).
+//! under it at any depth, but not the name itself), or `*` (everything but operational events).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,7 +12,13 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::model::AutomationId;
 use crate::model::limits::EVENT_TYPE_BYTES_MAX;
+
+/// What the names of operational events begin with. No client sends such an event, and no automation makes one.
+pub const OPERATIONAL_PREFIX: &str = "throwbar.";
+/// What the types of events begin with that automations' own schedules make; an automation's id follows.
+const OWN_PREFIX: &str = "schedule.aut_";
 
 /// The name of an event type: `deal.stage.changed`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,7 +27,7 @@ pub struct EventType(Box<str>);
 /// Which event types a trigger wants.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Pattern {
-    /// `*`: every type.
+    /// `*`: every type but those of operational events.
     All,
     /// `deal.*`: every type under `deal.`, at any depth.
     Under(EventType),
@@ -70,9 +76,25 @@ pub enum PatternError {
 }
 
 impl EventType {
+    /// The type of the events that the automation's own schedule makes. No other automation meets them.
+    pub fn of_own_schedule(automation: AutomationId) -> Self {
+        Self(format!("schedule.{automation}").into())
+    }
+
+    /// Whether events of this type are made by an automation's own schedule: only its whole name meets them,
+    /// no star.
+    pub fn is_own_schedule(&self) -> bool {
+        self.0.starts_with(OWN_PREFIX)
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it is the type of an operational event, which the product itself makes.
+    pub fn is_operational(&self) -> bool {
+        self.0.starts_with(OPERATIONAL_PREFIX)
     }
 
     /// `deal` and `deal.stage` for `deal.stage.changed`: what a name is under.
@@ -130,8 +152,9 @@ impl Pattern {
     /// Whether an event of this type meets the pattern.
     pub fn matches(&self, event_type: &EventType) -> bool {
         match self {
-            Self::All => true,
             Self::Exact(name) => name == event_type,
+            Self::All | Self::Under(_) if event_type.is_own_schedule() => false,
+            Self::All => !event_type.is_operational(),
             Self::Under(name) => event_type.ancestors().any(|above| above == name.as_str()),
         }
     }
@@ -238,141 +261,18 @@ impl<T> PatternIndex<T> {
     /// Everything inserted under a pattern that `event_type` meets: under `*` first, then from
     /// the widest pattern to the exact name, each in the order of insertion.
     pub fn candidates<'a>(&'a self, event_type: &'a EventType) -> impl Iterator<Item = &'a T> {
+        let is_own = event_type.is_own_schedule();
+        let met_by_all = !is_own && !event_type.is_operational();
+        let all = if met_by_all { &self.all[..] } else { &[] };
         let under = event_type
             .ancestors()
+            .filter(move |_| !is_own)
             .filter_map(|above| self.under.get(above))
             .flatten();
         let exact = self.exact.get(event_type.as_str()).into_iter().flatten();
-        self.all.iter().chain(under).chain(exact)
+        all.iter().chain(under).chain(exact)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn event_type(text: &str) -> EventType {
-        text.parse().expect("a valid event type")
-    }
-
-    #[test]
-    fn a_name_that_is_wrong_says_what_to_do() {
-        let cases = [
-            ("", "is empty"),
-            (".deal", "empty segment"),
-            ("deal.", "empty segment"),
-            ("deal..won", "empty segment"),
-            ("deal.*", "'*'"),
-            ("deal won", "' '"),
-            ("deal/won", "'/'"),
-            ("déal", "'é'"),
-            ("deal\0", "'\\0'"),
-            (&"a".repeat(201), "201 bytes: 200 at most"),
-        ];
-        for (text, message) in cases {
-            let error = text.parse::<EventType>().expect_err(text);
-            assert!(error.to_string().contains(message), "{text}: {error}");
-        }
-        for text in [
-            "a",
-            "deal.stage.changed",
-            "GitHub.issue_comment.created-2",
-            &"a".repeat(200),
-        ] {
-            assert_eq!(event_type(text).to_string(), text);
-        }
-    }
-
-    #[test]
-    fn a_star_is_the_whole_pattern_or_its_whole_end() {
-        for text in ["*", "deal.*", "deal.stage.*", "deal.updated"] {
-            assert_eq!(text.parse::<Pattern>().expect(text).to_string(), text);
-        }
-        for text in [
-            "",
-            ".*",
-            "*.deal",
-            "deal*",
-            "deal.*.won",
-            "deal.**",
-            "**",
-            "deal.*.*",
-        ] {
-            assert!(text.parse::<Pattern>().is_err(), "{text}");
-        }
-        let error = "deal.*.won"
-            .parse::<Pattern>()
-            .expect_err("a star in the middle");
-        assert!(error.to_string().contains("'deal.*.won'"), "{error}");
-    }
-
-    #[test]
-    fn what_is_under_a_name_is_not_the_name_itself() {
-        let cases = [
-            ("*", "deal", true),
-            ("deal.*", "deal.updated", true),
-            ("deal.*", "deal.stage.changed", true),
-            ("deal.*", "deal", false),
-            ("deal.*", "dealer.updated", false),
-            ("deal.*", "Deal.updated", false),
-            ("deal.stage.*", "deal.updated", false),
-            ("deal.updated", "deal.updated", true),
-            ("deal.updated", "deal.updated.twice", false),
-        ];
-        for (pattern, name, expected) in cases {
-            let pattern: Pattern = pattern.parse().expect("valid");
-            assert_eq!(
-                pattern.matches(&event_type(name)),
-                expected,
-                "{pattern} {name}"
-            );
-        }
-    }
-
-    #[test]
-    fn patterns_are_text_in_json() {
-        let patterns: Vec<Pattern> = serde_json::from_str(r#"["deal.*","*"]"#).expect("valid");
-        assert_eq!(
-            serde_json::to_string(&patterns).expect("text"),
-            r#"["deal.*","*"]"#
-        );
-        assert!(serde_json::from_str::<Pattern>(r#""a b""#).is_err());
-    }
-
-    #[test]
-    fn one_trigger_under_two_matching_patterns_is_answered_twice() {
-        let mut index = PatternIndex::new();
-        for pattern in ["deal.updated", "deal.*", "contact.*"] {
-            index.insert(&pattern.parse().expect("valid"), "automation");
-        }
-        assert_eq!(index.candidates(&event_type("deal.updated")).count(), 2);
-        assert_eq!(index.candidates(&event_type("deal.created")).count(), 1);
-        assert_eq!(index.candidates(&event_type("message.sent")).count(), 0);
-    }
-
-    proptest! {
-        #[test]
-        fn the_index_answers_as_the_patterns_do(
-            names in prop::collection::vec("[ab]{1,2}(\\.[ab]{1,2}){0,3}", 1..20),
-            asked in "[ab]{1,2}(\\.[ab]{1,2}){0,3}",
-        ) {
-            let mut index = PatternIndex::new();
-            let mut patterns = vec![Pattern::All];
-            for name in names {
-                patterns.push(Pattern::Exact(event_type(&name)));
-                patterns.push(Pattern::Under(event_type(&name)));
-            }
-            for (no, pattern) in patterns.iter().enumerate() {
-                index.insert(pattern, no);
-            }
-            let asked = event_type(&asked);
-            let mut answered: Vec<_> = index.candidates(&asked).copied().collect();
-            answered.sort_unstable();
-            let expected: Vec<_> =
-                (0..patterns.len()).filter(|no| patterns[*no].matches(&asked)).collect();
-            prop_assert_eq!(answered, expected);
-        }
-    }
-}
+mod tests;

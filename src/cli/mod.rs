@@ -2,11 +2,12 @@
 //!
 //! Exit codes: 0 it worked; 1 it did not, and the reason is on standard error; 2 the command line
 //! is wrong; 3 it ran, and the answer is no (`verify`, `demo --once`, `automation test`, `automation backtest`,
-//! `event-type import`).
+//! `event-type import`, `dead-letter rerun`).
 
 mod automation;
 mod backtest;
 mod client;
+mod dead_letter;
 mod demo;
 mod event;
 mod event_type;
@@ -14,6 +15,7 @@ mod key;
 mod ndjson;
 mod paint;
 mod problem;
+mod schedule;
 mod serve;
 mod source;
 mod trial;
@@ -43,7 +45,7 @@ pub const EXIT_NO: u8 = 3;
     name = "throwbar",
     version,
     propagate_version = true,
-    after_help = "Exit codes: 0 it worked; 1 it did not; 2 the command line is wrong; 3 the answer is no (verify, demo --once, automation test, automation backtest, event-type import)."
+    after_help = "Exit codes: 0 it worked; 1 it did not; 2 the command line is wrong; 3 the answer is no (verify, demo --once, automation test, automation backtest, event-type import, dead-letter rerun)."
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -69,6 +71,12 @@ enum Command {
     /// Try automations, list their versions, publish one, or go back to one.
     #[command(subcommand)]
     Automation(automation::AutomationCommand),
+    /// List what automations failed at, and run it again.
+    #[command(subcommand)]
+    DeadLetter(dead_letter::DeadLetterCommand),
+    /// List schedules, preview them, run one now, pause one, or resume it.
+    #[command(subcommand)]
+    Schedule(schedule::ScheduleCommand),
     /// List and make sources: URLs that others send webhooks to.
     #[command(subcommand)]
     Source(source::SourceCommand),
@@ -189,6 +197,11 @@ async fn obey(
         Command::Event(command) => event::run(&command).await,
         Command::EventType(command) => event_type::run(&command).await,
         Command::Automation(command) => automation::run(&command).await,
+        Command::DeadLetter(command) => dead_letter::run(&command).await,
+        Command::Schedule(command) => {
+            schedule::run(&command).await?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Source(command) => source::run(&command).await.map(|()| ExitCode::SUCCESS),
         Command::Variable(command) => variable::run(&command).await,
         Command::Verify(options) => verify::verify(&options),
@@ -212,6 +225,98 @@ mod tests {
 
     use super::*;
 
+    /// Command lines, and whether each is one.
+    const LINES: &[(&str, bool)] = &[
+        (
+            "serve --listen 127.0.0.1:0 --data x --shutdown-ms 250",
+            true,
+        ),
+        ("serve --shutdown-ms soon", false),
+        (
+            "serve --database-url sqlite:x --log debug --log-format json",
+            true,
+        ),
+        ("migrate --data x --config y", true),
+        ("migrate --listen 127.0.0.1:0", false),
+        ("config --database-url sqlite:x", true),
+        ("config --log debug", false),
+        ("key operator --data x --name y", true),
+        ("key operator --log-format json", false),
+        ("demo --once --events 5", true),
+        ("demo --events 5", false),
+        ("demo --once --events 0", false),
+        ("event send --type a --data {} --id x", true),
+        ("event send --data {}", false),
+        ("event send --type a --data {} --file x", false),
+        ("event send --file x --id y", false),
+        ("event-type list --archived", true),
+        ("event-type list --archived --catalogues", false),
+        ("event-type import - --dry-run", true),
+        ("event-type import", false),
+        ("event-type install crm --json", true),
+        ("automation versions nonsense", false),
+        (
+            "automation versions aut_0198c1f0a3b27c4d8e5f60718293a4b5 --json",
+            true,
+        ),
+        (
+            "automation publish aut_0198c1f0a3b27c4d8e5f60718293a4b5",
+            true,
+        ),
+        (
+            "automation rollback aut_0198c1f0a3b27c4d8e5f60718293a4b5 3",
+            true,
+        ),
+        (
+            "automation rollback aut_0198c1f0a3b27c4d8e5f60718293a4b5 x",
+            false,
+        ),
+        ("automation test --file x --event y --json", true),
+        ("automation test --file x", false),
+        (
+            "automation backtest aut_0198c1f0a3b27c4d8e5f60718293a4b5 --file x --events 9",
+            true,
+        ),
+        (
+            "automation backtest aut_0198c1f0a3b27c4d8e5f60718293a4b5 --file x --draft 2",
+            false,
+        ),
+        (
+            "automation backtest aut_0198c1f0a3b27c4d8e5f60718293a4b5 --events 9 --since x",
+            false,
+        ),
+        ("schedule list --json", true),
+        ("schedule preview --cron @x --timezone UTC --count 3", true),
+        ("schedule preview --every 60 --json", true),
+        ("schedule preview", false),
+        ("schedule preview --every 60 --timezone UTC", false),
+        ("schedule preview --every 60 --cron x", false),
+        ("schedule run sch_0198c1f0a3b27c4d8e5f60718293a4b5", true),
+        ("schedule pause nonsense", false),
+        ("schedule resume", false),
+        ("source list --json", true),
+        ("source create --name a --scheme github", true),
+        ("source create --name a --scheme md5", false),
+        ("source create --scheme none", false),
+        ("variable set least 5", true),
+        ("variable set token @token.txt --secret", true),
+        ("variable set token 5 --secret=false --text", true),
+        ("variable set token 5 --secret=maybe", false),
+        ("variable set least", false),
+        ("variable list --json", true),
+        ("variable delete least", true),
+        ("verify --secret whsec_x --body -", false),
+        ("verify --secret whsec_x --body - --header a:b", true),
+        ("key create --name x", false),
+        ("key create --name x --scope send --scope read", true),
+        ("key create --name x --scope everything", false),
+        ("key revoke nonsense", false),
+        ("key operator --name x --data y", true),
+        ("key operator list --data y", true),
+        ("key operator --name x list", false),
+        ("key operator revoke nonsense", false),
+    ];
+
     #[test]
     fn the_command_line_is_well_formed() {
         Arguments::command().debug_assert();
@@ -219,90 +324,10 @@ mod tests {
 
     #[test]
     fn what_does_not_go_together_is_refused() {
-        for (line, fine) in [
-            (
-                "serve --listen 127.0.0.1:0 --data x --shutdown-ms 250",
-                true,
-            ),
-            ("serve --shutdown-ms soon", false),
-            (
-                "serve --database-url sqlite:x --log debug --log-format json",
-                true,
-            ),
-            ("migrate --data x --config y", true),
-            ("migrate --listen 127.0.0.1:0", false),
-            ("config --database-url sqlite:x", true),
-            ("config --log debug", false),
-            ("key operator --data x --name y", true),
-            ("key operator --log-format json", false),
-            ("demo --once --events 5", true),
-            ("demo --events 5", false),
-            ("demo --once --events 0", false),
-            ("event send --type a --data {} --id x", true),
-            ("event send --data {}", false),
-            ("event send --type a --data {} --file x", false),
-            ("event send --file x --id y", false),
-            ("event-type list --archived", true),
-            ("event-type list --archived --catalogues", false),
-            ("event-type import - --dry-run", true),
-            ("event-type import", false),
-            ("event-type install crm --json", true),
-            ("automation versions nonsense", false),
-            (
-                "automation versions aut_0198c1f0a3b27c4d8e5f60718293a4b5 --json",
-                true,
-            ),
-            (
-                "automation publish aut_0198c1f0a3b27c4d8e5f60718293a4b5",
-                true,
-            ),
-            (
-                "automation rollback aut_0198c1f0a3b27c4d8e5f60718293a4b5 3",
-                true,
-            ),
-            (
-                "automation rollback aut_0198c1f0a3b27c4d8e5f60718293a4b5 x",
-                false,
-            ),
-            ("automation test --file x --event y --json", true),
-            ("automation test --file x", false),
-            (
-                "automation backtest aut_0198c1f0a3b27c4d8e5f60718293a4b5 --file x --events 9",
-                true,
-            ),
-            (
-                "automation backtest aut_0198c1f0a3b27c4d8e5f60718293a4b5 --file x --draft 2",
-                false,
-            ),
-            (
-                "automation backtest aut_0198c1f0a3b27c4d8e5f60718293a4b5 --events 9 --since x",
-                false,
-            ),
-            ("source list --json", true),
-            ("source create --name a --scheme github", true),
-            ("source create --name a --scheme md5", false),
-            ("source create --scheme none", false),
-            ("variable set least 5", true),
-            ("variable set token @token.txt --secret", true),
-            ("variable set token 5 --secret=false --text", true),
-            ("variable set token 5 --secret=maybe", false),
-            ("variable set least", false),
-            ("variable list --json", true),
-            ("variable delete least", true),
-            ("verify --secret whsec_x --body -", false),
-            ("verify --secret whsec_x --body - --header a:b", true),
-            ("key create --name x", false),
-            ("key create --name x --scope send --scope read", true),
-            ("key create --name x --scope everything", false),
-            ("key revoke nonsense", false),
-            ("key operator --name x --data y", true),
-            ("key operator list --data y", true),
-            ("key operator --name x list", false),
-            ("key operator revoke nonsense", false),
-        ] {
+        for (line, fine) in LINES {
             let parsed =
                 Arguments::try_parse_from(std::iter::once("throwbar").chain(line.split(' ')));
-            assert_eq!(parsed.is_ok(), fine, "{line}");
+            assert_eq!(parsed.is_ok(), *fine, "{line}");
         }
     }
 

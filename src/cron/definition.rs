@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Calendar, DstPolicy, Error, Interval, Occurrence, Pattern, Precision, Timing};
+use super::{
+    Calendar, DstPolicy, Error, Interval, Mark, Occurrence, Pattern, Precision, Reason, Timing,
+};
 use crate::model::Timestamp;
 
 /// What is done with an occurrence while the run before is still under way: its event waits to be
@@ -20,6 +22,28 @@ pub enum Overlap {
     Skip,
     /// It waits for its end; while one waits, further ones are skipped.
     QueueOne,
+}
+
+/// What of a schedule is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct UnderWay {
+    /// Occurrences that are due and have no event yet, and last events that are not settled.
+    pub runs: i64,
+    /// Occurrences that wait for those.
+    pub queued: i64,
+}
+
+impl Overlap {
+    /// What becomes of an occurrence that is to run while so much is under way; or why it does not.
+    pub fn decide(self, under_way: UnderWay) -> Result<Mark, Reason> {
+        match self {
+            _ if under_way.runs == 0 && under_way.queued == 0 => Ok(Mark::Due),
+            Self::Allow => Ok(Mark::Due),
+            Self::Skip => Err(Reason::Overlap),
+            Self::QueueOne if under_way.queued > 0 => Err(Reason::QueueFull),
+            Self::QueueOne => Ok(Mark::Queued),
+        }
+    }
 }
 
 /// What is done with occurrences whose time passed while nobody was there to run them.
@@ -105,6 +129,29 @@ impl Definition {
         timing
             .next_after(after)
             .filter(|next| self.end_at.is_none_or(|end| next.at <= end))
+    }
+
+    /// The occurrences after an instant that are not after another, `until`.
+    pub fn between(
+        &self,
+        timing: &Timing,
+        (after, until): (Timestamp, Timestamp),
+    ) -> impl Iterator<Item = Occurrence> {
+        let first = self.next_after(timing, after);
+        std::iter::successors(first, |last| self.next_after(timing, last.at))
+            .take_while(move |next| next.at <= until)
+    }
+
+    /// Whether two schedules have the same occurrences, whatever is done with them.
+    pub fn runs_like(&self, other: &Self) -> bool {
+        let of = |definition: &Self| Self {
+            overlap: self.overlap,
+            catch_up: self.catch_up,
+            catch_up_window_s: self.catch_up_window_s,
+            spread_s: self.spread_s,
+            ..definition.clone()
+        };
+        of(self) == of(other)
     }
 
     /// How long after its time an occurrence of the schedule with this id runs: always as long.

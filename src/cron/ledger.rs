@@ -25,6 +25,20 @@ words!(Mark {
     Missed = "missed",
 });
 
+/// How an occurrence came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Its time came.
+    Scheduled,
+    /// Somebody asked for it.
+    RunNow,
+}
+
+words!(Cause {
+    Scheduled = "scheduled",
+    RunNow = "run_now",
+});
+
 /// Why an occurrence did not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
@@ -40,6 +54,8 @@ pub enum Reason {
     Superseded,
     /// It was later than the window for what is caught up.
     OutsideWindow,
+    /// The schedule was changed before it ran.
+    Changed,
     /// Its event could not be made.
     Refused,
 }
@@ -51,6 +67,7 @@ words!(Reason {
     Late = "late",
     Superseded = "superseded",
     OutsideWindow = "outside_window",
+    Changed = "changed",
     Refused = "refused",
 });
 
@@ -66,6 +83,7 @@ impl Reason {
             Self::OutsideWindow => {
                 "no node was there at its time, and it was older than the window for catching up"
             }
+            Self::Changed => "the schedule was changed before it ran",
             Self::Refused => {
                 "its event could not be made: another event has its id, or the account is gone"
             }

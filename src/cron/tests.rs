@@ -1,6 +1,7 @@
 //! Patterns, their mistakes and their words; intervals.
 
 mod clocks;
+mod guide;
 mod zones;
 
 use super::*;
@@ -258,4 +259,84 @@ fn patterns_in_words() {
     ] {
         assert_eq!(pattern(cron).words(), words, "{cron}");
     }
+}
+
+#[test]
+fn what_is_under_way_decides_by_the_overlap() {
+    let (mut due, mut refused) = (Vec::new(), Vec::new());
+    for (runs, queued) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
+        for overlap in [Overlap::Allow, Overlap::Skip, Overlap::QueueOne] {
+            match overlap.decide(UnderWay { runs, queued }) {
+                Ok(mark) => due.push(format!("{runs}{queued} {overlap:?} {mark:?}")),
+                Err(why) => refused.push(format!("{runs}{queued} {overlap:?} {why:?}")),
+            }
+        }
+    }
+    assert_eq!(
+        due,
+        [
+            "00 Allow Due",
+            "00 Skip Due",
+            "00 QueueOne Due",
+            "10 Allow Due",
+            "10 QueueOne Queued",
+            "01 Allow Due",
+            "11 Allow Due",
+        ]
+    );
+    assert_eq!(
+        refused,
+        [
+            "10 Skip Overlap",
+            "01 Skip Overlap",
+            "01 QueueOne QueueFull",
+            "11 Skip Overlap",
+            "11 QueueOne QueueFull",
+        ]
+    );
+}
+
+#[test]
+fn what_the_wall_shows_and_what_lies_between() {
+    let timing = Timing::Calendar(calendar(
+        "0 * * * *",
+        "Asia/Kolkata",
+        Gap::Skip,
+        Fold::First,
+    ));
+    let now = at("2026-06-01T10:15:20.900Z");
+    assert_eq!(timing.wall(now).to_string(), "2026-06-01T15:45:20");
+    let interval = Timing::Interval(Interval::new(60, at("2026-06-01T00:00:00Z")).expect("valid"));
+    assert_eq!(interval.wall(now).to_string(), "2026-06-01T10:15:20");
+    let definition = Definition {
+        cron: Some("0 * * * *".to_owned()),
+        seconds: false,
+        timezone: "Asia/Kolkata".to_owned(),
+        dst: DstPolicy::default(),
+        interval: None,
+        overlap: Overlap::Allow,
+        catch_up: CatchUp::All,
+        catch_up_window_s: 0,
+        spread_s: 0,
+        start_at: None,
+        end_at: Some(at("2026-06-01T13:00:00Z")),
+    };
+    let ends = (at("2026-06-01T10:30:00Z"), at("2026-06-01T12:30:00Z"));
+    let between = definition.between(&timing, ends);
+    let between: Vec<String> = between.map(|next| next.at.to_string()).collect();
+    assert_eq!(
+        between,
+        ["2026-06-01T11:30:00.000Z", "2026-06-01T12:30:00.000Z"]
+    );
+    let other = Definition {
+        overlap: Overlap::Skip,
+        spread_s: 5,
+        ..definition.clone()
+    };
+    assert!(definition.runs_like(&other));
+    let other = Definition {
+        end_at: None,
+        ..other
+    };
+    assert!(!definition.runs_like(&other));
 }

@@ -35,6 +35,15 @@ impl Timing {
         std::iter::successors(self.next_after(instant), |last| self.next_after(last.at))
     }
 
+    /// What the wall shows at an instant: of an interval, UTC's.
+    pub fn wall(&self, at: Timestamp) -> Civil {
+        let stretch = match self {
+            Self::Calendar(calendar) => calendar.zone.stretch(at.as_s()),
+            Self::Interval(_) => None,
+        };
+        stretch.map_or(Civil::from_s(at.as_s()), |it| it.civil(at.as_s()))
+    }
+
     /// In words: "at 09:00 on Monday to Friday".
     pub fn words(&self) -> String {
         match self {

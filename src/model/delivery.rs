@@ -41,6 +41,16 @@ pub enum DeliveryState {
     Cancelled,
 }
 
+impl DeliveryState {
+    /// When it was delivered or given up, if it was.
+    pub fn settled_at(self) -> Option<Timestamp> {
+        match self {
+            Self::Delivered { at } | Self::Failed { at, .. } => Some(at),
+            Self::Pending { .. } | Self::Claimed { .. } | Self::Held | Self::Cancelled => None,
+        }
+    }
+}
+
 /// Why a delivery was given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -142,7 +142,7 @@ pub struct RerunTally {
     pub verdicts: BTreeMap<String, u64>,
     /// Deliveries that were made.
     pub deliveries: u64,
-    /// Events that the automation had not looked at.
+    /// Events that the automation had not looked at, or whose version follows none once more.
     pub not_run: u64,
     /// Events that are not kept any more.
     pub missing: u64,

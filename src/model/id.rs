@@ -128,6 +128,8 @@ ids! {
     AttemptId = "att";
     /// A trigger with its condition, transforms and actions.
     AutomationId = "aut";
+    /// What one automation failed at, kept to be run again.
+    DeadLetterId = "ltr";
     /// One body that must reach one endpoint because of one evaluation.
     DeliveryId = "dlv";
     /// Where deliveries go.
@@ -161,6 +163,23 @@ impl EventId {
     pub fn minted_at(self) -> Timestamp {
         minted_at(self.0)
     }
+
+    /// The id of the event that an automation makes: a UUIDv8 as a [delivery's](DeliveryId::derive) is, that
+    /// begins with the time of the event that it is made of.
+    pub fn derive(origin: &EmissionOrigin) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"event");
+        hash.update(origin.event.0.as_bytes());
+        hash.update(origin.automation.0.as_bytes());
+        hash.update(origin.action_no.to_be_bytes());
+        hash.update(origin.output_no.to_be_bytes());
+        Self(derived(origin.event, hash))
+    }
+
+    /// Whether an automation has made it: no minted id is a derived one.
+    pub fn is_derived(self) -> bool {
+        self.0.get_version_num() == 8
+    }
 }
 
 impl RefusalId {
@@ -168,20 +187,48 @@ impl RefusalId {
     pub fn minted_at(self) -> Timestamp {
         minted_at(self.0)
     }
+}
 
-    /// The lowest id that is minted at this time.
+/// What makes one event of an automation's different from every other of the same event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EmissionOrigin {
+    /// The event that was evaluated.
+    pub event: EventId,
+    /// The automation that fired.
+    pub automation: AutomationId,
+    /// The place among the automation's events, from 0.
+    pub action_no: u16,
+    /// The output's place among the outputs of the transforms, from 0.
+    pub output_no: u16,
+}
+
+impl DeadLetterId {
+    /// The id of what the automation failed at in evaluating the event: a UUIDv8 as a
+    /// [delivery's](DeliveryId::derive) is.
+    pub fn derive(event: EventId, automation: AutomationId) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"letter");
+        hash.update(event.0.as_bytes());
+        hash.update(automation.0.as_bytes());
+        Self(derived(event, hash))
+    }
+
+    /// An id before all those of events that came at `at` or later, and after all others.
     pub fn first_at(at: Timestamp) -> Self {
-        let ms = u64::try_from(at.as_ms()).unwrap_or(0).to_be_bytes();
+        let ms = at.as_ms().clamp(0, (1 << 48) - 1);
         let mut bytes = [0u8; 16];
-        bytes[..6].copy_from_slice(&ms[2..]);
+        bytes[..6].copy_from_slice(&ms.to_be_bytes()[2..]);
         Self(Uuid::from_bytes(bytes))
     }
+}
 
-    /// What comes right before it, event or not.
-    #[must_use]
-    pub fn before(self) -> Self {
-        Self(Uuid::from_u128(self.0.as_u128().saturating_sub(1)))
-    }
+/// A UUIDv8 (RFC 9562 §5.8): the 48 bits of the event's time, and a hash.
+fn derived(event: EventId, hash: Sha256) -> Uuid {
+    let digest = hash.finalize();
+    let mut bytes = [0u8; 16];
+    bytes[..6].copy_from_slice(&event.0.as_bytes()[..6]);
+    bytes[6..].copy_from_slice(&digest[..10]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
 /// What makes one delivery different from every other of the same event.
@@ -197,6 +244,13 @@ pub struct DeliveryOrigin {
     pub endpoint: EndpointId,
     /// The output's place among the outputs of the transforms, from 0.
     pub output_no: u16,
+}
+
+impl ScheduleId {
+    /// That of the schedule which the automation owns.
+    pub const fn of(automation: AutomationId) -> Self {
+        Self(automation.0)
+    }
 }
 
 impl DeliveryId {
@@ -220,24 +274,7 @@ impl DeliveryId {
         hash.update(origin.action_no.to_be_bytes());
         hash.update(origin.endpoint.0.as_bytes());
         hash.update(origin.output_no.to_be_bytes());
-        let digest = hash.finalize();
-        let mut bytes = [0u8; 16];
-        bytes[..6].copy_from_slice(&origin.event.0.as_bytes()[..6]);
-        bytes[6..].copy_from_slice(&digest[..10]);
-        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
-    }
-
-    /// The id of what an errand makes in place of the delivery with this id: it begins with the same 48 bits and
-    /// goes on with a SHA-256 of both, so that an errand that does something twice names the same.
-    #[must_use]
-    pub fn again(self, errand: ErrandId) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(errand.0.as_bytes());
-        hash.update(self.0.as_bytes());
-        let digest = hash.finalize();
-        let mut bytes = *self.0.as_bytes();
-        bytes[6..].copy_from_slice(&digest[..10]);
-        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+        Self(derived(origin.event, hash))
     }
 }
 
@@ -311,21 +348,50 @@ mod tests {
         ] {
             assert_ne!(id, DeliveryId::derive(&other));
         }
-        let errand = ErrandId::mint(now);
-        let again = id.again(errand);
-        assert_eq!(again, id.again(errand));
-        assert!(first < again && again < last);
-        assert!(again != id && again != id.again(ErrandId::mint(now)));
     }
 
     #[test]
-    fn events_of_a_time_come_after_its_first_id() {
-        let at = Timestamp::from_ms(1_790_000_000_123);
-        let (first, event) = (EventId::first_at(at), EventId::mint(at));
-        assert!(first < event && event < EventId::first_at(at.plus_ms(1)));
-        assert_eq!(first.minted_at(), at);
-        assert!(first.before() < first && EventId::mint(at.plus_ms(-1)) < first);
-        let lowest = EventId::first_at(Timestamp::from_ms(-1));
-        assert_eq!(lowest.before(), lowest);
+    fn what_an_automation_makes_is_named_by_every_part_of_its_origin() {
+        let now = Timestamp::from_ms(1_790_000_000_000);
+        let origin = EmissionOrigin {
+            event: EventId::mint(now),
+            automation: AutomationId::mint(now),
+            action_no: 0,
+            output_no: 0,
+        };
+        let id = EventId::derive(&origin);
+        assert_eq!(id, EventId::derive(&origin));
+        assert!(id.is_derived() && !origin.event.is_derived());
+        assert_eq!(id.minted_at(), now);
+        let event = EventId::derive(&EmissionOrigin {
+            event: EventId::mint(now),
+            ..origin
+        });
+        let automation = AutomationId::mint(now);
+        for other in [
+            EmissionOrigin {
+                automation,
+                ..origin
+            },
+            EmissionOrigin {
+                action_no: 1,
+                ..origin
+            },
+            EmissionOrigin {
+                output_no: 1,
+                ..origin
+            },
+        ] {
+            assert_ne!(EventId::derive(&other), id);
+        }
+        assert_ne!(event, id);
+        let letter = DeadLetterId::derive(origin.event, origin.automation);
+        assert_eq!(
+            letter,
+            DeadLetterId::derive(origin.event, origin.automation)
+        );
+        assert_ne!(letter, DeadLetterId::derive(origin.event, automation));
+        let (first, next) = (now, now.plus_ms(1));
+        assert!(DeadLetterId::first_at(first) < letter && letter < DeadLetterId::first_at(next));
     }
 }

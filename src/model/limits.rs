@@ -86,6 +86,32 @@ pub const ERRANDS_KEPT: usize = 20;
 pub const TESTS_MAX: usize = 50;
 /// Most bytes of all tests of an automation.
 pub const TESTS_BYTES_MAX: usize = 128 * 1024;
+/// Longest key of flow control.
+pub const FLOW_KEY_BYTES_MAX: usize = 512;
+/// Most keys that flow control remembers of one account, about.
+pub const FLOW_KEYS_PER_ACCOUNT_MAX: usize = 100_000;
+/// Most outputs that wait for their time in one account, about; a digest is one.
+pub const FLOW_WAITS_PER_ACCOUNT_MAX: usize = 100_000;
+/// Longest wait for a time, and longest window: 30 days.
+pub const FLOW_WAIT_MS_MAX: i64 = 30 * 24 * 60 * 60 * 1000;
+/// Most events of one window of a rate limit.
+pub const RATE_EVENTS_MAX: i64 = 1_000_000;
+/// Most events of one digest.
+pub const DIGEST_EVENTS_MAX: i64 = 1_000;
+/// Most bytes of the events of one digest: a plugin can read as much. A single event may have more.
+pub const DIGEST_BYTES_MAX: i64 = PAYLOAD_BYTES_MAX as i64;
+/// Most automations between an event and the one that came in from outside.
+pub const HOPS_MAX: usize = 8;
+/// Most events that descend from one event: those that automations make of it, and of those, and so on.
+pub const DESCENDANTS_MAX: u32 = 1_024;
+/// After how many errors one after the other it is told that an automation fails, if it does not say.
+pub const ALERT_AFTER_DEFAULT: u32 = 5;
+/// Most errors that an automation may have before it is told.
+pub const ALERT_AFTER_MAX: u32 = 1_000;
+/// How long an endpoint fails before that is told.
+pub const FAILING_ALERT_MS: i64 = 60_000;
+/// Most dead letters that one call runs again.
+pub const LETTERS_RERUN_MAX: usize = 1_000;
 /// Most variables of one account.
 pub const VARIABLES_PER_ACCOUNT_MAX: usize = 1_000;
 /// Longest name of a variable.

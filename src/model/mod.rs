@@ -2,18 +2,22 @@
 //!
 //! Nothing here does anything: no I/O, no policy, no SQL.
 
+mod cause;
 mod clock;
 mod count;
 mod delivery;
 mod errand;
+mod errand_id;
 pub mod header;
 mod id;
 pub mod limits;
+mod order;
 mod origin;
 mod shares;
 mod stopwatch;
 mod words;
 
+pub use cause::{Allowance, Cause, Link};
 pub use clock::{Clock, ManualClock, Timestamp};
 pub use count::counted;
 pub use delivery::{AttemptResult, DeliveryState, Failure, Refusal};
@@ -22,9 +26,11 @@ pub use errand::{
     RerunTally,
 };
 pub use id::{
-    AccountId, ApiKeyId, AttemptId, AutomationId, DeliveryId, DeliveryOrigin, EndpointId, ErrandId,
-    EventId, IdError, IncarnationId, PluginId, RefusalId, ScheduleId, SecretId, SourceId,
+    AccountId, ApiKeyId, AttemptId, AutomationId, DeadLetterId, DeliveryId, DeliveryOrigin,
+    EmissionOrigin, EndpointId, ErrandId, EventId, IdError, IncarnationId, PluginId, RefusalId,
+    ScheduleId, SecretId, SourceId,
 };
+pub use order::{BEHIND, OrderKey};
 pub use origin::Origin;
 pub use shares::Shares;
 pub use stopwatch::Stopwatch;

@@ -22,6 +22,14 @@ impl Origin {
         }
     }
 
+    /// Of an event that a schedule has made.
+    pub fn of_schedule() -> Self {
+        Self {
+            source: Some("schedule".to_owned()),
+            cloudevent: None,
+        }
+    }
+
     /// Of a CloudEvent with these attributes: a JSON object.
     pub fn of_cloudevent(attributes: Box<RawValue>) -> Self {
         Self {
@@ -67,6 +75,7 @@ mod tests {
         let raw = RawValue::from_string(attributes.to_owned()).expect("JSON");
         for (origin, source, cloudevent) in [
             (Origin::of_source("github"), Some("source:github"), None),
+            (Origin::of_schedule(), Some("schedule"), None),
             (Origin::of_cloudevent(raw), None, Some(attributes)),
         ] {
             let read = Origin::parse(&origin.to_text()).expect("it was stored");

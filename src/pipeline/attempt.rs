@@ -19,14 +19,15 @@ use super::plan::Content;
 use super::request::Letter;
 use super::slot::Slot;
 use super::standing::{Current, EndpointView, Standing};
+use crate::automation::OPERATIONAL_PREFIX;
 use crate::envelope::{self, Envelope};
 use crate::model::{
     AccountId, AttemptId, AttemptResult, Clock, DeliveryId, DeliveryState, EndpointId, Failure,
-    Timestamp,
+    OrderKey, Timestamp,
 };
 use crate::outbound::{Answer, Client, Method, Request};
 use crate::retry::Advice;
-use crate::store::{EndpointMark, NewAttempt, NewRecord};
+use crate::store::{EndpointMark, NewAttempt, NewRecord, Tells};
 use crate::vault::random;
 
 /// How long a delivery waits until it is seen whether somebody has mended what it can't be sent for.
@@ -46,6 +47,8 @@ pub(super) struct Outgoing {
     pub(super) content: Option<Arc<Content>>,
     /// How the account stands when it leaves.
     pub(super) standing: Arc<Standing>,
+    /// What it keeps its order with.
+    pub(super) order: Option<OrderKey>,
     pub(super) slot: Slot,
 }
 
@@ -189,6 +192,22 @@ fn record(
         attempts_made: no.get(),
         next: outcome.state(no, &view.settings.retry_policy, ended_at, advice),
         mark: outcome.mark(view.settings.failure_policy, ended_at, view.updated_at),
+        order: outgoing.order,
+        tells: tells(outgoing),
+    }
+}
+
+/// What of an attempt is told: of one that carries an operational event nothing, or it would go on without end;
+/// that a delivery is given up only where somebody wants to know.
+fn tells(outgoing: &Outgoing) -> Tells {
+    let content = outgoing.content.as_ref();
+    let operational = |content: &Arc<Content>| content.event_type.starts_with(OPERATIONAL_PREFIX);
+    if content.is_some_and(operational) {
+        Tells::Nothing
+    } else if outgoing.standing.last_loaded().listens {
+        Tells::OfDelivery
+    } else {
+        Tells::OfEndpoint
     }
 }
 
@@ -202,6 +221,8 @@ fn without_request(outgoing: Outgoing, next: DeliveryState) -> Attempted {
             attempts_made: outgoing.attempts_made,
             next,
             mark: EndpointMark::Untouched,
+            tells: tells(&outgoing),
+            order: outgoing.order,
         }),
         slot: outgoing.slot,
     }

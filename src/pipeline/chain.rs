@@ -1,10 +1,11 @@
 //! A chain of transforms at work: each runs on every output of the one before it, one run at a time.
 
 use super::evaluate::{AcceptedEvent, Reached};
-use super::evaluation::{Evaluation, Output, Outputs, Step, Verdict};
+use super::evaluation::{BreakingPoint, Evaluation, Output, Outputs, Step, Verdict};
 use super::shown;
 use super::snapshot::Compiled;
 use super::variables::Secrets;
+use crate::automation::OnError;
 use crate::model::limits::OUTPUTS_MAX;
 use crate::plugin::{self, Context, Engine, Event, Outcome, Request, RunError};
 
@@ -70,24 +71,43 @@ impl Chain {
         if !automation.secrets.is_empty() {
             hide(&automation.secrets, &mut result, &mut step);
         }
-        let failed = match result {
+        let made = match result {
             Ok(Outcome::Emit(made)) => {
-                self.outputs
-                    .extend(made.into_iter().map(|output| carry(input, output)));
-                (self.outputs.len() > OUTPUTS_MAX)
-                    .then(|| format!("the chain has more than {OUTPUTS_MAX} outputs"))
+                let made: Vec<_> = made
+                    .into_iter()
+                    .map(|output| carry(input, output))
+                    .collect();
+                if self.outputs.len() + made.len() > OUTPUTS_MAX {
+                    Err(format!("the chain has more than {OUTPUTS_MAX} outputs"))
+                } else {
+                    Ok(made)
+                }
             }
             Ok(Outcome::Drop(reason)) => {
                 self.dropped = reason;
-                None
+                Ok(Vec::new())
             }
-            Err(Failed::Here(why)) => Some(why),
+            Err(Failed::Here(why)) => Err(why),
             Err(Failed::Now(why)) => return Reached::NotNow { from: self, why },
         };
-        self.evaluation.step(step);
-        if let Some(why) = failed {
-            return self.ends(automation, Verdict::PluginError, &format!(": {why}"));
+        match made {
+            Ok(made) => self.outputs.extend(made),
+            Err(why) => match automation.transforms[self.transform_no].on_error {
+                OnError::Fail => {
+                    self.evaluation.step(step);
+                    return self.breaks(automation, event, &why);
+                }
+                OnError::Skip => {
+                    step.why = format!("{why}; it is left out, and what went into it goes on");
+                    self.outputs.push(input.clone());
+                }
+                OnError::Drop => {
+                    step.why = format!("{why}; what went into it is dropped");
+                    self.dropped = format!("it failed: {why}");
+                }
+            },
         }
+        self.evaluation.step(step);
         self.done += 1;
         if self.done == self.inputs.len() {
             self.next_transform(automation, event)
@@ -114,6 +134,16 @@ impl Chain {
             self.evaluation.outputs = Outputs::Transformed(self.inputs);
         }
         Reached::Verdict(self.evaluation)
+    }
+
+    /// Ends here, because the transform failed.
+    fn breaks(mut self, automation: &Compiled, event: &AcceptedEvent, why: &str) -> Reached {
+        let input = self.inputs.swap_remove(self.done).content;
+        self.evaluation.broke_at = Some(BreakingPoint {
+            place: self.transform_no,
+            input: Some(input).filter(|input| *input != event.payload),
+        });
+        self.ends(automation, Verdict::PluginError, &format!(": {why}"))
     }
 
     /// Ends here, with what the transform that ran has done.

@@ -120,6 +120,7 @@ async fn bring(node: &Arc<Node>, mut turn: Turn, claim: Claim) {
             attempts_made: u16::try_from(delivery.attempts_made).unwrap_or(u16::MAX),
             content: body.map(content),
             standing: standing.clone(),
+            order: delivery.order,
             slot,
         };
         if stops {

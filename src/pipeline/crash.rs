@@ -13,7 +13,7 @@ mod armed {
     }
 
     /// Dies here if this is the place.
-    pub(in crate::pipeline) fn crash_point(name: &str) {
+    pub(crate) fn crash_point(name: &str) {
         if POINT.get().is_some_and(|armed| armed == name) {
             std::process::abort();
         }
@@ -23,7 +23,7 @@ mod armed {
 #[cfg(feature = "crash-points")]
 pub use armed::arm;
 #[cfg(feature = "crash-points")]
-pub(super) use armed::crash_point;
+pub(crate) use armed::crash_point;
 
 #[cfg(not(feature = "crash-points"))]
-pub(super) fn crash_point(_name: &str) {}
+pub(crate) fn crash_point(_name: &str) {}

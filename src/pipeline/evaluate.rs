@@ -12,8 +12,9 @@ use bytes::Bytes;
 use super::chain::Chain;
 use super::evaluation::{Evaluation, Step, Verdict};
 use super::snapshot::Compiled;
-use crate::automation::{Answer, Condition, EventType, EventView};
-use crate::model::{EventId, Origin, Timestamp};
+use crate::automation::flow::{self, Rules, entry_bytes};
+use crate::automation::{Answer, Condition, EventType, EventView, Formula, OPERATIONAL_PREFIX};
+use crate::model::{Cause, EventId, Link, OrderKey, Origin, Timestamp};
 use crate::plugin::Engine;
 
 /// An event as evaluation sees it.
@@ -27,18 +28,34 @@ pub struct AcceptedEvent {
     pub occurred_at: Timestamp,
     /// JSON text, exactly as it came.
     pub payload: Bytes,
+    /// What made it; `None`: it came in from outside, or is an operational event.
+    pub cause: Option<Arc<Cause>>,
     /// What it tells of its way in; `None`: it was sent to the API in its own form.
     pub origin: Option<Arc<Origin>>,
 }
 
-/// Where events come from that were sent to the API.
-pub const SOURCE: &str = "api";
+/// Where events come from of whose way in nothing is told.
+pub fn own_source(event_type: &str, cause: Option<&Cause>) -> &'static str {
+    if cause.is_some() {
+        "automation"
+    } else if event_type.starts_with(OPERATIONAL_PREFIX) {
+        "throwbar"
+    } else {
+        "api"
+    }
+}
 
 impl AcceptedEvent {
+    /// Whether it is an operational event, or descends from one.
+    pub(super) fn is_operational(&self) -> bool {
+        let of_one = |cause: &Arc<Cause>| cause.is_operational();
+        self.event_type.is_operational() || self.cause.as_ref().is_some_and(of_one)
+    }
+
     /// By which way it came in.
     pub(super) fn source(&self) -> &str {
         let told = self.origin.as_ref().and_then(|origin| origin.source());
-        told.unwrap_or(SOURCE)
+        told.unwrap_or_else(|| own_source(self.event_type.as_str(), self.cause.as_deref()))
     }
 
     /// The event under the eyes of conditions.
@@ -95,18 +112,138 @@ fn no_evaluation(automation: &Compiled, summary: String) -> Evaluation {
 }
 
 fn begin(automation: &Compiled, event: &AcceptedEvent, view: &EventView<'_>) -> Reached {
+    let mut evaluation = before_flow(automation, event, view);
+    match &automation.flow {
+        Some(rules) if evaluation.verdict == Verdict::Fired => {
+            ask_flow(rules, (event, view), &mut evaluation);
+            Reached::Verdict(evaluation)
+        }
+        _ => go_on(automation, (event, view), evaluation),
+    }
+}
+
+/// Looks at one automation for one event as if it had no flow control: up to its chain.
+pub(super) fn evaluate_ungated(
+    automation: &Compiled,
+    event: &AcceptedEvent,
+    view: &EventView<'_>,
+) -> Reached {
+    let evaluation = before_flow(automation, event, view);
+    go_on(automation, (event, view), evaluation)
+}
+
+/// What its condition says, and whether it would go round in a circle.
+fn before_flow(automation: &Compiled, event: &AcceptedEvent, view: &EventView<'_>) -> Evaluation {
     if let Some(why) = &automation.unreadable {
         let summary = format!("the automation's stored definition can't be read: {why}");
-        return Reached::Verdict(no_evaluation(automation, summary));
+        return no_evaluation(automation, summary);
     }
     let mut evaluation = Evaluation::begin(automation);
     if let Some(condition) = &automation.condition {
         ask(condition, view, &mut evaluation);
     }
+    if evaluation.verdict == Verdict::Fired
+        && let Some(cause) = &event.cause
+        && let Some(round) = cause.since(automation.id)
+    {
+        refuse_loop(round, event.id, &mut evaluation);
+    }
+    evaluation
+}
+
+/// Looks on where flow control has let an event go on, be it at once or later: from the transforms.
+pub(super) fn evaluate_late(automation: &Compiled, event: &AcceptedEvent) -> Reached {
+    if let Some(why) = &automation.unreadable {
+        let summary = format!("the automation's stored definition can't be read: {why}");
+        return Reached::Verdict(no_evaluation(automation, summary));
+    }
+    let evaluation = Evaluation::begin(automation);
+    go_on(automation, (event, &event.view()), evaluation)
+}
+
+fn go_on(
+    automation: &Compiled,
+    (event, view): (&AcceptedEvent, &EventView<'_>),
+    mut evaluation: Evaluation,
+) -> Reached {
+    if evaluation.verdict == Verdict::Fired
+        && let Some(order) = &automation.order
+    {
+        keep_order(order, view, &mut evaluation);
+    }
     if evaluation.verdict == Verdict::Fired && automation.runs_plugins() {
         Reached::Midway(Chain::begin(evaluation, event))
     } else {
         Reached::Verdict(evaluation)
+    }
+}
+
+/// The automation would go on with what descends from its own output. Its condition was asked before: what it
+/// does not want anyhow is no loop.
+fn refuse_loop(round: &[Link], event: EventId, evaluation: &mut Evaluation) {
+    let automation = evaluation.automation;
+    let way: Vec<String> = round
+        .iter()
+        .map(|link| format!("{} → {} → ", link.event, link.automation))
+        .collect();
+    let way = way.concat();
+    let why = format!(
+        "it is not followed: the event descends from what this automation has made: {way}{event} → {automation}"
+    );
+    evaluation.ends(Verdict::LoopRefused, why.clone());
+    evaluation.step(Step {
+        kind: "loop".to_owned(),
+        what: String::new(),
+        digest: None,
+        outcome: "refused".to_owned(),
+        why,
+        detail: serde_json::to_value(round).unwrap_or_default(),
+    });
+}
+
+/// Finds what the event's deliveries keep their order with.
+fn keep_order(order: &Formula, view: &EventView<'_>, evaluation: &mut Evaluation) {
+    let (outcome, why, detail) = match order.key(view) {
+        Ok(key) => {
+            evaluation.order = Some(OrderKey::of(&key));
+            let why = format!("its deliveries go behind those of {}", flow::of_key(&key));
+            ("passed", why, serde_json::json!({ "key": key }))
+        }
+        Err(why) => {
+            evaluation.ends(Verdict::FlowError, why.clone());
+            ("error", why, serde_json::Value::Null)
+        }
+    };
+    evaluation.step(Step {
+        kind: "flow".to_owned(),
+        what: "order".to_owned(),
+        digest: None,
+        outcome: outcome.to_owned(),
+        why,
+        detail,
+    });
+}
+
+fn ask_flow(
+    rules: &Result<Box<Rules>, String>,
+    (event, view): (&AcceptedEvent, &EventView<'_>),
+    evaluation: &mut Evaluation,
+) {
+    let bytes = entry_bytes(&event.event_type, event.payload.len());
+    let asked = rules.as_ref().map_err(Clone::clone);
+    match asked.and_then(|rules| rules.ask(view, event.id, bytes)) {
+        Ok(ask) => evaluation.asks(ask),
+        Err(why) => {
+            evaluation.ends(Verdict::FlowError, why.clone());
+            evaluation.step(Step {
+                kind: "flow".to_owned(),
+                what: String::new(),
+                digest: None,
+                outcome: "error".to_owned(),
+                why,
+                detail: serde_json::Value::Null,
+            });
+        }
     }
 }
 

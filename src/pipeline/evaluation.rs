@@ -6,8 +6,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::snapshot::Compiled;
-use crate::model::AutomationId;
+use crate::automation::flow::{Ask, FlowVerdict, Trace};
 use crate::model::limits::{SUMMARY_BYTES_MAX, TRACE_BYTES_PER_EVENT_MAX};
+use crate::model::{AutomationId, OrderKey};
 
 /// What became of an automation for an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,8 +24,24 @@ pub enum Verdict {
     PluginDropped,
     /// A plugin failed, or went beyond a limit.
     PluginError,
-    /// With those before it, it would make more than one event may.
+    /// With those before it, it would make more than one event may; or the account has no room for it.
     LimitExceeded,
+    /// The event descends from one that it has made.
+    LoopRefused,
+    /// Another event had its key.
+    Deduped,
+    /// It goes on unless another event of its key comes; or one has come.
+    Debounced,
+    /// It is one of a digest.
+    Digested,
+    /// Too many events of its key have come: it goes on later, or not.
+    RateLimited,
+    /// It goes on later.
+    Delayed,
+    /// What its flow control asks can't be said.
+    FlowError,
+    /// It waited, and its automation was removed, or switched off for too long.
+    Cancelled,
     /// The evaluation itself broke off.
     EvaluationError,
 }
@@ -39,7 +56,56 @@ impl Verdict {
             Self::PluginDropped => "plugin_dropped",
             Self::PluginError => "plugin_error",
             Self::LimitExceeded => "limit_exceeded",
+            Self::LoopRefused => "loop_refused",
+            Self::Deduped => "deduped",
+            Self::Debounced => "debounced",
+            Self::Digested => "digested",
+            Self::RateLimited => "rate_limited",
+            Self::Delayed => "delayed",
+            Self::FlowError => "flow_error",
+            Self::Cancelled => "cancelled",
             Self::EvaluationError => "evaluation_error",
+        }
+    }
+
+    /// Whether the automation failed: what it failed at is kept as a dead letter, and counted.
+    pub const fn is_failure(self) -> bool {
+        matches!(
+            self,
+            Self::ConditionError
+                | Self::FlowError
+                | Self::PluginError
+                | Self::LimitExceeded
+                | Self::EvaluationError
+        )
+    }
+
+    /// Those.
+    pub const FAILURES: [Self; 5] = [
+        Self::ConditionError,
+        Self::FlowError,
+        Self::PluginError,
+        Self::LimitExceeded,
+        Self::EvaluationError,
+    ];
+
+    /// Whether the automation did all that it has to do: if it has failed before, it works again. One whose
+    /// condition says no has not shown it.
+    pub(super) const fn shows_health(self) -> bool {
+        matches!(self, Self::Fired | Self::PluginDropped)
+    }
+}
+
+impl From<FlowVerdict> for Verdict {
+    fn from(verdict: FlowVerdict) -> Self {
+        match verdict {
+            FlowVerdict::Fired => Self::Fired,
+            FlowVerdict::Deduped => Self::Deduped,
+            FlowVerdict::Debounced => Self::Debounced,
+            FlowVerdict::Digested => Self::Digested,
+            FlowVerdict::RateLimited => Self::RateLimited,
+            FlowVerdict::Delayed => Self::Delayed,
+            FlowVerdict::LimitExceeded => Self::LimitExceeded,
         }
     }
 }
@@ -47,9 +113,9 @@ impl Verdict {
 /// One step of an evaluation. Kept as JSON with the verdict.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Step {
-    /// `condition` or `transform`.
+    /// `condition`, `loop`, `flow`, `transform` or `emit`.
     pub kind: String,
-    /// The condition's text, or the plugin's name.
+    /// The condition's text, the rule of flow control, the plugin's name, or the type of the events that are made.
     pub what: String,
     /// Of a transform: SHA-256 of the component that ran, as the version pins it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,8 +125,9 @@ pub struct Step {
     /// One sentence.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
-    /// Of a condition: its parts. Of a transform: its use against limits and its log. Or that it was left
-    /// out, and why.
+    /// Of a condition: its parts. Of a loop: the events and automations that led to the event. Of flow control: the
+    /// values that decided. Of a transform: its use against limits and its log. Of what is made: the events' ids. Or
+    /// that it was left out, and why.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub detail: serde_json::Value,
 }
@@ -79,12 +146,36 @@ pub struct Evaluation {
     /// Step by step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
+    /// Whether its flow control decides: what that has said, and what came of it, is on a record of its own.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub is_gated: bool,
+    /// What it asks of its flow control; not part of the record.
+    #[serde(skip)]
+    pub(super) ask: Option<Box<Ask>>,
+    /// What its deliveries keep their order with; not part of the record.
+    #[serde(skip)]
+    pub(super) order: Option<OrderKey>,
     /// What is to be delivered; not part of the record.
     #[serde(skip)]
     pub(super) outputs: Outputs,
+    /// Where in the chain of transforms it failed; not part of the record.
+    #[serde(skip)]
+    pub(super) broke_at: Option<BreakingPoint>,
+    /// What stood in the place of the event's payload, if something did; not part of the record.
+    #[serde(skip)]
+    pub(super) carried: Option<Bytes>,
     /// What the steps have as JSON.
     #[serde(skip)]
     step_bytes: usize,
+}
+
+/// Where in a chain of transforms something failed.
+#[derive(Debug, Clone)]
+pub(super) struct BreakingPoint {
+    /// The transform's place, from 0.
+    pub(super) place: usize,
+    /// What went into it, if that is not the event's payload.
+    pub(super) input: Option<Bytes>,
 }
 
 /// What an evaluation put out.
@@ -157,7 +248,12 @@ impl Evaluation {
             verdict: Verdict::Fired,
             summary: "the event's type matched".to_owned(),
             steps: Vec::new(),
+            is_gated: false,
+            ask: None,
+            order: None,
             outputs: Outputs::Payload,
+            broke_at: None,
+            carried: None,
             step_bytes: 0,
         }
     }
@@ -169,6 +265,14 @@ impl Evaluation {
         if verdict != Verdict::Fired {
             self.outputs = Outputs::None;
         }
+    }
+
+    /// Leaves what follows to the automation's flow control, which is asked for this.
+    pub(super) fn asks(&mut self, ask: Ask) {
+        self.is_gated = true;
+        self.ask = Some(Box::new(ask));
+        "its flow control decides".clone_into(&mut self.summary);
+        self.outputs = Outputs::None;
     }
 
     /// Adds a step; without its detail, once the steps have as much as those of one event may.
@@ -202,6 +306,27 @@ impl Step {
             self.detail = serde_json::json!({ "left_out": full() });
         }
     }
+}
+
+impl From<Trace> for Step {
+    fn from(trace: Trace) -> Self {
+        Self {
+            kind: trace.kind.to_owned(),
+            what: trace.what.to_owned(),
+            digest: None,
+            outcome: trace.outcome.to_owned(),
+            why: trace.why,
+            detail: trace.detail,
+        }
+    }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes it by reference"
+)]
+fn is_not(value: &bool) -> bool {
+    !value
 }
 
 fn full() -> String {

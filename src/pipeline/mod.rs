@@ -14,35 +14,46 @@
 //! - A request leaves only for a delivery that is on disk. Every attempt of a delivery carries the
 //!   same id and byte-identical body: both are fixed when it is planned.
 //! - Planning twice writes nothing twice: ids are derived.
+//! - What automations make of an event, and what they failed at, is in the commit of its plan; operational events
+//!   are in that of what they tell. No automation goes on with what descends from its own output.
 //! - What leaves, leaves as its account and endpoint stand now: what a user was told is switched off,
 //!   moved or rotated, no later request of this node contradicts.
 //! - A node that lost its life writes nothing more: the store's fence refuses it. A node that lost a
 //!   part of itself ends its life.
 //! - Memory is bounded: by permits until the plan, by slots after it. What has no slot waits in the
 //!   store. What one event may make is bounded, too; what is beyond that is a verdict.
+//! - What flow control puts off is a row with its time, in the commit that has planned its event; whoever
+//!   lives goes on with it, and what it makes is planned once.
 //! - Nobody's evaluations keep others waiting: what may take long goes on turn by turn, accounts by turns.
 //! - Nothing on the way polls. The writer awaits only the database.
 //! - What is done with past events comes after everything else, and makes nothing twice (`errand`).
 
+mod ailing;
 mod attempt;
 mod busy;
 mod cache;
 mod chain;
 mod claimer;
+mod compiled;
 pub mod components;
 mod course;
 pub mod crash;
 mod decide;
+mod dues;
+mod emission;
 mod errand;
 mod evaluate;
 mod evaluation;
 mod lane;
 mod lanes;
+mod late;
+mod made;
 mod node;
 mod permit;
 mod plan;
 mod queue;
 mod request;
+mod rerun;
 pub mod sealing;
 mod settings;
 mod shown;
@@ -54,6 +65,7 @@ mod takeover;
 mod tests;
 mod trial;
 mod variables;
+mod waits;
 mod workers;
 mod writer;
 
@@ -65,20 +77,22 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
-pub use evaluate::{AcceptedEvent, SOURCE};
+pub use evaluate::{AcceptedEvent, own_source};
 pub use evaluation::{Evaluation, Step, Verdict};
 pub use permit::{Full, PermitLimits};
+pub use rerun::{Rerun, Rerunning};
 pub use settings::EndpointSettings;
 pub use snapshot::Error as SnapshotError;
 pub use trial::{Addressees, Error as TrialError, Trial, Tried, TriedRequest};
 pub use variables::{AccountVariables, Filled};
 
-use crate::model::{AccountId, Clock, EndpointId, ErrandId, EventId, IncarnationId, Timestamp};
+use crate::model::{AccountId, Clock, EndpointId, EventId, IncarnationId, Timestamp};
 use crate::outbound::Client;
 use crate::store::{self, Life, NewEvent, Store};
 use crate::vault::Vault;
 use busy::Busy;
 use components::Components;
+use dues::Dues;
 use lanes::Lanes;
 use node::Node;
 use permit::Permits;
@@ -238,35 +252,15 @@ impl Pipeline {
 
     /// Looks at once for what is due in the store.
     pub async fn look(&self) {
-        if let Err(error) = claimer::look(&self.node).await {
+        let looked = async {
+            claimer::look(&self.node).await?;
+            waits::look(&self.node).await
+        };
+        if let Err(error) = looked.await {
             tracing::debug!(
                 error = &error as &dyn std::error::Error,
                 "can't look for what is due"
             );
-        }
-    }
-
-    /// An errand was given: it is begun as soon as there is a place for it.
-    pub fn look_for_errands(&self) {
-        self.node.errands.call(&self.node.busy);
-    }
-
-    /// An errand was called off: if this node is at it, it stops, and the account's next one begins.
-    pub fn call_off_errand(&self, id: ErrandId) {
-        self.node.errands.call_off(id);
-        self.look_for_errands();
-    }
-
-    /// Returns when nothing is in hand and nothing is due: what tests wait for instead of sleeping.
-    pub async fn settle(&self) {
-        let node = &self.node;
-        loop {
-            node.busy.idle().await;
-            if node.lanes.nothing_due(node.clock.now()) && node.busy.is_idle() {
-                return;
-            }
-            // Something is due: the claimer holds it as soon as it runs.
-            tokio::task::yield_now().await;
         }
     }
 
@@ -328,6 +322,7 @@ fn node_of(parts: Parts, holder: IncarnationId) -> Result<Arc<Node>, store::Erro
             parts.limits.slots,
             busy.clone(),
         ),
+        dues: Dues::new(busy.clone()),
         queue: Queue::new(busy.clone()),
         workers: Workers::start(parts.limits.plugin_threads).map_err(store::Error::Lock)?,
         suspects: Arc::new(Semaphore::new(1)),
@@ -348,7 +343,8 @@ async fn work(node: &Arc<Node>, mut life: Life) -> Result<Held, store::Error> {
     node.spawn(writer::run(node.clone()));
     let taken_up = async {
         takeover::begin(node, &mut life).await?;
-        claimer::look(node).await
+        claimer::look(node).await?;
+        waits::look(node).await
     };
     if let Err(error) = taken_up.await {
         // Nothing of it may go on beside the next life.
@@ -357,6 +353,7 @@ async fn work(node: &Arc<Node>, mut life: Life) -> Result<Held, store::Error> {
     }
     node.spawn(claimer::run(node.clone()));
     node.spawn(errand::run(node.clone()));
+    node.spawn(waits::run(node.clone()));
     let life = Arc::new(tokio::sync::Mutex::new(Some(life)));
     node.spawn(watch_lives(node.clone(), life.clone()));
     tracing::info!(incarnation.id = %node.holder, "the pipeline is at work");

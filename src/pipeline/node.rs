@@ -18,12 +18,15 @@ use super::attempt::{self, Outgoing};
 use super::busy::Busy;
 use super::components::Components;
 use super::course::{Came, Course, STEPS_AT_ONCE_MAX, Unplanned};
+use super::dues::{DueTurn, Dues};
 use super::errand::Calls;
 use super::lanes::{Entry, Lanes};
-use super::permit::Permits;
+use super::late::Gate;
+use super::permit::{Permit, Permits};
 use super::plan::Plan;
 use super::queue::{PlanEntry, Queue};
 use super::snapshot::{Snapshot, Snapshots};
+use super::standing::Standing;
 use super::workers::{Run, Workers};
 use crate::model::{AccountId, Clock, IncarnationId};
 use crate::outbound::Client;
@@ -40,7 +43,7 @@ const TURN: Duration = Duration::from_millis(20);
 #[error(
     "a part of the incarnation broke off: this is a defect of the server, which its log describes"
 )]
-struct BrokeOff;
+pub(super) struct BrokeOff;
 
 /// One incarnation's parts.
 pub(super) struct Node {
@@ -52,6 +55,7 @@ pub(super) struct Node {
     pub(super) holder: IncarnationId,
     pub(super) permits: Permits,
     pub(super) lanes: Lanes,
+    pub(super) dues: Dues,
     pub(super) queue: Queue,
     pub(super) workers: Workers,
     /// One place: suspects are evaluated alone.
@@ -253,17 +257,46 @@ impl Node {
 
     /// Takes the places that are free, and queues the plan. While the writer can't keep up the workers
     /// pause: what they made would only fill the memory.
-    fn plan(&self, course: Course) {
-        let now = self.clock.now();
-        let (plan, unplanned, snapshot) = course.finish(now);
+    fn plan(&self, mut course: Course) {
+        let gate = course.take_gate();
+        let (plan, unplanned, snapshot) = course.finish(self.clock.now());
+        let Unplanned { permit, alone, .. } = unplanned;
+        self.queue_plan(
+            plan,
+            Hand {
+                standing: snapshot.standing(),
+                permit,
+                gate,
+                turn: None,
+            },
+        );
+        drop(alone);
+        if self.queue.is_full() {
+            self.workers.pause();
+            // The writer may have emptied it just before, and not come again.
+            self.let_workers_go_on();
+        }
+    }
+
+    pub(super) fn queue_plan(&self, plan: Plan, hand: Hand) {
+        let Hand {
+            standing,
+            permit,
+            gate,
+            turn,
+        } = hand;
         let Plan {
             mut rows,
             contents,
             bytes,
         } = plan;
+        let now = rows.evaluated_at;
+        let current = standing.current();
+        let is_open = |endpoint| current.as_ref().is_some_and(|it| it.is_open(endpoint));
         let mut slots = Vec::with_capacity(rows.deliveries.len());
         for (delivery, content) in rows.deliveries.iter_mut().zip(&contents) {
-            let slot = if snapshot.is_open(delivery.endpoint) {
+            // Whose turn it is in an order, only the store knows.
+            let slot = if delivery.order.is_none() && is_open(delivery.endpoint) {
                 let bytes = content.payload.len();
                 self.lanes.take(rows.account, delivery.endpoint, bytes, now)
             } else {
@@ -277,15 +310,11 @@ impl Node {
             contents,
             slots,
             bytes,
-            snapshot,
-            permit: unplanned.permit,
+            standing,
+            permit,
+            gate,
+            turn,
         });
-        drop(unplanned.alone);
-        if self.queue.is_full() {
-            self.workers.pause();
-            // The writer may have emptied it just before, and not come again.
-            self.let_workers_go_on();
-        }
     }
 
     /// Lets the workers go on unless too much waits for the writer.
@@ -294,6 +323,14 @@ impl Node {
             self.workers.go_on();
         }
     }
+}
+
+/// What goes with a plan.
+pub(super) struct Hand {
+    pub(super) standing: Arc<Standing>,
+    pub(super) permit: Permit,
+    pub(super) gate: Option<Box<Gate>>,
+    pub(super) turn: Option<Arc<DueTurn>>,
 }
 
 /// An evaluation on the workers' threads.

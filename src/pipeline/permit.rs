@@ -5,6 +5,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
+
 use super::busy::{Busy, Held};
 use crate::model::AccountId;
 
@@ -49,6 +51,8 @@ struct Use {
 struct Uses {
     server: Use,
     accounts: HashMap<AccountId, Use>,
+    /// Who waits for room, about.
+    waiting: usize,
 }
 
 /// What is given out.
@@ -56,6 +60,7 @@ struct Uses {
 pub(super) struct Permits {
     limits: PermitLimits,
     uses: Arc<Mutex<Uses>>,
+    freed: Arc<Notify>,
     busy: Busy,
 }
 
@@ -74,6 +79,7 @@ impl Permits {
         Self {
             limits,
             uses: Arc::default(),
+            freed: Arc::default(),
             busy,
         }
     }
@@ -109,6 +115,30 @@ impl Permits {
         permit
     }
 
+    /// Returns when so many bytes more fit into the account's share and the server's: what waits with nothing in
+    /// memory may be read then. With nothing of the account's in memory it always may.
+    pub(super) async fn until_room(&self, account: AccountId, bytes: usize) {
+        loop {
+            let freed = self.freed.notified();
+            let mut freed = std::pin::pin!(freed);
+            // From now on nothing is missed.
+            freed.as_mut().enable();
+            if self.has_room(account, bytes) {
+                return;
+            }
+            self.lock().waiting += 1;
+            freed.await;
+            self.lock().waiting -= 1;
+        }
+    }
+
+    fn has_room(&self, account: AccountId, bytes: usize) -> bool {
+        let uses = self.lock();
+        let own = uses.accounts.get(&account).map_or(0, |own| own.bytes);
+        let share = self.limits.bytes_max * self.limits.account_pct / 100;
+        own == 0 || (own + bytes <= share && uses.server.bytes + bytes <= self.limits.bytes_max)
+    }
+
     /// How many of the account's events are accepted and not yet planned.
     pub(super) fn accepted(&self, account: AccountId) -> usize {
         let uses = self.lock();
@@ -116,7 +146,9 @@ impl Permits {
     }
 
     fn give(&self, uses: &mut Uses, account: AccountId, bytes: usize) -> Permit {
-        let Uses { server, accounts } = uses;
+        let Uses {
+            server, accounts, ..
+        } = uses;
         for used in [server, accounts.entry(account).or_default()] {
             used.events += 1;
             used.bytes += bytes;
@@ -175,6 +207,9 @@ impl Drop for Permit {
                 uses.accounts.remove(&self.account);
             }
         }
+        if uses.waiting > 0 {
+            self.permits.freed.notify_waiters();
+        }
     }
 }
 
@@ -224,5 +259,29 @@ mod tests {
             permits.take(account, 1).expect_err("no bytes left"),
             Full::Account
         );
+    }
+
+    #[tokio::test]
+    async fn what_waits_without_bytes_is_let_in_when_they_are_given_back() {
+        let limits = PermitLimits {
+            events_max: 4,
+            bytes_max: 1000,
+            account_pct: 50,
+        };
+        let permits = Permits::new(limits, Busy::default());
+        let account = AccountId::mint(Timestamp::from_ms(1));
+        let waiting: Vec<_> = (0..9).map(|_| permits.take_over(account, 0)).collect();
+        assert!(permits.take(account, 1).is_err(), "they count as events");
+        assert!(permits.has_room(account, 5000), "nothing is in memory");
+        let read = permits.take_over(account, 400);
+        assert!(permits.has_room(account, 100) && !permits.has_room(account, 101));
+        let patient = permits.clone();
+        let let_in = tokio::spawn(async move { patient.until_room(account, 101).await });
+        tokio::task::yield_now().await;
+        assert!(!let_in.is_finished());
+        drop(read);
+        let_in.await.expect("there is room");
+        drop(waiting);
+        assert!(permits.busy.is_idle());
     }
 }

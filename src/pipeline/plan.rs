@@ -6,17 +6,22 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::emission::Emissions;
 use super::evaluate::AcceptedEvent;
-use super::evaluation::{Evaluation, Output, Outputs, Verdict};
+use super::evaluation::{BreakingPoint, Evaluation, Output, Outputs, Step, Verdict};
 use super::snapshot::Compiled;
 use super::standing::Current;
 use crate::model::limits::{
     BODY_BYTES_PER_EVENT_MAX, DELIVERIES_PER_EVENT_MAX, TRACE_BYTES_PER_EVENT_MAX,
 };
-use crate::model::{AccountId, DeliveryId, DeliveryOrigin, EndpointId, EventId, Timestamp};
-use crate::store::{NewBody, NewDelivery, NewPlan};
+use crate::model::{
+    AccountId, AutomationId, DeadLetterId, DeliveryId, DeliveryOrigin, EndpointId, EventId,
+    OrderKey, Timestamp, counted,
+};
+use crate::store::{Consequences, Health, NewAsk, NewBody, NewDeadLetter, NewDelivery, NewPlan};
 
-/// What a delivery counts: its row, and its place in memory until that is written.
+/// What a delivery counts: its row, and its place in memory until that is written. So do an event that is made
+/// and a dead letter.
 const DELIVERY_BYTES: usize = 512;
 
 /// A plan, and for each of its deliveries what would be sent.
@@ -49,7 +54,10 @@ pub(super) struct Draft {
     verdicts: Vec<u8>,
     bodies: Vec<NewBody>,
     deliveries: Vec<NewDelivery>,
+    asks: Vec<NewAsk>,
     contents: Vec<Arc<Content>>,
+    emissions: Emissions,
+    consequences: Consequences,
     body_bytes: usize,
     /// What is there of verdicts with steps.
     trace_bytes: usize,
@@ -64,7 +72,10 @@ impl Draft {
             verdicts: b"[".to_vec(),
             bodies: Vec::new(),
             deliveries: Vec::new(),
+            asks: Vec::new(),
             contents: Vec::new(),
+            emissions: Emissions::default(),
+            consequences: Consequences::default(),
             body_bytes: 0,
             trace_bytes: 0,
         }
@@ -72,40 +83,83 @@ impl Draft {
 
     /// What it takes so far.
     pub(super) fn bytes(&self) -> usize {
-        self.verdicts.len() + self.body_bytes + self.deliveries.len() * DELIVERY_BYTES
+        let made = self.emissions.len() + self.consequences.emissions.len();
+        let rows = self.deliveries.len() + made + self.consequences.letters.len();
+        self.verdicts.len() + self.body_bytes + rows * DELIVERY_BYTES
     }
 
-    /// Adds what follows from the automation, with bodies as the endpoints of `current` want them. What
-    /// became of it in the end.
+    /// Adds what follows from the automation, with bodies as the endpoints of `current` want them, and keeps
+    /// its verdict. What became of it in the end.
     pub(super) fn add(
         &mut self,
         automation: &Compiled,
         event: &AcceptedEvent,
         current: &Current,
-        mut evaluation: Evaluation,
+        evaluation: Evaluation,
     ) -> Verdict {
-        if let Some(why) = self.refusal(automation, &evaluation.outputs) {
+        let mut evaluation = self.follow(automation, event, current, evaluation);
+        if let Some(ask) = evaluation.ask.take() {
+            self.asks.push(NewAsk {
+                automation: automation.id,
+                version: automation.version,
+                ask: *ask,
+            });
+        }
+        let verdict = evaluation.verdict;
+        if verdict.is_failure() {
+            self.keep_letter(automation, event, &evaluation);
+        }
+        self.keep_verdict(evaluation);
+        verdict
+    }
+
+    /// Adds what follows from the automation and nothing else. The evaluation as it is in the end.
+    pub(super) fn follow(
+        &mut self,
+        automation: &Compiled,
+        event: &AcceptedEvent,
+        current: &Current,
+        mut evaluation: Evaluation,
+    ) -> Evaluation {
+        if let Some(why) = self.refusal(automation, event, &evaluation.outputs) {
             evaluation.ends(Verdict::LimitExceeded, why);
         }
+        let order = evaluation.order;
         match std::mem::take(&mut evaluation.outputs) {
             Outputs::None => {}
             Outputs::Payload => {
-                let whole = || Arc::new(content(event, None));
-                let content = self.payload.get_or_insert_with(whole).clone();
-                self.deliver(automation, current, &content, None);
+                if !automation.endpoints.is_empty() {
+                    let whole = || Arc::new(content(event, None));
+                    let content = self.payload.get_or_insert_with(whole).clone();
+                    self.deliver(automation, current, &content, (None, order));
+                }
+                self.emit(automation, &[&event.payload], &mut evaluation);
             }
             Outputs::Transformed(outputs) => {
                 for (output_no, output) in (0..).zip(&outputs) {
-                    let content = Arc::new(content(event, Some(output)));
-                    self.keep_body(automation, output_no, &content);
                     self.body_bytes += output.bytes();
-                    self.deliver(automation, current, &content, Some(output_no));
+                    if !automation.endpoints.is_empty() {
+                        let content = Arc::new(content(event, Some(output)));
+                        self.keep_body(automation, output_no, &content);
+                        self.deliver(automation, current, &content, (Some(output_no), order));
+                    }
                 }
+                let payloads: Vec<&Bytes> = outputs.iter().map(|output| &output.content).collect();
+                self.emit(automation, &payloads, &mut evaluation);
             }
         }
-        let verdict = evaluation.verdict;
-        self.keep_verdict(evaluation);
-        verdict
+        evaluation
+    }
+
+    /// Notes how an automation fares.
+    pub(super) fn fares(&mut self, automation: AutomationId, health: Health) {
+        self.consequences.health.push((automation, health));
+    }
+
+    /// Nothing more is added: what is made of the event gets its cause.
+    pub(super) fn close(&mut self, event: &AcceptedEvent) {
+        let emissions = std::mem::take(&mut self.emissions);
+        self.consequences.emissions = emissions.finish(event);
     }
 
     /// The whole. Its deliveries are not due yet, and nobody's.
@@ -121,13 +175,24 @@ impl Draft {
                 evaluated_at: now,
                 bodies: self.bodies,
                 deliveries: self.deliveries,
+                asks: self.asks,
+                late: None,
+                consequences: self.consequences,
             },
             contents: self.contents,
         }
     }
 
     /// Why these outputs are too much, if they are.
-    fn refusal(&self, automation: &Compiled, outputs: &Outputs) -> Option<String> {
+    fn refusal(
+        &self,
+        automation: &Compiled,
+        event: &AcceptedEvent,
+        outputs: &Outputs,
+    ) -> Option<String> {
+        if let Some(why) = self.emissions.refusal(automation, event, outputs) {
+            return Some(format!("it is not followed: {why}"));
+        }
         let before = self.deliveries.len();
         let deliveries = outputs.len() * automation.endpoints.len();
         if before + deliveries > DELIVERIES_PER_EVENT_MAX {
@@ -135,12 +200,71 @@ impl Draft {
                 "it is not followed: that would be {deliveries} deliveries, after {before} of other automations, and an event has {DELIVERIES_PER_EVENT_MAX} at most"
             ));
         }
-        let (before, bytes) = (self.body_bytes, outputs.bytes());
+        let copies = automation.emits.len();
+        let emitted = match outputs {
+            Outputs::Payload => event.payload.len() * copies,
+            outputs => outputs.bytes() * copies,
+        };
+        let (before, bytes) = (self.body_bytes, outputs.bytes() + emitted);
         (before + bytes > BODY_BYTES_PER_EVENT_MAX).then(|| {
             format!(
                 "it is not followed: its outputs have {bytes} bytes, after {before} of other automations, and those of an event have {BODY_BYTES_PER_EVENT_MAX} at most"
             )
         })
+    }
+
+    /// One event of each of the automation's types of each output.
+    fn emit(&mut self, automation: &Compiled, payloads: &[&Bytes], evaluation: &mut Evaluation) {
+        for (action_no, event_type) in (0..).zip(&automation.emits) {
+            let mut ids = Vec::with_capacity(payloads.len());
+            for (output_no, payload) in (0..).zip(payloads) {
+                self.body_bytes += payload.len();
+                let place = (action_no, output_no);
+                ids.push(self.emissions.add(self.event, automation, place, payload));
+            }
+            evaluation.step(Step {
+                kind: "emit".to_owned(),
+                what: event_type.to_string(),
+                digest: None,
+                outcome: "emitted".to_owned(),
+                why: format!("{} made of it", counted(ids.len(), "event")),
+                detail: serde_json::json!({ "events": ids }),
+            });
+        }
+    }
+
+    /// What the automation failed at: exactly what went into what failed, as long as there is room for it.
+    fn keep_letter(
+        &mut self,
+        automation: &Compiled,
+        event: &AcceptedEvent,
+        evaluation: &Evaluation,
+    ) {
+        let BreakingPoint { place, input } = match evaluation.broke_at.clone() {
+            Some(point) if evaluation.verdict == Verdict::PluginError => point,
+            _ => BreakingPoint {
+                place: usize::MAX,
+                input: None,
+            },
+        };
+        let bytes = input.as_ref().map_or(0, Bytes::len);
+        self.body_bytes += evaluation.carried.as_ref().map_or(0, Bytes::len);
+        let fits = self.body_bytes + bytes <= BODY_BYTES_PER_EVENT_MAX;
+        self.body_bytes += if fits { bytes } else { 0 };
+        self.consequences.letters.push(NewDeadLetter {
+            id: DeadLetterId::derive(event.id, automation.id),
+            automation: automation.id,
+            version: automation.version,
+            verdict: evaluation.verdict.as_str(),
+            summary: evaluation.summary.clone(),
+            place: u16::try_from(place).ok(),
+            input: input.filter(|_| fits),
+            carried: evaluation.carried.clone(),
+        });
+        if !event.is_operational() {
+            let alert_after = automation.alert_after;
+            self.fares(automation.id, Health::Failed { alert_after });
+        }
     }
 
     fn keep_verdict(&mut self, mut evaluation: Evaluation) {
@@ -188,7 +312,7 @@ impl Draft {
         automation: &Compiled,
         current: &Current,
         content: &Arc<Content>,
-        output_no: Option<u16>,
+        (output_no, order): (Option<u16>, Option<OrderKey>),
     ) {
         for (action_no, endpoint) in (0..).zip(&automation.endpoints) {
             let id = DeliveryId::derive(&DeliveryOrigin {
@@ -206,6 +330,7 @@ impl Draft {
                 envelope: current.envelope(*endpoint),
                 webhook_id: webhook_id(automation, self.event, *endpoint, id),
                 due_at: None,
+                order,
             });
             self.contents.push(content.clone());
         }

@@ -8,10 +8,12 @@ use tokio::sync::{Notify, oneshot};
 
 use super::attempt::Attempted;
 use super::busy::{Busy, Held};
+use super::dues::DueTurn;
+use super::late::Gate;
 use super::permit::Permit;
 use super::plan::Content;
 use super::slot::Slot;
-use super::snapshot::Snapshot;
+use super::standing::Standing;
 use super::{AcceptError, Acknowledged};
 use crate::model::{AccountId, Clock};
 use crate::store::{Claim, ClaimRequest, NewEvent, NewPlan, SetAside};
@@ -48,8 +50,12 @@ pub(super) struct PlanEntry {
     pub(super) slots: Vec<Option<Slot>>,
     /// What all of it takes.
     pub(super) bytes: usize,
-    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) standing: Arc<Standing>,
     pub(super) permit: Permit,
+    /// What may go on at once behind flow control.
+    pub(super) gate: Option<Box<Gate>>,
+    /// The turn of what has waited.
+    pub(super) turn: Option<Arc<DueTurn>>,
 }
 
 /// A wish to claim, and who waits for it. `None` comes back if the store could not.

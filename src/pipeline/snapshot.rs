@@ -8,14 +8,14 @@
 use std::sync::Arc;
 
 use moka::future::Cache;
-use serde::Deserialize;
 
 use super::cache::cache;
+pub(super) use super::compiled::{Compiled, Transform};
 use super::components::{self, Components};
 use super::standing::{Current, Standing, Standings};
-use super::variables::{AccountVariables, Filled, Secrets};
-use crate::automation::{Action, Condition, Definition, EventType, Pattern, PatternIndex, Trigger};
-use crate::model::{AccountId, AutomationId, EndpointId};
+use super::variables::{AccountVariables, Filled};
+use crate::automation::{Definition, EventType, PatternIndex};
+use crate::model::{AccountId, AutomationId};
 use crate::plugin::{Component, Digest};
 use crate::store::{self, PublishedAutomation, SnapshotRows, Store};
 use crate::vault::Vault;
@@ -27,12 +27,8 @@ const SNAPSHOT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 const COMPILED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes of what stands of accounts that were only claimed for, about.
 const STANDING_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// What a version counts besides its texts.
-const VERSION_BYTES: usize = 512;
 /// What a pattern counts besides its text: its place in the index, with that index's own.
 const PATTERN_BYTES: usize = 128;
-/// What each byte of a condition becomes as a tree.
-const TREE_BYTES_PER_BYTE: usize = 32;
 
 /// Why an account can't be read.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -56,35 +52,6 @@ pub(super) struct Snapshot {
     bytes: usize,
 }
 
-/// A live automation version, ready to run.
-#[derive(Debug)]
-pub(super) struct Compiled {
-    pub(super) id: AutomationId,
-    pub(super) version: i64,
-    /// Set if it is an endpoint's own subscription.
-    pub(super) owner_endpoint: Option<EndpointId>,
-    /// Why its stored definition can't be read, if it can't.
-    pub(super) unreadable: Option<String>,
-    pub(super) condition: Option<Result<Condition, String>>,
-    pub(super) transforms: Vec<Transform>,
-    /// What the configurations have that nobody may see.
-    pub(super) secrets: Secrets,
-    pub(super) endpoints: Vec<EndpointId>,
-    patterns: Vec<Pattern>,
-    /// What it takes in memory, about.
-    bytes: usize,
-}
-
-/// One transform, ready to run; or why it never will be.
-#[derive(Debug)]
-pub(super) struct Transform {
-    pub(super) plugin: String,
-    /// As the version pins it.
-    pub(super) digest: String,
-    pub(super) config: Filled,
-    pub(super) component: Result<Component, String>,
-}
-
 impl Snapshot {
     /// The automations whose trigger the event type meets, each once.
     pub(super) fn candidates(&self, event_type: &EventType) -> Vec<Arc<Compiled>> {
@@ -99,102 +66,6 @@ impl Snapshot {
     /// How the account stands now, not as of the snapshot's revision.
     pub(super) fn standing(&self) -> Arc<Standing> {
         self.standing.clone()
-    }
-
-    /// Whether a delivery to the endpoint may leave at once, as far as this node knows.
-    pub(super) fn is_open(&self, endpoint: EndpointId) -> bool {
-        let current = self.standing.current();
-        current.is_some_and(|current| current.is_open(endpoint))
-    }
-}
-
-impl Compiled {
-    pub(super) fn runs_plugins(&self) -> bool {
-        !self.transforms.is_empty()
-    }
-
-    /// Whether its trigger names the type.
-    pub(super) fn meets(&self, event_type: &EventType) -> bool {
-        let mut patterns = self.patterns.iter();
-        patterns.any(|pattern| pattern.matches(event_type))
-    }
-
-    pub(super) fn of(
-        row: &PublishedAutomation,
-        definition: Definition,
-        transforms: Vec<Transform>,
-        variables: &AccountVariables,
-    ) -> Self {
-        let mut secrets = Secrets::default();
-        for transform in &transforms {
-            secrets.join(&transform.config.secrets);
-        }
-        Self {
-            id: row.id,
-            version: row.version,
-            owner_endpoint: row.owner_endpoint,
-            unreadable: None,
-            condition: definition
-                .condition
-                .map(|source| variables.condition(&source)),
-            transforms,
-            secrets,
-            endpoints: definition
-                .actions
-                .iter()
-                .map(|Action::Webhook { endpoint, .. }| *endpoint)
-                .collect(),
-            patterns: definition.trigger.events,
-            bytes: 0,
-        }
-        .weighed()
-    }
-
-    /// An automation whose definition can't be read: a candidate for what its trigger names, or, if that
-    /// can't be read either, for everything. It fires for nothing and says why.
-    fn unreadable(row: &PublishedAutomation, why: String) -> Self {
-        /// What can be read of a definition that a newer version has written.
-        #[derive(Deserialize)]
-        struct Triggered {
-            trigger: Trigger,
-        }
-        let patterns = match serde_json::from_str(&row.definition) {
-            Ok(Triggered { trigger }) => trigger.events,
-            Err(_) => vec![Pattern::All],
-        };
-        Self {
-            id: row.id,
-            version: row.version,
-            owner_endpoint: row.owner_endpoint,
-            unreadable: Some(why),
-            condition: None,
-            transforms: Vec::new(),
-            secrets: Secrets::default(),
-            endpoints: Vec::new(),
-            patterns,
-            bytes: 0,
-        }
-        .weighed()
-    }
-
-    fn weighed(mut self) -> Self {
-        let condition = self
-            .condition
-            .as_ref()
-            .map_or(0, |condition| match condition {
-                Ok(condition) => condition.source().len() * TREE_BYTES_PER_BYTE,
-                Err(why) => why.len(),
-            });
-        let transforms = self.transforms.iter();
-        let transforms =
-            transforms.map(|it| VERSION_BYTES + it.plugin.capacity() + it.config.text().len());
-        let patterns = self.patterns.iter().map(Pattern::text_bytes);
-        self.bytes = VERSION_BYTES
-            + condition
-            + transforms.sum::<usize>()
-            + patterns.sum::<usize>()
-            + size_of_val(&*self.endpoints);
-        self
     }
 }
 
@@ -274,6 +145,7 @@ impl Snapshots {
         let turn = standing.loading().await;
         if standing.current().is_none() {
             let rows = self.rows(account, revision).await?;
+            standing.ailing.note(&rows.failing);
             standing.take(Current::of(rows, &self.vault));
             self.recent.insert(account, standing.clone()).await;
         }
@@ -301,6 +173,7 @@ impl Snapshots {
             }
             bytes += compiled.bytes;
         }
+        standing.ailing.note(&rows.failing);
         let current = Current::of(rows, &self.vault);
         bytes += current.bytes;
         standing.take(current);
@@ -330,6 +203,17 @@ impl Snapshots {
             self.compiled.insert(key, compiled.clone()).await;
         }
         Ok(compiled)
+    }
+
+    /// A version that accepted what has waited, ready to run, with the variables as they are now.
+    pub(super) async fn compile_late(
+        &self,
+        account: AccountId,
+        row: &PublishedAutomation,
+    ) -> Result<Arc<Compiled>, Error> {
+        let load = AccountVariables::named_in(&row.definition, account, (&self.store, &self.vault));
+        let variables = load.await.map_err(|error| Error::Store(Arc::new(error)))?;
+        self.compile(account, row, &variables).await
     }
 
     /// A version that is in no snapshot, ready to run once. Nothing of it is kept.
@@ -374,6 +258,7 @@ impl Snapshots {
                 plugin: transform.plugin.clone(),
                 digest: transform.digest.clone(),
                 config,
+                on_error: transform.on_error,
                 component,
             });
         }

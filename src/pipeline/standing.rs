@@ -14,6 +14,7 @@ use arc_swap::ArcSwap;
 use http::HeaderMap;
 use serde::Deserialize;
 
+use super::ailing::Ailing;
 use super::settings::EndpointSettings;
 use super::variables::AccountVariables;
 use crate::envelope::Envelope;
@@ -27,6 +28,8 @@ use crate::vault::Vault;
 const REVISIONS_KEPT_MAX: usize = 4;
 /// What an endpoint counts besides its texts.
 const ENDPOINT_BYTES: usize = 1024;
+/// What a definition has in it that names operational events.
+const NAMES_OPERATIONAL: &str = "\"throwbar.";
 /// What a signing secret counts.
 const SECRET_BYTES: usize = 256;
 
@@ -38,6 +41,8 @@ pub(super) struct Standing {
     loading: tokio::sync::Mutex<()>,
     /// Revisions of which a snapshot is kept, the one that was loaded last at the end.
     kept: Mutex<VecDeque<i64>>,
+    /// Which automations have failed and not worked since.
+    pub(super) ailing: Ailing,
 }
 
 /// What stands as of one revision. Never changes.
@@ -47,6 +52,8 @@ pub(super) struct Current {
     /// The integration switch.
     pub(super) enabled: bool,
     endpoints: HashMap<EndpointId, Result<EndpointView, Unreadable>>,
+    /// Whether any automation or subscription names operational events.
+    pub(super) listens: bool,
     /// What it takes in memory, about.
     pub(super) bytes: usize,
 }
@@ -82,6 +89,7 @@ impl Default for Standing {
             revision: -1,
             enabled: false,
             endpoints: HashMap::new(),
+            listens: false,
             bytes: 0,
         };
         Self {
@@ -89,6 +97,7 @@ impl Default for Standing {
             loaded: ArcSwap::from_pointee(nothing),
             loading: tokio::sync::Mutex::default(),
             kept: Mutex::default(),
+            ailing: Ailing::default(),
         }
     }
 }
@@ -183,7 +192,9 @@ impl Current {
             }
             endpoints.insert(row.id, read);
         }
+        let mut automations = rows.automations.iter();
         Self {
+            listens: automations.any(|row| row.definition.contains(NAMES_OPERATIONAL)),
             revision: rows.account.revision,
             enabled: rows.account.enabled,
             endpoints,

@@ -1,5 +1,6 @@
 //! Taking over from lives that have ended: their inbox is evaluated again, as of the revisions it
-//! was stamped with, and what they had claimed is due again, with an attempt that says why.
+//! was stamped with, and what they had claimed is due again: deliveries with an attempt that says why, and
+//! what waited for its time.
 //!
 //! # An event that kills
 //!
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use super::course::Unplanned;
 use super::crash::crash_point;
 use super::evaluate::AcceptedEvent;
+use super::made;
 use super::node::Node;
 use crate::model::{IncarnationId, Origin};
 use crate::store::{self, InboxEvent, Life, SetAside};
@@ -30,9 +32,11 @@ const DEATHS_MAX: i64 = 3;
 /// Endpoints in one page of those that were removed and still hold something.
 const REMOVED_PAGE: usize = 500;
 
-/// Takes over what is there at the beginning of a life: from who has ended, from who never was, and at
-/// endpoints whose removal somebody did not live to finish.
+/// Takes in what this process makes from now on, and takes over what is there at the beginning of a
+/// life: from who has ended, from who never was, and at endpoints whose removal somebody did not live
+/// to finish.
 pub(super) async fn begin(node: &Arc<Node>, life: &mut Life) -> Result<(), store::Error> {
+    made::follow(node);
     sweep(node, life).await?;
     for unknown in node.store.find_ownerless().await? {
         tracing::warn!(incarnation.id = %unknown, "taking over from an incarnation that nobody knows");
@@ -59,7 +63,8 @@ pub(super) async fn sweep(node: &Arc<Node>, life: &mut Life) -> Result<(), store
 async fn take_over(node: &Arc<Node>, ended: IncarnationId) -> Result<(), store::Error> {
     let _held = node.busy.hold();
     sweep_inbox(node, ended).await?;
-    sweep_claims(node, ended).await
+    sweep_claims(node, ended).await?;
+    sweep_waits(node, ended).await
 }
 
 /// Gives a turn to every removed endpoint at which something is still held: the gate cancels it.
@@ -150,29 +155,46 @@ async fn revive_alone(
 
 /// The event of an inbox row, ready to be evaluated again; `None` if it is set aside.
 async fn revive(node: &Arc<Node>, row: &InboxEvent) -> Result<Option<Unplanned>, store::Error> {
-    let aside = |why: &str| {
-        tracing::error!(account.id = %row.account, event.id = %row.event, why, "an event is set aside");
-        node.queue.set_aside(SetAside {
-            account: row.account,
-            event: row.event,
-            why: why.to_owned(),
-        });
-    };
     if row.deaths() >= Some(DEATHS_MAX) {
-        aside("its evaluation ended a node three times");
+        set_aside(node, row, "its evaluation ended a node three times");
         return Ok(None);
     }
+    read_back(node, row).await
+}
+
+fn set_aside(node: &Node, row: &InboxEvent, why: &str) {
+    tracing::error!(account.id = %row.account, event.id = %row.event, why, "an event is set aside");
+    node.queue.set_aside(SetAside {
+        account: row.account,
+        event: row.event,
+        why: why.to_owned(),
+    });
+}
+
+/// The event of an inbox row as it is stored, with a permit that nobody refuses; `None` if it is set aside.
+pub(super) async fn read_back(
+    node: &Arc<Node>,
+    row: &InboxEvent,
+) -> Result<Option<Unplanned>, store::Error> {
     let Some(event) = node.store.event(row.account, row.event).await? else {
-        aside("its payload is missing");
+        set_aside(node, row, "its payload is missing");
         return Ok(None);
     };
     let Ok(event_type) = event.r#type.parse() else {
-        aside("its type is not a valid event type");
+        set_aside(node, row, "its type is not a valid event type");
         return Ok(None);
     };
     let Ok(origin) = event.origin.as_deref().map(Origin::parse).transpose() else {
-        aside("what is stored of its way in can't be read");
+        set_aside(node, row, "what is stored of its way in can't be read");
         return Ok(None);
+    };
+    let cause = match node.store.cause(row.account, row.event).await {
+        Ok(cause) => cause.map(Arc::new),
+        Err(store::Error::Corrupt { .. }) => {
+            set_aside(node, row, "what is stored of its cause can't be read");
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
     };
     let permit = node.permits.take_over(row.account, event.payload.len());
     Ok(Some(Unplanned {
@@ -183,11 +205,28 @@ async fn revive(node: &Arc<Node>, row: &InboxEvent) -> Result<Option<Unplanned>,
             event_type,
             occurred_at: event.occurred_at,
             payload: event.payload.into(),
+            cause,
             origin: origin.map(Arc::new),
         },
         permit,
         alone: None,
     }))
+}
+
+async fn sweep_waits(node: &Arc<Node>, ended: IncarnationId) -> Result<(), store::Error> {
+    loop {
+        let released = node
+            .store
+            .release_waits(ended, node.holder, SWEEP_ROWS)
+            .await?;
+        if released.is_empty() {
+            return Ok(());
+        }
+        let now = node.clock.now();
+        for account in released {
+            node.dues.waits(account, now);
+        }
+    }
 }
 
 async fn sweep_claims(node: &Arc<Node>, ended: IncarnationId) -> Result<(), store::Error> {

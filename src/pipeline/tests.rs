@@ -109,13 +109,16 @@ impl House {
         let definition = Definition {
             trigger: Trigger {
                 events: vec!["*".parse().expect("a pattern")],
+                schedule: None,
             },
             condition: None,
+            flow: None,
             transforms: Vec::new(),
             actions: vec![Action::Webhook {
                 endpoint: id,
                 url: None,
             }],
+            alert_after: None,
             tests: Vec::new(),
         };
         let new = NewEndpoint {
@@ -189,6 +192,7 @@ impl House {
                 event_type: event.event_type,
                 occurred_at: NOW,
                 payload: event.payload,
+                cause: None,
                 origin: None,
             },
             permit: node.permits.take_over(self.account, 2),

@@ -1,7 +1,8 @@
 //! A trial: one version of an automation looked at for one event, now and for whoever asks, up to the
 //! requests that would leave. It is the same [`evaluate`] as for events that come in, on the plugins'
 //! threads in the account's turns and within the same limits; the requests are made and signed as an
-//! attempt makes them. Nothing is sent, nothing is stored, and nothing of it is kept in memory.
+//! attempt makes them. Flow control is asked what it would say now: it tells what it remembers, and remembers
+//! nothing of this. Nothing is sent, nothing is stored, and nothing of it is kept in memory.
 
 use std::sync::Arc;
 
@@ -9,17 +10,21 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::chain::Chain;
-use super::evaluate::{Reached, evaluate};
+use super::evaluate::{Reached, evaluate, evaluate_late};
+use super::evaluation::Verdict;
+use super::late::Carries;
 use super::plan::Draft;
 use super::request::Letter;
 use super::snapshot::Compiled;
-use super::standing::Current;
+use super::standing::{Current, Standing};
 use super::variables::HIDDEN;
 use super::workers::Run;
 use super::{AcceptedEvent, Evaluation, Pipeline, SnapshotError, shown};
+use crate::automation::EventType;
+use crate::automation::flow::{self, Arrival, Ask, Entry, Move, Then};
 use crate::model::{AccountId, EndpointId, Timestamp};
 use crate::plugin::Engine;
-use crate::store::{NewDelivery, PublishedAutomation, SnapshotRows};
+use crate::store::{self, NewDelivery, PublishedAutomation, SnapshotRows};
 use crate::vault::Vault;
 
 /// Most bytes of all bodies together that are shown of one trial's requests: four of the largest payloads.
@@ -59,6 +64,8 @@ pub struct Tried {
     pub outputs: Vec<Bytes>,
     /// What would leave, if it fired and requests were wanted.
     pub requests: Vec<TriedRequest>,
+    /// The events that it would make, if it fired: of each its type and its payload.
+    pub events: Vec<(EventType, Bytes)>,
 }
 
 /// A request that would leave.
@@ -85,6 +92,9 @@ pub enum Error {
     /// A plugin could not be loaded.
     #[error("the automation can't be made ready at the moment")]
     Snapshot(#[source] SnapshotError),
+    /// What flow control remembers could not be read.
+    #[error("what flow control remembers can't be read at the moment")]
+    Store(#[source] store::Error),
     /// The sandbox could not run it this time.
     #[error("the automation can't be evaluated at the moment: {0}")]
     NotNow(String),
@@ -103,28 +113,131 @@ impl Pipeline {
             .compile_apart(trial.account, &trial.automation)
             .await
             .map_err(Error::Snapshot)?;
-        let (reply, answer) = oneshot::channel();
-        let course = Course {
+        let begun = Begun {
             automation,
             trial: Box::new(trial),
+            gated: None,
+        };
+        let (tried, begun) = self.try_on(begun).await?;
+        let Some(ask) = tried.evaluation.ask.clone() else {
+            return Ok(tried);
+        };
+        match self.at_the_gate(begun, tried, &ask).await? {
+            Came::Stopped(tried) => Ok(*tried),
+            Came::On(begun) => self.try_on(*begun).await.map(|(tried, _)| tried),
+        }
+    }
+
+    /// As soon as the account's turn comes, up to flow control or, behind it, to the end.
+    async fn try_on(&self, begun: Begun) -> Result<(Tried, Begun), Error> {
+        let node = &self.node;
+        let (reply, answer) = oneshot::channel();
+        let account = begun.trial.account;
+        let course = Course {
+            begun,
             engine: node.components.engine().clone(),
             chain: None,
             reply,
         };
-        let account = course.trial.account;
         node.workers.submit(account, Box::new(course));
         // What waits when the node stops is let go, and its sender with it.
         answer.await.unwrap_or(Err(Error::Stopped))
     }
+
+    /// What flow control would say now of the event. Nothing of it is remembered.
+    async fn at_the_gate(&self, begun: Begun, tried: Tried, ask: &Ask) -> Result<Came, Error> {
+        let node = &self.node;
+        let Begun {
+            automation,
+            mut trial,
+            ..
+        } = begun;
+        let known = node.store.flow_known(trial.account, automation.id, ask);
+        let known = known.await.map_err(Error::Store)?;
+        let now = node.clock.now();
+        let arrival = Arrival {
+            event: trial.event.id,
+            version: automation.version,
+            now,
+            ask,
+        };
+        let decision = flow::decide(arrival, &known);
+        let mut evaluation = tried.evaluation;
+        evaluation.ask = None;
+        evaluation.is_gated = false;
+        evaluation.ends(decision.verdict.into(), decision.why);
+        for trace in decision.traces {
+            evaluation.step(trace.into());
+        }
+        let due_at = match decision.moves {
+            Move::Stop => {
+                return Ok(Came::Stopped(Box::new(Tried {
+                    evaluation,
+                    outputs: Vec::new(),
+                    requests: Vec::new(),
+                    events: Vec::new(),
+                })));
+            }
+            Move::Go => None,
+            Move::Wait(at) => Some(at),
+            Move::Replace(_, open) | Move::Begin(_, open) | Move::Join(open) => Some(open.due_at),
+        };
+        let carries = match &ask.then {
+            Then::Digest { key, .. } => {
+                let event = &trial.event;
+                let alone = Entry {
+                    id: event.id,
+                    event_type: event.event_type.clone(),
+                    occurred_at: event.occurred_at,
+                    payload: event.payload.clone(),
+                };
+                trial.event.payload = flow::digest(automation.id, key, &[alone]);
+                Carries::Digest
+            }
+            _ => Carries::Payload,
+        };
+        Ok(Came::On(Box::new(Begun {
+            automation,
+            trial,
+            gated: Some(Gated {
+                evaluation,
+                carries,
+                due_at,
+            }),
+        })))
+    }
+}
+
+/// What a trial works with.
+struct Begun {
+    automation: Arc<Compiled>,
+    trial: Box<Trial>,
+    /// What flow control has said, once it has.
+    gated: Option<Gated>,
+}
+
+/// What flow control has said.
+struct Gated {
+    evaluation: Evaluation,
+    carries: Carries,
+    /// When it would go on, if not now.
+    due_at: Option<Timestamp>,
+}
+
+/// How a trial has come through flow control.
+enum Came {
+    /// Nothing follows.
+    Stopped(Box<Tried>),
+    /// It goes on, now or later.
+    On(Box<Begun>),
 }
 
 /// A trial on the workers' threads, as far as it has come: one run of a plugin a turn.
 struct Course {
-    automation: Arc<Compiled>,
-    trial: Box<Trial>,
+    begun: Begun,
     engine: Engine,
     chain: Option<Chain>,
-    reply: oneshot::Sender<Result<Tried, Error>>,
+    reply: oneshot::Sender<Result<(Tried, Begun), Error>>,
 }
 
 impl Run for Course {
@@ -133,73 +246,103 @@ impl Run for Course {
         if course.reply.is_closed() {
             return None;
         }
-        let event = &course.trial.event;
+        let (automation, event) = (&course.begun.automation, &course.begun.trial.event);
         let from = course.chain.take();
-        let reached = evaluate(
-            &course.automation,
-            event,
-            &event.view(),
-            &course.engine,
-            from,
-        );
+        let reached = if from.is_none() && course.begun.gated.is_some() {
+            evaluate_late(automation, event)
+        } else {
+            evaluate(automation, event, &event.view(), &course.engine, from)
+        };
         let answer = match reached {
             Reached::Midway(chain) => {
                 course.chain = Some(chain.telling_everything());
                 return Some(Box::new(course));
             }
-            Reached::Verdict(evaluation) => Ok(Tried {
-                requests: course.requests(&evaluation),
-                outputs: course.outputs(&evaluation),
-                evaluation,
-            }),
+            Reached::Verdict(evaluation) => Ok(course.begun.tried(evaluation)),
             Reached::NotNow { why, .. } => Err(Error::NotNow(why)),
         };
         // Nobody may be waiting for it any more.
-        drop(course.reply.send(answer));
+        drop(course.reply.send(answer.map(|tried| (tried, course.begun))));
         None
     }
 }
 
-impl Course {
-    fn outputs(&self, evaluation: &Evaluation) -> Vec<Bytes> {
-        let outputs = evaluation.outputs.clone().each(&self.trial.event.payload);
-        let secrets = &self.automation.secrets;
-        let shown = |content: Bytes| {
-            if secrets.is_empty() {
-                return content;
-            }
-            let mut text = String::from_utf8_lossy(&content).into_owned();
-            secrets.hide(&mut text);
-            text.into()
+impl Begun {
+    /// What has come of it, with what flow control has said.
+    fn tried(&mut self, mut evaluation: Evaluation) -> Tried {
+        let Some(gated) = self.gated.take() else {
+            return self.settle(evaluation);
         };
-        let contents = outputs.into_iter().map(|output| output.content);
-        contents.map(shown).collect()
+        gated.carries.keep(&mut evaluation, &self.trial.event);
+        let mut tried = self.settle(evaluation);
+        if let Some(at) = gated.due_at {
+            for request in &mut tried.requests {
+                let wait = format!("it would not leave before {at}");
+                request.held.get_or_insert(wait);
+            }
+        }
+        let mut whole = gated.evaluation;
+        let Evaluation {
+            verdict,
+            summary,
+            steps,
+            ..
+        } = tried.evaluation;
+        if verdict != Verdict::Fired {
+            whole.ends(verdict, summary);
+        }
+        for step in steps {
+            whole.step(step);
+        }
+        Tried {
+            evaluation: whole,
+            ..tried
+        }
     }
 
-    /// What follows, as a plan has it, signed.
-    fn requests(&mut self, evaluation: &Evaluation) -> Vec<TriedRequest> {
-        let Some(Addressees { rows, vault, now }) = self.trial.endpoints.take() else {
-            return Vec::new();
+    /// What follows, as a plan has it, signed; nothing, as long as its flow control is not asked.
+    fn settle(&mut self, evaluation: Evaluation) -> Tried {
+        let mut tried = Tried {
+            evaluation,
+            outputs: Vec::new(),
+            requests: Vec::new(),
+            events: Vec::new(),
         };
-        let event = &self.trial.event;
-        let current = Current::of(rows, &vault);
-        let mut draft = Draft::new(event.id);
-        draft.add(&self.automation, event, &current, evaluation.clone());
-        let plan = draft.finish(self.trial.account, 0, now);
-        let mut left_bytes = BODIES_BYTES_MAX;
-        let mut requests = Vec::with_capacity(plan.contents.len());
-        for (delivery, content) in plan.rows.deliveries.iter().zip(&plan.contents) {
-            let letter = Letter {
-                envelope: delivery.envelope,
-                webhook_id: &delivery.webhook_id,
-                content,
-            };
-            let mut request = request(&letter, delivery, (&current, now), left_bytes);
-            self.automation.secrets.hide(&mut request.body);
-            left_bytes = left_bytes.saturating_sub(request.body.len());
-            requests.push(request);
+        if tried.evaluation.ask.is_some() {
+            return tried;
         }
-        requests
+        let (event, secrets) = (&self.trial.event, &self.automation.secrets);
+        let outputs = tried.evaluation.outputs.clone().each(&event.payload);
+        let mut draft = Draft::new(event.id);
+        if let Some(Addressees { rows, vault, now }) = self.trial.endpoints.take() {
+            let current = Current::of(rows, &vault);
+            tried.evaluation = draft.follow(&self.automation, event, &current, tried.evaluation);
+            draft.close(event);
+            let plan = draft.finish(self.trial.account, 0, now);
+            let mut left_bytes = BODIES_BYTES_MAX;
+            for (delivery, content) in plan.rows.deliveries.iter().zip(&plan.contents) {
+                let letter = Letter {
+                    envelope: delivery.envelope,
+                    webhook_id: &delivery.webhook_id,
+                    content,
+                };
+                let mut request = request(&letter, delivery, (&current, now), left_bytes);
+                secrets.hide(&mut request.body);
+                left_bytes = left_bytes.saturating_sub(request.body.len());
+                tried.requests.push(request);
+            }
+            for made in plan.rows.consequences.emissions {
+                tried.events.push((made.event_type, made.payload));
+            }
+        } else {
+            let nothing = Standing::default().last_loaded();
+            tried.evaluation = draft.follow(&self.automation, event, &nothing, tried.evaluation);
+        }
+        if tried.evaluation.verdict == Verdict::Fired {
+            let contents = outputs.into_iter().map(|output| output.content);
+            tried.outputs = contents.map(|it| secrets.hide_in_body(it)).collect();
+        }
+        tried
     }
 }
 

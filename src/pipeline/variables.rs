@@ -10,12 +10,14 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use crate::automation::flow::Rules;
 use crate::automation::{
-    Condition, ReferenceError, Variables, fill, fill_json, may_name_variables,
+    Condition, Flow, ReferenceError, Variables, fill, fill_json, may_name_variables,
 };
 use crate::model::AccountId;
 use crate::model::limits::VARIABLES_PER_ACCOUNT_MAX;
@@ -144,6 +146,16 @@ impl AccountVariables {
         condition.map_err(|error| error.to_string())
     }
 
+    /// Flow control as it stands with them; or why it is none.
+    pub(super) fn flow(&self, flow: &Flow) -> Result<Rules, String> {
+        let rules = if flow.sources().any(may_name_variables) {
+            Rules::of(flow, &self.for_conditions())
+        } else {
+            Rules::of(flow, &Variables::default())
+        };
+        rules.map_err(|error| error.to_string())
+    }
+
     /// What conditions may know of them.
     pub fn for_conditions(&self) -> Variables {
         let mut variables = Variables::default();
@@ -237,6 +249,16 @@ impl Secrets {
                 self.0.push(secret.clone());
             }
         }
+    }
+
+    /// A body without what nobody may see; as it is, if there is nothing to hide.
+    pub(super) fn hide_in_body(&self, body: Bytes) -> Bytes {
+        if self.is_empty() {
+            return body;
+        }
+        let mut text = String::from_utf8_lossy(&body).into_owned();
+        self.hide(&mut text);
+        text.into()
     }
 
     /// The text without them, also where they are written as JSON writes them.

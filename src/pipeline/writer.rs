@@ -14,13 +14,14 @@ use std::sync::Arc;
 
 use super::course::Unplanned;
 use super::crash::crash_point;
+use super::late::{self, GoesOn};
 use super::node::Node;
 use super::queue::{AcceptEntry, Entries, PlanEntry};
 use super::{AcceptError, Acknowledged};
 use crate::model::{AccountId, Clock, DeliveryState};
 use crate::pipeline::attempt::{Attempted, Outgoing};
 use crate::pipeline::evaluate::AcceptedEvent;
-use crate::store::{self, Accepted, Batch, BatchOutcome, NewRecord, SetAside};
+use crate::store::{self, Accepted, Batch, BatchOutcome, Health, NewRecord, SetAside};
 
 /// How long an embedded database that has no room is left alone.
 const PAUSE_MS: i64 = 200;
@@ -95,6 +96,7 @@ fn crash_before_commit(batch: &Entries) {
         (batch.accepts.is_empty(), "accept-not-committed"),
         (batch.plans.is_empty(), "plan-not-committed"),
         (batch.records.is_empty(), "record-not-committed"),
+        (has_no_late(batch), "late-not-committed"),
     ] {
         if !nothing {
             crash_point(point);
@@ -113,11 +115,16 @@ fn crash_after_commit(batch: &Entries, outcome: &BatchOutcome) {
         (batch.plans.is_empty(), "planned-not-handed-on"),
         (batch.records.is_empty(), "recorded-not-freed"),
         (claimed_nothing, "claimed-not-sent"),
+        (has_no_late(batch), "late-not-handed-on"),
     ] {
         if !nothing {
             crash_point(point);
         }
     }
+}
+
+fn has_no_late(batch: &Entries) -> bool {
+    batch.plans.iter().all(|plan| plan.rows.late.is_none())
 }
 
 /// The rows of the entries, shared with them.
@@ -192,6 +199,10 @@ fn poisoned(node: &Arc<Node>, entries: Entries, error: &store::Error) -> bool {
         helped = false;
     }
     for plan in entries.plans {
+        if plan.rows.late.is_some() {
+            helped &= late::poisoned(node, plan);
+            continue;
+        }
         node.queue.set_aside(SetAside {
             account: plan.rows.account,
             event: plan.rows.event,
@@ -222,11 +233,15 @@ fn hand_on(node: &Arc<Node>, entries: Entries, outcome: BatchOutcome) {
         // What waits there is held at its next turn.
         node.lanes.waits(account, endpoint, node.clock.now());
     }
+    for (account, endpoint) in outcome.released {
+        node.lanes.waits(account, endpoint, node.clock.now());
+    }
     for made in entries.records {
         recorded(node, made);
     }
+    let goes_on = late::gated(node, &outcome.gated);
     for plan in entries.plans {
-        planned(node, plan);
+        planned(node, plan, &goes_on);
     }
     let mut unplanned = Vec::with_capacity(entries.accepts.len());
     for (accept, outcome) in entries.accepts.into_iter().zip(outcome.accepted) {
@@ -256,17 +271,27 @@ fn recorded(node: &Arc<Node>, made: Attempted) {
     drop(made.slot);
 }
 
-fn planned(node: &Arc<Node>, plan: PlanEntry) {
+fn planned(node: &Arc<Node>, plan: PlanEntry, goes_on: &GoesOn) {
     let PlanEntry {
         rows,
         contents,
         slots,
         bytes: _,
-        snapshot,
+        standing,
         permit,
+        gate,
+        turn,
     } = plan;
     // The commit has let go of them.
     let rows = Arc::unwrap_or_clone(rows);
+    for (automation, health) in &rows.consequences.health {
+        if matches!(health, Health::Failed { .. }) {
+            standing.ailing.note(&[*automation]);
+        }
+    }
+    if let Some(gate) = gate {
+        late::go_on(node, rows.account, (*gate, standing.clone()), goes_on);
+    }
     for ((delivery, content), slot) in rows.deliveries.into_iter().zip(contents).zip(slots) {
         match (slot, delivery.due_at) {
             (Some(slot), _) => node.send(Outgoing {
@@ -277,7 +302,8 @@ fn planned(node: &Arc<Node>, plan: PlanEntry) {
                 envelope: Ok(delivery.envelope),
                 attempts_made: 0,
                 content: Some(content),
-                standing: snapshot.standing(),
+                standing: standing.clone(),
+                order: None,
                 slot,
             }),
             (None, due_at) => {
@@ -286,7 +312,7 @@ fn planned(node: &Arc<Node>, plan: PlanEntry) {
             }
         }
     }
-    drop(permit);
+    drop((permit, turn));
 }
 
 fn accepted(entry: AcceptEntry, outcome: Accepted) -> Option<Unplanned> {
@@ -307,6 +333,7 @@ fn accepted(entry: AcceptEntry, outcome: Accepted) -> Option<Unplanned> {
                     event_type: event.event_type,
                     occurred_at: event.occurred_at,
                     payload: event.payload,
+                    cause: None,
                     origin: event.origin,
                 },
                 permit,

@@ -1,6 +1,8 @@
 //! Open occurrences become events. Done twice, by whichever nodes, it makes one event: the event's client
 //! id is made of the occurrence's key.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -8,8 +10,9 @@ use sha2::{Digest, Sha256};
 
 use super::{Error, Scheduler};
 use crate::automation::EventType;
-use crate::cron::{Definition, Mark, Reason};
-use crate::model::{EventId, Timestamp};
+use crate::cron::{Cause, Definition, Mark, Reason};
+use crate::model::{EventId, Origin, Timestamp};
+use crate::pipeline::crash::crash_point;
 use crate::pipeline::{AcceptError, Pipeline};
 use crate::store::{NewEvent, NewKey, OccurrenceKey, OpenOccurrence};
 
@@ -21,6 +24,8 @@ const OCCURRENCES_AT_ONCE_MAX: usize = 100;
 struct Payload<'a> {
     schedule: String,
     name: &'a str,
+    /// The word of a [`Cause`].
+    cause: &'a str,
     /// The time on the wall.
     nominal: &'a str,
     timezone: Option<&'a str>,
@@ -31,54 +36,93 @@ struct Payload<'a> {
     data: Option<&'a RawValue>,
 }
 
+/// What is done with an open occurrence.
+enum Looked {
+    /// It becomes this event.
+    Ready(NewEvent),
+    /// It does not run.
+    Settled,
+    /// The run before is under way.
+    Waits,
+}
+
 impl Scheduler {
-    /// Makes events of all occurrences that are to run now.
-    pub(super) async fn fire(&self, pipeline: &Pipeline) -> Result<(), Error> {
+    /// Makes events of all occurrences that are to run now, as far as there is room. How many were settled.
+    pub(super) async fn fire(&self, pipeline: &Pipeline) -> Result<usize, Error> {
         let mut after = None;
+        let mut settled = 0;
         loop {
             let open = self
                 .store
                 .open_occurrences(after, OCCURRENCES_AT_ONCE_MAX)
                 .await?;
             let Some(last) = open.last() else {
-                return Ok(());
+                return Ok(settled);
             };
             after = Some(key(last));
-            let mut keys = Vec::with_capacity(open.len());
-            let mut events = Vec::with_capacity(open.len());
+            let mut ready = Vec::with_capacity(open.len());
             for one in &open {
-                if one.state == Mark::Queued.as_str() && self.must_wait(one).await? {
-                    continue;
-                }
-                match event(one, self.clock.now()) {
-                    Some(event) => {
-                        keys.push(key(one));
-                        events.push(event);
-                    }
-                    None => self.miss(key(one)).await?,
+                match self.look_at(one).await? {
+                    Looked::Ready(event) => ready.push((key(one), event)),
+                    Looked::Settled => settled += 1,
+                    Looked::Waits => {}
                 }
             }
-            if events.is_empty() {
-                continue;
+            if !ready.is_empty() {
+                settled += self.accept(pipeline, ready).await?;
             }
-            let outcomes = pipeline.accept(events).await;
-            for (key, outcome) in keys.into_iter().zip(outcomes) {
-                let now = self.clock.now();
-                match outcome {
-                    Ok(accepted) => {
-                        self.store.fire_occurrence(key, accepted.event, now).await?;
-                    }
-                    Err(AcceptError::Busy(_) | AcceptError::Unavailable) => {
-                        tracing::debug!(schedule.id = %key.schedule, "an occurrence waits for the next round");
-                    }
-                    Err(
-                        AcceptError::Conflict { .. }
-                        | AcceptError::NoAccount
-                        | AcceptError::Refused,
-                    ) => self.miss(key).await?,
+        }
+    }
+
+    /// Whether an open occurrence becomes an event now.
+    async fn look_at(&self, one: &OpenOccurrence) -> Result<Looked, Error> {
+        if one.state == Mark::Queued.as_str() {
+            if is_called_off(one) {
+                let why = (Mark::Skipped, Reason::Paused);
+                self.settle(key(one), why).await?;
+                return Ok(Looked::Settled);
+            }
+            if self.must_wait(one).await? {
+                return Ok(Looked::Waits);
+            }
+        }
+        if let Some(event) = event(one, self.clock.now()) {
+            return Ok(Looked::Ready(event));
+        }
+        self.refused(key(one)).await?;
+        Ok(Looked::Settled)
+    }
+
+    /// Offers the events of occurrences to the pipeline. How many occurrences were settled.
+    async fn accept(
+        &self,
+        pipeline: &Pipeline,
+        ready: Vec<(OccurrenceKey, NewEvent)>,
+    ) -> Result<usize, Error> {
+        let (keys, events): (Vec<_>, Vec<_>) = ready.into_iter().unzip();
+        crash_point("occurrence-without-event");
+        let outcomes = pipeline.accept(events).await;
+        crash_point("occurrence-with-event");
+        let mut fired = Vec::with_capacity(keys.len());
+        let mut refused = 0;
+        for (key, outcome) in keys.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(accepted) => fired.push((key, accepted.event)),
+                Err(AcceptError::Busy(_) | AcceptError::Unavailable) => {
+                    tracing::debug!(schedule.id = %key.schedule, "an occurrence waits for the next round");
+                }
+                Err(
+                    AcceptError::Conflict { .. } | AcceptError::NoAccount | AcceptError::Refused,
+                ) => {
+                    self.refused(key).await?;
+                    refused += 1;
                 }
             }
         }
+        self.store
+            .fire_occurrences(&fired, self.clock.now())
+            .await?;
+        Ok(fired.len() + refused)
     }
 
     async fn must_wait(&self, one: &OpenOccurrence) -> Result<bool, Error> {
@@ -89,14 +133,21 @@ impl Scheduler {
         Ok(under_way.runs > 0)
     }
 
-    async fn miss(&self, key: OccurrenceKey) -> Result<(), Error> {
+    async fn refused(&self, key: OccurrenceKey) -> Result<(), Error> {
         tracing::warn!(schedule.id = %key.schedule, "an occurrence can't become an event");
-        let now = self.clock.now();
-        Ok(self
-            .store
-            .miss_occurrence(key, Reason::Refused, now)
-            .await?)
+        self.settle(key, (Mark::Missed, Reason::Refused)).await
     }
+
+    async fn settle(&self, key: OccurrenceKey, why: (Mark, Reason)) -> Result<(), Error> {
+        let now = self.clock.now();
+        Ok(self.store.drop_occurrence(key, why, now).await?)
+    }
+}
+
+/// Whether an occurrence that waits for the run before has been paused with its schedule. Runs that are asked
+/// for are made whether it is paused or not.
+fn is_called_off(one: &OpenOccurrence) -> bool {
+    one.paused && one.cause != Cause::RunNow.as_str()
 }
 
 fn key(one: &OpenOccurrence) -> OccurrenceKey {
@@ -114,6 +165,7 @@ fn event(one: &OpenOccurrence, now: Timestamp) -> Option<NewEvent> {
     let payload = Payload {
         schedule: one.schedule.to_string(),
         name: &one.name,
+        cause: &one.cause,
         nominal: &one.nominal,
         timezone: definition.cron.as_ref().map(|_| &*definition.timezone),
         scheduled_at: one.at,
@@ -127,7 +179,7 @@ fn event(one: &OpenOccurrence, now: Timestamp) -> Option<NewEvent> {
         event_type,
         occurred_at: one.at,
         payload: Bytes::from(serde_json::to_vec(&payload).ok()?),
-        origin: None,
+        origin: Some(Arc::new(Origin::of_schedule())),
         // Not of the payload: a second try has another actual time and is the same event.
         body_hash: Sha256::digest(name.as_bytes()).into(),
         violations: None,

@@ -9,24 +9,35 @@
 //!   between the two, and whoever does it again, makes one event.
 //! - Each occurrence is on the ledger, also one that was skipped or missed, with the reason.
 //! - What is late after a downtime is decided by the schedule's policy and nothing else.
+//! - However many are due or late, each account has the same part of a pass, and what the pipeline does not
+//!   take yet holds up the account whose it is.
 
 mod fire;
 mod plan;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 
-use crate::cron;
-use crate::model::{Clock, Timestamp};
+use tokio::sync::Notify;
+
+use crate::cron::{self, UnderWay};
+use crate::model::{AccountId, Clock, Timestamp};
 use crate::pipeline::Pipeline;
-use crate::store::{self, Schedule, Store};
+use crate::store::{self, DueSchedule, Store};
 
 /// How long a schedule that another node has made may be unknown, and how soon what could not be done is
 /// tried again.
 const LOOK_MS: i64 = 1_000;
+/// How long until what the pipeline has no room for is offered again.
+const ROOM_MS: i64 = 100;
 /// Schedules that are read at a time.
 const SCHEDULES_AT_ONCE_MAX: usize = 100;
+/// Occurrences that one account puts on the ledger in one pass.
+const OCCURRENCES_PER_PASS_MAX: usize = 500;
+/// Occurrences of one account that wait to become events, beyond which it puts no more on the ledger.
+const UNFIRED_MAX: usize = 1_000;
 
 /// Why a round was not finished, or one schedule was passed over. What was done stays.
 #[derive(Debug, thiserror::Error)]
@@ -42,11 +53,30 @@ pub enum Error {
     Timing(#[from] cron::Error),
 }
 
+impl Error {
+    /// Whether it is of one schedule, and says nothing of the next.
+    fn is_of_one(&self) -> bool {
+        match self {
+            Self::Definition(_) | Self::Timing(_) => true,
+            Self::Store(error) => matches!(
+                error,
+                store::Error::Refused(_) | store::Error::Corrupt { .. } | store::Error::Raced
+            ),
+        }
+    }
+}
+
 /// The loop's hands: the database and the clock.
 #[derive(Debug, Clone)]
 pub struct Scheduler {
     store: Store,
     clock: Clock,
+}
+
+/// What one account has put on the ledger in a pass, or may not.
+#[derive(Debug, Clone, Copy)]
+struct Share {
+    left: usize,
 }
 
 impl Scheduler {
@@ -55,8 +85,9 @@ impl Scheduler {
         Self { store, clock }
     }
 
-    /// Makes events of what is due, round after round, for as long as it is let. May be dropped at any point.
-    pub async fn go_on(&self, pipeline: &Pipeline) -> Infallible {
+    /// Makes events of what is due, round after round, for as long as it is let; when `bell` rings, at once.
+    /// May be dropped at any point.
+    pub async fn go_on(&self, pipeline: &Pipeline, bell: &Notify) -> Infallible {
         loop {
             let next = match self.round(pipeline).await {
                 Ok(next) => next,
@@ -68,37 +99,97 @@ impl Scheduler {
                     None
                 }
             };
-            let look_at = self.clock.now().plus_ms(LOOK_MS);
-            let wake_at = next.map_or(look_at, |next| next.min(look_at));
-            self.clock.sleep_until(wake_at).await;
+            let now = self.clock.now();
+            let look_at = now.plus_ms(LOOK_MS);
+            let wake_at = match next {
+                None => look_at,
+                // It could not be put on the ledger: there is no room.
+                Some(next) if next <= now => now.plus_ms(ROOM_MS),
+                Some(next) => next.min(look_at),
+            };
+            tokio::select! {
+                () = self.clock.sleep_until(wake_at) => {}
+                () = bell.notified() => {}
+            }
         }
     }
 
-    /// Puts what is due on the ledger and makes events of what is to run. When the next one is due.
+    /// Puts what is due on the ledger and makes events of what is to run, as far as there is room. When the
+    /// next one is due.
     pub async fn round(&self, pipeline: &Pipeline) -> Result<Option<Timestamp>, Error> {
         loop {
-            let now = self.clock.now();
-            let due = self.store.due_schedules(now, SCHEDULES_AT_ONCE_MAX).await?;
-            let is_all = due.is_empty();
-            for schedule in due {
-                self.advance(&schedule, now).await?;
-            }
-            self.fire(pipeline).await?;
-            if is_all {
+            let moved = self.pass(self.clock.now()).await?;
+            let fired = self.fire(pipeline).await?;
+            if moved + fired == 0 {
                 return Ok(self.store.next_due().await?);
             }
         }
     }
 
-    /// Puts the due occurrences of one schedule on the ledger.
-    async fn advance(&self, schedule: &Schedule, now: Timestamp) -> Result<(), Error> {
+    /// Puts what is due on the ledger, of each account a part. How many schedules were moved on.
+    async fn pass(&self, now: Timestamp) -> Result<usize, Error> {
+        let mut shares = HashMap::new();
+        let mut moved = 0;
+        let mut last: Option<DueSchedule> = None;
+        loop {
+            let due = self
+                .store
+                .due_schedules(now, last.as_ref(), SCHEDULES_AT_ONCE_MAX)
+                .await?;
+            if due.is_empty() {
+                return Ok(moved);
+            }
+            for schedule in &due {
+                let share = match shares.get(&schedule.account) {
+                    Some(share) => *share,
+                    None => self.share(schedule.account).await?,
+                };
+                let done = self.advance(schedule, (now, share.left)).await;
+                let (is_moved, occurrences) = match done {
+                    Err(error) if error.is_of_one() => {
+                        passed_over(schedule, &error);
+                        (false, 0)
+                    }
+                    done => done?,
+                };
+                moved += usize::from(is_moved);
+                let left = share.left.saturating_sub(occurrences);
+                shares.insert(schedule.account, Share { left });
+            }
+            last = due.into_iter().next_back();
+        }
+    }
+
+    /// What an account may put on the ledger now: nothing, while too much of it waits to become events.
+    async fn share(&self, account: AccountId) -> Result<Share, Error> {
+        let unfired = self.store.unfired(account, UNFIRED_MAX).await?;
+        let left = if unfired < UNFIRED_MAX {
+            OCCURRENCES_PER_PASS_MAX
+        } else {
+            0
+        };
+        Ok(Share { left })
+    }
+
+    /// Puts the due occurrences of one schedule on the ledger, no more than `count_max`. Whether it was moved
+    /// on, and how many they were.
+    async fn advance(
+        &self,
+        schedule: &DueSchedule,
+        (now, count_max): (Timestamp, usize),
+    ) -> Result<(bool, usize), Error> {
+        if count_max == 0 {
+            return Ok((false, 0));
+        }
         let advance = match plan::read(schedule) {
             Ok(read) => {
-                let under_way = self
-                    .store
-                    .schedule_under_way(schedule.account, schedule.id)
-                    .await?;
-                plan::advance(schedule, &read, under_way, now)
+                let under_way = if read.minds_overlap() {
+                    let (account, id) = (schedule.account, schedule.id);
+                    self.store.schedule_under_way(account, id).await?
+                } else {
+                    UnderWay::default()
+                };
+                plan::advance(schedule, &read, under_way, (now, count_max))
             }
             Err(error) => {
                 tracing::error!(
@@ -106,11 +197,19 @@ impl Scheduler {
                     error = &error as &dyn std::error::Error,
                     "a schedule can't be read: it runs no more until it is changed"
                 );
-                plan::halt(schedule, now)
+                plan::halt(schedule)
             }
         };
         // Where it stands differently by now, another node has done this, or a user has changed it.
-        self.store.advance_schedule(schedule, &advance, now).await?;
-        Ok(())
+        let moved = self.store.advance_schedule(schedule, &advance, now).await?;
+        Ok((moved, advance.occurrences.len()))
     }
+}
+
+fn passed_over(schedule: &DueSchedule, error: &Error) {
+    tracing::warn!(
+        schedule.id = %schedule.id,
+        error = error as &dyn std::error::Error,
+        "a schedule was passed over"
+    );
 }

@@ -1,16 +1,14 @@
 //! What becomes of a schedule's due occurrences: pure, from how it stands and what is under way.
 
 use super::Error;
-use crate::cron::{CatchUp, Definition, Mark, Occurrence, Overlap, Reason, Timing};
+use crate::cron::{
+    CatchUp, Cause, Definition, Mark, Occurrence, Overlap, Reason, Timing, UnderWay,
+};
 use crate::model::Timestamp;
-use crate::store::{Advance, NewOccurrence, Schedule, UnderWay};
+use crate::store::{Advance, DueSchedule, LEDGER_MS, NewOccurrence};
 
 /// What runs later than this after its time has been missed and is caught up, or is not.
 pub(super) const LATE_MS: i64 = 60_000;
-/// Occurrences that are put on the ledger at a time.
-pub(super) const OCCURRENCES_AT_ONCE_MAX: usize = 500;
-/// How long an occurrence stays on the ledger.
-pub(super) const LEDGER_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
 /// A schedule's definition, read.
 #[derive(Debug)]
@@ -19,33 +17,39 @@ pub(super) struct Read {
     timing: Timing,
 }
 
-pub(super) fn read(schedule: &Schedule) -> Result<Read, Error> {
+impl Read {
+    /// Whether what is under way makes a difference.
+    pub(super) fn minds_overlap(&self) -> bool {
+        self.definition.overlap != Overlap::Allow
+    }
+}
+
+pub(super) fn read(schedule: &DueSchedule) -> Result<Read, Error> {
     let definition: Definition = serde_json::from_str(&schedule.definition)?;
     let timing = definition.timing()?;
     Ok(Read { definition, timing })
 }
 
 /// A schedule that can't be read stands still.
-pub(super) fn halt(schedule: &Schedule, now: Timestamp) -> Advance {
+pub(super) fn halt(schedule: &DueSchedule) -> Advance {
     Advance {
         occurrences: Vec::new(),
         cursor_at: schedule.cursor_at,
         due_at: None,
-        kept_from: now.plus_ms(-LEDGER_MS),
     }
 }
 
-/// What goes on the ledger by now. After more occurrences than fit, the next one is due at once.
+/// What goes on the ledger by now, up to `count_max` occurrences. After more than that, the next one is due
+/// at once.
 pub(super) fn advance(
-    schedule: &Schedule,
+    schedule: &DueSchedule,
     read: &Read,
     under_way: UnderWay,
-    now: Timestamp,
+    (now, count_max): (Timestamp, usize),
 ) -> Advance {
     let slot_ms = read.definition.slot_ms(schedule.id.uuid());
-    let kept_from = now.plus_ms(-LEDGER_MS);
     // What would go off the ledger at once is not put on it.
-    let mut cursor_at = schedule.cursor_at.max(kept_from);
+    let mut cursor_at = schedule.cursor_at.max(now.plus_ms(-LEDGER_MS));
     let following = |instant| read.definition.next_after(&read.timing, instant);
     let is_due = |next: &Occurrence| next.at.plus_ms(slot_ms) <= now;
     let mut rules = Rules {
@@ -58,7 +62,7 @@ pub(super) fn advance(
     let mut occurrences = Vec::new();
     let mut next = following(cursor_at);
     while let Some(one) = next.filter(is_due)
-        && occurrences.len() < OCCURRENCES_AT_ONCE_MAX
+        && occurrences.len() < count_max
     {
         cursor_at = one.at;
         next = following(cursor_at);
@@ -66,6 +70,7 @@ pub(super) fn advance(
         occurrences.push(NewOccurrence {
             at: one.at,
             nominal: one.nominal.to_string(),
+            cause: Cause::Scheduled,
             mark,
             reason,
         });
@@ -74,7 +79,6 @@ pub(super) fn advance(
         occurrences,
         cursor_at,
         due_at: next.map(|next| next.at.plus_ms(slot_ms)),
-        kept_from,
     }
 }
 
@@ -98,21 +102,16 @@ impl Rules<'_> {
         {
             return (Mark::Missed, Some(reason));
         }
-        if self.under_way.runs > 0 {
-            match self.definition.overlap {
-                Overlap::Allow => {}
-                Overlap::Skip => return (Mark::Skipped, Some(Reason::Overlap)),
-                Overlap::QueueOne if self.under_way.queued > 0 => {
-                    return (Mark::Skipped, Some(Reason::QueueFull));
+        match self.definition.overlap.decide(self.under_way) {
+            Err(reason) => (Mark::Skipped, Some(reason)),
+            Ok(mark) => {
+                match mark {
+                    Mark::Queued => self.under_way.queued += 1,
+                    _ => self.under_way.runs += 1,
                 }
-                Overlap::QueueOne => {
-                    self.under_way.queued += 1;
-                    return (Mark::Queued, None);
-                }
+                (mark, None)
             }
         }
-        self.under_way.runs += 1;
-        (Mark::Due, None)
     }
 
     /// Why a late occurrence is not caught up.

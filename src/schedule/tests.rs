@@ -1,11 +1,12 @@
 //! What becomes of due occurrences, by policy.
 
-use super::plan::{LATE_MS, LEDGER_MS, OCCURRENCES_AT_ONCE_MAX, advance, halt, read};
-use crate::cron::{CatchUp, Definition, DstPolicy, Every, Mark, Overlap};
+use super::plan::{LATE_MS, advance, halt, read};
+use crate::cron::{CatchUp, Definition, DstPolicy, Every, Mark, Overlap, UnderWay};
 use crate::model::{AccountId, ScheduleId, Timestamp};
-use crate::store::{Advance, Schedule, UnderWay};
+use crate::store::{Advance, DueSchedule, LEDGER_MS};
 
 const MINUTE_MS: i64 = 60_000;
+const MANY: usize = 500;
 const IDLE: UnderWay = UnderWay { runs: 0, queued: 0 };
 
 fn now() -> Timestamp {
@@ -33,27 +34,24 @@ fn every_ten_minutes() -> Definition {
 }
 
 /// A schedule whose ledger ends so many minutes ago.
-fn schedule(definition: &Definition, cursor_min: i64) -> Schedule {
-    Schedule {
+fn schedule(definition: &Definition, cursor_min: i64) -> DueSchedule {
+    DueSchedule {
         account: AccountId::mint(now()),
         id: ScheduleId::mint(now()),
-        name: "tick".to_owned(),
         definition: serde_json::to_string(definition).expect("plain"),
-        payload: b"{}".to_vec(),
         paused: false,
         cursor_at: now().plus_ms(-cursor_min * MINUTE_MS),
-        due_at: None,
-        created_at: now(),
-        updated_at: now(),
+        due_at: now(),
+        runs_asked: 0,
     }
 }
 
-fn advanced(schedule: &Schedule, under_way: UnderWay) -> Advance {
+fn advanced(schedule: &DueSchedule, under_way: UnderWay) -> Advance {
     advance(
         schedule,
         &read(schedule).expect("readable"),
         under_way,
-        now(),
+        (now(), MANY),
     )
 }
 
@@ -188,7 +186,7 @@ fn a_slot_is_kept_and_lies_within_the_spread() {
         &schedule,
         &read(&schedule).expect("readable"),
         IDLE,
-        now().plus_ms(slot_ms - 1),
+        (now().plus_ms(slot_ms - 1), MANY),
     );
     assert_eq!(told(&early), Vec::<String>::new());
     assert_eq!(early.due_at, Some(now().plus_ms(slot_ms)));
@@ -196,7 +194,7 @@ fn a_slot_is_kept_and_lies_within_the_spread() {
         &schedule,
         &read(&schedule).expect("readable"),
         IDLE,
-        now().plus_ms(slot_ms),
+        (now().plus_ms(slot_ms), MANY),
     );
     assert_eq!(
         told(&due),
@@ -207,10 +205,10 @@ fn a_slot_is_kept_and_lies_within_the_spread() {
 
 #[test]
 fn a_long_downtime_comes_in_bounded_pieces_and_no_older_than_the_ledger() {
-    let each = OCCURRENCES_AT_ONCE_MAX as i64;
+    let each = MANY as i64;
     let mut schedule = schedule(&every_ten_minutes(), 10 * (each + 2));
     let first = advanced(&schedule, IDLE);
-    assert_eq!(first.occurrences.len(), OCCURRENCES_AT_ONCE_MAX);
+    assert_eq!(first.occurrences.len(), MANY);
     assert!(first.due_at.is_some_and(|due_at| due_at <= now()));
     schedule.cursor_at = first.cursor_at;
     assert_eq!(advanced(&schedule, IDLE).occurrences.len(), 2);
@@ -226,7 +224,7 @@ fn what_can_not_be_read_stands_still() {
     let mut schedule = schedule(&every_ten_minutes(), 20);
     schedule.definition = "{}".to_owned();
     assert!(read(&schedule).is_err());
-    let next = halt(&schedule, now());
+    let next = halt(&schedule);
     assert_eq!((next.due_at, next.cursor_at), (None, schedule.cursor_at));
     let zoneless = Definition {
         cron: Some("0 9 * * *".to_owned()),

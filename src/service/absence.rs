@@ -1,6 +1,6 @@
 //! Why there is no evaluation of an automation for an event, as a word and a sentence. Pure.
 
-use crate::automation::{Definition, EventType, Pattern};
+use crate::automation::{Definition, EventType, Pattern, Trigger};
 use crate::model::{EventId, Timestamp};
 
 /// The trigger does not name the event's type.
@@ -80,13 +80,25 @@ fn is_later(made_at: Timestamp, event: EventId) -> bool {
 /// be read is met: its evaluation says so.
 pub(super) fn unmet_by(definition: &str, event_type: &EventType) -> Option<String> {
     let definition: Definition = serde_json::from_str(definition).ok()?;
-    let patterns = &definition.trigger.events;
-    let met = patterns.iter().any(|pattern| pattern.matches(event_type));
-    (!met).then(|| unmet(patterns, event_type))
+    let trigger = &definition.trigger;
+    let met = trigger.events.iter().any(|it| it.matches(event_type));
+    (!met).then(|| unmet(trigger, event_type))
 }
 
-/// That none of the patterns names the type.
-pub(super) fn unmet(patterns: &[Pattern], event_type: &EventType) -> String {
+/// That the trigger does not name the type.
+pub(super) fn unmet(trigger: &Trigger, event_type: &EventType) -> String {
+    if trigger.schedule.is_some() {
+        return format!(
+            "the event's type is {event_type}, and the trigger is a schedule of the automation's own"
+        );
+    }
+    if event_type.is_own_schedule() {
+        return format!(
+            "the event's type is {event_type}: it was made by the schedule of one automation, and only that one \
+             meets it"
+        );
+    }
+    let patterns = &trigger.events;
     let named = patterns.iter().take(PATTERNS_NAMED_MAX);
     let named = named.map(Pattern::to_string).collect::<Vec<_>>().join(", ");
     let more = match patterns.len().saturating_sub(PATTERNS_NAMED_MAX) {

@@ -3,20 +3,11 @@
 
 use super::automation_shape::{AutomationPatch, AutomationView, NewAutomation, check_said};
 use super::condition::form_of;
-use super::condition_shape::ConditionProblemView;
+use super::draft::Drafted;
 use super::principal::{MayRead, MayWrite, Principal};
-use super::version::text;
-use super::{Error, Listed, Merges, PageRequest, Service, check, definition, kept_test_shape};
-use crate::automation::Definition;
-use crate::model::{AccountId, AutomationId, Timestamp};
-use crate::store::{self, Publication, PublishedAutomation, Shelf};
-
-/// An automation that was checked and would be saved, by an author who is not yet named.
-pub(super) struct Drafted {
-    pub(super) row: store::NewAutomation,
-    pub(super) definition: Definition,
-    pub(super) warnings: Vec<ConditionProblemView>,
-}
+use super::{Error, Listed, Merges, PageRequest, Service, check};
+use crate::model::{AccountId, AutomationId};
+use crate::store::{Publication, PublishedAutomation, Shelf};
 
 /// What becomes of a version that is published.
 pub(super) fn published(enabled: bool) -> Publication {
@@ -62,58 +53,6 @@ impl Service {
         Ok(AutomationView {
             warnings: Some(warnings),
             ..view
-        })
-    }
-
-    /// What making it would save: whether it is made or tried, these are the checks.
-    pub(super) async fn drafted(
-        &self,
-        account: AccountId,
-        new: NewAutomation,
-        now: Timestamp,
-    ) -> Result<Drafted, Error> {
-        check::name(&new.name, "/name")?;
-        check_said(new.note.as_deref(), new.overriding.as_ref())?;
-        let trigger = definition::trigger(&new.trigger)?;
-        let condition = match &new.condition {
-            Some(said) => Some(self.said_condition(account, said).await?),
-            None => None,
-        };
-        definition::fits(new.transforms.len(), new.actions.len())?;
-        let transforms = self.transforms(account, new.transforms).await?;
-        let id = AutomationId::mint(now);
-        let resolved = self.actions(account, id, &new.actions, now).await?;
-        let definition = Definition {
-            trigger,
-            condition,
-            transforms,
-            actions: resolved.actions,
-            tests: kept_test_shape::tests(new.tests)?,
-        };
-        let warnings = self
-            .condition_warnings(account, &definition, new.strict.into())
-            .await?;
-        let draft = new.draft.unwrap_or(false);
-        let row = store::NewAutomation {
-            id,
-            name: new.name,
-            owner_endpoint: None,
-            definition: text(&definition)?,
-            publication: if draft {
-                Publication::Draft
-            } else {
-                published(new.enabled.unwrap_or(true))
-            },
-            endpoints: resolved.endpoints,
-            author: None,
-            note: new.note,
-            override_reason: None,
-            created_at: now,
-        };
-        Ok(Drafted {
-            row,
-            definition,
-            warnings,
         })
     }
 

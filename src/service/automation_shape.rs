@@ -9,8 +9,9 @@ use super::json::nullable;
 use super::kept_test_shape::{Override, TestRequest, check_override};
 use super::version::Saved;
 use super::{Error, check};
-use crate::automation::{Action, DefinitionDigest, Form, Test, Transform, Trigger};
-use crate::model::{AutomationId, Timestamp};
+use crate::automation::{Action, DefinitionDigest, Flow, Form, Test, Transform, Trigger};
+use crate::model::limits::ALERT_AFTER_DEFAULT;
+use crate::model::{AutomationId, ScheduleId, Timestamp};
 use crate::store;
 
 /// An automation to be made. It is published at once unless `draft` is true.
@@ -27,11 +28,17 @@ pub struct NewAutomation {
     /// True: a condition that asks for what the schemas of the trigger's event types don't have is refused.
     /// False, if left out: the answer has `warnings`.
     pub strict: Option<bool>,
+    /// When what meets the condition goes on, and whether it does: at once, if left out.
+    pub flow: Option<Flow>,
     /// The plugins that reshape the payload, each given what the one before made of it: 16 at most.
     #[serde(default)]
     pub transforms: Vec<TransformRequest>,
     /// What follows if the condition holds: 32 at most, and 16 if there are transforms.
     pub actions: Vec<ActionRequest>,
+    /// After how many errors one after the other the event `throwbar.automation.failing` is made: 1 to 1000; 5, if
+    /// left out.
+    #[schema(minimum = 1, maximum = 1000)]
+    pub alert_after: Option<u32>,
     /// Whether the published version works; true, if left out.
     pub enabled: Option<bool>,
     /// True: it is saved without being published. False, if left out.
@@ -47,8 +54,8 @@ pub struct NewAutomation {
     pub overriding: Option<Override>,
 }
 
-/// What is changed of an automation; what is left out stays. Another trigger, condition, chain of transforms
-/// or list of actions saves a new version, published at once unless `draft` is true. What comes to the same
+/// What is changed of an automation; what is left out stays. Another trigger, condition, flow, chain of
+/// transforms or list of actions saves a new version, published at once unless `draft` is true. What comes to the same
 /// definition as the newest version's saves none.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -65,10 +72,19 @@ pub struct AutomationPatch {
     /// True: a condition that asks for what the schemas of the trigger's event types don't have is refused.
     /// False, if left out: the answer has `warnings`.
     pub strict: Option<bool>,
+    /// When what meets the condition goes on, and whether it does. Null: at once.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<Flow>)]
+    pub flow: Option<Option<Flow>>,
     /// The plugins that reshape the payload, each given what the one before made of it: 16 at most.
     pub transforms: Option<Vec<TransformRequest>>,
     /// What follows if the condition holds: 32 at most, and 16 if there are transforms.
     pub actions: Option<Vec<ActionRequest>>,
+    /// After how many errors one after the other the event `throwbar.automation.failing` is made: 1 to 1000.
+    /// Null: 5.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 1000)]
+    pub alert_after: Option<Option<u32>>,
     /// Whether the published version works.
     pub enabled: Option<bool>,
     /// True: the new version is saved without being published. False: the newest version is published.
@@ -94,7 +110,8 @@ pub struct AutomationView {
     pub name: String,
     /// Whether the published version works.
     pub enabled: bool,
-    /// The number of the newest version, from 1. Trigger, condition, transforms and actions are that version's.
+    /// The number of the newest version, from 1. Trigger, condition, flow, transforms and actions are
+    /// that version's.
     pub version: i64,
     /// SHA-256 of that version's definition: `sha256:` and 64 hexadecimal digits.
     #[schema(value_type = String, example = "sha256:…")]
@@ -114,12 +131,20 @@ pub struct AutomationView {
     /// condition or a trigger was just saved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warnings: Option<Vec<ConditionProblemView>>,
+    /// When what meets the condition goes on, and whether it does; null: at once.
+    pub flow: Option<Flow>,
     /// The plugins that reshape the payload, in their order, each pinned by its digest.
     #[schema(value_type = Vec<TransformRequest>)]
     pub transforms: Vec<Transform>,
     /// What follows if the condition holds. A bare URL stands beside the endpoint that it has become.
     #[schema(value_type = Vec<ActionRequest>)]
     pub actions: Vec<Action>,
+    /// After how many errors one after the other the event `throwbar.automation.failing` is made.
+    pub alert_after: u32,
+    /// The id of the schedule that it owns, once a version with such a trigger is published; null, if the newest
+    /// version's trigger names events.
+    #[schema(value_type = Option<String>)]
+    pub schedule: Option<ScheduleId>,
     /// Events with what must come of them, which pass before a version is published.
     #[schema(value_type = Vec<TestRequest>)]
     pub tests: Vec<Test>,
@@ -144,12 +169,15 @@ impl AutomationView {
             version: row.latest_version,
             digest: newest.digest,
             published_version: row.published_version,
+            schedule: (definition.trigger.schedule.as_ref()).map(|_| ScheduleId::of(row.id)),
             trigger: definition.trigger,
             condition: definition.condition,
             condition_form: None,
             warnings: None,
+            flow: definition.flow,
             transforms: definition.transforms,
             actions: definition.actions,
+            alert_after: definition.alert_after.unwrap_or(ALERT_AFTER_DEFAULT),
             tests: definition.tests,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -160,21 +188,17 @@ impl AutomationView {
 
 impl AutomationPatch {
     pub(super) fn changes_version(&self) -> bool {
-        self.name.is_some()
-            || self.trigger.is_some()
-            || self.condition.is_some()
-            || self.transforms.is_some()
-            || self.actions.is_some()
-            || self.tests.is_some()
-            || self.draft.is_some()
+        self.name.is_some() || !self.only_names() || self.draft.is_some()
     }
 
     /// Whether the new version says the same as the one before, under another name.
     pub(super) fn only_names(&self) -> bool {
         self.trigger.is_none()
             && self.condition.is_none()
+            && self.flow.is_none()
             && self.transforms.is_none()
             && self.actions.is_none()
+            && self.alert_after.is_none()
             && self.tests.is_none()
     }
 }

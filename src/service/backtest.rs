@@ -50,7 +50,8 @@ pub struct BacktestResultView {
     pub draft: BacktestSideView,
     /// Where their verdicts differ.
     pub moves: Vec<BacktestMoveView>,
-    /// Events of which something different would follow: another verdict, another body, or another endpoint.
+    /// Events of which something different would follow: another verdict, another body, or another endpoint. Of what
+    /// flow control decides each event is taken to go on, and alone.
     pub differing: u64,
     /// How many of those are under `/differences`: the first 5,000 and 8 MiB of them.
     pub listed: u64,
@@ -112,7 +113,7 @@ pub struct DifferenceSide {
     pub summary: String,
     /// How many outputs it has.
     pub outputs: usize,
-    /// Where each of them would go: ids of endpoints, and bare URLs.
+    /// Where each of them would go: ids of endpoints, bare URLs, and types of events that are made of it.
     pub to: Vec<String>,
 }
 
@@ -309,10 +310,15 @@ impl Service {
         let mut patch: AutomationPatch = json::read_kept(draft.as_bytes())?;
         let before = if patch.trigger.is_some() && patch.actions.is_some() {
             Definition {
-                trigger: Trigger { events: Vec::new() },
+                trigger: Trigger {
+                    events: Vec::new(),
+                    schedule: None,
+                },
                 condition: None,
+                flow: None,
                 transforms: Vec::new(),
                 actions: Vec::new(),
+                alert_after: None,
                 tests: Vec::new(),
             }
         } else {

@@ -119,6 +119,7 @@ impl Service {
             plugin,
             digest: digest.to_string(),
             config,
+            on_error: request.on_error.unwrap_or_default(),
         })
     }
 

@@ -228,7 +228,7 @@ fn payload(form: Form, content: Content, kind: Option<&str>) -> Result<(Bytes, b
             Err(error) if must_be_json => {
                 let why =
                     format!("the data is not JSON, which datacontenttype says it is: {error}");
-                return Err(form.refused(form.data_name(), why));
+                return Err(form.refused(form.content_name(), why));
             }
             Err(_) => {}
         }

@@ -50,7 +50,7 @@ impl Form {
     }
 
     /// What the data is called where it may be base64.
-    pub(super) fn data_name(self) -> &'static str {
+    pub(super) fn content_name(self) -> &'static str {
         match self {
             Self::Structured => "data_base64",
             Self::Binary => "data",

@@ -32,7 +32,7 @@ fn payload_of(parts: Parts) -> Result<(String, bool), Error> {
 }
 
 #[test]
-fn the_data_of_a_structured_event_is_the_payload_as_it_came() {
+fn what_a_structured_event_carries_is_the_payload_as_it_came() {
     for (more, wanted, is_base64) in [
         ("", "null", false),
         (r#","data":null"#, "null", false),
@@ -93,7 +93,7 @@ fn the_body_of_a_binary_event_is_the_payload() {
 }
 
 #[test]
-fn data_that_is_not_what_it_says_is_refused_by_its_name() {
+fn what_is_not_of_the_kind_that_it_says_is_refused_by_its_name() {
     for (parts, place, wanted) in [
         (
             structured(r#","data_base64":"aGVsbG8=","datacontenttype":"application/json""#),

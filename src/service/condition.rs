@@ -11,7 +11,7 @@ use super::condition_shape::{
     Strictness,
 };
 use super::principal::{MayWrite, NO_ACCOUNT, Principal};
-use super::{Error, Place, Service, subscribe};
+use super::{Error, Place, Service, Shelf, subscribe};
 use crate::automation::{
     Condition, ConditionWarning, Definition, Form, Pattern, Variables, check_against_schemas,
 };
@@ -165,7 +165,11 @@ impl Service {
         }
     }
 
-    async fn variables_for(&self, account: AccountId, source: &str) -> Result<Variables, Error> {
+    pub(super) async fn variables_for(
+        &self,
+        account: AccountId,
+        source: &str,
+    ) -> Result<Variables, Error> {
         Ok(self.variables_in(account, source).await?.for_conditions())
     }
 
@@ -210,7 +214,7 @@ impl Service {
         let store = &self.inner.store;
         let mut after: Option<String> = None;
         while names.len() <= TYPES_MAX {
-            let page = store.event_types(owner, after.as_deref(), PAGE_ITEMS_MAX);
+            let page = store.event_types(owner, Shelf::All, after.as_deref(), PAGE_ITEMS_MAX);
             let page = page.await?;
             let is_last = page.len() < PAGE_ITEMS_MAX;
             after = page.last().map(|row| row.name.clone());

@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::automation_shape::AutomationPatch;
 use super::endpoint::owned_endpoint;
-use super::{Error, Service, check, kept_test_shape, subscribe};
-use crate::automation::{Action, Definition, Pattern, Trigger};
-use crate::model::limits::{ACTIONS_MAX, DELIVERIES_PER_EVALUATION_MAX, OUTPUTS_MAX};
+use super::{Error, Place, Service, TriggerSchedule, check, subscribe};
+use crate::automation::{Action, EventType, OPERATIONAL_PREFIX, OnError, Pattern, Trigger};
+use crate::model::limits::{
+    ACTIONS_MAX, ALERT_AFTER_MAX, DELIVERIES_PER_EVALUATION_MAX, OUTPUTS_MAX,
+};
 use crate::model::{AccountId, AutomationId, EndpointId, Timestamp, counted};
 use crate::outbound::Target;
 use crate::store;
@@ -22,9 +23,9 @@ pub struct TriggerRequest {
     /// Event types, patterns such as `deal.*`, or `*` for all: 1 to 100, of which one must match.
     #[schema(example = json!(["proposal.accepted"]))]
     pub events: Option<Vec<String>>,
-    #[serde(skip_serializing)]
-    #[schema(ignore)]
-    schedule: Option<IgnoredAny>,
+    /// A schedule of the automation's own, in place of `events`. Only the automation meets its events, whose type
+    /// is `schedule.` and the automation's id.
+    pub schedule: Option<TriggerSchedule>,
 }
 
 /// One run of a plugin.
@@ -37,6 +38,11 @@ pub struct TransformRequest {
     /// The plugin's configuration, as its own schema wants it: 64 KiB at most; `{}`, if left out.
     #[schema(value_type = Option<serde_json::Value>)]
     pub config: Option<Box<RawValue>>,
+    /// What becomes of an event for which the plugin fails: `fail` (it is kept as a dead letter; what is done if
+    /// this is left out), `skip` (the plugin is left out, and what went into it goes on) or `drop` (what went into it
+    /// does not go on).
+    #[schema(example = "fail")]
+    pub on_error: Option<OnError>,
     #[serde(skip_serializing)]
     #[schema(ignore)]
     pub(super) javascript: Option<IgnoredAny>,
@@ -48,9 +54,19 @@ pub struct TransformRequest {
 pub struct ActionRequest {
     /// Each output of the last plugin, or the payload if there is none, is delivered to an endpoint.
     pub webhook: Option<WebhookRequest>,
-    #[serde(skip_serializing)]
-    #[schema(ignore)]
-    emit: Option<IgnoredAny>,
+    /// Each output of the last plugin, or the payload if there is none, becomes a new event.
+    pub emit: Option<EmitRequest>,
+}
+
+/// The events that an automation makes. They meet automations as any event does; one that descends from an
+/// automation's own output, that automation refuses.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EmitRequest {
+    /// Their type, such as `deal.flagged`; not one that begins with `throwbar.`.
+    #[serde(rename = "type")]
+    #[schema(example = "deal.flagged")]
+    pub event_type: String,
 }
 
 /// Where a webhook goes: one of the two.
@@ -64,22 +80,42 @@ pub struct WebhookRequest {
     pub url: Option<String>,
 }
 
-/// Reads a trigger.
+/// Reads a trigger that names events.
 pub(super) fn trigger(request: &TriggerRequest) -> Result<Trigger, Error> {
-    if request.schedule.is_some() {
-        return Err(Error::not_built(
-            "/trigger/schedule",
-            "a schedule as trigger",
-        ));
-    }
     let texts = request.events.as_deref().unwrap_or_default();
     let events: Vec<Pattern> = subscribe::patterns(texts, "/trigger/events")?;
     if events.is_empty() {
-        let why =
-            "nothing would start it: name event types or patterns, such as deal.*, or * for all";
+        let why = "nothing would start it: name event types or patterns, such as deal.*, or * for all, or give a schedule";
         return Err(Error::field("/trigger/events", why));
     }
-    Ok(Trigger { events })
+    Ok(Trigger {
+        events,
+        schedule: None,
+    })
+}
+
+/// Sees that a type may be given to events by others than the product itself.
+pub(super) fn own_type(text: &str, pointer: &str) -> Result<EventType, Error> {
+    let event_type: EventType = text.parse().map_err(|error| Error::field(pointer, error))?;
+    if event_type.is_operational() {
+        return Err(Error::Invalid {
+            code: "reserved_type",
+            at: Place::body(pointer),
+            why: format!(
+                "types that begin with {OPERATIONAL_PREFIX} are of operational events, which the server itself makes: choose another"
+            ),
+        });
+    }
+    Ok(event_type)
+}
+
+/// Checks after how many errors it is told that an automation fails.
+pub(super) fn alert_after(errors: Option<u32>) -> Result<Option<u32>, Error> {
+    if errors.is_some_and(|errors| !(1..=ALERT_AFTER_MAX).contains(&errors)) {
+        let why = format!("it is told after 1 to {ALERT_AFTER_MAX} errors: give a number of them");
+        return Err(Error::field("/alert_after", why));
+    }
+    Ok(errors)
 }
 
 /// Sees that all deliveries of one evaluation fit into one plan.
@@ -107,42 +143,6 @@ pub(super) struct Actions {
 }
 
 impl Service {
-    /// A definition with changes laid over it, and the endpoints that its new bare URLs have to become.
-    pub(super) async fn laid_over(
-        &self,
-        (account, automation): (AccountId, AutomationId),
-        mut next: Definition,
-        patch: &mut AutomationPatch,
-    ) -> Result<(Definition, Vec<store::NewEndpoint>), Error> {
-        if let Some(name) = &patch.name {
-            check::name(name, "/name")?;
-        }
-        if let Some(request) = &patch.trigger {
-            next.trigger = trigger(request)?;
-        }
-        if let Some(said) = &patch.condition {
-            next.condition = match said {
-                Some(said) => Some(self.said_condition(account, said).await?),
-                None => None,
-            };
-        }
-        if let Some(requests) = patch.transforms.take() {
-            next.transforms = self.transforms(account, requests).await?;
-        }
-        if let Some(requests) = patch.tests.take() {
-            next.tests = kept_test_shape::tests(requests)?;
-        }
-        let mut endpoints = Vec::new();
-        if let Some(requests) = &patch.actions {
-            let now = self.inner.clock.now();
-            let resolved = self.actions(account, automation, requests, now).await?;
-            next.actions = resolved.actions;
-            endpoints = resolved.endpoints;
-        }
-        fits(next.transforms.len(), next.actions.len())?;
-        Ok((next, endpoints))
-    }
-
     /// Resolves actions: endpoints must be the account's and no other automation's; a bare URL is the
     /// automation's own endpoint, an existing one if it had that URL before.
     pub(super) async fn actions(
@@ -174,7 +174,13 @@ impl Service {
         };
         for (place, request) in requests.iter().enumerate() {
             let at = format!("/actions/{place}");
-            let webhook = wanted(request, &at)?;
+            let webhook = match wanted(request, &at)? {
+                Wanted::Webhook(webhook) => webhook,
+                Wanted::Emit(event_type) => {
+                    resolved.actions.push(Action::Emit { event_type });
+                    continue;
+                }
+            };
             let at = format!("{at}/webhook");
             let action = match (&webhook.endpoint, &webhook.url) {
                 (Some(id), None) => {
@@ -245,13 +251,23 @@ impl Service {
     }
 }
 
-/// The webhook of an action.
-fn wanted<'a>(request: &'a ActionRequest, at: &str) -> Result<&'a WebhookRequest, Error> {
-    if request.emit.is_some() {
-        return Err(Error::not_built(format!("{at}/emit"), "emitting an event"));
+/// What an action does.
+enum Wanted<'a> {
+    Webhook(&'a WebhookRequest),
+    Emit(EventType),
+}
+
+fn wanted<'a>(request: &'a ActionRequest, at: &str) -> Result<Wanted<'a>, Error> {
+    match (&request.webhook, &request.emit) {
+        (Some(webhook), None) => Ok(Wanted::Webhook(webhook)),
+        (None, Some(emit)) => {
+            own_type(&emit.event_type, &format!("{at}/emit/type")).map(Wanted::Emit)
+        }
+        _ => {
+            let why = "an action does one thing: give webhook or emit";
+            Err(Error::field(at, why))
+        }
     }
-    let webhook = request.webhook.as_ref();
-    webhook.ok_or_else(|| Error::field(at, "an action says what to do: add webhook"))
 }
 
 #[cfg(test)]
@@ -263,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trigger_names_events_and_nothing_unbuilt() {
+    fn a_trigger_names_events_that_it_may_meet() {
         assert!(trigger(&read(r#"{"events":["deal.*","*"]}"#)).is_ok());
         for (text, code, at) in [
             ("{}", "invalid_field", "/trigger/events"),
@@ -274,9 +290,9 @@ mod tests {
                 "/trigger/events/1",
             ),
             (
-                r#"{"schedule":{"cron":"* * * * *"}}"#,
-                "not_built",
-                "/trigger/schedule",
+                r#"{"events":["deal.*","schedule.aut_1"]}"#,
+                "invalid_field",
+                "/trigger/events/1",
             ),
         ] {
             let error = trigger(&read(text)).expect_err(text);
@@ -286,6 +302,50 @@ mod tests {
                 Some(at),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn an_action_does_one_thing_and_makes_no_operational_event() {
+        let action = |text: &str| {
+            let request: ActionRequest = serde_json::from_str(text).expect(text);
+            wanted(&request, "/actions/0").map(drop)
+        };
+        for fine in [
+            r#"{"emit":{"type":"deal.flagged"}}"#,
+            r#"{"webhook":{"url":"https://example.test"}}"#,
+        ] {
+            assert!(action(fine).is_ok(), "{fine}");
+        }
+        for (text, code, at) in [
+            ("{}", "invalid_field", "/actions/0"),
+            (
+                r#"{"emit":{"type":"a"},"webhook":{}}"#,
+                "invalid_field",
+                "/actions/0",
+            ),
+            (
+                r#"{"emit":{"type":"a.*"}}"#,
+                "invalid_field",
+                "/actions/0/emit/type",
+            ),
+            (
+                r#"{"emit":{"type":"throwbar.endpoint.disabled"}}"#,
+                "reserved_type",
+                "/actions/0/emit/type",
+            ),
+        ] {
+            let error = action(text).expect_err(text);
+            assert_eq!(error.code(), code, "{text}");
+            assert_eq!(error.place(), Some(&Place::body(at)), "{text}");
+        }
+        for (errors, fine) in [
+            (None, true),
+            (Some(1), true),
+            (Some(0), false),
+            (Some(1001), false),
+        ] {
+            assert_eq!(alert_after(errors).is_ok(), fine, "{errors:?}");
         }
     }
 

@@ -5,7 +5,9 @@ use utoipa::ToSchema;
 
 use super::principal::{MayRead, MayWrite, Principal};
 use super::{Error, Listed, PageRequest, Place, Service, check};
-use crate::model::{AttemptId, AutomationId, DeliveryId, EndpointId, ErrandId, EventId, Timestamp};
+use crate::model::{
+    AttemptId, AutomationId, BEHIND, DeliveryId, EndpointId, ErrandId, EventId, Timestamp,
+};
 use crate::store::{self, DeliveryFilter};
 
 /// The states of a delivery.
@@ -53,9 +55,11 @@ pub struct DeliveryView {
     pub state: String,
     /// How many attempts were counted: one that broke off because its node ended is not.
     pub attempts_made: i64,
-    /// When the next attempt may begin, RFC 3339; null, if it waits for none.
+    /// When the next attempt may begin, RFC 3339; null, if it waits for none, or behind another.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub next_attempt_at: Option<Timestamp>,
+    /// Whether it waits behind an earlier delivery of its ordering key to the same endpoint.
+    pub waits_behind: bool,
     /// Why it was given up: `exhausted` (no attempt is left), `gone` (the receiver answered 410) or `expired`
     /// (its payload is no longer kept); null, if it was not.
     pub failure: Option<String>,
@@ -109,7 +113,8 @@ impl From<store::Delivery> for DeliveryView {
             webhook_id: row.webhook_id,
             state: row.state,
             attempts_made: row.attempts_made,
-            next_attempt_at: row.due_at,
+            next_attempt_at: row.due_at.filter(|at| *at != BEHIND),
+            waits_behind: row.due_at == Some(BEHIND),
             failure: row.failure,
             resend_of: row.resend_of,
             cause: match (row.resend_of, row.rerun) {

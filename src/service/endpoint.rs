@@ -328,13 +328,16 @@ fn subscription(
     let definition = Definition {
         trigger: Trigger {
             events: subscribe::patterns(patterns, "/subscribe")?,
+            schedule: None,
         },
         condition: None,
+        flow: None,
         transforms: Vec::new(),
         actions: vec![Action::Webhook {
             endpoint,
             url: None,
         }],
+        alert_after: None,
         tests: Vec::new(),
     };
     Ok(Some(store::NewAutomation {

@@ -4,8 +4,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::backtest::BacktestResultView;
+use super::past_rerun::RerunResultView;
 use super::principal::{MayRead, MayWrite, Principal};
-use super::rerun::RerunResultView;
 use super::version::AuthorView;
 use super::{Error, Listed, PageRequest, Service, check};
 use crate::model::{AutomationId, Errand, ErrandId, Timestamp};

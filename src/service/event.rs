@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 use super::principal::{MayRead, Principal};
 use super::{Error, Listed, PageRequest, Place, Service, check};
 use crate::automation::EventType;
-use crate::model::{AccountId, AutomationId, EventId, Timestamp};
-use crate::pipeline::{Evaluation, SOURCE, Verdict};
+use crate::model::{AccountId, AutomationId, Cause, EventId, Timestamp};
+use crate::pipeline::{Evaluation, Verdict, own_source};
 use crate::schema::Violation;
 use crate::store::{self, EventFilter};
 
@@ -27,7 +27,7 @@ pub struct EventSummary {
     /// The `id` that its sender gave it; null, if none. Of a CloudEvent its source and its id, with a space between;
     /// of what came to a source that source's id and the sender's. Longer ones are told by their SHA-256.
     pub client_id: Option<String>,
-    /// When it was accepted, RFC 3339.
+    /// When it was accepted, or made, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub accepted_at: Timestamp,
 }
@@ -47,9 +47,12 @@ pub struct EventView {
     /// The `id` that its sender gave it; null, if none. Of a CloudEvent its source and its id, with a space between;
     /// of what came to a source that source's id and the sender's. Longer ones are told by their SHA-256.
     pub client_id: Option<String>,
-    /// When it was accepted, RFC 3339.
+    /// When it was accepted, or made, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub accepted_at: Timestamp,
+    /// What made it; left out, if it came in from outside or is an operational event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<CauseView>,
     /// Where the event stands.
     pub state: EventState,
     /// Why it was set aside, as a sentence; left out, if it was not.
@@ -59,7 +62,8 @@ pub struct EventView {
     /// asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub misfit: Option<MisfitView>,
-    /// By which way it came in: `api`, or `source:` and the name of a source.
+    /// By which way it came in: `api`, or `source:` and the name of a source; `automation`, if one has made it;
+    /// `throwbar`, if it is an operational event.
     pub source: String,
     /// The attributes that it had as a CloudEvent; left out, if it was none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,6 +72,56 @@ pub struct EventView {
     /// The payload, as the bytes it came as.
     #[schema(value_type = serde_json::Value)]
     pub data: Box<RawValue>,
+}
+
+/// What made an event.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CauseView {
+    /// The id of the event that it was made of.
+    #[schema(value_type = String)]
+    pub event: EventId,
+    /// The id of the automation that made it.
+    #[schema(value_type = String)]
+    pub automation: AutomationId,
+    /// How many automations led to it from the event that came in from outside: 1 to 8.
+    pub hops: usize,
+    /// Every event that led to it with the automation that made the next one, from the one that came in from outside.
+    pub chain: Vec<LinkView>,
+}
+
+/// An event, and the automation that made the next one of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LinkView {
+    /// The id of the event.
+    #[schema(value_type = String)]
+    pub event: EventId,
+    /// The id of the automation.
+    #[schema(value_type = String)]
+    pub automation: AutomationId,
+}
+
+impl From<&Cause> for CauseView {
+    fn from(cause: &Cause) -> Self {
+        let chain = cause.chain().iter().map(|link| LinkView {
+            event: link.event,
+            automation: link.automation,
+        });
+        Self {
+            event: cause.last().event,
+            automation: cause.last().automation,
+            hops: cause.chain().len(),
+            chain: chain.collect(),
+        }
+    }
+}
+
+/// When an event was accepted; one that an automation made: when it was made, which is its own time.
+fn accepted_at(id: EventId, occurred_at: Timestamp) -> Timestamp {
+    if id.is_derived() {
+        occurred_at
+    } else {
+        id.minted_at()
+    }
 }
 
 /// What of a payload does not fit the schema of its event's type.
@@ -104,12 +158,17 @@ pub struct EvaluationView {
     pub version: i64,
     /// What became of it: `fired`, `filtered` (the condition does not hold), `condition_error` (it can't be
     /// answered: docs/conditions.md), `plugin_dropped`, `plugin_error`, `limit_exceeded` (with those before it, it
-    /// would make more than one event may) or `evaluation_error`.
+    /// would make more than one event may, or the account has no room for it), `loop_refused` (the event descends from
+    /// what the automation has made: docs/failures.md) or `evaluation_error`; of flow control
+    /// (docs/flow.md) `deduped`, `debounced`, `digested`, `rate_limited`, `delayed`, `flow_error` (its key or its time
+    /// can't be told) or `cancelled` (its automation was removed, or off for too long, while it waited). What has
+    /// waited and went is `fired`.
     #[schema(value_type = String)]
     pub verdict: Verdict,
     /// A sentence with the values that decided.
     pub summary: String,
-    /// The condition and each plugin's run, in their order: what it was, what came of it, and why.
+    /// The condition, each plugin's run and the events that were made, in their order: what it was, what came of
+    /// it, and why.
     #[schema(value_type = Vec<Object>)]
     pub steps: Vec<crate::pipeline::Step>,
 }
@@ -133,7 +192,7 @@ impl From<store::EventHead> for EventSummary {
             event_type: row.r#type,
             timestamp: row.occurred_at,
             client_id: row.client_id,
-            accepted_at: row.id.minted_at(),
+            accepted_at: accepted_at(row.id, row.occurred_at),
         }
     }
 }
@@ -161,21 +220,25 @@ impl Service {
             .await?
             .ok_or(Error::NotFound("event"))?;
         let (state, why, _) = self.standing(who.account(), id).await?;
+        let cause = self.inner.store.cause(who.account(), id).await?;
         let origin = super::trial::origin(row.origin.as_deref())?.unwrap_or_default();
         let payload = String::from_utf8(row.payload)
             .map_err(|error| Error::unreadable("the payload", error))?;
         let data = RawValue::from_string(payload)
             .map_err(|error| Error::unreadable("the payload", error))?;
+        let own = own_source(&row.r#type, cause.as_ref());
+        let source = origin.source().unwrap_or(own).to_owned();
         Ok(EventView {
             id,
             event_type: row.r#type,
             timestamp: row.occurred_at,
             client_id: row.client_id,
-            accepted_at: id.minted_at(),
+            accepted_at: accepted_at(id, row.occurred_at),
+            cause: cause.as_ref().map(CauseView::from),
             state,
             why,
             misfit: self.misfit(who.account(), id).await?,
-            source: origin.source().unwrap_or(SOURCE).to_owned(),
+            source,
             cloudevent: origin.into_cloudevent(),
             data,
         })
@@ -234,6 +297,7 @@ impl Service {
                 .map_err(|error| Error::unreadable("the evaluations", error))?,
             None => Vec::new(),
         };
+        let evaluations = self.with_flow(who.account(), id, evaluations).await?;
         Ok(Evaluations {
             data: evaluations.into_iter().map(EvaluationView::from).collect(),
             state,

@@ -1,4 +1,6 @@
-//! What has expired goes: answers to writes with an idempotency key, and the keys of events.
+//! What has expired goes: answers to writes with an idempotency key, the keys of events, the keys of flow
+//! control, what that has held for too long, and occurrences that have been on the ledger of a schedule for 30
+//! days.
 //!
 //! Bounded: one small transaction at a time, with a pause after it in which the events that wait are
 //! written. Any number of nodes may do it at once: none waits for a row that another has in hand.
@@ -6,6 +8,7 @@
 use std::convert::Infallible;
 
 use super::{Error, Service};
+use crate::model::limits::FLOW_WAIT_MS_MAX;
 
 /// Rows that go in one transaction, of each kind. Their keys are anywhere in the table, so each row is a page
 /// to write: 100 take SQLite 2 ms of a processor, and 9 ms on a disk that is busy with other things.
@@ -37,6 +40,11 @@ impl Service {
         let (store, now) = (&self.inner.store, self.inner.clock.now());
         let replies = store.forget_replies(now, ROWS_MAX).await?;
         let keys = store.forget_event_keys(now, ROWS_MAX).await?;
-        Ok(replies.max(keys) >= ROWS_MAX as u64)
+        let flow_keys = store.forget_flow_keys(now, ROWS_MAX).await?;
+        let held_before = now.plus_ms(-FLOW_WAIT_MS_MAX);
+        let held = store.give_up_held(held_before, ROWS_MAX).await?;
+        let occurrences = store.forget_occurrences(now, ROWS_MAX).await?;
+        let most = replies.max(keys).max(flow_keys).max(held).max(occurrences);
+        Ok(most >= ROWS_MAX as u64)
     }
 }

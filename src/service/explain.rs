@@ -7,10 +7,9 @@ use utoipa::ToSchema;
 
 use super::absence::{self, Absence, NOT_SUBSCRIBED, unmet_by};
 use super::principal::{MayRead, Principal};
-use super::trial::accepted;
-use super::{Error, EventState, Place, Service, check};
+use super::{CauseView, Error, EventState, LetterNote, Place, Service, check};
 use crate::automation::EventType;
-use crate::model::{AccountId, AutomationId, EndpointId, EventId};
+use crate::model::{AccountId, AutomationId, DeadLetterId, EndpointId, EventId};
 use crate::pipeline::{Evaluation, Step, Trial};
 use crate::store::{self, PublishedAutomation};
 
@@ -28,7 +27,7 @@ pub struct Explanation {
     /// What the verdict rests on.
     pub basis: Basis,
     /// An evaluation's verdict; or `not_subscribed` (the trigger did not name the event's type), `disabled` (it was
-    /// switched off), `not_published` (no version was live yet), `made_later` (there was no such automation yet),
+    /// switched off or archived), `not_published` (no version was live yet), `made_later` (there was no such automation yet),
     /// `not_evaluated` (the event waits) or `set_aside` (it will not be evaluated).
     pub verdict: &'static str,
     /// A sentence with the values that decided.
@@ -37,6 +36,12 @@ pub struct Explanation {
     /// run now, a plugin's run has its `input` and `outputs` in its `detail`.
     #[schema(value_type = Vec<Object>)]
     pub steps: Vec<Step>,
+    /// What led to the event, if an automation made it; left out, if none did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<CauseView>,
+    /// The dead letter that the automation's failure left, and whether it was run again; left out, if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead_letter: Option<LetterNote>,
 }
 
 /// What a verdict rests on.
@@ -61,6 +66,8 @@ impl Explanation {
             verdict: evaluation.verdict.as_str(),
             summary: evaluation.summary,
             steps: evaluation.steps,
+            cause: None,
+            dead_letter: None,
         }
     }
 
@@ -73,6 +80,8 @@ impl Explanation {
             verdict: absence.verdict,
             summary: absence.summary,
             steps: Vec::new(),
+            cause: None,
+            dead_letter: None,
         }
     }
 }
@@ -87,6 +96,17 @@ impl Service {
     /// Why an automation did or did not fire for an event; with a `version`, what that version says of it
     /// now.
     pub async fn explain_automation(
+        &self,
+        who: &Principal<MayRead>,
+        id: &str,
+        event: Option<&str>,
+        version: Option<i64>,
+    ) -> Result<Explanation, Error> {
+        let explained = self.explain_one(who, id, event, version).await?;
+        self.with_ties(who.account(), explained).await
+    }
+
+    async fn explain_one(
         &self,
         who: &Principal<MayRead>,
         id: &str,
@@ -119,6 +139,39 @@ impl Service {
     /// Why an endpoint's own subscription did or did not fire for an event. What automations send to the
     /// endpoint is theirs to explain.
     pub async fn explain_endpoint(
+        &self,
+        who: &Principal<MayRead>,
+        id: &str,
+        event: Option<&str>,
+    ) -> Result<Explanation, Error> {
+        let explained = self.explain_subscription(who, id, event).await?;
+        self.with_ties(who.account(), explained).await
+    }
+
+    /// The same with what led to the event, and what the failure has left.
+    async fn with_ties(
+        &self,
+        account: AccountId,
+        explained: Explanation,
+    ) -> Result<Explanation, Error> {
+        let store = &self.inner.store;
+        let event = explained.event;
+        let cause = store.cause(account, event).await?;
+        let dead_letter = match explained.automation {
+            Some(automation) if explained.basis == Basis::Recorded => {
+                let id = DeadLetterId::derive(event, automation);
+                store.dead_letter(account, id).await?.map(LetterNote::from)
+            }
+            _ => None,
+        };
+        Ok(Explanation {
+            cause: cause.as_ref().map(CauseView::from),
+            dead_letter,
+            ..explained
+        })
+    }
+
+    async fn explain_subscription(
         &self,
         who: &Principal<MayRead>,
         id: &str,
@@ -175,7 +228,9 @@ impl Service {
         let evaluations: Vec<Evaluation> = serde_json::from_slice(&packed)
             .map_err(|error| Error::unreadable("the evaluations", error))?;
         let mut evaluations = evaluations.into_iter();
-        Ok(evaluations.find(|evaluation| evaluation.automation == automation))
+        let own = evaluations.find(|evaluation| evaluation.automation == automation);
+        let told = self.with_flow(account, event, own.into_iter().collect());
+        Ok(told.await?.into_iter().next())
     }
 
     /// Why nothing is on record of an automation for an event as of `revision`.
@@ -196,7 +251,7 @@ impl Service {
         if !last.is_live_at(revision) {
             let version = last.version;
             let why = format!(
-                "the automation was switched off when the event came; before, version {version} was live"
+                "the automation was switched off or archived when the event came; before, version {version} was live"
             );
             return Ok(Absence::new("disabled", why));
         }
@@ -278,7 +333,7 @@ impl Service {
                 version,
                 definition: row.definition,
             },
-            event: accepted(event)?,
+            event: self.accepted(account, event).await?,
             endpoints: None,
         };
         let id = trial.event.id;

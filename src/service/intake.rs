@@ -9,11 +9,11 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
+use super::definition::own_type;
 use super::envelopes::Envelopes;
 use super::json::{read, read_object, text};
 use super::principal::{MaySend, Principal};
 use super::{Error, Place, Service, check, payload};
-use crate::automation::EventType;
 use crate::model::limits::BATCH_EVENTS_MAX;
 use crate::model::{AccountId, EventId, Timestamp};
 use crate::pipeline::{AcceptError, Acknowledged};
@@ -29,7 +29,7 @@ pub(super) const KEY_HEADER: &str = "Idempotency-Key";
 #[serde(deny_unknown_fields)]
 pub struct NewEvent<'a> {
     /// The event's type, such as `deal.stage.changed`: names of ASCII letters, digits, `_` and `-`, joined by
-    /// dots; 200 bytes at most.
+    /// dots; 200 bytes at most. Those that begin with `throwbar.` are the server's own.
     #[serde(borrow, rename = "type")]
     #[schema(value_type = String, example = "proposal.accepted")]
     event_type: Cow<'a, str>,
@@ -165,10 +165,7 @@ impl Service {
         key: Option<&str>,
     ) -> Result<store::NewEvent, Error> {
         let now = self.inner.clock.now();
-        let event_type: EventType = envelope
-            .event_type
-            .parse()
-            .map_err(|error| Error::field("/type", error))?;
+        let event_type = own_type(&envelope.event_type, "/type")?;
         let data = envelope.data.get().as_bytes();
         payload::check(data, self.inner.rules.payload_bytes_max)?;
         let occurred_at = match &envelope.timestamp {

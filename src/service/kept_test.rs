@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use super::absence::{NOT_SUBSCRIBED, unmet};
 use super::kept_test_shape::{CameView, Override, TestView, TestsView};
+use super::own_schedule::may_meet;
 use super::principal::{MayWrite, Principal};
 use super::trial::TRIAL_MS;
 use super::{Error, Service, check};
@@ -127,8 +128,7 @@ impl Service {
         } = &test.event;
         let now = self.inner.clock.now();
         let trigger = &definition.trigger;
-        let mut patterns = trigger.events.iter();
-        let (verdict, summary, outputs) = if patterns.any(|it| it.matches(event_type)) {
+        let (verdict, summary, outputs) = if may_meet(trigger, event_type) {
             let trial = Trial {
                 account,
                 automation: version.clone(),
@@ -137,6 +137,7 @@ impl Service {
                     event_type: event_type.clone(),
                     occurred_at: timestamp.unwrap_or(now),
                     payload: data.get().to_owned().into(),
+                    cause: None,
                     origin: None,
                 },
                 endpoints: None,
@@ -149,7 +150,7 @@ impl Service {
                 tried.outputs,
             )
         } else {
-            let summary = unmet(&trigger.events, event_type);
+            let summary = unmet(trigger, event_type);
             (NOT_SUBSCRIBED, summary, Vec::new())
         };
         let outputs = outputs.iter().map(|output| text(output));

@@ -22,8 +22,10 @@ mod cloudevent_form;
 mod condition;
 mod condition_shape;
 mod course;
+mod dead_letter;
 mod definition;
 mod delivery;
+mod draft;
 mod endpoint;
 mod endpoint_shape;
 mod envelopes;
@@ -39,6 +41,7 @@ mod event_type_shape;
 mod expiry;
 mod explain;
 mod first_start;
+mod flow;
 mod intake;
 mod intake_lines;
 mod intake_rules;
@@ -47,7 +50,9 @@ mod kept_test;
 mod kept_test_shape;
 mod merge;
 mod operator_key;
+mod own_schedule;
 mod page;
+mod past_rerun;
 mod payload;
 mod plugin;
 mod preview;
@@ -58,6 +63,7 @@ mod refusal;
 mod reply;
 mod rerun;
 mod room;
+mod run;
 mod schedule;
 mod schedule_shape;
 mod secret;
@@ -91,12 +97,20 @@ pub use condition_shape::{
     ConditionProblemView, ConditionRequest, ConditionToCheck, ConditionToConvert, ConditionView,
     PositionView,
 };
-pub use definition::{ActionRequest, TransformRequest, TriggerRequest, WebhookRequest};
+pub use dead_letter::{
+    DeadLetterQuery, DeadLetterView, InputOf, LetterNote, RerunNote, WholeDeadLetterView,
+};
+pub use definition::{
+    ActionRequest, EmitRequest, TransformRequest, TriggerRequest, WebhookRequest,
+};
 pub use delivery::{AttemptView, DeliveryQuery, DeliveryView};
 pub use endpoint_shape::{EndpointPatch, EndpointView, NewEndpoint, NewEndpointView, Switch};
 pub use errand::{ErrandResultView, ErrandView, GivenView};
 pub use error::{Error, Place};
-pub use event::{EvaluationView, Evaluations, EventState, EventSummary, EventView, MisfitView};
+pub use event::{
+    CauseView, EvaluationView, Evaluations, EventState, EventSummary, EventView, LinkView,
+    MisfitView,
+};
 pub use event_type_catalogue::{CatalogueView, WholeCatalogueView};
 pub use event_type_import::{Import, ImportOutcome, ImportView, ImportedView};
 pub use event_type_shape::{EventTypePatch, EventTypeVersionView, EventTypeView, NewEventType};
@@ -110,7 +124,9 @@ pub use kept_test_shape::{
     CameView, ExpectationRequest, Override, TestEventRequest, TestRequest, TestView, TestsView,
 };
 pub use operator_key::{make_operator_key, operator_keys, revoke_operator_key};
+pub use own_schedule::TriggerSchedule;
 pub use page::{Listed, PageRequest};
+pub use past_rerun::{NewRerun, RerunAs, RerunProblemView, RerunResultView};
 pub use plugin::{PluginVersionView, PluginView};
 pub use principal::{
     Identity, MayAdminister, MayOperate, MayRead, MayReadCatalogue, MaySend, MayWrite,
@@ -120,7 +136,7 @@ pub use profile::SignatureRequest;
 pub use publication::{Archival, PublicationView, Publish, PublishedView, Rollback};
 pub use refusal::RefusalView;
 pub use reply::{ReplySlot, Started};
-pub use rerun::{NewRerun, RerunAs, RerunProblemView, RerunResultView};
+pub use rerun::{RerunRequest, RerunState, RerunView, RerunsView};
 pub use room::{BodyRoom, UploadTurn};
 pub use schedule_shape::{
     DstChangeView, NewSchedule, OccurrenceView, PreviewRequest, PreviewView, PreviewedOccurrence,
@@ -134,7 +150,7 @@ pub use source_shape::{
 };
 pub use source_trial::{SourceEventView, SourceStepView, SourceTrial, SourceTrialView};
 pub use subscribe::Subscribe;
-pub use trial::{NewTrial, RequestView, TrialEvent, TrialView};
+pub use trial::{MadeView, NewTrial, RequestView, TrialEvent, TrialView};
 pub use variable::{NewVariable, VariablePatch, VariableView};
 pub use version::{AuthorView, ChangeView, DiffView, VersionView, WholeVersionView};
 
@@ -239,6 +255,7 @@ struct Inner {
     trials: Turns,
     schemas: Turns,
     rooms: Rooms,
+    bell: Arc<tokio::sync::Notify>,
     doors: Doors,
     ledger: Ledger,
     vetting: Vetting,
@@ -268,6 +285,7 @@ impl Service {
                 trials: Turns::new(turns::TRIALS),
                 schemas: Turns::new(turns::SCHEMAS),
                 rooms: Rooms::new(&parts.rules),
+                bell: Arc::default(),
                 doors: Doors::default(),
                 ledger: Ledger::default(),
                 vetting: Vetting::default(),
@@ -307,6 +325,11 @@ impl Service {
                 self.inner.store.heard_of(account, revision);
             }
             Hint::Revoked(key) => self.inner.known.revoke(key),
+            Hint::Failing(account, automation) => {
+                if let Some(pipeline) = self.pipeline() {
+                    pipeline.note_failing(account, automation);
+                }
+            }
             Hint::Catalogue(account) => self.inner.vetting.forget(account),
             Hint::Look => {
                 // What was missed may have been about anybody's event types.

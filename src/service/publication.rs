@@ -312,16 +312,10 @@ impl Service {
         actions: &[Action],
     ) -> Result<Vec<EndpointId>, Error> {
         let mut removed = Vec::new();
-        for Action::Webhook { endpoint, .. } in actions {
-            if self
-                .inner
-                .store
-                .endpoint(account, *endpoint)
-                .await?
-                .is_none()
-                && !removed.contains(endpoint)
-            {
-                removed.push(*endpoint);
+        for endpoint in actions.iter().filter_map(Action::endpoint) {
+            let found = self.inner.store.endpoint(account, endpoint).await?;
+            if found.is_none() && !removed.contains(&endpoint) {
+                removed.push(endpoint);
             }
         }
         Ok(removed)

@@ -9,7 +9,7 @@ use super::schedule_shape::{NewSchedule, OccurrenceView, SchedulePatch, Schedule
 use super::{Error, Listed, Merges, PageRequest, Place, Service, check, payload};
 use crate::automation::EventType;
 use crate::cron::{Definition, Every, Reason};
-use crate::model::{AccountId, ScheduleId, Timestamp};
+use crate::model::{AccountId, AutomationId, ScheduleId, Timestamp};
 use crate::store::{OccurrenceEntry, Schedule};
 
 /// What is put before a schedule's name to make the type of its events.
@@ -20,14 +20,15 @@ const SPREAD_S_MAX: i64 = 86_400;
 /// What an event says around what it carries.
 const AROUND_BYTES_MAX: usize = 2048;
 /// What events carry where nothing is said.
-const NOTHING: &str = "null";
+pub(super) const NOTHING: &str = "null";
 
 impl OccurrenceView {
-    fn of(row: OccurrenceEntry) -> Self {
+    pub(super) fn of(row: OccurrenceEntry) -> Self {
         let reason = row.reason.as_deref().and_then(Reason::from_word);
         Self {
             nominal: row.nominal,
             at: row.at,
+            cause: row.cause,
             state: row.state,
             summary: reason.map(Reason::sentence),
             reason: row.reason,
@@ -47,6 +48,7 @@ impl ScheduleView {
             .map_err(|error| Error::unreadable("the schedule", error))?;
         Ok(Self {
             id: row.id,
+            automation: row.owner,
             event_type: format!("{TYPE_PREFIX}{}", row.name),
             name: row.name,
             words: timing.words(),
@@ -72,7 +74,7 @@ impl ScheduleView {
     }
 }
 
-fn definition(row: &Schedule) -> Result<Definition, Error> {
+pub(super) fn definition(row: &Schedule) -> Result<Definition, Error> {
     serde_json::from_str(&row.definition).map_err(|error| Error::unreadable("the schedule", error))
 }
 
@@ -82,13 +84,27 @@ fn text(definition: &Definition) -> Result<String, Error> {
 
 fn check_name(name: &str) -> Result<(), Error> {
     let event_type = format!("{TYPE_PREFIX}{name}").parse::<EventType>();
-    event_type
-        .map(drop)
-        .map_err(|error| Error::field("/name", error))
+    let event_type = event_type.map_err(|error| Error::field("/name", error))?;
+    if event_type.is_own_schedule() {
+        let why =
+            "names that begin with aut_ are those of automations' own schedules: choose another";
+        return Err(Error::field("/name", why));
+    }
+    Ok(())
+}
+
+/// For what is the automation's to change.
+fn owned(automation: AutomationId) -> Error {
+    Error::Conflict {
+        code: "owned",
+        why: format!(
+            "the schedule is the trigger of the automation {automation}: change, switch or remove that"
+        ),
+    }
 }
 
 /// What of a definition can be wrong beside its timing.
-fn check_bounds(definition: &Definition) -> Result<(), Error> {
+pub(super) fn check_bounds(definition: &Definition) -> Result<(), Error> {
     for (pointer, s, s_max) in [
         (
             "/catch_up_window_s",
@@ -146,11 +162,12 @@ impl Service {
         let data = new
             .data
             .map_or_else(|| NOTHING.to_owned(), |data| data.get().to_owned());
-        self.check_payload(&data)?;
+        self.check_carried(&data)?;
         let id = ScheduleId::mint(now);
         let row = Schedule {
             account: who.account(),
             id,
+            owner: None,
             name: new.name,
             due_at: due_at(id, &definition, now, now)?,
             definition: text(&definition)?,
@@ -161,14 +178,17 @@ impl Service {
             updated_at: now,
         };
         match self.inner.store.create_schedule(&row).await {
-            Ok(()) => ScheduleView::of(row),
+            Ok(()) => {
+                self.ring().await;
+                ScheduleView::of(row)
+            }
             Err(error) if error.is_taken() => Err(name_taken(&row.name)),
             Err(error) => Err(error.into()),
         }
     }
 
     /// Leaves room for what the event says around it, within the bounds of a payload.
-    fn check_payload(&self, data: &str) -> Result<(), Error> {
+    pub(super) fn check_carried(&self, data: &str) -> Result<(), Error> {
         let bytes_max = self.inner.rules.payload_bytes_max;
         let nested = format!("[{data}]");
         payload::check(
@@ -202,7 +222,11 @@ impl Service {
         ScheduleView::of(row)
     }
 
-    async fn schedule_row(&self, account: AccountId, id: &str) -> Result<Schedule, Error> {
+    pub(super) async fn schedule_row(
+        &self,
+        account: AccountId,
+        id: &str,
+    ) -> Result<Schedule, Error> {
         let id: ScheduleId = check::id(id, "schedule")?;
         let found = self.inner.store.schedule(account, id).await?;
         found.ok_or(Error::NotFound("schedule"))
@@ -232,6 +256,9 @@ impl Service {
         patch: &SchedulePatch,
     ) -> Result<ScheduleView, Error> {
         let from = self.schedule_row(account, id).await?;
+        if let Some(automation) = from.owner {
+            return Err(owned(automation));
+        }
         let now = self.inner.clock.now();
         let mut to = from.clone();
         let before = definition(&from)?;
@@ -243,18 +270,25 @@ impl Service {
         }
         if let Some(data) = &patch.data {
             let data = data.as_ref().map_or(NOTHING, |data| data.get());
-            self.check_payload(data)?;
+            self.check_carried(data)?;
             to.payload = data.as_bytes().to_vec();
         }
         to.paused = patch.paused.unwrap_or(from.paused);
-        if !runs_alike(&before, &after) {
-            to.cursor_at = from.cursor_at.max(now);
+        if !before.runs_like(&after) {
+            to.cursor_at = now;
+        } else if from.paused && !to.paused {
+            // What came meanwhile was skipped, also where nobody has written so yet.
+            let slot_ms = after.slot_ms(from.id.uuid());
+            to.cursor_at = from.cursor_at.max(now.plus_ms(-slot_ms));
         }
         to.due_at = due_at(from.id, &after, to.cursor_at, now)?;
         to.definition = text(&after)?;
         to.updated_at = now;
         match self.inner.store.change_schedule(&from, &to).await {
-            Ok(true) => ScheduleView::of(to),
+            Ok(true) => {
+                self.ring().await;
+                ScheduleView::of(to)
+            }
             Ok(false) => Err(Error::NotFound("schedule")),
             Err(error) if error.is_taken() => Err(name_taken(&to.name)),
             Err(error) => Err(error.into()),
@@ -263,8 +297,12 @@ impl Service {
 
     /// Removes a schedule with its ledger. Events that it has made stay.
     pub async fn delete_schedule(&self, who: &Principal<MayWrite>, id: &str) -> Result<(), Error> {
-        let id: ScheduleId = check::id(id, "schedule")?;
-        if self.inner.store.delete_schedule(who.account(), id).await? {
+        let row = self.schedule_row(who.account(), id).await?;
+        if let Some(automation) = row.owner {
+            return Err(owned(automation));
+        }
+        let store = &self.inner.store;
+        if store.delete_schedule(who.account(), row.id).await? {
             Ok(())
         } else {
             Err(Error::NotFound("schedule"))
@@ -307,18 +345,6 @@ impl Service {
         let data = rows.into_iter().map(OccurrenceView::of).collect();
         Ok(Listed { data, next_cursor })
     }
-}
-
-/// Whether two definitions have the same occurrences.
-fn runs_alike(one: &Definition, other: &Definition) -> bool {
-    let of = |definition: &Definition| Definition {
-        overlap: one.overlap,
-        catch_up: one.catch_up,
-        catch_up_window_s: one.catch_up_window_s,
-        spread_s: one.spread_s,
-        ..definition.clone()
-    };
-    of(one) == of(other)
 }
 
 impl SchedulePatch {

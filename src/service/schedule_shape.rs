@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::Error;
 use super::json::nullable;
 use crate::cron::{CatchUp, Definition, Direction, DstPolicy, Every, Overlap};
-use crate::model::{EventId, ScheduleId, Timestamp};
+use crate::model::{AutomationId, EventId, ScheduleId, Timestamp};
 
 /// A schedule to be made. It has either `cron` or `interval`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -101,6 +101,10 @@ pub struct ScheduleView {
     /// The schedule's id.
     #[schema(value_type = String, example = "sch_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: ScheduleId,
+    /// The id of the automation whose trigger it is, with which it is changed, paused and removed; null, if it
+    /// stands for itself.
+    #[schema(value_type = Option<String>)]
+    pub automation: Option<AutomationId>,
     /// What its events' type ends with.
     pub name: String,
     /// The type of its events.
@@ -160,10 +164,12 @@ pub struct OccurrenceView {
     /// The instant that is, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
+    /// How it came about: `scheduled` or `run_now` (it was asked for).
+    pub cause: String,
     /// `due` (to run now), `queued` (waits for the run before), `fired`, `skipped` or `missed`.
     pub state: String,
-    /// Why it did not run: `paused`, `overlap`, `queue_full`, `late`, `superseded`, `outside_window` or
-    /// `refused`; null, if it ran or will.
+    /// Why it did not run: `paused`, `overlap`, `queue_full`, `late`, `superseded`, `outside_window`,
+    /// `changed` or `refused`; null, if it ran or will.
     pub reason: Option<String>,
     /// The reason as a sentence.
     pub summary: Option<&'static str>,
@@ -285,16 +291,16 @@ impl PreviewRequest {
 }
 
 /// What a schedule shall run by, as it was asked for.
-struct Asked<'a> {
-    cron: Option<&'a String>,
-    seconds: Option<bool>,
-    timezone: Option<&'a String>,
-    dst: Option<DstPolicy>,
-    interval: Option<Every>,
+pub(super) struct Asked<'a> {
+    pub(super) cron: Option<&'a String>,
+    pub(super) seconds: Option<bool>,
+    pub(super) timezone: Option<&'a String>,
+    pub(super) dst: Option<DstPolicy>,
+    pub(super) interval: Option<Every>,
 }
 
 impl Asked<'_> {
-    fn definition(&self, now: Timestamp) -> Result<Definition, Error> {
+    pub(super) fn definition(&self, now: Timestamp) -> Result<Definition, Error> {
         if self.interval.is_some() && self.cron.is_none() {
             no_clock(&[
                 self.seconds.map(|_| "/seconds"),

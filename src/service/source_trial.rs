@@ -135,7 +135,7 @@ impl Service {
         for finding in report.findings {
             steps.push(step(finding.step.as_str(), finding.outcome, finding.text));
         }
-        let event = self.tried_event(&source, &request, &mut steps)?;
+        let event = self.tried_event(&source, &request, &mut steps).await?;
         let taken = enabled.is_ok() && genuine && event.is_some();
         let failed = steps
             .iter()
@@ -156,7 +156,7 @@ impl Service {
         })
     }
 
-    fn tried_event(
+    async fn tried_event(
         &self,
         source: &OpenSource,
         request: &Received,
@@ -174,7 +174,10 @@ impl Service {
         if made.is_err() {
             return Ok(None);
         }
-        match self.event_of(source, request) {
+        let mut event = [self.event_of(source, request)];
+        self.vet(source.account, &mut event).await?;
+        let [event] = event;
+        match event {
             Ok(event) => Ok(Some(shown(event)?)),
             Err(error) => {
                 steps.push(step("event", Outcome::Failed, error.to_string()));

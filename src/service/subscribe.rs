@@ -52,8 +52,18 @@ pub(super) fn patterns(texts: &[String], pointer: &str) -> Result<Vec<Pattern>, 
         return Err(Error::field(pointer, why));
     }
     let read = |(place, text): (usize, &String)| {
-        text.parse()
-            .map_err(|error| Error::field(format!("{pointer}/{place}"), error))
+        let pointer = format!("{pointer}/{place}");
+        let read: Pattern = text
+            .parse()
+            .map_err(|error| Error::field(&*pointer, error))?;
+        if let Pattern::Exact(event_type) = &read
+            && event_type.is_own_schedule()
+        {
+            let why = "events of an automation's own schedule are for that automation alone: make a schedule at \
+                       /v1/schedules for several";
+            return Err(Error::field(pointer, why));
+        }
+        Ok(read)
     };
     texts.iter().enumerate().map(read).collect()
 }

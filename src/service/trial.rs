@@ -5,13 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::absence::{NOT_SUBSCRIBED, unmet};
-use super::automation::Drafted;
 use super::automation_shape::NewAutomation;
+use super::draft::Drafted;
+use super::own_schedule::may_meet;
 use super::principal::{MayWrite, Principal};
 use super::turns::Turn;
 use super::{Error, Place, Service, check, payload};
@@ -65,8 +67,33 @@ pub struct TrialView {
     /// each with the first 16 KiB of its body.
     #[schema(value_type = Vec<Object>)]
     pub steps: Vec<Step>,
-    /// What would leave now: one request for each output and action.
+    /// What would leave now: one request for each output and webhook.
     pub requests: Vec<RequestView>,
+    /// The events that would be made, one for each output and type. What would follow from them is not tried.
+    pub events: Vec<MadeView>,
+}
+
+/// An event that would be made.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MadeView {
+    /// Its type.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// Its payload.
+    #[schema(value_type = serde_json::Value)]
+    pub data: Box<RawValue>,
+}
+
+impl MadeView {
+    fn of((event_type, payload): (EventType, Bytes)) -> Result<Self, Error> {
+        let text = String::from_utf8(payload.into());
+        let text = text.map_err(|error| Error::unreadable("the event", error))?;
+        Ok(Self {
+            event_type: event_type.to_string(),
+            data: RawValue::from_string(text)
+                .map_err(|error| Error::unreadable("the event", error))?,
+        })
+    }
 }
 
 /// A request that would leave.
@@ -112,16 +139,13 @@ impl Service {
         let event = self.trial_event(account, new.event, now).await;
         let event = event.map_err(|error| within("/event", error))?;
         let trigger = &definition.trigger;
-        if !trigger
-            .events
-            .iter()
-            .any(|it| it.matches(&event.event_type))
-        {
+        if !may_meet(trigger, &event.event_type) {
             return Ok(TrialView {
                 verdict: NOT_SUBSCRIBED,
-                summary: unmet(&trigger.events, &event.event_type),
+                summary: unmet(trigger, &event.event_type),
                 steps: Vec::new(),
                 requests: Vec::new(),
+                events: Vec::new(),
             });
         }
         let bare: BTreeSet<EndpointId> = row.endpoints.iter().map(|new| new.id).collect();
@@ -145,6 +169,7 @@ impl Service {
         let Tried {
             evaluation,
             requests,
+            events,
             outputs: _,
         } = self.try_out(turn, trial).await?;
         let shown = |request: TriedRequest| RequestView {
@@ -160,6 +185,10 @@ impl Service {
             summary: evaluation.summary,
             steps: evaluation.steps,
             requests: requests.into_iter().map(shown).collect(),
+            events: events
+                .into_iter()
+                .map(MadeView::of)
+                .collect::<Result<_, _>>()?,
         })
     }
 
@@ -210,7 +239,7 @@ impl Service {
                 };
                 let id: EventId = check::id(&id, "event").map_err(|_| missing())?;
                 let row = self.inner.store.event(account, id).await?;
-                return accepted(row.ok_or_else(missing)?);
+                return self.accepted(account, row.ok_or_else(missing)?).await;
             }
             (None, Some(event_type), Some(data)) => (event_type, data),
             _ => {
@@ -234,6 +263,7 @@ impl Service {
             event_type,
             occurred_at,
             payload: String::from(text).into(),
+            cause: None,
             origin: None,
         })
     }
@@ -252,17 +282,18 @@ impl Service {
             automations: Vec::new(),
             endpoints: bare.into_iter().map(as_made).collect(),
             secrets: Vec::new(),
+            failing: Vec::new(),
             variables: Vec::new(),
         };
         let mut known: BTreeSet<EndpointId> = rows.endpoints.iter().map(|row| row.id).collect();
-        for Action::Webhook { endpoint, .. } in &definition.actions {
-            if !known.insert(*endpoint) {
+        for endpoint in definition.actions.iter().filter_map(Action::endpoint) {
+            if !known.insert(endpoint) {
                 continue;
             }
             rows.endpoints
-                .extend(store.endpoint(account, *endpoint).await?);
+                .extend(store.endpoint(account, endpoint).await?);
             rows.secrets
-                .extend(store.endpoint_secrets(account, *endpoint).await?);
+                .extend(store.endpoint_secrets(account, endpoint).await?);
         }
         let mut settings = rows.endpoints.iter().map(|row| &row.settings);
         if settings.any(|settings| may_name_variables(settings)) {
@@ -271,20 +302,26 @@ impl Service {
         }
         Ok(rows)
     }
-}
 
-/// A stored event as evaluation sees it.
-pub(super) fn accepted(row: store::Event) -> Result<AcceptedEvent, Error> {
-    Ok(AcceptedEvent {
-        id: row.id,
-        event_type: row
-            .r#type
-            .parse()
-            .map_err(|error| Error::unreadable("the event's type", error))?,
-        occurred_at: row.occurred_at,
-        payload: row.payload.into(),
-        origin: origin(row.origin.as_deref())?.map(Arc::new),
-    })
+    /// A stored event as evaluation sees it.
+    pub(super) async fn accepted(
+        &self,
+        account: AccountId,
+        row: store::Event,
+    ) -> Result<AcceptedEvent, Error> {
+        let cause = self.inner.store.cause(account, row.id).await?;
+        Ok(AcceptedEvent {
+            id: row.id,
+            event_type: row
+                .r#type
+                .parse()
+                .map_err(|error| Error::unreadable("the event's type", error))?,
+            occurred_at: row.occurred_at,
+            payload: row.payload.into(),
+            origin: origin(row.origin.as_deref())?.map(Arc::new),
+            cause: cause.map(Arc::new),
+        })
+    }
 }
 
 /// What is stored of an event's way in.

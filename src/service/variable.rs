@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::page::cursor_text;
 use super::principal::{MayRead, MayWrite, Principal};
 use super::{Error, Listed, PageRequest, Place, Service, check};
+use crate::automation::flow::Rules;
 use crate::automation::{Condition, Definition, is_variable_name};
 use crate::model::limits::{
     SECRET_VARIABLE_BYTES_MIN, VARIABLE_BYTES_MAX, VARIABLE_NAME_BYTES_MAX,
@@ -72,6 +73,22 @@ impl VariableView {
     }
 }
 
+/// Whether a value is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Secrecy {
+    /// It is.
+    Plain,
+    /// It is sealed.
+    Secret,
+}
+
+impl From<bool> for Secrecy {
+    /// The field `secret`.
+    fn from(secret: bool) -> Self {
+        if secret { Self::Secret } else { Self::Plain }
+    }
+}
+
 /// How a value is kept: JSON of a plain one, or sealed.
 type Kept = (Option<String>, Option<Vec<u8>>);
 
@@ -89,7 +106,11 @@ impl Service {
             );
             return Err(Error::field("/name", why));
         }
-        let kept = self.sealed_or_plain((who.account(), &new.name), &new.value, new.secret)?;
+        let kept = self.sealed_or_plain(
+            (who.account(), &new.name),
+            &new.value,
+            new.secret.unwrap_or(false).into(),
+        )?;
         let now = self.inner.clock.now();
         let row = store::Variable {
             name: new.name,
@@ -113,7 +134,7 @@ impl Service {
         &self,
         (account, name): (AccountId, &str),
         value: &Value,
-        secret: Option<bool>,
+        secrecy: Secrecy,
     ) -> Result<Kept, Error> {
         let wrong = |why: String| Err(Error::field("/value", why));
         let text = match value {
@@ -131,7 +152,7 @@ impl Service {
                 text.len()
             ));
         }
-        if secret != Some(true) {
+        if secrecy == Secrecy::Plain {
             return Ok((Some(value.to_string()), None));
         }
         if !value.is_string() || text.len() < SECRET_VARIABLE_BYTES_MIN {
@@ -209,7 +230,7 @@ impl Service {
                 return Err(Error::field("/value", why));
             }
         };
-        (row.value, row.sealed) = self.sealed_or_plain((account, name), &value, Some(secret))?;
+        (row.value, row.sealed) = self.sealed_or_plain((account, name), &value, secret.into())?;
         row.updated_at = self.inner.clock.now();
         let fits_header = value
             .as_str()
@@ -290,9 +311,12 @@ impl Service {
             code: "unknown_variable",
             why: format!("this version can't be published: {why}"),
         };
+        let plain = variables.for_conditions();
         if let Some(source) = &definition.condition {
-            Condition::parse_with(source, &variables.for_conditions())
-                .map_err(|error| refused(error.to_string()))?;
+            Condition::parse_with(source, &plain).map_err(|error| refused(error.to_string()))?;
+        }
+        if let Some(flow) = &definition.flow {
+            Rules::of(flow, &plain).map_err(|error| refused(error.to_string()))?;
         }
         for transform in &definition.transforms {
             let filled = variables.fill_config(transform.config.get());

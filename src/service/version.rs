@@ -58,7 +58,7 @@ pub struct WholeVersionView {
     /// What it is in a list.
     #[serde(flatten)]
     pub head: VersionView,
-    /// Trigger, condition, transforms (each plugin pinned by its digest) and actions, in canonical JSON: members
+    /// Trigger, condition, flow, transforms (each plugin pinned by its digest) and actions, in canonical JSON: members
     /// in the order of their names' bytes, no white space. The digest is that of these bytes.
     #[schema(value_type = Object)]
     pub definition: Box<RawValue>,

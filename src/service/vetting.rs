@@ -25,8 +25,10 @@ use crate::store::{self, EventViolations, Hint};
 const KNOWN_FOR: Duration = Duration::from_secs(10);
 /// Most accounts whose rules are in memory.
 const ACCOUNTS_MAX: u64 = 50_000;
-/// Most event types that are in memory.
-const TYPES_MAX: u64 = 50_000;
+/// Bytes of event types in memory, about, each with its schema as if nobody shared that.
+const TYPES_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// What an event type takes besides its schema, about.
+const TYPE_BYTES: usize = 256;
 /// Bytes of compiled schemas in memory, about.
 const COMPILED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Counters of changes: accounts share them, which only makes some of them read again.
@@ -43,6 +45,15 @@ enum Known {
     Name,
     /// Its data must fit this version of its schema.
     Schema(i64, Arc<EventSchema>),
+}
+
+impl Known {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Nothing | Self::Name => TYPE_BYTES,
+            Self::Schema(_, schema) => TYPE_BYTES + schema.bytes(),
+        }
+    }
 }
 
 /// What of all this is in memory.
@@ -63,7 +74,8 @@ impl Default for Vetting {
                 .time_to_live(KNOWN_FOR)
                 .build(),
             types: moka::sync::Cache::builder()
-                .max_capacity(TYPES_MAX)
+                .max_capacity(TYPES_BYTES_MAX)
+                .weigher(|_, known: &Known| u32::try_from(known.bytes()).unwrap_or(u32::MAX))
                 .time_to_live(KNOWN_FOR)
                 .build(),
             schemas: moka::future::Cache::builder()

@@ -1,11 +1,12 @@
 //! Automations. Their versions are in `version.rs`, what was live in `publication.rs`.
 
+use super::own_schedule::follow;
 use super::page::{Cursor, Page, start};
 use super::publication::{Publication, close_publication, publish};
 use super::row::record;
 use super::values::args;
 use super::version::{Author, Authorship, insert_version};
-use super::{Error, NewEndpoint, Store, Tx, account};
+use super::{Error, NewEndpoint, Store, Tx, account, flow};
 use crate::model::limits::AUTOMATIONS_PER_ACCOUNT_MAX;
 use crate::model::{AccountId, AutomationId, EndpointId, Timestamp};
 
@@ -102,6 +103,7 @@ impl Store {
         let mut tx = self.begin().await?;
         let revision = account::raise_revision(&mut tx, account).await?;
         insert_automation(&mut tx, account, revision, new).await?;
+        follow(&mut tx, (account, new.id), new.created_at).await?;
         let counted = "FROM automations
              WHERE account_id = $1 AND deleted_at_ms IS NULL AND owner_endpoint_id IS NULL";
         let limit = ("automations", AUTOMATIONS_PER_ACCOUNT_MAX);
@@ -110,7 +112,7 @@ impl Store {
         Ok(revision)
     }
 
-    /// Removes an automation, leaving a tombstone; its own endpoints go with it. The endpoints;
+    /// Removes an automation, leaving a tombstone; its own endpoints and its own schedule go with it. The endpoints;
     /// `None` if there is no such automation.
     pub async fn delete_automation(
         &self,
@@ -131,6 +133,13 @@ impl Store {
             return Ok(None);
         }
         close_publication(&mut tx, (account, id), (revision, now)).await?;
+        tx.execute(
+            "DELETE FROM automation_failures WHERE account_id = $1 AND automation_id = $2",
+            args![account, id],
+        )
+        .await?;
+        // It is given up at its next turn.
+        flow::release_held(&mut tx, (account, id)).await?;
         let endpoints: Vec<(EndpointId,)> = tx
             .fetch(
                 "UPDATE endpoints SET deleted_at_ms = $3, updated_at_ms = $3
@@ -138,6 +147,7 @@ impl Store {
                 args![account, id, now],
             )
             .await?;
+        follow(&mut tx, (account, id), now).await?;
         tx.commit().await?;
         Ok(Some(endpoints.into_iter().map(|row| row.0).collect()))
     }

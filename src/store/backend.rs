@@ -5,6 +5,7 @@
 //! | writers | one connection, `BEGIN IMMEDIATE` | a pool; the fence orders them |
 //! | many rows | one prepared statement, row by row | `UNNEST` |
 //! | taking turns on rows | nobody else is there | `FOR UPDATE SKIP LOCKED` |
+//! | taking turns on a queue | nobody else is there | an advisory lock of the transaction |
 //! | who asks too much | interrupted | `statement_timeout` |
 //! | whose life | a lock on the file | a session's advisory lock |
 
@@ -15,13 +16,14 @@ use sqlx::Transaction;
 
 use super::Error;
 use super::lock::Lock;
+use super::made::MadeEvent;
 use super::postgres::{self, Postgres};
 use super::revisions::Revisions;
 use super::row::Record;
 use super::sqlite::{self, Sqlite, SqliteTx};
-use super::values::{Rows, Shape, Value};
+use super::values::{Kind, Rows, Shape, Value};
 use super::whole::Whole;
-use crate::model::AccountId;
+use crate::model::{AccountId, AutomationId};
 
 /// Connections to one database.
 #[derive(Debug, Clone)]
@@ -35,6 +37,10 @@ pub(super) struct Tx {
     on: On,
     /// The revisions that it raises: told once they are durable.
     raised: Vec<(AccountId, i64)>,
+    /// The events that it makes, likewise.
+    made: Vec<MadeEvent>,
+    /// The automations that it tells are failing, likewise.
+    alerted: Vec<(AccountId, AutomationId)>,
     revisions: Revisions,
     /// What it is a part of: then that is durable with its answer.
     whole: Option<Whole>,
@@ -202,6 +208,17 @@ impl Backend {
         }
     }
 
+    /// The rows of a table that `which` says (a condition, an order and a limit), taken to itself without
+    /// waiting for those that another node has in hand. `key`: the columns of its primary key.
+    pub(super) fn picked(&self, table: &str, key: &str, which: &str) -> String {
+        match self {
+            Self::Sqlite(_) => format!("({key}) IN (SELECT {key} FROM {table} WHERE {which})"),
+            Self::Postgres(_) => format!(
+                "ctid = ANY (ARRAY (SELECT ctid FROM {table} WHERE {which} FOR UPDATE SKIP LOCKED))"
+            ),
+        }
+    }
+
     /// `… is one of what this selects`, with the selected rows taken to itself. PostgreSQL may run a
     /// bare subquery again and take more than its limit, and it joins rows picked beforehand with
     /// whatever its statistics favour, up to the whole table; an array it makes once and looks up
@@ -223,6 +240,8 @@ impl Tx {
         Self {
             on,
             raised: Vec::new(),
+            made: Vec::new(),
+            alerted: Vec::new(),
             revisions,
             whole: None,
         }
@@ -238,7 +257,17 @@ impl Tx {
         self.raised.push((account, revision));
     }
 
-    /// Makes it durable, and tells of the revisions that it has raised. A part of a whole is handed to that.
+    /// Remembers the events that the transaction makes.
+    pub(super) fn made(&mut self, events: Vec<MadeEvent>) {
+        self.made.extend(events);
+    }
+
+    /// Remembers that the transaction tells that an automation is failing.
+    pub(super) fn alerts_of(&mut self, account: AccountId, automation: AutomationId) {
+        self.alerted.push((account, automation));
+    }
+
+    /// Makes it durable, and tells of the revisions that it has raised and the events that it has made. A part of a whole is handed to that.
     pub(super) async fn commit(self) -> Result<(), Error> {
         if let Some(whole) = self.whole.clone() {
             return whole.keep(self);
@@ -253,6 +282,12 @@ impl Tx {
         })?;
         for (account, revision) in self.raised {
             self.revisions.reached(account, revision);
+        }
+        if !self.made.is_empty() {
+            self.revisions.made(self.made);
+        }
+        for (account, automation) in self.alerted {
+            self.revisions.alerted(account, automation);
         }
         Ok(())
     }
@@ -283,6 +318,19 @@ impl Tx {
             }
             On::Postgres(tx) => postgres::fetch(&mut **tx, sql, args).await?,
         })
+    }
+
+    /// Takes these locks, in this order, until the end of the transaction. In SQLite nobody else writes.
+    pub(super) async fn lock(&mut self, names: Vec<i64>) -> Result<(), Error> {
+        if let On::Postgres(tx) = &mut self.on {
+            let mut rows = Rows::new(&[("name", Kind::Int)], names.len());
+            for name in names {
+                rows.push([name.into()]);
+            }
+            let taken = Shape::Query("SELECT COUNT(pg_advisory_xact_lock(name)) FROM v");
+            let _: Vec<(i64,)> = postgres::fetch_rows(&mut **tx, rows, taken).await?;
+        }
+        Ok(())
     }
 
     /// Does it with the rows.

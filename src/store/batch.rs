@@ -7,6 +7,8 @@ use std::time::Duration;
 use super::accept::{self, Accepted, NewEvent};
 use super::backend::{Backend, On, Tx};
 use super::claim::{Claim, ClaimRequest};
+use super::flow::Gated;
+use super::order;
 use super::plan::{self, NewPlan, SetAside};
 use super::record::{self, NewRecord};
 use super::sqlite::{SqliteTx, blocking};
@@ -38,8 +40,12 @@ pub struct BatchOutcome {
     pub accepted: Vec<Accepted>,
     /// Of the claims.
     pub claims: Vec<Claim>,
+    /// What flow control has said of the plans' events; of those on which it had decided before, nothing.
+    pub gated: Vec<Gated>,
     /// Endpoints that were disabled by it.
     pub disabled: Vec<(AccountId, EndpointId, &'static str)>,
+    /// Endpoints at which a delivery that was behind another is first, and due.
+    pub released: Vec<(AccountId, EndpointId)>,
 }
 
 impl Batch {
@@ -88,8 +94,11 @@ impl Store {
         batch: &Batch,
     ) -> Result<BatchOutcome, Error> {
         self.fence_holder(&mut tx, holder).await?;
-        let disabled = record::write(&mut tx, &batch.records).await?;
+        let queues = order::lock(&mut tx, batch).await?;
+        let disabled = record::write(&mut tx, holder, &batch.records).await?;
         plan::write(&mut tx, holder, &batch.plans, &batch.aside).await?;
+        let gated = self.gate(&mut tx, holder, &batch.plans).await?;
+        let released = order::release(&mut tx, queues).await?;
         let accepted = accept::write(&mut tx, holder, &batch.accepts).await?;
         let mut claims = Vec::with_capacity(batch.claims.len());
         for request in &batch.claims {
@@ -99,7 +108,9 @@ impl Store {
         Ok(BatchOutcome {
             accepted,
             claims,
+            gated,
             disabled,
+            released,
         })
     }
 }

@@ -9,7 +9,8 @@ use super::values::args;
 use super::{Error, Store};
 use crate::envelope::{self, Envelope};
 use crate::model::{
-    AccountId, AutomationId, DeliveryId, EndpointId, ErrandId, EventId, IncarnationId, Timestamp,
+    AccountId, AutomationId, DeliveryId, EndpointId, ErrandId, EventId, IncarnationId, OrderKey,
+    Timestamp,
 };
 
 /// A wish to take what is due at one endpoint.
@@ -57,6 +58,8 @@ pub struct ClaimedDelivery {
     pub webhook_id: String,
     /// How many attempts were counted.
     pub attempts_made: i64,
+    /// What it keeps its order with.
+    pub order: Option<OrderKey>,
 }
 
 impl Record for ClaimedDelivery {
@@ -71,6 +74,7 @@ impl Record for ClaimedDelivery {
             envelope: envelope.parse(),
             webhook_id: row.get("webhook_id")?,
             attempts_made: row.get("attempts_made")?,
+            order: row.get("order_key")?,
         })
     }
 }
@@ -190,7 +194,8 @@ impl Store {
         format!(
             "UPDATE deliveries SET state = 'claimed', holder = $5, due_at_ms = NULL
              WHERE account_id = $1 AND id {}
-             RETURNING id, event_id, automation_id, rerun_id, output_no, envelope, webhook_id, attempts_made",
+             RETURNING id, event_id, automation_id, rerun_id, output_no, envelope, webhook_id,
+               attempts_made, order_key",
             self.backend.one_of(DUE_SQL)
         )
     }

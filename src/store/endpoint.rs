@@ -2,9 +2,11 @@
 //! the same transaction.
 
 use bytes::Bytes;
+use serde_json::json;
 
 use super::automation::insert_automation;
 use super::endpoint_secret::insert_secret;
+use super::operational::{self, Alert, Topic};
 use super::page::{Cursor, Page, start};
 use super::publication::close_publication;
 use super::row::record;
@@ -162,23 +164,18 @@ impl Store {
     ) -> Result<Option<i64>, Error> {
         let mut tx = self.begin().await?;
         let revision = account::raise_revision(&mut tx, account).await?;
-        let known: Vec<(String,)> = tx
-            .fetch(
-                "SELECT settings FROM endpoints WHERE account_id = $1 AND id = $2 AND deleted_at_ms IS NULL",
-                args![account, id],
-            )
-            .await?;
-        let Some((known,)) = known.first() else {
+        let Some(known) = read(&mut tx, account, id).await? else {
             return Ok(None);
         };
         let settings = change.settings.as_ref();
-        if settings.is_some_and(|settings| settings.from != *known) {
+        if settings.is_some_and(|settings| settings.from != known.settings) {
             return Err(Error::Raced);
         }
         tx.execute(
             "UPDATE endpoints SET name = COALESCE($3, name), url = COALESCE($4, url),
                settings = COALESCE($5, settings), updated_at_ms = $6,
-               failing_since_ms = CASE WHEN COALESCE($4, url) = url THEN failing_since_ms END
+               failing_since_ms = CASE WHEN COALESCE($4, url) = url THEN failing_since_ms END,
+               alerted_at_ms = CASE WHEN COALESCE($4, url) = url THEN alerted_at_ms END
              WHERE account_id = $1 AND id = $2",
             args![
                 account,
@@ -191,13 +188,7 @@ impl Store {
         )
         .await?;
         if let Some(state) = change.state {
-            let (state, why) = state.words();
-            tx.execute(
-                "UPDATE endpoints SET state = $3, disabled_why = $4, failing_since_ms = NULL
-                 WHERE account_id = $1 AND id = $2",
-                args![account, id, state, why],
-            )
-            .await?;
+            self.switch(&mut tx, (account, &known), state, now).await?;
         }
         if let Some(subscription) = &change.subscription {
             end_subscription(&mut tx, account, id, revision, now).await?;
@@ -207,6 +198,35 @@ impl Store {
         }
         tx.commit().await?;
         Ok(Some(revision))
+    }
+
+    /// Switches an endpoint, and tells it if it stood otherwise.
+    async fn switch(
+        &self,
+        tx: &mut super::Tx,
+        (account, known): (AccountId, &Endpoint),
+        to: EndpointState,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let (state, why) = to.words();
+        tx.execute(
+            "UPDATE endpoints SET state = $3, disabled_why = $4, failing_since_ms = NULL, alerted_at_ms = NULL
+             WHERE account_id = $1 AND id = $2",
+            args![account, known.id, state, why],
+        )
+        .await?;
+        if known.state == state {
+            return Ok(());
+        }
+        let (topic, says) = match to {
+            EndpointState::Enabled => (Topic::EndpointEnabled, json!({ "name": known.name })),
+            EndpointState::Disabled { why } => (
+                Topic::EndpointDisabled,
+                json!({ "name": known.name, "why": why, "failing_since": known.failing_since }),
+            ),
+        };
+        let alert = Alert::of_endpoint(topic, (account, known.id), now, says);
+        operational::tell(tx, self.own_holder(), vec![alert]).await
     }
 
     /// Removes an endpoint and its subscription, leaving a tombstone. Whether there was one.
@@ -263,11 +283,7 @@ impl Store {
         account: AccountId,
         id: EndpointId,
     ) -> Result<Option<Endpoint>, Error> {
-        self.fetch_optional(
-            &format!("SELECT {COLUMNS} FROM endpoints WHERE account_id = $1 AND id = $2 AND deleted_at_ms IS NULL"),
-            args![account, id],
-        )
-        .await
+        self.fetch_optional(&live_sql(), args![account, id]).await
     }
 
     /// A page of the account's endpoints, newest first.
@@ -286,6 +302,25 @@ impl Store {
             .await?;
         Ok(Page::of(rows, limit, |row: &Endpoint| row.id.uuid()))
     }
+}
+
+fn live_sql() -> String {
+    format!(
+        "SELECT {COLUMNS} FROM endpoints WHERE account_id = $1 AND id = $2 AND deleted_at_ms IS NULL"
+    )
+}
+
+/// The endpoint, unless it was removed, read inside the transaction.
+async fn read(
+    tx: &mut super::Tx,
+    account: AccountId,
+    id: EndpointId,
+) -> Result<Option<Endpoint>, Error> {
+    Ok(tx
+        .fetch(&live_sql(), args![account, id])
+        .await?
+        .into_iter()
+        .next())
 }
 
 /// The account's endpoints that were not removed, read inside the transaction.

@@ -8,7 +8,7 @@ use sqlx::postgres::{PgListener, PgPool};
 use super::backend::Backend;
 use super::postgres::Runs;
 use super::{Error, Store};
-use crate::model::{AccountId, ApiKeyId};
+use crate::model::{AccountId, ApiKeyId, AutomationId};
 
 const CHANNEL: &str = "throwbar";
 
@@ -20,6 +20,8 @@ pub enum Hint {
     Revision(AccountId, i64),
     /// An API key does not work any more.
     Revoked(ApiKeyId),
+    /// It was told that an automation is failing: whoever sees it work tells that, too.
+    Failing(AccountId, AutomationId),
     /// What the account, or the installation (the nil id), catalogues or asks of events has changed.
     Catalogue(AccountId),
     /// Something that nobody has in hand may be due.

@@ -25,6 +25,16 @@ pub struct InboxEvent {
 const SUSPECT: i64 = 2;
 
 impl InboxEvent {
+    /// One that nobody has taken over.
+    pub fn new(account: AccountId, event: EventId, revision: i64) -> Self {
+        Self {
+            account,
+            event,
+            revision,
+            takeovers: 0,
+        }
+    }
+
     /// How many lives have ended while it was evaluated alone; `None`: it is not suspect.
     pub fn deaths(&self) -> Option<i64> {
         (self.takeovers >= SUSPECT).then(|| self.takeovers - SUSPECT)

@@ -166,7 +166,9 @@ impl Store {
                 "SELECT holder FROM inbox WHERE set_aside IS NULL
                    AND NOT EXISTS (SELECT 1 FROM incarnations i WHERE i.id = inbox.holder)
                  UNION SELECT holder FROM deliveries WHERE state = 'claimed'
-                   AND NOT EXISTS (SELECT 1 FROM incarnations i WHERE i.id = deliveries.holder)",
+                   AND NOT EXISTS (SELECT 1 FROM incarnations i WHERE i.id = deliveries.holder)
+                 UNION SELECT holder FROM flow_waits WHERE state = 'claimed'
+                   AND NOT EXISTS (SELECT 1 FROM incarnations i WHERE i.id = flow_waits.holder)",
                 Vec::new(),
             )
             .await?;
@@ -179,7 +181,8 @@ impl Store {
             .execute(
                 "DELETE FROM incarnations WHERE id = $1 AND ended_at_ms IS NOT NULL
                    AND NOT EXISTS (SELECT 1 FROM inbox WHERE holder = $1 AND set_aside IS NULL)
-                   AND NOT EXISTS (SELECT 1 FROM deliveries WHERE holder = $1 AND state = 'claimed')",
+                   AND NOT EXISTS (SELECT 1 FROM deliveries WHERE holder = $1 AND state = 'claimed')
+                   AND NOT EXISTS (SELECT 1 FROM flow_waits WHERE holder = $1 AND state = 'claimed')",
                 args![ended],
             )
             .await?;

@@ -24,7 +24,10 @@ mod backend;
 mod batch;
 mod body;
 mod claim;
+mod consequence;
+mod dead_letter;
 mod delivery;
+mod due_schedule;
 mod endpoint;
 mod endpoint_secret;
 mod engine;
@@ -34,13 +37,18 @@ mod event_key;
 mod event_schema;
 mod event_type;
 mod event_violation;
+mod flow;
 mod hint;
 mod history;
 mod inbox;
 mod incarnation;
 mod lock;
+mod made;
 mod mark;
 mod occurrence;
+mod operational;
+mod order;
+mod own_schedule;
 mod page;
 mod past;
 mod plan;
@@ -54,6 +62,7 @@ mod reply;
 mod rerun;
 mod revisions;
 mod row;
+mod run;
 mod scan;
 mod schedule;
 mod seal;
@@ -79,7 +88,12 @@ pub use automation::{Automation, NewAutomation, Shelf};
 pub use batch::{Batch, BatchOutcome};
 pub use body::StoredBody;
 pub use claim::{Claim, ClaimRequest, ClaimedDelivery, DueEndpoint};
+pub use consequence::{Consequences, Health, NewDeadLetter, NewEmission};
+pub use dead_letter::{
+    DeadLetter, DeadLetterFilter, LetterInputs, LetterOutcome, LetterRun, LetterState,
+};
 pub use delivery::{Attempt, Delivery, DeliveryFilter};
+pub use due_schedule::{Advance, DueSchedule};
 pub use endpoint::{
     Endpoint, EndpointChange, EndpointState, NewEndpoint, SettingsChange, SubscriptionChange,
 };
@@ -90,22 +104,25 @@ pub use event::{Event, EventFilter, EventHead};
 pub use event_schema::{EventTypeVersion, EventTypeVersionHead, SchemaInForce};
 pub use event_type::{EventTypeEntry, EventTypeWrite};
 pub use event_violation::EventViolations;
+pub use flow::{
+    ClaimedWaits, DueAccount, Fate, FlowRecord, Gated, NewAsk, Wait, WaitKey, WaitingVersion,
+};
 pub use hint::{Hint, Listener};
 pub use history::LiveVersion;
 pub use inbox::InboxEvent;
 pub use incarnation::Life;
-pub use occurrence::{
-    Advance, NewOccurrence, OccurrenceEntry, OccurrenceKey, OpenOccurrence, UnderWay,
-};
+pub use made::MadeEvent;
+pub use occurrence::{LEDGER_MS, NewOccurrence, OccurrenceEntry, OccurrenceKey, OpenOccurrence};
 pub use page::{Cursor, Page};
 pub use past::PastEvent;
 pub use plan::{NewBody, NewDelivery, NewPlan, SetAside};
 pub use plugin::{NewPluginVersion, Plugin, PluginVersion};
 pub use publication::{LiveSpan, Publication};
-pub use record::{EndpointMark, NewAttempt, NewRecord};
+pub use record::{EndpointMark, NewAttempt, NewRecord, Tells};
 pub use refusal::{NewRefusals, SourceRefusal};
 pub use reply::StoredReply;
 pub use rerun::NewRerun;
+pub use run::Asked;
 pub use schedule::Schedule;
 pub use snapshot::{PublishedAutomation, SnapshotRows};
 pub use source::{NewSource, Source};
@@ -207,6 +224,8 @@ pub struct Store {
     own: Arc<ArcSwapOption<Own>>,
     revisions: Revisions,
     others: Others,
+    /// How much of flow control each account has.
+    flow: flow::Counts,
 }
 
 /// The life of this process.
@@ -237,6 +256,7 @@ impl Store {
             own: Arc::default(),
             revisions: Revisions::new(others.clone()),
             others,
+            flow: flow::Counts::default(),
         }
     }
 
@@ -250,6 +270,7 @@ impl Store {
             own: self.own.clone(),
             revisions: self.revisions.clone(),
             others: self.others.clone(),
+            flow: self.flow.clone(),
         }
     }
 
@@ -303,6 +324,15 @@ impl Store {
             self.fence(tx, holder).await?;
         }
         Ok(())
+    }
+
+    /// Whose inbox it is that what the process makes belongs in; nobody's, where no life goes on: the next one
+    /// takes over what is there.
+    fn own_holder(&self) -> IncarnationId {
+        match self.own.load().as_deref() {
+            Some(Own::Life(id)) => *id,
+            Some(Own::Ended) | None => IncarnationId::from_uuid(uuid::Uuid::nil()),
+        }
     }
 
     async fn begin_unfenced(&self) -> Result<Tx, Error> {

@@ -1,11 +1,16 @@
-//! The ledger of occurrences: one row each, whichever node writes it first.
+//! The ledger of occurrences: one row each, whichever node writes it first. Each stays on it for 30 days.
 
 use super::row::record;
 use super::schedule::Schedule;
 use super::values::{Columns, Kind, Rows, Shape, args, values};
-use super::{Error, Store};
-use crate::cron::{Mark, Reason};
-use crate::model::{AccountId, DeliveryId, EventId, ScheduleId, Timestamp};
+use super::{Error, Store, Tx};
+use crate::cron::{Cause, Definition, Mark, Reason};
+use crate::model::{AccountId, EventId, ScheduleId, Timestamp};
+
+/// How long an occurrence stays on the ledger.
+pub const LEDGER_MS: i64 = 30 * 24 * 60 * 60 * 1000;
+/// Occurrences that are put on the ledger as skipped by one change of their schedule.
+const SKIPPED_MAX: usize = 500;
 
 /// An occurrence to be put on the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +19,8 @@ pub struct NewOccurrence {
     pub at: Timestamp,
     /// The same on the wall.
     pub nominal: String,
+    /// How it came about.
+    pub cause: Cause,
     /// What becomes of it.
     pub mark: Mark,
     /// Set if it does not run.
@@ -27,6 +34,8 @@ pub struct OccurrenceEntry {
     pub at: Timestamp,
     /// The same on the wall.
     pub nominal: String,
+    /// The word of a [`Cause`].
+    pub cause: String,
     /// The word of a [`Mark`].
     pub state: String,
     /// The word of a [`Reason`].
@@ -40,6 +49,7 @@ pub struct OccurrenceEntry {
 record!(OccurrenceEntry {
     at: "at_ms",
     nominal: "nominal",
+    cause: "cause",
     state: "state",
     reason: "reason",
     event: "event_id",
@@ -57,8 +67,12 @@ pub struct OpenOccurrence {
     pub at: Timestamp,
     /// The same on the wall.
     pub nominal: String,
+    /// The word of a [`Cause`].
+    pub cause: String,
     /// The word of a [`Mark`].
     pub state: String,
+    /// Whether the schedule is paused.
+    pub paused: bool,
     /// The schedule's name.
     pub name: String,
     /// The schedule's definition, JSON.
@@ -72,7 +86,9 @@ record!(OpenOccurrence {
     schedule: "schedule_id",
     at: "at_ms",
     nominal: "nominal",
+    cause: "cause",
     state: "state",
+    paused: "paused",
     name: "name",
     definition: "definition",
     payload: "payload",
@@ -89,156 +105,29 @@ pub struct OccurrenceKey {
     pub at: Timestamp,
 }
 
-/// How a schedule goes on: what goes on the ledger, and what is next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Advance {
-    /// In order of their times.
-    pub occurrences: Vec<NewOccurrence>,
-    /// The schedule's new cursor.
-    pub cursor_at: Timestamp,
-    /// When its next occurrence runs.
-    pub due_at: Option<Timestamp>,
-    /// What is older goes off the ledger.
-    pub kept_from: Timestamp,
-}
-
-/// What of a schedule is under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct UnderWay {
-    /// Occurrences that are due and have no event yet, and last events that are not settled.
-    pub runs: i64,
-    /// Occurrences that wait for those.
-    pub queued: i64,
-}
-
 const COLUMNS: Columns = &[
     ("account_id", Kind::Uuid),
     ("schedule_id", Kind::Uuid),
     ("at_ms", Kind::Int),
     ("nominal", Kind::Text),
+    ("cause", Kind::Text),
     ("state", Kind::Text),
     ("reason", Kind::Text),
     ("settled_at_ms", Kind::Int),
+    ("expires_at_ms", Kind::Int),
 ];
 
-const ENTRY: &str = "at_ms, nominal, state, reason, event_id, settled_at_ms";
+const FIRED_COLUMNS: Columns = &[
+    ("account_id", Kind::Uuid),
+    ("schedule_id", Kind::Uuid),
+    ("at_ms", Kind::Int),
+    ("event_id", Kind::Uuid),
+    ("settled_at_ms", Kind::Int),
+];
+
+const ENTRY: &str = "at_ms, nominal, cause, state, reason, event_id, settled_at_ms";
 
 impl Store {
-    /// Puts occurrences of a schedule on the ledger and moves its cursor, if it stands as it was read.
-    /// Whether it does: otherwise another node was faster, or a user has changed it.
-    pub async fn advance_schedule(
-        &self,
-        from: &Schedule,
-        advance: &Advance,
-        now: Timestamp,
-    ) -> Result<bool, Error> {
-        let mut tx = self.begin().await?;
-        let changed = tx
-            .execute(
-                "UPDATE schedules SET cursor_ms = $3, due_at_ms = $4
-                 WHERE account_id = $1 AND id = $2 AND cursor_ms = $5 AND definition = $6 AND paused = $7",
-                args![
-                    from.account,
-                    from.id,
-                    advance.cursor_at,
-                    advance.due_at,
-                    from.cursor_at,
-                    from.definition.as_str(),
-                    from.paused
-                ],
-            )
-            .await?;
-        if changed == 0 {
-            return Ok(false);
-        }
-        tx.execute(
-            "DELETE FROM occurrences WHERE account_id = $1 AND schedule_id = $2 AND at_ms < $3
-               AND settled_at_ms IS NOT NULL",
-            args![from.account, from.id, advance.kept_from],
-        )
-        .await?;
-        if !advance.occurrences.is_empty() {
-            let mut rows = Rows::new(COLUMNS, advance.occurrences.len());
-            for one in &advance.occurrences {
-                let open = matches!(one.mark, Mark::Due | Mark::Queued);
-                rows.push(values![
-                    from.account,
-                    from.id,
-                    one.at,
-                    one.nominal.as_str(),
-                    one.mark.as_str(),
-                    one.reason.map(Reason::as_str),
-                    (!open).then_some(now)
-                ]);
-            }
-            let shape = Shape::Insert {
-                into: "occurrences",
-                tail: "ON CONFLICT DO NOTHING",
-            };
-            tx.execute_rows(rows, shape).await?;
-        }
-        tx.commit().await?;
-        Ok(true)
-    }
-
-    /// What of a schedule is under way: its last event counts while it waits to be evaluated or a delivery of
-    /// it waits or is being attempted.
-    pub async fn schedule_under_way(
-        &self,
-        account: AccountId,
-        schedule: ScheduleId,
-    ) -> Result<UnderWay, Error> {
-        let open: Vec<(String,)> = self
-            .fetch(
-                "SELECT state FROM occurrences
-                 WHERE account_id = $1 AND schedule_id = $2 AND settled_at_ms IS NULL",
-                args![account, schedule],
-            )
-            .await?;
-        let last: Option<(Option<EventId>,)> = self
-            .fetch_optional(
-                "SELECT event_id FROM occurrences
-                 WHERE account_id = $1 AND schedule_id = $2 AND state = 'fired' ORDER BY at_ms DESC LIMIT 1",
-                args![account, schedule],
-            )
-            .await?;
-        let queued = open
-            .iter()
-            .filter(|row| row.0 == Mark::Queued.as_str())
-            .count();
-        let mut runs = open.len() - queued;
-        if let Some((Some(event),)) = last
-            && self.is_event_under_way(account, event).await?
-        {
-            runs += 1;
-        }
-        Ok(UnderWay {
-            runs: runs as i64,
-            queued: queued as i64,
-        })
-    }
-
-    async fn is_event_under_way(&self, account: AccountId, event: EventId) -> Result<bool, Error> {
-        let waiting: Option<(EventId,)> = self
-            .fetch_optional(
-                "SELECT event_id FROM inbox WHERE account_id = $1 AND event_id = $2 AND set_aside IS NULL",
-                args![account, event],
-            )
-            .await?;
-        if waiting.is_some() {
-            return Ok(true);
-        }
-        let (first, last) = DeliveryId::range_of(event);
-        let unsettled: Option<(DeliveryId,)> = self
-            .fetch_optional(
-                "SELECT id FROM deliveries WHERE account_id = $1 AND id BETWEEN $2 AND $3 AND event_id = $4
-                   AND (state = 'pending' OR state = 'claimed') LIMIT 1",
-                args![account, first, last, event],
-            )
-            .await?;
-        Ok(unsettled.is_some())
-    }
-
     /// A node's own: up to `limit` occurrences of all accounts that are to run, after one (in the order of
     /// their keys).
     pub async fn open_occurrences(
@@ -252,7 +141,7 @@ impl Store {
             at: Timestamp::from_ms(i64::MIN),
         });
         self.fetch(
-            "SELECT o.account_id, o.schedule_id, o.at_ms, o.nominal, o.state, s.name, s.definition, s.payload
+            "SELECT o.account_id, o.schedule_id, o.at_ms, o.nominal, o.cause, o.state, s.paused, s.name, s.definition, s.payload
              FROM occurrences o JOIN schedules s ON s.account_id = o.account_id AND s.id = o.schedule_id
              WHERE o.settled_at_ms IS NULL AND (o.account_id, o.schedule_id, o.at_ms) > ($1, $2, $3)
              ORDER BY o.account_id, o.schedule_id, o.at_ms LIMIT $4",
@@ -261,36 +150,53 @@ impl Store {
         .await
     }
 
-    /// An occurrence has become an event.
-    pub async fn fire_occurrence(
+    /// Occurrences have become events.
+    pub async fn fire_occurrences(
         &self,
-        key: OccurrenceKey,
-        event: EventId,
+        fired: &[(OccurrenceKey, EventId)],
         now: Timestamp,
     ) -> Result<(), Error> {
+        let mut rows = Rows::new(FIRED_COLUMNS, fired.len());
+        for (key, event) in fired {
+            rows.push(values![key.account, key.schedule, key.at, *event, now]);
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        let shape = Shape::Update {
+            table: "occurrences",
+            key: 3,
+            set: "state = 'fired'",
+            only_if: "occurrences.settled_at_ms IS NULL",
+        };
+        tx.execute_rows(rows, shape).await?;
+        tx.commit().await
+    }
+
+    /// An occurrence that was to run does not: [`Mark::Skipped`] or [`Mark::Missed`].
+    pub async fn drop_occurrence(
+        &self,
+        key: OccurrenceKey,
+        why: (Mark, Reason),
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let (mark, reason) = (why.0.as_str(), why.1.as_str());
         self.execute(
-            "UPDATE occurrences SET state = 'fired', event_id = $4, settled_at_ms = $5
+            "UPDATE occurrences SET state = $4, reason = $5, settled_at_ms = $6
              WHERE account_id = $1 AND schedule_id = $2 AND at_ms = $3 AND settled_at_ms IS NULL",
-            args![key.account, key.schedule, key.at, event, now],
+            args![key.account, key.schedule, key.at, mark, reason, now],
         )
         .await
         .map(drop)
     }
 
-    /// An occurrence can't become an event.
-    pub async fn miss_occurrence(
-        &self,
-        key: OccurrenceKey,
-        why: Reason,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        self.execute(
-            "UPDATE occurrences SET state = 'missed', reason = $4, settled_at_ms = $5
-             WHERE account_id = $1 AND schedule_id = $2 AND at_ms = $3 AND settled_at_ms IS NULL",
-            args![key.account, key.schedule, key.at, why.as_str(), now],
-        )
-        .await
-        .map(drop)
+    /// Deletes up to `rows_max` occurrences that have been on the ledger for as long as one is; how many
+    /// there were.
+    pub async fn forget_occurrences(&self, now: Timestamp, rows_max: usize) -> Result<u64, Error> {
+        let key = "account_id, schedule_id, at_ms";
+        let sql = self.backend.delete_expired("occurrences", key);
+        self.execute(&sql, args![now, rows_max]).await
     }
 
     /// Up to `limit` occurrences of a schedule before a time, newest first.
@@ -310,5 +216,72 @@ impl Store {
             args![account, schedule, before, limit],
         )
         .await
+    }
+}
+
+/// Puts occurrences on the ledger. One that is there already stays as it is.
+pub(super) async fn insert(
+    tx: &mut Tx,
+    (account, schedule): (AccountId, ScheduleId),
+    occurrences: &[NewOccurrence],
+    now: Timestamp,
+) -> Result<(), Error> {
+    if occurrences.is_empty() {
+        return Ok(());
+    }
+    let mut rows = Rows::new(COLUMNS, occurrences.len());
+    for one in occurrences {
+        let open = matches!(one.mark, Mark::Due | Mark::Queued);
+        rows.push(values![
+            account,
+            schedule,
+            one.at,
+            one.nominal.as_str(),
+            one.cause.as_str(),
+            one.mark.as_str(),
+            one.reason.map(Reason::as_str),
+            (!open).then_some(now),
+            one.at.plus_ms(LEDGER_MS)
+        ]);
+    }
+    let shape = Shape::Insert {
+        into: "occurrences",
+        tail: "ON CONFLICT DO NOTHING",
+    };
+    tx.execute_rows(rows, shape).await
+}
+
+/// Puts what a change of a schedule takes away on the ledger: the occurrences from its cursor to the new one.
+pub(super) async fn skip_between(tx: &mut Tx, from: &Schedule, to: &Schedule) -> Result<(), Error> {
+    let definition: Definition =
+        serde_json::from_str(&from.definition).map_err(|error| corrupt(&error))?;
+    // What can't be run by never had an occurrence.
+    let Ok(timing) = definition.timing() else {
+        return Ok(());
+    };
+    let reason = if from.paused {
+        Reason::Paused
+    } else {
+        Reason::Changed
+    };
+    let skipped: Vec<NewOccurrence> = definition
+        .between(&timing, (from.cursor_at, to.cursor_at))
+        .take(SKIPPED_MAX)
+        .map(|one| NewOccurrence {
+            at: one.at,
+            nominal: one.nominal.to_string(),
+            cause: Cause::Scheduled,
+            mark: Mark::Skipped,
+            reason: Some(reason),
+        })
+        .collect();
+    insert(tx, (from.account, from.id), &skipped, to.updated_at).await
+}
+
+/// For a definition that can't be read.
+pub(super) fn corrupt(error: &serde_json::Error) -> Error {
+    Error::Corrupt {
+        what: "a schedule",
+        why: error.to_string(),
     }
 }

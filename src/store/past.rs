@@ -17,6 +17,8 @@ pub struct PastEvent {
     pub occurred_at: Timestamp,
     /// What it tells of its way in, JSON; `None`: nothing.
     pub origin: Option<String>,
+    /// What made it, as its cause is written; `None`: it came in from outside, or is an operational event.
+    pub cause: Option<String>,
     /// How long its payload is.
     pub payload_bytes: i64,
 }
@@ -26,14 +28,17 @@ record!(PastEvent {
     r#type: "type",
     occurred_at: "occurred_at_ms",
     origin: "origin",
+    cause: "cause",
     payload_bytes: "payload_bytes",
 });
 
 const REFERENCES: Columns = &[("account_id", Kind::Uuid), ("event_id", Kind::Uuid)];
 
 const HEADS_SQL: &str = "
-    SELECT e.id, e.type, e.occurred_at_ms, e.origin, CAST(LENGTH(e.payload) AS BIGINT) AS payload_bytes
-    FROM v JOIN events e ON e.account_id = v.account_id AND e.id = v.event_id";
+    SELECT e.id, e.type, e.occurred_at_ms, e.origin, c.cause,
+      CAST(LENGTH(e.payload) AS BIGINT) AS payload_bytes
+    FROM v JOIN events e ON e.account_id = v.account_id AND e.id = v.event_id
+    LEFT JOIN causes c ON c.account_id = e.account_id AND c.event_id = e.id";
 
 const PAYLOADS_SQL: &str = "
     SELECT e.id, e.payload FROM v JOIN events e ON e.account_id = v.account_id AND e.id = v.event_id";
@@ -68,8 +73,10 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<PastEvent>, Error> {
         self.fetch(
-            "SELECT id, type, occurred_at_ms, origin, CAST(LENGTH(payload) AS BIGINT) AS payload_bytes
-             FROM events WHERE account_id = $1 AND id > $2 AND id < $3 ORDER BY id LIMIT $4",
+            "SELECT e.id, e.type, e.occurred_at_ms, e.origin, c.cause,
+               CAST(LENGTH(e.payload) AS BIGINT) AS payload_bytes
+             FROM events e LEFT JOIN causes c ON c.account_id = e.account_id AND c.event_id = e.id
+             WHERE e.account_id = $1 AND e.id > $2 AND e.id < $3 ORDER BY e.id LIMIT $4",
             args![account, after, before, limit],
         )
         .await

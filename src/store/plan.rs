@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Error;
 use super::backend::Tx;
+use super::consequence;
+use super::flow::NewAsk;
 use super::values::{Columns, Kind, Rows, Shape, Value, args, values};
+use super::{Consequences, Error, flow, order};
 use crate::envelope::Envelope;
 use crate::model::{
-    AccountId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, Timestamp,
+    AccountId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, OrderKey, Timestamp,
 };
 
 /// Everything that follows from one event.
@@ -30,6 +32,13 @@ pub struct NewPlan {
     pub bodies: Vec<NewBody>,
     /// What must be delivered.
     pub deliveries: Vec<NewDelivery>,
+    /// What else follows.
+    pub consequences: Consequences,
+    /// What its automations' flow control is asked for.
+    pub asks: Vec<NewAsk>,
+    /// Set if it is the plan of what has waited of this automation. Then the event was evaluated before, and
+    /// `verdicts` has what came of this.
+    pub late: Option<AutomationId>,
 }
 
 /// What a chain of transforms put out.
@@ -62,8 +71,10 @@ pub struct NewDelivery {
     pub envelope: Envelope,
     /// What the receiver knows it by.
     pub webhook_id: String,
-    /// `None`: the endpoint has a free slot, and it is claimed at once.
+    /// `None`: the endpoint has a free slot, and it is claimed at once. One that keeps an order never is.
     pub due_at: Option<Timestamp>,
+    /// What it keeps its order with.
+    pub order: Option<OrderKey>,
 }
 
 /// An event whose plan can't be stored, put aside so that it blocks nothing and isn't lost.
@@ -115,27 +126,55 @@ const EVENT_REF_COLUMNS: Columns = &[("account_id", Kind::Uuid), ("event_id", Ki
 pub(super) async fn write(
     tx: &mut Tx,
     holder: IncarnationId,
-    plans: &[Arc<NewPlan>],
+    all: &[Arc<NewPlan>],
     aside: &[SetAside],
 ) -> Result<(), Error> {
-    if plans.is_empty() && aside.is_empty() {
+    if all.is_empty() && aside.is_empty() {
         return Ok(());
     }
-    let mut plans: Vec<&NewPlan> = plans.iter().map(Arc::as_ref).collect();
+    let mut plans: Vec<&NewPlan> = all.iter().map(Arc::as_ref).collect();
     plans.sort_by_key(|plan| (plan.account, plan.event));
     let mut evaluations = Rows::new(EVALUATION_COLUMNS, plans.len());
-    let mut bodies = Rows::new(BODY_COLUMNS, 0);
-    let mut deliveries = Rows::new(DELIVERY_COLUMNS, plans.len());
     let mut done = Rows::new(EVENT_REF_COLUMNS, plans.len());
     for plan in &plans {
-        evaluations.push(values![
-            plan.account,
-            plan.event,
-            plan.revision,
-            plan.verdicts.clone(),
-            plan.evaluated_at
-        ]);
-        done.push(values![plan.account, plan.event]);
+        if plan.late.is_none() {
+            evaluations.push(values![
+                plan.account,
+                plan.event,
+                plan.revision,
+                plan.verdicts.clone(),
+                plan.evaluated_at
+            ]);
+            done.push(values![plan.account, plan.event]);
+        }
+    }
+    tx.execute_rows(evaluations, insert_into("evaluations"))
+        .await?;
+    write_outputs(tx, holder, &plans).await?;
+    tx.execute_rows(done, Shape::Delete { from: "inbox" })
+        .await?;
+    flow::write(tx, all).await?;
+    order::insert(tx, all).await?;
+    consequence::write(tx, holder, all).await?;
+    for aside in aside {
+        tx.execute(
+            "UPDATE inbox SET set_aside = $3 WHERE account_id = $1 AND event_id = $2",
+            args![aside.account, aside.event, aside.why.as_str()],
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// Writes the bodies of plans, and the deliveries that keep no order.
+pub(super) async fn write_outputs(
+    tx: &mut Tx,
+    holder: IncarnationId,
+    plans: &[&NewPlan],
+) -> Result<(), Error> {
+    let mut bodies = Rows::new(BODY_COLUMNS, 0);
+    let mut deliveries = Rows::new(DELIVERY_COLUMNS, plans.len());
+    for plan in plans {
         for body in &plan.bodies {
             bodies.push(values![
                 plan.account,
@@ -148,29 +187,20 @@ pub(super) async fn write(
             ]);
         }
         for delivery in &plan.deliveries {
-            deliveries.push(delivery_row(plan, delivery, holder));
+            if delivery.order.is_none() {
+                deliveries.push(delivery_row(plan, delivery, holder));
+            }
         }
     }
-    let insert = |into| Shape::Insert {
-        into,
+    tx.execute_rows(bodies, insert_into("bodies")).await?;
+    tx.execute_rows(deliveries, insert_into("deliveries")).await
+}
+
+fn insert_into(table: &'static str) -> Shape {
+    Shape::Insert {
+        into: table,
         tail: "ON CONFLICT DO NOTHING",
-    };
-    for (rows, shape) in [
-        (evaluations, insert("evaluations")),
-        (bodies, insert("bodies")),
-        (deliveries, insert("deliveries")),
-        (done, Shape::Delete { from: "inbox" }),
-    ] {
-        tx.execute_rows(rows, shape).await?;
     }
-    for aside in aside {
-        tx.execute(
-            "UPDATE inbox SET set_aside = $3 WHERE account_id = $1 AND event_id = $2",
-            args![aside.account, aside.event, aside.why.as_str()],
-        )
-        .await?;
-    }
-    Ok(())
 }
 
 fn delivery_row(plan: &NewPlan, delivery: &NewDelivery, holder: IncarnationId) -> [Value; 12] {

@@ -4,7 +4,7 @@
 use super::row::record;
 use super::values::args;
 use super::version::{Authorship, columns};
-use super::{Error, Store, Tx};
+use super::{Error, Store, Tx, flow};
 use crate::model::{AccountId, ApiKeyId, AutomationId, Timestamp};
 
 /// What becomes of the newest version.
@@ -137,6 +137,7 @@ pub(super) async fn publish(
     }
     close_publication(tx, which, (revision, by.at)).await?;
     if live {
+        flow::release_held(tx, which).await?;
         let (key, name) = columns(by.author.as_ref());
         tx.execute(
             "INSERT INTO publications (account_id, automation_id, from_revision, version, from_at_ms,

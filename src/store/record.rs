@@ -3,13 +3,19 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde_json::json;
 
 use super::Error;
 use super::backend::Tx;
-use super::mark;
+use super::mark::{self, Marked};
+use super::operational::{self, Alert, Topic};
+use super::order;
+use super::row::record;
 use super::values::{Columns, Kind, Rows, Shape, Value, values};
+use crate::automation::OPERATIONAL_PREFIX;
 use crate::model::{
-    AccountId, AttemptId, AttemptResult, DeliveryId, DeliveryState, EndpointId, Timestamp,
+    AccountId, AttemptId, AttemptResult, AutomationId, DeliveryId, DeliveryState, EndpointId,
+    EventId, Failure, IncarnationId, OrderKey, Timestamp,
 };
 
 /// One attempt and the state that follows from it.
@@ -29,6 +35,22 @@ pub struct NewRecord {
     pub next: DeliveryState,
     /// What it says about the endpoint.
     pub mark: EndpointMark,
+    /// What the delivery keeps its order with.
+    pub order: Option<OrderKey>,
+    /// What of it is told, by operational events.
+    pub tells: Tells,
+}
+
+/// What of an attempt is told by operational events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tells {
+    /// Nothing but that its endpoint is disabled: it carries an operational event itself, and what those come to
+    /// makes no more of them.
+    Nothing,
+    /// What it means for the endpoint.
+    OfEndpoint,
+    /// Also that the delivery was given up: somebody wants to know.
+    OfDelivery,
 }
 
 /// One HTTP request, and what came back.
@@ -101,6 +123,7 @@ const STATE_COLUMNS: Columns = &[
 /// The endpoints that were disabled by it, and why.
 pub(super) async fn write(
     tx: &mut Tx,
+    holder: IncarnationId,
     records: &[Arc<NewRecord>],
 ) -> Result<Vec<mark::Disabled>, Error> {
     if records.is_empty() {
@@ -143,7 +166,80 @@ pub(super) async fn write(
         },
     )
     .await?;
-    mark::write(tx, &records).await
+    order::settle(tx, &records).await?;
+    let Marked {
+        disabled,
+        mut alerts,
+    } = mark::write(tx, &records).await?;
+    alerts.extend(given_up(tx, &records).await?);
+    operational::tell(tx, holder, alerts).await?;
+    Ok(disabled)
+}
+
+/// A delivery that was given up, of an event that is no operational one and descends from none.
+struct GivenUp {
+    account: AccountId,
+    id: DeliveryId,
+    event: EventId,
+    automation: AutomationId,
+    r#type: String,
+    operational: Option<i64>,
+}
+
+record!(GivenUp {
+    account: "account_id",
+    id: "id",
+    event: "event_id",
+    automation: "automation_id",
+    r#type: "type",
+    operational: "operational",
+});
+
+const GIVEN_UP_SQL: &str = "
+    SELECT d.account_id, d.id, d.event_id, d.automation_id, e.type, c.operational
+    FROM v JOIN deliveries d ON d.account_id = v.account_id AND d.id = v.id
+    JOIN events e ON e.account_id = d.account_id AND e.id = d.event_id
+    LEFT JOIN causes c ON c.account_id = d.account_id AND c.event_id = d.event_id";
+
+const DELIVERY_REF_COLUMNS: Columns = &[("account_id", Kind::Uuid), ("id", Kind::Uuid)];
+
+/// What is to be told of deliveries that were given up.
+async fn given_up(tx: &mut Tx, records: &[&NewRecord]) -> Result<Vec<Alert>, Error> {
+    let failed: Vec<(&NewRecord, Timestamp, Failure)> = records
+        .iter()
+        .filter(|record| record.tells == Tells::OfDelivery)
+        .filter_map(|record| match record.next {
+            DeliveryState::Failed { at, why } => Some((*record, at, why)),
+            _ => None,
+        })
+        .collect();
+    if failed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut rows = Rows::new(DELIVERY_REF_COLUMNS, failed.len());
+    for (record, ..) in &failed {
+        rows.push(values![record.account, record.delivery]);
+    }
+    let found: Vec<GivenUp> = tx.fetch_rows(rows, Shape::Query(GIVEN_UP_SQL)).await?;
+    let told = |(record, at, why): (&NewRecord, Timestamp, Failure)| {
+        let row = found
+            .iter()
+            .find(|row| (row.account, row.id) == (record.account, record.delivery))?;
+        if row.r#type.starts_with(OPERATIONAL_PREFIX) || row.operational == Some(1) {
+            return None;
+        }
+        let says = json!({
+            "delivery": row.id,
+            "event": row.event,
+            "type": row.r#type,
+            "automation": row.automation,
+            "why": why,
+            "attempts_made": record.attempts_made,
+        });
+        let which = (record.account, record.endpoint);
+        Some(Alert::of_endpoint(Topic::DeliveryFailed, which, at, says))
+    };
+    Ok(failed.into_iter().filter_map(told).collect())
 }
 
 /// The row of one attempt, in the order of the table's columns.

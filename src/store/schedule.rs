@@ -1,11 +1,12 @@
-//! Schedules: how they stand, up to where their occurrences are on the ledger, and which are due.
+//! Schedules: how they stand, up to where their occurrences are on the ledger, and whose trigger they are.
 
+use super::occurrence::skip_between;
 use super::page::{Cursor, Page, start};
 use super::row::record;
 use super::values::args;
-use super::{Error, Store, account};
+use super::{Error, Store, Tx, account};
 use crate::model::limits::SCHEDULES_PER_ACCOUNT_MAX;
-use crate::model::{AccountId, ScheduleId, Timestamp};
+use crate::model::{AccountId, AutomationId, ScheduleId, Timestamp};
 
 /// A schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub struct Schedule {
     pub account: AccountId,
     /// Its id.
     pub id: ScheduleId,
+    /// The automation whose trigger it is, and with which it is changed and removed.
+    pub owner: Option<AutomationId>,
     /// What its events' type ends with.
     pub name: String,
     /// JSON.
@@ -35,6 +38,7 @@ pub struct Schedule {
 record!(Schedule {
     account: "account_id",
     id: "id",
+    owner: "owner_automation_id",
     name: "name",
     definition: "definition",
     payload: "payload",
@@ -45,104 +49,48 @@ record!(Schedule {
     updated_at: "updated_at_ms",
 });
 
-const COLUMNS: &str = "account_id, id, name, definition, payload, paused, cursor_ms, due_at_ms, \
-     created_at_ms, updated_at_ms";
+const COLUMNS: &str = "account_id, id, owner_automation_id, name, definition, payload, paused, cursor_ms, \
+     due_at_ms, created_at_ms, updated_at_ms";
 
 impl Store {
     /// Makes a schedule. [`Error::is_taken`] if the account has one of this name.
     pub async fn create_schedule(&self, new: &Schedule) -> Result<(), Error> {
         let mut tx = self.begin().await?;
         account::raise_revision(&mut tx, new.account).await?;
-        tx.execute(
-            &format!(
-                "INSERT INTO schedules ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
-            ),
-            args![
-                new.account,
-                new.id,
-                new.name.as_str(),
-                new.definition.as_str(),
-                new.payload.clone(),
-                new.paused,
-                new.cursor_at,
-                new.due_at,
-                new.created_at,
-                new.updated_at
-            ],
-        )
-        .await?;
+        insert(&mut tx, new).await?;
         let limit = ("schedules", SCHEDULES_PER_ACCOUNT_MAX);
         account::check_count(
             &mut tx,
             new.account,
-            "FROM schedules WHERE account_id = $1",
+            "FROM schedules WHERE account_id = $1 AND owner_automation_id IS NULL",
             limit,
         )
         .await?;
         tx.commit().await
     }
 
-    /// Replaces a schedule, made from what was read (`from`). Whether there is one with this id.
+    /// Replaces a schedule, made from what was read (`from`). Whether there is one with this id. Where the
+    /// cursor moves, the occurrences in between go on the ledger as skipped.
     /// [`Error::Raced`] if it stands differently by now, [`Error::is_taken`] if another has the name.
     pub async fn change_schedule(&self, from: &Schedule, to: &Schedule) -> Result<bool, Error> {
         let mut tx = self.begin().await?;
-        let changed = tx
-            .execute(
-                "UPDATE schedules SET name = $3, definition = $4, payload = $5, paused = $6, cursor_ms = $7,
-                   due_at_ms = $8, updated_at_ms = $9
-                 WHERE account_id = $1 AND id = $2 AND name = $10 AND definition = $11 AND payload = $12
-                   AND paused = $13 AND cursor_ms = $14",
-                args![
-                    from.account,
-                    from.id,
-                    to.name.as_str(),
-                    to.definition.as_str(),
-                    to.payload.clone(),
-                    to.paused,
-                    to.cursor_at,
-                    to.due_at,
-                    to.updated_at,
-                    from.name.as_str(),
-                    from.definition.as_str(),
-                    from.payload.clone(),
-                    from.paused,
-                    from.cursor_at
-                ],
-            )
-            .await?;
-        if changed == 0 {
-            let known: Vec<(ScheduleId,)> = tx
-                .fetch(
-                    "SELECT id FROM schedules WHERE account_id = $1 AND id = $2",
-                    args![from.account, from.id],
-                )
-                .await?;
-            return if known.is_empty() {
-                Ok(false)
-            } else {
-                Err(Error::Raced)
-            };
+        match change(&mut tx, from, to).await {
+            Err(Error::Raced) if read(&mut tx, (from.account, from.id)).await?.is_none() => {
+                return Ok(false);
+            }
+            changed => changed?,
         }
         tx.commit().await?;
         Ok(true)
     }
 
-    /// Removes a schedule with its ledger. Whether there was one.
+    /// Removes a schedule, and what of it has not run. Its ledger is of nothing then, and goes by time. Whether
+    /// there was one.
     pub async fn delete_schedule(&self, account: AccountId, id: ScheduleId) -> Result<bool, Error> {
         let mut tx = self.begin().await?;
-        let changed = tx
-            .execute(
-                "DELETE FROM schedules WHERE account_id = $1 AND id = $2",
-                args![account, id],
-            )
-            .await?;
-        tx.execute(
-            "DELETE FROM occurrences WHERE account_id = $1 AND schedule_id = $2",
-            args![account, id],
-        )
-        .await?;
+        let was_there = remove(&mut tx, (account, id)).await?;
         tx.commit().await?;
-        Ok(changed > 0)
+        Ok(was_there)
     }
 
     /// The schedule with this id.
@@ -151,11 +99,7 @@ impl Store {
         account: AccountId,
         id: ScheduleId,
     ) -> Result<Option<Schedule>, Error> {
-        self.fetch_optional(
-            &format!("SELECT {COLUMNS} FROM schedules WHERE account_id = $1 AND id = $2"),
-            args![account, id],
-        )
-        .await
+        self.fetch_optional(&by_id(), args![account, id]).await
     }
 
     /// A page of the account's schedules, newest first.
@@ -173,31 +117,96 @@ impl Store {
             .await?;
         Ok(Page::of(rows, limit, |row: &Schedule| row.id.uuid()))
     }
+}
 
-    /// A node's own: up to `limit` schedules of all accounts with an occurrence due by now, the most overdue
-    /// first.
-    pub async fn due_schedules(
-        &self,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Schedule>, Error> {
-        self.fetch(
-            &format!(
-                "SELECT {COLUMNS} FROM schedules WHERE due_at_ms <= $1 ORDER BY due_at_ms LIMIT $2"
-            ),
-            args![now, limit],
+fn by_id() -> String {
+    format!("SELECT {COLUMNS} FROM schedules WHERE account_id = $1 AND id = $2")
+}
+
+/// The schedule, read inside the transaction.
+pub(super) async fn read(
+    tx: &mut Tx,
+    (account, id): (AccountId, ScheduleId),
+) -> Result<Option<Schedule>, Error> {
+    let found = tx.fetch(&by_id(), args![account, id]).await?;
+    Ok(found.into_iter().next())
+}
+
+pub(super) async fn insert(tx: &mut Tx, new: &Schedule) -> Result<(), Error> {
+    tx.execute(
+        &format!(
+            "INSERT INTO schedules ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+        ),
+        args![
+            new.account,
+            new.id,
+            new.owner,
+            new.name.as_str(),
+            new.definition.as_str(),
+            new.payload.clone(),
+            new.paused,
+            new.cursor_at,
+            new.due_at,
+            new.created_at,
+            new.updated_at
+        ],
+    )
+    .await
+    .map(drop)
+}
+
+/// Replaces the schedule if it stands as it was read: [`Error::Raced`] otherwise.
+pub(super) async fn change(tx: &mut Tx, from: &Schedule, to: &Schedule) -> Result<(), Error> {
+    let changed = tx
+        .execute(
+            "UPDATE schedules SET name = $3, definition = $4, payload = $5, paused = $6, cursor_ms = $7,
+               due_at_ms = $8, updated_at_ms = $9
+             WHERE account_id = $1 AND id = $2 AND name = $10 AND definition = $11 AND payload = $12
+               AND paused = $13 AND cursor_ms = $14",
+            args![
+                from.account,
+                from.id,
+                to.name.as_str(),
+                to.definition.as_str(),
+                to.payload.clone(),
+                to.paused,
+                to.cursor_at,
+                to.due_at,
+                to.updated_at,
+                from.name.as_str(),
+                from.definition.as_str(),
+                from.payload.clone(),
+                from.paused,
+                from.cursor_at
+            ],
         )
-        .await
+        .await?;
+    if changed == 0 {
+        return Err(Error::Raced);
     }
+    // One that had come to its end, or stood still, has none in between.
+    if from.due_at.is_some() && to.cursor_at > from.cursor_at {
+        skip_between(tx, from, to).await?;
+    }
+    Ok(())
+}
 
-    /// A node's own: when the next occurrence of any schedule is due.
-    pub async fn next_due(&self) -> Result<Option<Timestamp>, Error> {
-        let found: Option<(Timestamp,)> = self
-            .fetch_optional(
-                "SELECT due_at_ms FROM schedules WHERE due_at_ms IS NOT NULL ORDER BY due_at_ms LIMIT 1",
-                Vec::new(),
-            )
-            .await?;
-        Ok(found.map(|row| row.0))
-    }
+/// Removes the schedule, and what of it has not run. Whether there was one.
+pub(super) async fn remove(
+    tx: &mut Tx,
+    (account, id): (AccountId, ScheduleId),
+) -> Result<bool, Error> {
+    let removed = tx
+        .execute(
+            "DELETE FROM schedules WHERE account_id = $1 AND id = $2",
+            args![account, id],
+        )
+        .await?;
+    // Never many. All of the ledger may be millions of rows, which no transaction should take at once.
+    tx.execute(
+        "DELETE FROM occurrences WHERE account_id = $1 AND schedule_id = $2 AND settled_at_ms IS NULL",
+        args![account, id],
+    )
+    .await?;
+    Ok(removed > 0)
 }

@@ -20,6 +20,8 @@ pub struct SnapshotRows {
     pub endpoints: Vec<Endpoint>,
     /// Their secrets.
     pub secrets: Vec<EndpointSecret>,
+    /// Automations that have failed and not worked since.
+    pub failing: Vec<AutomationId>,
     /// The variables as they are now; not read, if nothing asks for one.
     pub variables: Vec<Variable>,
 }
@@ -73,6 +75,12 @@ impl Store {
                 args![account, revision],
             )
             .await?;
+        let failing: Vec<(AutomationId,)> = tx
+            .fetch(
+                "SELECT automation_id FROM automation_failures WHERE account_id = $1",
+                args![account],
+            )
+            .await?;
         let endpoints = endpoint::live(&mut tx, account).await?;
         let mut texts = automations
             .iter()
@@ -88,6 +96,7 @@ impl Store {
             automations,
             endpoints,
             secrets: endpoint_secret::live(&mut tx, account).await?,
+            failing: failing.into_iter().map(|row| row.0).collect(),
             variables,
         };
         tx.commit().await?;

@@ -3,6 +3,7 @@
 
 use super::automation::{Automation, NewAutomation, changeable};
 use super::endpoint::{check_endpoints, insert_endpoint};
+use super::own_schedule::follow;
 use super::publication::{Publication, close_publication, publish};
 use super::row::record;
 use super::standing::AutomationStanding;
@@ -143,6 +144,7 @@ impl Store {
             &new.authorship(),
         )
         .await?;
+        follow(&mut tx, (account, new.id), new.created_at).await?;
         tx.commit().await?;
         Ok(Some(version))
     }
@@ -180,6 +182,9 @@ impl Store {
                 shelve(&mut tx, (account, id), Some(at)).await?;
             }
             Some(AutomationCourse::Unarchive) => shelve(&mut tx, (account, id), None).await?,
+        }
+        if change.course.is_some() {
+            follow(&mut tx, (account, id), at).await?;
         }
         tx.commit().await?;
         Ok(Some(revision))

@@ -5,9 +5,10 @@ use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, SelectExpr, Sourc
 
 use super::cost;
 use super::error::{ConditionError, Position};
-use super::expression::{Comparison, Expression, Loop, LoopKind, Operator, Root};
+use super::expression::{Expression, Loop, LoopKind, Root};
 use super::fault::Steps;
 use super::function::Function;
+use super::names::{comparison, operator, roots};
 use super::parse::parse;
 use super::value::Value;
 use super::variables::{Found, Variables};
@@ -377,38 +378,4 @@ impl Checker<'_> {
             Err(fault) => self.unsupported(node, fault.into_sentence()),
         }
     }
-}
-
-/// What may be asked of an event, for messages.
-pub(super) fn roots() -> String {
-    let named = Root::ALL
-        .iter()
-        .filter(|root| root.is_of_event())
-        .map(|root| format!("event.{}", root.as_str()));
-    let mut named: Vec<_> = named.collect();
-    named.push("vars.name".to_owned());
-    named.join(", ")
-}
-
-fn comparison(name: &str) -> Option<Comparison> {
-    Some(match name {
-        operators::EQUALS => Comparison::Equal,
-        operators::NOT_EQUALS => Comparison::NotEqual,
-        operators::LESS => Comparison::Less,
-        operators::LESS_EQUALS => Comparison::AtMost,
-        operators::GREATER => Comparison::Greater,
-        operators::GREATER_EQUALS => Comparison::AtLeast,
-        _ => return None,
-    })
-}
-
-fn operator(name: &str) -> Option<Operator> {
-    Some(match name {
-        operators::ADD => Operator::Add,
-        operators::SUBSTRACT => Operator::Subtract,
-        operators::MULTIPLY => Operator::Multiply,
-        operators::DIVIDE => Operator::Divide,
-        operators::MODULO => Operator::Remainder,
-        _ => return None,
-    })
 }

@@ -37,14 +37,12 @@ pub(super) fn check_answer(expression: &Expression) -> Result<(), ConditionError
 fn cost(expression: &Expression) -> usize {
     let sum = |parts: &[Expression]| parts.iter().map(cost).sum::<usize>();
     1 + match expression {
-        Expression::Literal(_)
-        | Expression::Known(..)
-        | Expression::Root(_)
-        | Expression::Variable(_) => 0,
+        Expression::Literal(_) | Expression::Known(..) | Expression::Variable(_) => 0,
+        Expression::Root(root) => root.steps(),
         Expression::Field(of, _) => cost(of),
         Expression::Has(inner) | Expression::Not(inner) | Expression::Negate(inner) => cost(inner),
         Expression::All(parts) | Expression::Any(parts) | Expression::List(parts) => sum(parts),
-        Expression::Call(_, arguments) => sum(arguments),
+        Expression::Call(function, arguments) => function.steps(arguments.len()) + sum(arguments),
         Expression::Index(left, right)
         | Expression::Compare(_, left, right)
         | Expression::In(left, right)
@@ -59,7 +57,7 @@ fn cost(expression: &Expression) -> usize {
 }
 
 /// What the expression certainly gives, if that is neither true nor false.
-fn gives(expression: &Expression) -> Option<&'static str> {
+pub(super) fn gives(expression: &Expression) -> Option<&'static str> {
     match expression {
         Expression::Literal(Value::Bool(_))
         | Expression::Root(Root::Payload)

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::check::roots;
 use super::function::Function;
+use super::names::roots;
 use crate::model::limits::CONDITION_BYTES_MAX;
 
 /// A place in the text of a condition.

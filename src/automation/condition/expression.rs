@@ -69,6 +69,11 @@ words!(Root {
 });
 
 impl Root {
+    /// Steps that it takes to have its value: an id is made into a text.
+    pub(super) fn steps(self) -> usize {
+        if self == Self::Id { 6 } else { 0 }
+    }
+
     /// Whether it is asked of an event, with `event.` before it; of a request, if not.
     pub(super) fn is_of_event(self) -> bool {
         !matches!(self, Self::Headers | Self::Body | Self::Query)

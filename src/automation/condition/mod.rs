@@ -42,12 +42,14 @@ mod explain;
 mod expression;
 mod fault;
 mod form;
+mod formula;
 mod function;
 #[cfg(test)]
 mod guide;
 mod json;
 mod loops;
 mod mapping;
+mod names;
 mod nesting;
 #[cfg(test)]
 mod oracle;
@@ -75,6 +77,7 @@ use fault::{Fault, SAID_STEPS_MAX};
 
 pub use error::{ConditionError, Position};
 pub use form::{Error as FormError, Form, Leaf};
+pub use formula::{Formula, FormulaError, Gives};
 pub use mapping::{Mapped, Mapping, MappingError};
 pub use schema::{ConditionWarning, WarningKind, check as check_against_schemas};
 pub use variables::Variables;
@@ -226,8 +229,8 @@ impl Condition {
             } else {
                 match evaluation.decide(part) {
                     Ok(value) => {
-                        decided = kind.is_decided_by(value).then_some(no);
                         let truth = Truth::from(value);
+                        decided = kind.is_decided_by(truth).then_some(no);
                         (
                             ClauseValue::from(truth),
                             sentence(&mut telling, part, truth),
@@ -281,10 +284,10 @@ enum Kind {
 
 impl Kind {
     /// Whether a part with this value makes the others unimportant.
-    fn is_decided_by(self, value: bool) -> bool {
+    fn is_decided_by(self, value: Truth) -> bool {
         match self {
-            Self::All => !value,
-            Self::Any => value,
+            Self::All => value == Truth::False,
+            Self::Any => value == Truth::True,
             Self::Single => true,
         }
     }

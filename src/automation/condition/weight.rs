@@ -74,7 +74,7 @@ impl Sizes {
             Expression::Literal(_) | Expression::Known(..) => Most::of(1, SCALAR_BYTES),
             Expression::Root(Root::Payload) => Most::of(1, self.payload_bytes),
             Expression::Root(Root::CloudEvent) => Most::of(1, CLOUDEVENT_BYTES_MAX),
-            Expression::Root(_) => Most::of(1, TEXT_ROOT_BYTES_MAX),
+            Expression::Root(root) => Most::of(1 + root.steps(), TEXT_ROOT_BYTES_MAX),
             Expression::Variable(_) => Most::of(
                 1 + self.entry_bytes / COPIED_BYTES_PER_STEP,
                 self.entry_bytes,
@@ -139,7 +139,8 @@ impl Sizes {
 
     fn call(self, function: Function, arguments: &[Expression]) -> Most {
         let all = self.all(arguments);
-        let steps = 1 + all.steps + all.bytes / SEARCHED_BYTES_PER_STEP;
+        let own = 1 + function.steps(arguments.len());
+        let steps = own + all.steps + all.bytes / SEARCHED_BYTES_PER_STEP;
         let bytes = match function {
             Function::String | Function::LowerAscii => all.bytes + NUMBER_TEXT_BYTES_MAX,
             _ => SCALAR_BYTES,
@@ -219,6 +220,8 @@ mod tests {
             "event.data.a.exists(x, x in event.data.b && x > 1)",
             "(event.data.n == 1 ? event.data.a : event.data.b) == event.data.a",
             "string(event.data.n).contains('2') || event.type.startsWith('x')",
+            "event.data.a.all(x, event.id != string(x))",
+            "event.data.a.exists(x, event.timestamp.getHours('Europe/Berlin') == x + 100)",
             &repeated("event.data.t != event.data.u + 'z'", " && "),
         ] {
             let condition = condition(source);

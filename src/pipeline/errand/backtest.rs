@@ -1,13 +1,15 @@
 //! A backtest: of each event what the draft says now, beside what the published version says now. Nothing is
-//! sent. What they don't say alike is kept, the first so many of it.
+//! sent. What they don't say alike is kept, the first so many of it. Flow control and the order of deliveries are no
+//! part of what is compared: they hold among events as they come in.
 
 use std::sync::Arc;
 
-use super::compare::{Said, Which, targets, told};
+use super::compare::{Said, Which, told};
 use super::looks::{Look, Looked, Versions, look, ready};
 use super::walk::{self, Counted, Truncated};
 use super::work::{End, Work};
 use super::{Error, SnapshotError};
+use crate::automation::{Action, Definition};
 use crate::model::{Backtest, BacktestTally, Candidate, EventId};
 use crate::pipeline::snapshot::Compiled;
 use crate::pipeline::variables::Secrets;
@@ -67,6 +69,18 @@ pub(super) async fn compile(
     };
     let snapshots = &work.node.snapshots;
     snapshots.compile_apart(work.row.account, &row).await
+}
+
+/// Where a version's outputs go: bare URLs, ids of endpoints, and types of events that are made of them.
+fn targets(definition: &str) -> Vec<String> {
+    let Ok(definition) = serde_json::from_str::<Definition>(definition) else {
+        return Vec::new();
+    };
+    let target = |action: Action| match action {
+        Action::Webhook { endpoint, url } => url.unwrap_or_else(|| endpoint.to_string()),
+        Action::Emit { event_type } => event_type.to_string(),
+    };
+    definition.actions.into_iter().map(target).collect()
 }
 
 async fn side(work: &Work, name: &str, candidate: &Candidate) -> Result<Side, SnapshotError> {

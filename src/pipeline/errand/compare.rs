@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::automation::{Action, Definition, Difference, differences};
+use crate::automation::{Difference, differences};
 use crate::model::{EventId, Timestamp};
 use crate::pipeline::evaluation::{Evaluation, Output, Verdict};
 use crate::pipeline::shown;
@@ -75,16 +75,6 @@ impl Said {
             && self.outputs.len() == other.outputs.len()
             && self.outputs.iter().zip(&other.outputs).all(same)
     }
-}
-
-/// Where a version's outputs go: bare URLs, and ids of endpoints.
-pub(super) fn targets(definition: &str) -> Vec<String> {
-    let Ok(definition) = serde_json::from_str::<Definition>(definition) else {
-        return Vec::new();
-    };
-    let target =
-        |Action::Webhook { endpoint, url }: Action| url.unwrap_or_else(|| endpoint.to_string());
-    definition.actions.into_iter().map(target).collect()
 }
 
 fn is_same(one: &Output, other: &Output) -> bool {

@@ -1,5 +1,10 @@
 //! Looks at past events with one version or two, on the workers' threads, in quiet turns. It is the same
 //! [`evaluate`] as for events that come in, and within the same limits.
+//!
+//! What flow control remembers of the time is not there any more, so nobody can say what it would have let go
+//! on. A version with flow control is asked for its keys, which may be a verdict, and then looked at as if the
+//! event had gone on alone: with a digest of that one event, if it collects. That is the most that can follow,
+//! and both versions are looked at in the same way.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -10,10 +15,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::Error;
 use super::work::Work;
-use crate::model::{AccountId, EventId, Origin, Stopwatch};
+use crate::automation::flow::{self, Ask, Entry, Then};
+use crate::model::{AccountId, Cause, EventId, Origin, Stopwatch};
 use crate::pipeline::chain::Chain;
-use crate::pipeline::evaluate::{AcceptedEvent, Reached, evaluate};
-use crate::pipeline::evaluation::Evaluation;
+use crate::pipeline::evaluate::{AcceptedEvent, Reached, evaluate, evaluate_late};
+use crate::pipeline::evaluation::{Evaluation, Verdict};
+use crate::pipeline::late::Carries;
 use crate::pipeline::node::Node;
 use crate::pipeline::snapshot::Compiled;
 use crate::pipeline::workers::Run;
@@ -120,17 +127,20 @@ pub(super) async fn ready(
         };
         let event_type = event.r#type.parse().ok();
         let origin = event.origin.as_deref().map(Origin::parse).transpose();
+        let cause = event.cause.as_deref().map(Cause::parse).transpose();
         // What can't be read of it is as if it were not there.
-        let known = payload.zip(origin.ok());
+        let around = origin.ok().zip(cause.ok());
+        let known = payload.zip(around);
         Look {
             id: event.id,
             event: known
                 .zip(event_type)
-                .map(|((payload, origin), event_type)| AcceptedEvent {
+                .map(|((payload, (origin, cause)), event_type)| AcceptedEvent {
                     id: event.id,
                     event_type,
                     occurred_at: event.occurred_at,
                     payload: payload.into(),
+                    cause: cause.map(Arc::new),
                     origin: origin.map(Arc::new),
                 }),
             versions,
@@ -169,6 +179,14 @@ struct Midway {
     look: Look,
     evaluations: [Option<Evaluation>; 2],
     chain: Option<Chain>,
+    /// Of the version that looks at it, once its flow control was asked.
+    gone_on: Option<GoneOn>,
+}
+
+/// An event that flow control is taken to have let go on.
+struct GoneOn {
+    event: AcceptedEvent,
+    carries: Carries,
 }
 
 /// Where a turn has ended.
@@ -254,6 +272,7 @@ impl Midway {
             look,
             evaluations: [None, None],
             chain: None,
+            gone_on: None,
         }
     }
 
@@ -264,6 +283,7 @@ impl Midway {
             },
             evaluations,
             chain,
+            gone_on,
         } = self;
         let Some(event) = event else {
             return Went::Whole;
@@ -272,8 +292,18 @@ impl Midway {
         for (version, evaluation) in versions.iter().zip(evaluations) {
             let Some(version) = version else { continue };
             while evaluation.is_none() {
-                match evaluate(version, event, &view, engine, chain.take()) {
-                    Reached::Verdict(reached) => *evaluation = Some(reached),
+                let from = chain.take();
+                let reached = match gone_on {
+                    Some(it) if from.is_none() => evaluate_late(version, &it.event),
+                    Some(it) => evaluate(version, &it.event, &it.event.view(), engine, from),
+                    None => evaluate(version, event, &view, engine, from),
+                };
+                match reached {
+                    Reached::Verdict(mut reached) => match (gone_on.take(), reached.ask.take()) {
+                        (Some(it), _) => *evaluation = Some(it.settle(reached)),
+                        (None, Some(ask)) => *gone_on = Some(GoneOn::alone(version, event, &ask)),
+                        (None, None) => *evaluation = Some(reached),
+                    },
                     Reached::Midway(more) => {
                         *chain = Some(more);
                         if stopwatch.elapsed() >= TURN {
@@ -285,5 +315,39 @@ impl Midway {
             }
         }
         Went::Whole
+    }
+}
+
+impl GoneOn {
+    /// With what the version's flow control was asked for.
+    fn alone(version: &Compiled, event: &AcceptedEvent, ask: &Ask) -> Self {
+        let mut event = event.clone();
+        let Then::Digest { key, .. } = &ask.then else {
+            return Self {
+                event,
+                carries: Carries::Payload,
+            };
+        };
+        let entry = Entry {
+            id: event.id,
+            event_type: event.event_type.clone(),
+            occurred_at: event.occurred_at,
+            payload: event.payload.clone(),
+        };
+        event.payload = flow::digest(version.id, key, &[entry]);
+        Self {
+            event,
+            carries: Carries::Digest,
+        }
+    }
+
+    fn settle(&self, mut evaluation: Evaluation) -> Evaluation {
+        self.carries.keep(&mut evaluation, &self.event);
+        evaluation.is_gated = true;
+        if evaluation.verdict == Verdict::Fired {
+            "its flow control decides: this follows if the event goes on, and alone"
+                .clone_into(&mut evaluation.summary);
+        }
+        evaluation
     }
 }

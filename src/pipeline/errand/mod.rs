@@ -30,7 +30,7 @@ pub(super) use calls::Calls;
 use work::{End, Work};
 
 use super::node::Node;
-use super::{SnapshotError, store};
+use super::{Pipeline, SnapshotError, store};
 use crate::model::{AccountId, Errand, ErrandId};
 use crate::store::ErrandRow;
 
@@ -57,6 +57,19 @@ enum Error {
     /// What is stored of it can't be read, or not written.
     #[error("what is stored of the errand can't be read")]
     Tally(#[from] serde_json::Error),
+}
+
+impl Pipeline {
+    /// An errand was given: it is begun as soon as there is a place for it.
+    pub fn look_for_errands(&self) {
+        self.node.errands.call(&self.node.busy);
+    }
+
+    /// An errand was called off: if this node is at it, it stops, and the account's next one begins.
+    pub fn call_off_errand(&self, id: ErrandId) {
+        self.node.errands.call_off(id);
+        self.look_for_errands();
+    }
 }
 
 /// Looks for errands and goes on with them, until the incarnation ends.

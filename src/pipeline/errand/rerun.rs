@@ -1,6 +1,9 @@
 //! A re-run: what follows from each event once more, by the version that it met or by the one that is published.
 //! Its deliveries have ids of their own, derived from the errand's and from the first ones', and are marked with
 //! it. They go out behind everything else: none is made while something that is due waits at their endpoints.
+//!
+//! A version with flow control, or one that makes events, follows nothing once more: it is told of each event that
+//! it was not run, and why. What failed is no dead letter and counts for nobody's health.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -12,10 +15,10 @@ use super::backtest::compile;
 use super::looks::{Look, Looked, look, ready};
 use super::walk::{self, Counted, Stride, Truncated};
 use super::work::{End, Work};
+use crate::automation::Definition;
 use crate::model::{
     AutomationId, Candidate, Clock, EndpointId, EventId, Rerun, RerunBy, RerunProblem, RerunTally,
 };
-use crate::pipeline::evaluation::Verdict;
 use crate::pipeline::plan::Draft;
 use crate::pipeline::snapshot::Compiled;
 use crate::pipeline::standing::Current;
@@ -40,9 +43,25 @@ struct Met {
 /// The versions that follow events, ready to run.
 struct Followers<'a> {
     asked: &'a Rerun,
-    current: Option<Arc<Compiled>>,
+    current: Option<Follower>,
     /// By number; `None`: there is no such version.
-    earlier: HashMap<i64, Option<Arc<Compiled>>>,
+    earlier: HashMap<i64, Option<Follower>>,
+}
+
+/// A version that follows events, or why it does not.
+type Follower = Result<Arc<Compiled>, &'static str>;
+
+/// The word for an event that a version does not follow.
+const NOT_RUN: &str = "not_run";
+
+/// The version ready to run, if it can follow past events.
+async fn follower(work: &Work, name: &str, candidate: &Candidate) -> Result<Follower, Error> {
+    // What can't be read is no version that follows something: its verdict says so.
+    let definition: Option<Definition> = serde_json::from_str(&candidate.definition).ok();
+    match definition.and_then(|definition| definition.holds_once()) {
+        Some(why) => Ok(Err(why)),
+        None => Ok(Ok(compile(work, name, candidate).await?)),
+    }
 }
 
 /// Goes on with a re-run.
@@ -57,7 +76,7 @@ pub(super) async fn run(work: &mut Work, asked: &Rerun) -> Result<End, Error> {
     };
     let current = match &asked.by {
         RerunBy::ItRan => None,
-        RerunBy::Current(candidate) => Some(compile(work, &asked.name, candidate).await?),
+        RerunBy::Current(candidate) => Some(follower(work, &asked.name, candidate).await?),
     };
     let mut followers = Followers {
         asked,
@@ -82,16 +101,18 @@ async fn go(
 ) -> Result<Option<End>, Error> {
     let current = standing(work).await?;
     let gone = stride.count - stride.events.len() as i64;
-    let mut unrun = 0;
     let mut events = Vec::with_capacity(stride.events.len());
     for (event, version) in followers.of(work, stride.events).await? {
         match version {
-            Some(version) => events.push((event, [Some(version), None])),
-            None => unrun += 1,
+            Some(Ok(version)) => events.push((event, [Some(version), None])),
+            None => tally.not_run += 1,
+            Some(Err(why)) => {
+                tally.not_run += 1;
+                tell(tally, event.id, (NOT_RUN, why));
+            }
         }
     }
     tally.missing += gone.unsigned_abs();
-    tally.not_run += unrun;
     let mut events = events.into_iter().peekable();
     let mut endpoints = BTreeSet::new();
     while events.peek().is_some() {
@@ -139,15 +160,13 @@ impl Followers<'_> {
         &mut self,
         work: &Work,
         events: Vec<PastEvent>,
-    ) -> Result<Vec<(PastEvent, Option<Arc<Compiled>>)>, Error> {
+    ) -> Result<Vec<(PastEvent, Option<Follower>)>, Error> {
         let mut followed = Vec::with_capacity(events.len());
         if let Some(current) = &self.current {
             for event in events {
-                let meets = |it: &&Arc<Compiled>| {
-                    event
-                        .r#type
-                        .parse()
-                        .is_ok_and(|event_type| it.meets(&event_type))
+                let meets = |it: &&Follower| match it {
+                    Ok(it) => (event.r#type.parse()).is_ok_and(|event_type| it.meets(&event_type)),
+                    Err(_why) => true,
                 };
                 let chosen = Some(current).filter(meets).cloned();
                 followed.push((event, chosen));
@@ -171,7 +190,7 @@ impl Followers<'_> {
         Ok(followed)
     }
 
-    async fn earlier(&mut self, work: &Work, version: i64) -> Result<Option<Arc<Compiled>>, Error> {
+    async fn earlier(&mut self, work: &Work, version: i64) -> Result<Option<Follower>, Error> {
         if let Some(known) = self.earlier.get(&version) {
             return Ok(known.clone());
         }
@@ -184,7 +203,7 @@ impl Followers<'_> {
                     version,
                     definition: row.definition,
                 };
-                Some(compile(work, &self.asked.name, &candidate).await?)
+                Some(follower(work, &self.asked.name, &candidate).await?)
             }
         };
         if self.earlier.len() >= VERSIONS_KEPT_MAX {
@@ -200,6 +219,17 @@ fn met_by(packed: &[u8], automation: AutomationId) -> Option<i64> {
     let met: Vec<Met> = serde_json::from_slice(packed).ok()?;
     let met = met.into_iter().find(|met| met.automation == automation);
     met.map(|met| met.version)
+}
+
+/// Tells of an event that came to nothing because something is wrong, while there is room for it.
+fn tell(tally: &mut RerunTally, event: EventId, (verdict, summary): (&str, &str)) {
+    if tally.problems.len() < PROBLEMS_MAX {
+        tally.problems.push(RerunProblem {
+            event,
+            verdict: verdict.to_owned(),
+            summary: summary.to_owned(),
+        });
+    }
 }
 
 /// What follows from one event. The endpoints that it goes to.
@@ -221,23 +251,15 @@ fn follow(
         return Vec::new();
     };
     let now = work.node.clock.now();
-    let summary = evaluation.summary.clone();
     let mut draft = Draft::new(id);
-    let verdict = draft.add(&version, &event, current, evaluation);
+    let evaluation = draft.follow(&version, &event, current, evaluation);
+    let verdict = evaluation.verdict;
     *tally
         .verdicts
         .entry(verdict.as_str().to_owned())
         .or_default() += 1;
-    let is_well = matches!(
-        verdict,
-        Verdict::Fired | Verdict::Filtered | Verdict::PluginDropped
-    );
-    if !is_well && tally.problems.len() < PROBLEMS_MAX {
-        tally.problems.push(RerunProblem {
-            event: id,
-            verdict: verdict.as_str().to_owned(),
-            summary,
-        });
+    if verdict.is_failure() {
+        tell(tally, id, (verdict.as_str(), &evaluation.summary));
     }
     let rows = draft.finish(work.row.account, 0, now).rows;
     let errand = work.row.id;

@@ -9,7 +9,7 @@ use super::super::plan::Plan;
 use super::super::queue::PlanEntry;
 use super::super::snapshot::Snapshot;
 use super::*;
-use crate::automation::Transform;
+use crate::automation::{OnError, Transform};
 use crate::model::PluginId;
 use crate::store::NewPluginVersion;
 
@@ -22,17 +22,21 @@ fn asking(condition: Option<&str>, configs: &[&str]) -> Definition {
         plugin: "hostile@1.0.0".to_owned(),
         digest: plugin::Digest::of(HOSTILE).to_string(),
         config: serde_json::value::RawValue::from_string((*config).to_owned()).expect("JSON"),
+        on_error: OnError::Fail,
     };
     Definition {
         trigger: Trigger {
             events: vec!["*".parse().expect("a pattern")],
+            schedule: None,
         },
         condition: condition.map(str::to_owned),
+        flow: None,
         transforms: configs.iter().map(transform).collect(),
         actions: vec![Action::Webhook {
             endpoint: EndpointId::mint(NOW),
             url: None,
         }],
+        alert_after: None,
         tests: Vec::new(),
     }
 }
@@ -90,6 +94,7 @@ impl House {
                     event_type: event.event_type,
                     occurred_at: NOW,
                     payload: event.payload,
+                    cause: None,
                     origin: None,
                 },
                 alone: None,
@@ -231,8 +236,10 @@ async fn while_the_writer_can_not_keep_up_nothing_more_is_planned_and_then_all_i
         rows: Arc::new(rows),
         contents: plan.contents,
         bytes: 1 << 30,
-        snapshot,
+        standing: snapshot.standing(),
         permit,
+        gate: None,
+        turn: None,
     });
     assert!(node.queue.is_full());
     for (unplanned, snapshot) in waiting {

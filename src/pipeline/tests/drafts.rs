@@ -30,6 +30,7 @@ impl Story {
                 event_type: "a.b".parse().expect("a name"),
                 occurred_at: NOW,
                 payload: Bytes::from_static(b"{}"),
+                cause: None,
                 origin: None,
             },
             draft: Draft::new(id),
@@ -70,10 +71,15 @@ fn automation(endpoints: Vec<EndpointId>) -> Compiled {
         url: None,
     };
     let definition = Definition {
-        trigger: Trigger { events: Vec::new() },
+        trigger: Trigger {
+            events: Vec::new(),
+            schedule: None,
+        },
         condition: None,
+        flow: None,
         transforms: Vec::new(),
         actions: endpoints.into_iter().map(webhook).collect(),
+        alert_after: None,
         tests: Vec::new(),
     };
     Compiled::of(&row, definition, Vec::new(), &AccountVariables::default())

@@ -22,6 +22,7 @@ impl House {
                 event_type: event.event_type,
                 occurred_at: NOW,
                 payload: event.payload,
+                cause: None,
                 origin: None,
             },
             endpoints: None,

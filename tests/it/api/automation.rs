@@ -21,9 +21,9 @@ async fn what_an_automation_can_not_be_is_told_with_its_place() {
         let cases = [
             (
                 "/trigger",
-                json!({"schedule": {"cron": "* * * * *"}}),
-                "not_built",
-                "/trigger/schedule",
+                json!({"schedule": {"cron": "61 * * * *"}}),
+                "invalid_field",
+                "/trigger/schedule/cron",
             ),
             (
                 "/trigger",
@@ -71,9 +71,9 @@ async fn what_an_automation_can_not_be_is_told_with_its_place() {
             ("/actions", json!([]), "invalid_field", "/actions"),
             (
                 "/actions",
-                json!([{"emit": {"type": "a"}}]),
-                "not_built",
-                "/actions/0/emit",
+                json!([{"emit": {"type": "throwbar.a"}}]),
+                "reserved_type",
+                "/actions/0/emit/type",
             ),
             (
                 "/actions",

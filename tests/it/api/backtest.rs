@@ -51,12 +51,12 @@ impl Doors {
     }
 }
 
-fn deals(amounts: impl IntoIterator<Item = i64>) -> Vec<Value> {
+pub(super) fn deals(amounts: impl IntoIterator<Item = i64>) -> Vec<Value> {
     let deal = |amount| json!({"type": "deal.won", "data": {"amount": amount, "mail": "a@b"}});
     amounts.into_iter().map(deal).collect()
 }
 
-fn asking(condition: &str, url: &str) -> Value {
+pub(super) fn asking(condition: &str, url: &str) -> Value {
     json!({
         "name": "a", "trigger": {"events": ["deal.*"]}, "condition": condition,
         "actions": [{"webhook": {"url": url}}],

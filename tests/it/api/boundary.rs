@@ -1,7 +1,7 @@
 //! The walk over the router: every route, with another account's ids, without a key, and with too
 //! small a scope. A new route is walked without being named here.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use throwbar::api::routes;
 
@@ -25,7 +25,13 @@ struct Things {
     secret: String,
     delivery: String,
     job: String,
+    letter: String,
     variable: String,
+}
+
+/// The id of what is made.
+async fn made(doors: &Doors, path: &str, new: Value) -> String {
+    doors.post(path, new).await.is(201).id()
 }
 
 impl Things {
@@ -39,6 +45,12 @@ impl Things {
         let automation = json!({
             "name": "a", "trigger": trigger, "actions": [{"webhook": {"endpoint": endpoint}}]
         });
+        let automation = made(doors, "/v1/automations", automation).await;
+        let broken = json!({
+            "name": "b", "trigger": {"events": ["deal.*"]}, "condition": "event.data.missing > 1",
+            "actions": [{"emit": {"type": "made"}}],
+        });
+        made(doors, "/v1/automations", broken).await;
         let sent = json!({"type": "deal.won", "data": {"amount": 1}});
         let event = doors.post("/v1/events", sent).await.is(202).id();
         doors.pipeline.settle().await;
@@ -57,7 +69,6 @@ impl Things {
             )
             .await
             .is(201);
-        let automation = doors.post("/v1/automations", automation).await.is(201).id();
         let backtest = format!("/v1/automations/{automation}/backtest");
         Self {
             account: doors.get("/v1/account").await.is(200).id(),
@@ -69,19 +80,19 @@ impl Things {
             event_type: "deal.won".to_owned(),
             job: doors.post(&backtest, json!({})).await.is(202).text("/job"),
             automation,
-            schedule: doors
-                .post("/v1/schedules", json!({"name": "s", "cron": "0 9 * * *"}))
+            letter: doors
+                .get("/v1/dead-letters")
                 .await
-                .is(201)
-                .id(),
-            source: doors
-                .post(
-                    "/v1/sources",
-                    json!({"name": "s", "verification": {"scheme": "github"}}),
-                )
-                .await
-                .is(201)
-                .id(),
+                .is(200)
+                .text("/data/0/id"),
+            schedule: {
+                let new = json!({"name": "s", "cron": "0 9 * * *"});
+                made(doors, "/v1/schedules", new).await
+            },
+            source: {
+                let new = json!({"name": "s", "verification": {"scheme": "github"}});
+                made(doors, "/v1/sources", new).await
+            },
             plugin: doors.upload(component("redact"), "").await.is(201).id(),
             delivery: deliveries.text("/data/0/id"),
             secret: secrets.text("/data/0/id"),
@@ -117,6 +128,7 @@ impl Things {
                 "catalogues" => "crm",
                 "deliveries" => &self.delivery,
                 "jobs" => &self.job,
+                "dead-letters" => &self.letter,
                 other => panic!("{template}: what stands for the id of {other}?"),
             };
             path.push_str(known);

@@ -89,7 +89,7 @@ async fn what_the_sdks_write_is_the_same_event_in_every_mode() {
 }
 
 #[tokio::test]
-async fn data_that_is_no_json_is_kept_as_json_writes_it() {
+async fn what_is_no_json_is_kept_as_json_writes_it() {
     on_both(async |engine| {
         let doors = Doors::open(engine).await;
         for library in LIBRARIES {

@@ -12,19 +12,19 @@ use super::{Doors, nobody};
 use crate::support::app;
 use crate::support::store::{Engine, on_both};
 
-const MINUTE: Duration = Duration::from_mins(1);
+pub(super) const MINUTE: Duration = Duration::from_mins(1);
 
 /// The doors' clock stands at 2026-09-21T14:13:20Z.
-fn every_minute() -> Value {
+pub(super) fn every_minute() -> Value {
     json!({"name": "tick", "cron": "* * * * *", "timezone": "Europe/Berlin", "data": {"n": 1e3}})
 }
 
-fn scheduler(doors: &Doors, store: &Store) -> Scheduler {
+pub(super) fn scheduler(doors: &Doors, store: &Store) -> Scheduler {
     Scheduler::new(store.clone(), Clock::Manual(doors.clock.clone()))
 }
 
 /// Lets time pass, then has what is due done.
-async fn pass(doors: &Doors, by: Duration) {
+pub(super) async fn pass(doors: &Doors, by: Duration) {
     doors.clock.advance(by);
     let round = scheduler(doors, &doors.place.store);
     round.round(&doors.pipeline).await.expect("a round");
@@ -32,7 +32,7 @@ async fn pass(doors: &Doors, by: Duration) {
 }
 
 /// State, reason and nominal minute of each occurrence, the latest first.
-async fn ledger(doors: &Doors, path: &str) -> Vec<String> {
+pub(super) async fn ledger(doors: &Doors, path: &str) -> Vec<String> {
     let listed = doors.get(&format!("{path}/occurrences")).await.is(200);
     let rows = listed.body["data"].as_array().expect("a list");
     rows.iter()
@@ -75,7 +75,7 @@ async fn an_occurrence_becomes_one_event_with_both_times() {
         assert_eq!(
             event.body["data"],
             json!({
-                "schedule": made.id(), "name": "tick", "nominal": "2026-09-21T16:14:00",
+                "schedule": made.id(), "name": "tick", "cause": "scheduled", "nominal": "2026-09-21T16:14:00",
                 "timezone": "Europe/Berlin", "scheduled_at": "2026-09-21T14:14:00.000Z",
                 "actual_at": "2026-09-21T14:14:01.000Z", "data": {"n": 1e3},
             })

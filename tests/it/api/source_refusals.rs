@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use axum::http::Request;
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 
-use super::Doors;
 use super::source::{digits, github, ledger, make, send};
+use super::{Doors, OPERATOR};
 use crate::support::before_hanging;
 use crate::support::store::on_both;
 
@@ -231,6 +232,42 @@ async fn a_sender_that_never_ends_is_given_up_and_keeps_nobody_out() {
             ledger(&doors, &source).await,
             [("body_overdue".to_owned(), 1)]
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_account_does_not_want_comes_in_by_no_door() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let schema = json!({"type": "object", "required": ["amount"]});
+        let new = json!({"name": "deal.won", "schema": schema});
+        doors.post("/v1/event-types", new).await.is(201);
+        let asked = json!({"validation": "refuse"});
+        doors.patch("/v1/account", asked).await.is(200);
+
+        let new = json!({"name": "s", "verification": {"scheme": "none"}});
+        let source = make(&doors, new).await;
+        let misfit = r#"{"type":"deal.won"}"#;
+        let answer = send(&doors, &source.path, &[], misfit).await.is(422);
+        assert_eq!(answer.text("/code"), "schema_violation");
+        let wanted = [("schema_violation".to_owned(), 1)];
+        assert_eq!(ledger(&doors, &source).await, wanted);
+        let path = format!("/v1/sources/{}/test", source.id);
+        let tried = doors.post(&path, json!({"body": misfit})).await.is(200);
+        assert_eq!(tried.body["taken"], false, "{}", tried.body);
+        assert_eq!(tried.text("/steps/5/step"), "event", "{}", tried.body);
+
+        let attributes = r#""specversion":"1.0","id":"1","source":"/a","type":"deal.won""#;
+        let body = format!("{{{attributes},\"data\":{{}}}}");
+        let request = Request::post("/v1/events")
+            .header("authorization", format!("Bearer {OPERATOR}"))
+            .header("content-type", "application/cloudevents+json")
+            .body(Body::from(body));
+        let answer = doors.request(request.expect("a request")).await.is(422);
+        answer.refuses("schema_violation", "/data");
+        let fits = r#"{"type":"deal.won","amount":1}"#;
+        send(&doors, &source.path, &[], fits).await.is(202);
     })
     .await;
 }

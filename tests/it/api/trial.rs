@@ -318,3 +318,34 @@ async fn an_account_tries_one_thing_at_a_time_and_a_stopped_node_none() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_trial_that_takes_too_long_is_given_up() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/hostile.wasm");
+        let hostile = std::fs::read(path).expect("a fixture");
+        doors.upload(hostile, "?name=hostile").await.is(201);
+        let mut new = automation(&json!([{"webhook": {"url": nobody().await}}]));
+        new["transforms"] = json!([{"plugin": "hostile", "config": {"do": "loop"}}]);
+        let event = json!({"type": "deal.won", "data": 1});
+        // Whoever looks at the clock while the plugin runs finds half a minute gone.
+        let hurried = async {
+            loop {
+                doors.clock.advance(std::time::Duration::from_secs(30));
+                tokio::task::yield_now().await;
+            }
+        };
+        let overdue = tokio::select! {
+            biased;
+            answer = test(&doors, &new, &event) => answer.is(503),
+            () = hurried => unreachable!("it goes on for ever"),
+        };
+        assert!(overdue.text("/detail").contains("30 s"), "{}", overdue.body);
+        overdue.refuses("trial_overdue", "nowhere");
+        // The account has its turn back, and time that stands still ends nothing.
+        let tried = test(&doors, &new, &event).await.is(200);
+        assert_eq!(tried.text("/verdict"), "plugin_error");
+    })
+    .await;
+}

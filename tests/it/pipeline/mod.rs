@@ -3,8 +3,12 @@
 
 mod bodies;
 mod bounds;
+mod emissions;
 mod endpoints;
 mod evaluations;
+mod failures;
+mod flow;
+mod order;
 mod plugins;
 mod receivers;
 mod retries;

@@ -5,8 +5,9 @@ use std::io::Write as _;
 
 use throwbar::model::Clock;
 
+use super::at_work;
 use super::load::{Load, balance};
-use super::{Dice, at_work};
+use crate::support::dice::Dice;
 use crate::support::node::Home;
 use crate::support::store::Engine;
 

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::{Dice, assert_repeats_are_identical, bodies_by_id};
+use super::{assert_repeats_are_identical, bodies_by_id};
 use crate::support::before_hanging;
 use crate::support::caller::{Caller, event_body};
+use crate::support::dice::Dice;
 use crate::support::node::{Home, Node};
 use crate::support::receiver::{Receiver, Request};
 

@@ -7,12 +7,16 @@ mod bad_input;
 #[cfg(feature = "crash-points")]
 mod crash_points;
 mod disasters;
+#[cfg(feature = "crash-points")]
+mod emissions;
 mod event_types;
+mod flow;
 mod github;
 mod house;
 mod inbound;
 mod kills;
 mod load;
+mod schedules;
 mod shutdown;
 mod trials;
 mod two_nodes;
@@ -97,18 +101,4 @@ async fn attempts_of(caller: &Caller, event: &str) -> Vec<(Value, Vec<String>)> 
         found.push((delivery, classes.collect()));
     }
     found
-}
-
-/// Numbers that look random and come again with the same seed.
-struct Dice(u64);
-
-impl Dice {
-    /// From 1 to `sides`. By Sebastiano Vigna's splitmix64.
-    fn throw(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % sides + 1
-    }
 }

@@ -1,7 +1,7 @@
 //! What attempts say about their endpoint, and when it is disabled for it.
 
 use throwbar::model::{AccountId, DeliveryState, EndpointId, Timestamp};
-use throwbar::store::{EndpointChange, EndpointMark, NewRecord, Store};
+use throwbar::store::{EndpointChange, EndpointMark, NewRecord, Store, Tells};
 
 use super::{planned, somebody, write};
 use crate::support::batch;
@@ -28,6 +28,8 @@ async fn mark(
             attempts_made: 0,
             next: DeliveryState::Held,
             mark: *mark,
+            tells: Tells::OfEndpoint,
+            order: None,
         });
     }
     write(store, &batch::records(records)).await.disabled

@@ -6,6 +6,7 @@ use throwbar::model::{
 };
 use throwbar::store::{
     Batch, ClaimRequest, DeliveryFilter, EndpointMark, NewAttempt, NewBody, NewRecord, SetAside,
+    Tells,
 };
 
 use super::{claim, delivery, planned, somebody, state, waiting, write};
@@ -154,6 +155,8 @@ pub(super) fn record(
         attempts_made: 1,
         next,
         mark: EndpointMark::Untouched,
+        tells: Tells::OfEndpoint,
+        order: None,
     }
 }
 

@@ -58,6 +58,8 @@ async fn every_revision_is_told_of_once_it_is_durable() {
             attempts_made: 0,
             next: throwbar::model::DeliveryState::Cancelled,
             mark,
+            tells: throwbar::store::Tells::OfEndpoint,
+            order: None,
         };
         write(store, &batch::records(vec![record])).await;
         some(store.change_endpoint(own, endpoint.id, &disabled(), now())).await;

@@ -99,6 +99,16 @@ impl Caller {
         sent.unwrap_or_else(|error| panic!("POST {path}: {error:?}"))
     }
 
+    /// `PATCH` of JSON.
+    pub async fn patch(&self, path: &str, body: &Value) -> Reply {
+        let request = self
+            .request(reqwest::Method::PATCH, path)
+            .header("content-type", "application/json")
+            .body(body.to_string());
+        let sent = send(request).await;
+        sent.unwrap_or_else(|error| panic!("PATCH {path}: {error:?}"))
+    }
+
     /// `POST` of these bytes as JSON; the connection may break.
     pub async fn try_post(
         &self,

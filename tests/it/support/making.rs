@@ -7,9 +7,9 @@ use throwbar::model::{
     Timestamp,
 };
 use throwbar::store::{
-    Authorship, AutomationChange, AutomationCourse, EndpointState, Error, EventTypeEntry,
-    EventTypeWrite, NewAccount, NewAutomation, NewDelivery, NewEndpoint, NewEvent, NewKey, NewPlan,
-    Publication, Store,
+    Authorship, AutomationChange, AutomationCourse, Consequences, EndpointState, Error,
+    EventTypeEntry, EventTypeWrite, NewAccount, NewAutomation, NewDelivery, NewEndpoint, NewEvent,
+    NewKey, NewPlan, Publication, Store,
 };
 
 /// The present, which ids are minted from.
@@ -187,6 +187,7 @@ pub fn delivery(event: EventId, endpoint: EndpointId, due_at: Option<Timestamp>)
         envelope: Envelope::Raw,
         webhook_id: event.to_string(),
         due_at,
+        order: None,
     }
 }
 
@@ -200,5 +201,8 @@ pub fn plan(account: AccountId, event: EventId, deliveries: Vec<NewDelivery>) ->
         evaluated_at: now(),
         bodies: Vec::new(),
         deliveries,
+        asks: Vec::new(),
+        late: None,
+        consequences: Consequences::default(),
     }
 }

@@ -12,6 +12,7 @@ pub mod app;
 pub mod batch;
 pub mod caller;
 pub mod clients;
+pub mod dice;
 pub mod line;
 pub mod making;
 pub mod node;

@@ -134,11 +134,19 @@ impl Home {
 
     /// The number that `sql` selects, asked of the database itself.
     pub async fn number(&self, sql: &str) -> i64 {
-        let url = match &self.postgres_url {
+        store::number(&self.database_url(), sql).await
+    }
+
+    /// Runs SQL past the program, while no node works here.
+    pub async fn execute(&self, sql: &str) {
+        store::execute(&self.database_url(), sql).await;
+    }
+
+    fn database_url(&self) -> String {
+        match &self.postgres_url {
             Some(url) => url.clone(),
             None => format!("sqlite:{}", self.sqlite_path().display()),
-        };
-        store::number(&url, sql).await
+        }
     }
 
     /// Returns once `sql` selects this number. Asks again and again: this is about another process, which

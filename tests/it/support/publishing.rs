@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
-use throwbar::automation::{Action, Definition, Transform, Trigger};
+use throwbar::automation::{Action, Definition, OnError, Transform, Trigger};
 use throwbar::envelope::Envelope;
 use throwbar::failure::FailurePolicy;
 use throwbar::model::{AccountId, AutomationId, EndpointId, PluginId, SecretId};
@@ -53,8 +53,10 @@ pub fn automation(events: &[&str], endpoints: &[EndpointId]) -> Definition {
                 .iter()
                 .map(|text| text.parse().expect("a pattern"))
                 .collect(),
+            schedule: None,
         },
         condition: None,
+        flow: None,
         transforms: Vec::new(),
         actions: endpoints
             .iter()
@@ -63,6 +65,7 @@ pub fn automation(events: &[&str], endpoints: &[EndpointId]) -> Definition {
                 url: None,
             })
             .collect(),
+        alert_after: None,
         tests: Vec::new(),
     }
 }
@@ -73,6 +76,7 @@ pub fn transform(plugin: &str, digest: Digest, config: &str) -> Transform {
         plugin: plugin.to_owned(),
         digest: digest.to_string(),
         config: RawValue::from_string(config.to_owned()).expect("JSON"),
+        on_error: OnError::Fail,
     }
 }
 

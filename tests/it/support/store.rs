@@ -78,19 +78,20 @@ impl TestStore {
 
     /// Runs SQL past the store: what no method does, and what a test wants to know.
     pub async fn execute(&self, sql: &str) {
-        match &self.place {
-            Place::Folder(dir) => {
-                let connection = rusqlite::Connection::open(file_in(dir)).expect("it opens");
-                connection.execute_batch(sql).expect("valid SQL");
-            }
-            Place::Server(database) => {
-                let url = database.url();
-                let mut connection = PgConnection::connect(&url).await.expect("it opens");
-                let sql = AssertSqlSafe(sql.to_owned());
-                connection.execute(sql).await.expect("valid SQL");
-                connection.close().await.expect("it closes");
-            }
-        }
+        execute(&self.url(), sql).await;
+    }
+}
+
+/// Runs SQL in the database at this URL.
+pub async fn execute(url: &str, sql: &str) {
+    if let Some(path) = url.strip_prefix("sqlite:") {
+        let connection = rusqlite::Connection::open(path).expect("it opens");
+        connection.execute_batch(sql).expect("valid SQL");
+    } else {
+        let mut connection = PgConnection::connect(url).await.expect("it opens");
+        let sql = AssertSqlSafe(sql.to_owned());
+        connection.execute(sql).await.expect("valid SQL");
+        connection.close().await.expect("it closes");
     }
 }
 

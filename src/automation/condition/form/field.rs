@@ -66,7 +66,9 @@ impl FieldPath {
         let wrong = || Error::Field(text.chars().take(120).collect());
         let path = text.strip_prefix("event.").unwrap_or(text);
         let end = path.find(['.', '[']).unwrap_or(path.len());
-        let root = Root::from_word(&path[..end]).ok_or_else(wrong)?;
+        let root = Root::from_word(&path[..end])
+            .filter(|root| root.is_of_event())
+            .ok_or_else(wrong)?;
         let mut parts = Vec::new();
         let mut rest = &path[end..];
         while !rest.is_empty() {
@@ -74,7 +76,7 @@ impl FieldPath {
             parts.push(part);
             rest = after;
         }
-        let fits = parts.is_empty() || root == Root::Payload;
+        let fits = parts.is_empty() || has_fields(root);
         if !fits || parts.len() > PARTS_MAX {
             return Err(wrong());
         }
@@ -83,12 +85,12 @@ impl FieldPath {
 
     /// Whether it may be missing.
     pub(super) fn may_be_missing(&self) -> bool {
-        !self.parts.is_empty() || self.root == Root::Source
+        !self.parts.is_empty() || matches!(self.root, Root::Source | Root::CloudEvent)
     }
 
     /// Whether it is within the payload.
     pub(super) fn is_in_payload(&self) -> bool {
-        !self.parts.is_empty()
+        self.root == Root::Payload && !self.parts.is_empty()
     }
 
     /// Whether it is the event's own time.
@@ -119,7 +121,7 @@ impl FieldPath {
     /// The path that an expression is, if it is one.
     pub(super) fn of(expression: &Expression) -> Option<Self> {
         match expression {
-            Expression::Root(root) => Some(Self {
+            Expression::Root(root) => root.is_of_event().then_some(Self {
                 root: *root,
                 parts: Vec::new(),
             }),
@@ -138,11 +140,15 @@ impl FieldPath {
         }
     }
 
-    /// Only the payload has fields.
     fn with(mut self, part: Part) -> Option<Self> {
         self.parts.push(part);
-        (self.root == Root::Payload && self.parts.len() <= PARTS_MAX).then_some(self)
+        (has_fields(self.root) && self.parts.len() <= PARTS_MAX).then_some(self)
     }
+}
+
+/// Whether there are fields below it.
+fn has_fields(root: Root) -> bool {
+    matches!(root, Root::Payload | Root::CloudEvent)
 }
 
 fn index(of: Box<Expression>, value: Value<'static>) -> Expression {
@@ -192,6 +198,11 @@ mod tests {
         for (text, written, cel) in [
             ("data", "data", "event.data"),
             ("type", "type", "event.type"),
+            (
+                "cloudevent.subject",
+                "cloudevent.subject",
+                "event.cloudevent.subject",
+            ),
             ("event.data.a", "data.a", "event.data.a"),
             ("data.a-b.in", "data.a-b.in", r#"event.data["a-b"]["in"]"#),
             (
@@ -239,6 +250,8 @@ mod tests {
             "data[9999999999]",
             "data a",
             "type.a",
+            "body",
+            "headers.a",
             "data.a]",
             "data.a\"b",
             "event",

@@ -94,8 +94,8 @@ pub enum Error {
     NoOperator,
     /// Not the way to a field.
     #[error(
-        "'{0}' is not a field: write data.amount, data.lines[0].sku or data[\"a.b\"], or one of id, type, \
-         timestamp, source"
+        "'{0}' is not a field: write data.amount, data.lines[0].sku, data[\"a.b\"] or cloudevent.subject, or one \
+         of id, type, timestamp, source"
     )]
     Field(String),
     /// Not an operator.

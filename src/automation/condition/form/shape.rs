@@ -277,7 +277,7 @@ fn leaf_schema() -> ObjectBuilder {
     ObjectBuilder::new()
         .property(
             "field",
-            word("data.amount, data.lines[0].sku, data[\"a.b\"], id, type, timestamp or source."),
+            word("data.amount, data.lines[0].sku, data[\"a.b\"], cloudevent.subject, id, type, timestamp or source."),
         )
         .property("operator", words(operators, "What is asked of it."))
         .property(

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::version::each;
-use super::{Doors, component};
+use super::{Doors, component, nobody};
 use crate::support::before_hanging;
 use crate::support::receiver::Receiver;
 use crate::support::store::on_both;
@@ -208,6 +208,38 @@ async fn what_can_not_be_run_again_is_told() {
             .is(200);
         let away = doors.post(&format!("{path}/rerun"), current).await;
         away.is(409).refuses("archived", "nowhere");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_holds_only_as_events_come_in_is_not_run_again() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let url = nobody().await;
+        for change in [
+            json!({"flow": {"delay": {"for_ms": 60_000}}}),
+            json!({"flow": {"order": {"key": "event.data.mail"}}}),
+            json!({"actions": [{"emit": {"type": "made"}}]}),
+        ] {
+            let automation = doors.made(asking(&doors, "true", &url).await).await;
+            let path = format!("/v1/automations/{automation}");
+            doors.patch(&path, change.clone()).await.is(200);
+            let ids = doors.send_all(&[deal(1)]).await;
+            let rows = "SELECT (SELECT COUNT(*) FROM deliveries) + (SELECT COUNT(*) FROM events)";
+            let before = doors.place.number(rows).await;
+            let current = json!({"events": ids, "as": "current"});
+            let refused = doors.post(&format!("{path}/rerun"), current).await;
+            refused.is(409).refuses("not_repeatable", "nowhere");
+            let as_it_ran = json!({"events": ids, "as": "it_ran"});
+            let job = doors.done(&format!("{path}/rerun"), as_it_ran).await;
+            let result = &job.body["result"];
+            assert_eq!(result["not_run"], 1, "{change}: {result}");
+            assert_eq!(result["problems"][0]["event"], ids[0], "{result}");
+            assert_eq!(result["problems"][0]["verdict"], "not_run", "{result}");
+            assert_eq!(doors.place.number(rows).await, before, "nothing is made");
+            doors.patch(&path, json!({"enabled": false})).await.is(200);
+        }
     })
     .await;
 }

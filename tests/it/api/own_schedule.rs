@@ -1,0 +1,307 @@
+//! An automation whose trigger is a schedule: it owns one, which lives as the automation does, and whose events
+//! nobody else meets.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::schedule::{MINUTE, ledger, pass};
+use super::{Doors, nobody};
+use crate::support::receiver::Receiver;
+use crate::support::store::on_both;
+
+fn every_minute(url: &str) -> Value {
+    json!({
+        "name": "tick",
+        "trigger": {"schedule": {"cron": "* * * * *", "timezone": "Europe/Berlin", "data": {"n": 1}}},
+        "actions": [{"webhook": {"url": url}}],
+    })
+}
+
+/// Verdicts of an event, by automation.
+async fn verdicts(doors: &Doors, event: &str) -> Vec<(String, String)> {
+    let path = format!("/v1/events/{event}/evaluations");
+    let listed = doors.get(&path).await.is(200);
+    let rows = listed.body["data"].as_array().expect("a list").clone();
+    let text = |row: &Value, field: &str| row[field].as_str().unwrap_or_default().to_owned();
+    rows.iter()
+        .map(|row| (text(row, "automation"), text(row, "verdict")))
+        .collect()
+}
+
+#[tokio::test]
+async fn its_events_are_for_it_alone() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let receiver = Receiver::start().await;
+        // Who wants everything wants nothing of other automations' clockwork.
+        let all = json!({"url": nobody().await, "subscribe": "all"});
+        let all = doors.post("/v1/endpoints", all).await.is(201).id();
+        let mut new = every_minute(&receiver.url("/tick"));
+        new["condition"] = json!("event.source == \"schedule\"");
+        let made = doors.post("/v1/automations", new).await.is(201);
+        let schedule = made.text("/schedule");
+        assert_eq!(schedule.replace("sch_", "aut_"), made.id());
+        let own_type = format!("schedule.{}", made.id());
+        assert_eq!(made.body["trigger"]["events"], json!([own_type]));
+        assert_eq!(made.body["trigger"]["schedule"]["cron"], "* * * * *");
+
+        pass(&doors, MINUTE).await;
+        let events = doors.get("/v1/events").await.is(200);
+        assert_eq!(events.text("/data/0/type"), own_type);
+        let event = events.text("/data/0/id");
+        let expected = [(made.id(), "fired".to_owned())];
+        assert_eq!(verdicts(&doors, &event).await, expected);
+        let arrived = receiver.wait_for(1).await;
+        let body: Value = serde_json::from_slice(&arrived[0].body).expect("JSON");
+        assert_eq!(body["data"], json!({"n": 1}));
+        assert_eq!(body["nominal"], "2026-09-21T16:14:00");
+
+        for (what, words) in [
+            (format!("endpoints/{all}"), "only that one meets it"),
+            (format!("automations/{}", made.id()), ""),
+        ] {
+            let path = format!("/v1/{what}/explain?event={event}");
+            let told = doors.get(&path).await.is(200).text("/summary");
+            assert!(told.contains(words), "{told}");
+        }
+        let sent = json!({"type": "deal.won", "data": 1});
+        let sent = doors.post("/v1/events", sent).await.is(202).id();
+        doors.pipeline.settle().await;
+        let path = format!("/v1/automations/{}/explain?event={sent}", made.id());
+        let told = doors.get(&path).await.is(200);
+        assert_eq!(told.text("/verdict"), "not_subscribed");
+        assert!(
+            told.text("/summary")
+                .ends_with("a schedule of the automation's own")
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn it_lives_as_its_automation_does() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let made = doors
+            .post("/v1/automations", every_minute(&nobody().await))
+            .await
+            .is(201);
+        let automation = format!("/v1/automations/{}", made.id());
+        let schedule = format!("/v1/schedules/{}", made.text("/schedule"));
+        let shown = async || doors.get(&schedule).await.is(200);
+        let first = shown().await;
+        assert_eq!(first.text("/automation"), made.id());
+        assert_eq!(first.text("/event_type"), format!("schedule.{}", made.id()));
+        pass(&doors, MINUTE).await;
+
+        // A draft changes nothing; published, it counts from then on.
+        let hourly = json!({"trigger": {"schedule": {"cron": "0 * * * *"}}, "draft": true});
+        doors.patch(&automation, hourly).await.is(200);
+        assert_eq!(shown().await.text("/words"), "every minute");
+        doors
+            .post(&format!("{automation}/publish"), json!({}))
+            .await
+            .is(200);
+        assert_eq!(shown().await.text("/next_at"), "2026-09-21T15:00:00.000Z");
+        doors
+            .post(&format!("{automation}/rollback"), json!({}))
+            .await
+            .is(200);
+        assert_eq!(shown().await.text("/words"), "every minute");
+
+        // Switched off, its occurrences are skipped.
+        doors
+            .patch(&automation, json!({"enabled": false}))
+            .await
+            .is(200);
+        assert_eq!(shown().await.body["paused"], true);
+        pass(&doors, MINUTE).await;
+        doors
+            .patch(&automation, json!({"enabled": true}))
+            .await
+            .is(200);
+        pass(&doors, MINUTE).await;
+        let told = ledger(&doors, &schedule).await;
+        assert_eq!(told, ["16:16 fired", "16:15 skipped paused", "16:14 fired"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn it_stands_still_where_no_such_version_is_live_and_goes_with_its_automation() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let made = doors
+            .post("/v1/automations", every_minute(&nobody().await))
+            .await
+            .is(201);
+        let automation = format!("/v1/automations/{}", made.id());
+        let schedule = format!("/v1/schedules/{}", made.text("/schedule"));
+        let shown = async || doors.get(&schedule).await.is(200);
+        pass(&doors, 3 * MINUTE).await;
+        // Its ledger stays meanwhile.
+        let events = json!({"trigger": {"events": ["deal.*"]}});
+        let changed = doors.patch(&automation, events).await.is(200);
+        assert_eq!(changed.body["schedule"], Value::Null);
+        assert_eq!(shown().await.body["next_at"], Value::Null);
+        pass(&doors, 2 * MINUTE).await;
+        doors
+            .post(&format!("{automation}/rollback"), json!({}))
+            .await
+            .is(200);
+        assert_eq!(shown().await.text("/next_at"), "2026-09-21T14:19:00.000Z");
+        doors
+            .post(&format!("{automation}/archive"), json!({}))
+            .await
+            .is(200);
+        assert_eq!(shown().await.body["next_at"], Value::Null);
+        doors
+            .post(&format!("{automation}/unarchive"), json!({}))
+            .await
+            .is(200);
+        assert_eq!(shown().await.body["paused"], true);
+        doors
+            .patch(&automation, json!({"enabled": true}))
+            .await
+            .is(200);
+        pass(&doors, MINUTE).await;
+        assert_eq!(
+            ledger(&doors, &schedule).await[..2],
+            ["16:19 fired", "16:16 fired"]
+        );
+
+        doors.delete(&automation).await.is(204);
+        doors.get(&schedule).await.is(404);
+        pass(&doors, Duration::from_hours(2)).await;
+        // What was told of the endpoint, which nobody answers for, is none of its own.
+        let events = doors.get("/v1/events").await.is(200);
+        let types = events.body["data"].as_array().expect("a page").iter();
+        let own = types.filter(|event| {
+            let event_type = event["type"].as_str().unwrap_or_default();
+            event_type.starts_with("schedule.")
+        });
+        assert_eq!(own.count(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn it_is_changed_with_its_automation_and_run_by_itself() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let made = doors
+            .post("/v1/automations", every_minute(&nobody().await))
+            .await
+            .is(201);
+        let schedule = format!("/v1/schedules/{}", made.text("/schedule"));
+        let refused = doors
+            .patch(&schedule, json!({"paused": true}))
+            .await
+            .is(409);
+        assert!(refused.text("/detail").contains(&made.id()));
+        refused.refuses("owned", "nowhere");
+        doors
+            .delete(&schedule)
+            .await
+            .is(409)
+            .refuses("owned", "nowhere");
+        doors
+            .post(&format!("{schedule}/run"), json!({}))
+            .await
+            .is(202);
+        pass(&doors, Duration::ZERO).await;
+        let events = doors.get("/v1/events").await.is(200);
+        assert_eq!(events.body["data"].as_array().map(Vec::len), Some(1));
+
+        // What says the same makes no version, though an interval's start is left out.
+        let automation = format!("/v1/automations/{}", made.id());
+        let interval = json!({"trigger": {"schedule": {"interval": {"every_s": 60}}}});
+        let changed = doors.patch(&automation, interval.clone()).await.is(200);
+        assert_eq!(changed.body["version"], 2);
+        doors.clock.advance(Duration::from_secs(5));
+        let changed = doors.patch(&automation, interval).await.is(200);
+        assert_eq!(changed.body["version"], 2);
+        // What is shown may be sent again.
+        let again = json!({"trigger": {"schedule": changed.body["trigger"]["schedule"]}});
+        let changed = doors.patch(&automation, again).await.is(200);
+        assert_eq!(changed.body["version"], 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_trigger_that_can_not_be_is_told_with_its_place() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let url = nobody().await;
+        for (trigger, code, place) in [
+            (
+                json!({"schedule": {}}),
+                "invalid_field",
+                "/trigger/schedule",
+            ),
+            (
+                json!({"schedule": {"cron": "* * * *"}}),
+                "invalid_field",
+                "/trigger/schedule/cron",
+            ),
+            (
+                json!({"schedule": {"cron": "* * * * *", "timezone": "Berlin"}}),
+                "invalid_field",
+                "/trigger/schedule/timezone",
+            ),
+            (
+                json!({"schedule": {"cron": "* * * * *", "spread_s": -1}}),
+                "invalid_field",
+                "/trigger/schedule/spread_s",
+            ),
+            (
+                json!({"schedule": {"interval": {"every_s": 60}, "timezone": "Asia/Tokyo"}}),
+                "invalid_field",
+                "/trigger/schedule/timezone",
+            ),
+            (
+                json!({"schedule": {"cron": "* * * * *", "name": "x"}}),
+                "unknown_field",
+                "/trigger/schedule/name",
+            ),
+            (
+                json!({"schedule": {"cron": "* * * * *"}, "events": ["a"]}),
+                "invalid_field",
+                "/trigger",
+            ),
+        ] {
+            let mut new = every_minute(&url);
+            new["trigger"] = trigger;
+            let answer = doors.post("/v1/automations", new).await;
+            answer.is(422).refuses(code, place);
+        }
+        let named = json!({"name": "aut_1", "cron": "* * * * *"});
+        let answer = doors.post("/v1/schedules", named).await;
+        answer.is(422).refuses("invalid_field", "/name");
+        doors.has_none("/v1/schedules").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn it_can_be_tried_on_what_a_schedule_makes() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let mut new = every_minute(&nobody().await);
+        new["condition"] = json!("event.data.cause == \"run_now\"");
+        for (event_type, cause, verdict) in [
+            ("schedule.tick", "run_now", "fired"),
+            ("schedule.tick", "scheduled", "filtered"),
+            ("deal.won", "run_now", "not_subscribed"),
+        ] {
+            let event = json!({"type": event_type, "data": {"cause": cause}});
+            let trial = json!({"automation": new, "event": event});
+            let tried = doors.post("/v1/automations/test", trial).await.is(200);
+            assert_eq!(tried.text("/verdict"), verdict, "{}", tried.body);
+        }
+        doors.has_none("/v1/schedules").await;
+    })
+    .await;
+}
