@@ -15,6 +15,7 @@ mod connection;
 mod dead_letter;
 mod delivery;
 mod endpoint;
+mod errand;
 mod event;
 mod event_type;
 mod explain;

@@ -40,6 +40,9 @@ pub(super) struct ProblemView {
     /// The header that is wrong, if one is.
     #[serde(skip_serializing_if = "Option::is_none")]
     header: Option<&'static str>,
+    /// The tests that failed, if it is them: what was expected of each, and what came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tests: Option<serde_json::Value>,
     /// What of an event's data does not fit the schema of its type, if that is what is wrong: at most 20 places.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     violations: Vec<ViolationView>,
@@ -86,7 +89,9 @@ fn status(error: &Error) -> StatusCode {
         Error::Forbidden { .. } | Error::NotTaken { .. } => StatusCode::FORBIDDEN,
         Error::Malformed { .. } | Error::AccountNotNamed => StatusCode::BAD_REQUEST,
         Error::NotFound(_) => StatusCode::NOT_FOUND,
-        Error::Invalid { .. } | Error::Nonconforming { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::Invalid { .. } | Error::Nonconforming { .. } | Error::TestsFailed { .. } => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Conflict { .. } | Error::EventConflict { .. } => StatusCode::CONFLICT,
         Error::Busy(_)
@@ -117,6 +122,7 @@ impl ProblemView {
             pointer: None,
             parameter: None,
             header: None,
+            tests: None,
             violations: Vec::new(),
         }
     }
@@ -124,6 +130,9 @@ impl ProblemView {
     /// An error as a client reads it, also inside the answer to a batch.
     pub(super) fn of(error: &Error) -> Self {
         let mut view = Self::new(status(error), error.code(), error.to_string());
+        if let Error::TestsFailed { failed, .. } = error {
+            view.tests = serde_json::to_value(failed).ok();
+        }
         match error.place() {
             Some(Place::Body(pointer)) => view.pointer = Some(pointer.clone()),
             Some(Place::Query(name)) => view.parameter = Some(name.clone()),

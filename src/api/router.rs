@@ -7,8 +7,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    account, api_key, automation, condition, dead_letter, delivery, endpoint, event, event_type,
-    explain, operations, pass, plugin, problem, query, schedule, source, trial, variable, version,
+    account, api_key, automation, condition, dead_letter, delivery, endpoint, errand, event,
+    event_type, explain, operations, pass, plugin, problem, query, schedule, source, trial,
+    variable, version,
 };
 use crate::service::Service;
 
@@ -87,6 +88,13 @@ fn automations() -> OpenApiRouter<Service> {
         .routes(routes!(version::unarchive))
         .routes(routes!(explain::automation))
         .routes(routes!(trial::test))
+        .routes(routes!(version::run_tests))
+        .routes(routes!(errand::backtest))
+        .routes(routes!(errand::rerun))
+        .routes(routes!(errand::list))
+        .routes(routes!(errand::get))
+        .routes(routes!(errand::cancel))
+        .routes(routes!(errand::differences))
         .routes(routes!(condition::convert))
         .routes(routes!(condition::check))
         .routes(routes!(variable::create, variable::list))

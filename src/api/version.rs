@@ -8,7 +8,7 @@ use super::principal::On;
 use super::query::{DiffQuery, PageQuery, QueryParams};
 use crate::service::{
     Archival, AutomationView, DiffView, Listed, MayRead, MayWrite, PublicationView, Publish,
-    PublishedView, Rollback, VersionView, WholeVersionView,
+    PublishedView, Rollback, TestsView, VersionView, WholeVersionView,
 };
 
 /// List an automation's versions
@@ -50,7 +50,8 @@ pub(super) async fn diff(
 /// Publish a version of an automation
 ///
 /// In one step: every event that is accepted from then on meets it. An automation that is switched off
-/// stays off. The body may be left out.
+/// stays off. If the version's tests fail it is refused, unless `override` says why it is published all the same,
+/// which is written down. The body may be left out.
 #[utoipa::path(post, path = "/v1/automations/{id}/publish", tag = "automations", operation_id = "publish_automation",
     params(("id" = String, Path, description = "The automation's id")), request_body = Option<Publish>,
     responses((status = 200, description = "What has changed", body = PublishedView)))]
@@ -64,7 +65,7 @@ pub(super) async fn publish(
 
 /// Publish an earlier version of an automation again
 ///
-/// Nothing is rewritten: the versions in between stay. The body may be left out.
+/// Nothing is rewritten: the versions in between stay. It was live before, so its tests are not run. The body may be left out.
 #[utoipa::path(post, path = "/v1/automations/{id}/rollback", tag = "automations", operation_id = "roll_back_automation",
     params(("id" = String, Path, description = "The automation's id")), request_body = Option<Rollback>,
     responses((status = 200, description = "What has changed", body = PublishedView)))]
@@ -74,6 +75,18 @@ pub(super) async fn roll_back(
 ) -> Answer<Json<PublishedView>> {
     let done = service.roll_back_automation(&who, &id, rollback).await?;
     Ok(Json(done))
+}
+
+/// Run a version's tests
+///
+/// Those that are kept with it: what was expected of each, and what came. Nothing is sent or stored.
+#[utoipa::path(post, path = "/v1/automations/{id}/versions/{n}/tests/run", tag = "automations", operation_id = "run_automation_tests",
+    params(("id" = String, Path, description = "The automation's id"), ("n" = i64, Path, description = "The version's number")),
+    responses((status = 200, description = "What came of them", body = TestsView)))]
+pub(super) async fn run_tests(
+    On(who, service, (id, n)): On<MayWrite, (String, String)>,
+) -> Answer<Json<TestsView>> {
+    Ok(Json(service.run_tests(&who, (&id, &n)).await?))
 }
 
 /// List what was live of an automation

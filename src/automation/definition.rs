@@ -6,7 +6,8 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::{
-    Condition, EventType, Flow, Formula, Gives, Pattern, Variables, canonical, references_in_json,
+    Condition, EventType, Flow, Formula, Gives, Pattern, Test, Variables, canonical,
+    references_in_json,
 };
 use crate::model::EndpointId;
 
@@ -31,9 +32,28 @@ pub struct Definition {
     /// left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert_after: Option<u32>,
+    /// What must hold before it is published. Nothing of it is used when events come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<Test>,
 }
 
+/// Why a version with flow control does not follow past events.
+const FLOW_HOLDS_ONCE: &str = "the version has flow, which holds among events as they come in: what it would have \
+     let go on, and in which order, can't be said afterwards";
+/// Why a version that makes events does not.
+const MADE_ONCE: &str = "the version makes events: they would be made a second time, and with them all that follows \
+     from them";
+
 impl Definition {
+    /// Why it can't follow past events once more, if it can't.
+    pub fn holds_once(&self) -> Option<&'static str> {
+        if self.flow.is_some() {
+            return Some(FLOW_HOLDS_ONCE);
+        }
+        let mut emitted = self.actions.iter().filter_map(Action::emitted);
+        emitted.next().map(|_| MADE_ONCE)
+    }
+
     /// Its JSON in the one spelling, which is what is stored and what its digest is of.
     pub fn canonical(&self) -> Result<String, serde_json::Error> {
         canonical(&serde_json::to_string(self)?)

@@ -10,6 +10,7 @@ mod canonical;
 mod condition;
 mod definition;
 pub mod flow;
+mod kept_test;
 mod pattern;
 mod reference;
 
@@ -22,6 +23,7 @@ pub use condition::{
 };
 pub use definition::{Action, Definition, OnError, Transform, Trigger};
 pub use flow::Flow;
+pub use kept_test::{Expectation, Test, TestEvent};
 pub use pattern::{EventType, OPERATIONAL_PREFIX, Pattern, PatternError, PatternIndex};
 pub use reference::{
     ReferenceError, fill, fill_json, may_name_variables, references, references_in_json,

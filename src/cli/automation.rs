@@ -2,13 +2,15 @@
 
 use std::process::ExitCode;
 
-use super::{trial, version};
+use super::{backtest, trial, version};
 
 /// What can be done with automations.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum AutomationCommand {
     /// Try an automation in a file on an event, sending and storing nothing.
     Test(trial::TestOptions),
+    /// Compare a draft with the published version on past events, sending nothing.
+    Backtest(backtest::BacktestOptions),
     /// List an automation's versions, newest first.
     Versions(version::VersionsOptions),
     /// Publish a version, the newest if none is named.
@@ -21,6 +23,7 @@ pub(super) enum AutomationCommand {
 pub(super) async fn run(command: &AutomationCommand) -> anyhow::Result<ExitCode> {
     match command {
         AutomationCommand::Test(options) => return trial::run(options).await,
+        AutomationCommand::Backtest(options) => return backtest::run(options).await,
         AutomationCommand::Versions(options) => version::list(options).await,
         AutomationCommand::Publish(options) => version::publish(options).await,
         AutomationCommand::Rollback(options) => version::roll_back(options).await,

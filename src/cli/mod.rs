@@ -1,10 +1,11 @@
 //! What the program can be asked to do, one file per command.
 //!
 //! Exit codes: 0 it worked; 1 it did not, and the reason is on standard error; 2 the command line
-//! is wrong; 3 it ran, and the answer is no (`verify`, `demo --once`, `automation test`,
+//! is wrong; 3 it ran, and the answer is no (`verify`, `demo --once`, `automation test`, `automation backtest`,
 //! `event-type import`, `dead-letter rerun`).
 
 mod automation;
+mod backtest;
 mod client;
 mod dead_letter;
 mod demo;
@@ -45,7 +46,7 @@ pub const EXIT_NO: u8 = 3;
     name = "throwbar",
     version,
     propagate_version = true,
-    after_help = "Exit codes: 0 it worked; 1 it did not; 2 the command line is wrong; 3 the answer is no (verify, demo --once, automation test, event-type import, dead-letter rerun)."
+    after_help = "Exit codes: 0 it worked; 1 it did not; 2 the command line is wrong; 3 the answer is no (verify, demo --once, automation test, automation backtest, event-type import, dead-letter rerun)."
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -273,6 +274,18 @@ mod tests {
         ),
         ("automation test --file x --event y --json", true),
         ("automation test --file x", false),
+        (
+            "automation backtest aut_0198c1f0a3b27c4d8e5f60718293a4b5 --file x --events 9",
+            true,
+        ),
+        (
+            "automation backtest aut_0198c1f0a3b27c4d8e5f60718293a4b5 --file x --draft 2",
+            false,
+        ),
+        (
+            "automation backtest aut_0198c1f0a3b27c4d8e5f60718293a4b5 --events 9 --since x",
+            false,
+        ),
         ("schedule list --json", true),
         ("schedule preview --cron @x --timezone UTC --count 3", true),
         ("schedule preview --every 60 --json", true),

@@ -134,6 +134,8 @@ ids! {
     DeliveryId = "dlv";
     /// Where deliveries go.
     EndpointId = "ep";
+    /// Work on past events, which the API calls a job.
+    ErrandId = "job";
     /// One immutable occurrence.
     EventId = "evt";
     /// One life of one node: from its start until it stopped or was declared dead.
@@ -347,6 +349,7 @@ mod tests {
             assert_ne!(id, DeliveryId::derive(&other));
         }
     }
+
     #[test]
     fn what_an_automation_makes_is_named_by_every_part_of_its_origin() {
         let now = Timestamp::from_ms(1_790_000_000_000);

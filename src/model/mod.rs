@@ -6,6 +6,8 @@ mod cause;
 mod clock;
 mod count;
 mod delivery;
+mod errand;
+mod errand_id;
 pub mod header;
 mod id;
 pub mod limits;
@@ -19,10 +21,14 @@ pub use cause::{Allowance, Cause, Link};
 pub use clock::{Clock, ManualClock, Timestamp};
 pub use count::counted;
 pub use delivery::{AttemptResult, DeliveryState, Failure, Refusal};
+pub use errand::{
+    Backtest, BacktestTally, Candidate, Errand, ErrandState, Reach, Rerun, RerunBy, RerunProblem,
+    RerunTally,
+};
 pub use id::{
     AccountId, ApiKeyId, AttemptId, AutomationId, DeadLetterId, DeliveryId, DeliveryOrigin,
-    EmissionOrigin, EndpointId, EventId, IdError, IncarnationId, PluginId, RefusalId, ScheduleId,
-    SecretId, SourceId,
+    EmissionOrigin, EndpointId, ErrandId, EventId, IdError, IncarnationId, PluginId, RefusalId,
+    ScheduleId, SecretId, SourceId,
 };
 pub use order::{BEHIND, OrderKey};
 pub use origin::Origin;

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
+use super::Pipeline;
+
 /// The count. Clones count together.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Busy(Arc<Inner>);
@@ -13,6 +15,23 @@ pub(super) struct Busy(Arc<Inner>);
 struct Inner {
     held: AtomicUsize,
     idle: Notify,
+}
+
+impl Pipeline {
+    /// Returns when nothing is in hand and nothing is due: what tests wait for instead of sleeping.
+    pub async fn settle(&self) {
+        let node = &self.node;
+        loop {
+            node.busy.idle().await;
+            let now = node.clock.now();
+            let nothing_due = node.lanes.nothing_due(now) && node.dues.nothing_due(now);
+            if nothing_due && node.busy.is_idle() {
+                return;
+            }
+            // Something is due: the claimer holds it as soon as it runs.
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 impl Busy {

@@ -64,6 +64,12 @@ impl Compiled {
         !self.transforms.is_empty()
     }
 
+    /// Whether its trigger names the type.
+    pub(super) fn meets(&self, event_type: &EventType) -> bool {
+        let mut patterns = self.patterns.iter();
+        patterns.any(|pattern| pattern.matches(event_type))
+    }
+
     pub(super) fn of(
         row: &PublishedAutomation,
         definition: Definition,

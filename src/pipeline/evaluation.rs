@@ -217,6 +217,19 @@ impl Outputs {
         }
     }
 
+    /// One by one; the event's payload stands for itself.
+    pub(super) fn each(self, payload: &Bytes) -> Vec<Output> {
+        match self {
+            Self::None => Vec::new(),
+            Self::Payload => vec![Output {
+                content: payload.clone(),
+                event_type: None,
+                headers: Vec::new(),
+            }],
+            Self::Transformed(outputs) => outputs,
+        }
+    }
+
     /// What it takes to keep them; the payload is kept anyway.
     pub(super) fn bytes(&self) -> usize {
         match self {

@@ -26,6 +26,7 @@
 //!   lives goes on with it, and what it makes is planned once.
 //! - Nobody's evaluations keep others waiting: what may take long goes on turn by turn, accounts by turns.
 //! - Nothing on the way polls. The writer awaits only the database.
+//! - What is done with past events comes after everything else, and makes nothing twice (`errand`).
 
 mod ailing;
 mod attempt;
@@ -40,6 +41,7 @@ pub mod crash;
 mod decide;
 mod dues;
 mod emission;
+mod errand;
 mod evaluate;
 mod evaluation;
 mod lane;
@@ -262,21 +264,6 @@ impl Pipeline {
         }
     }
 
-    /// Returns when nothing is in hand and nothing is due: what tests wait for instead of sleeping.
-    pub async fn settle(&self) {
-        let node = &self.node;
-        loop {
-            node.busy.idle().await;
-            let now = node.clock.now();
-            let nothing_due = node.lanes.nothing_due(now) && node.dues.nothing_due(now);
-            if nothing_due && node.busy.is_idle() {
-                return;
-            }
-            // Something is due: the claimer holds it as soon as it runs.
-            tokio::task::yield_now().await;
-        }
-    }
-
     /// Returns when the incarnation has ended.
     pub async fn ended(&self) {
         let mut ended = self.node.ended.subscribe();
@@ -299,6 +286,7 @@ impl Pipeline {
     pub async fn shut_down(&self) -> Result<(), store::Error> {
         let node = &self.node;
         node.closing.store(true, Ordering::SeqCst);
+        node.errands.stop();
         for outgoing in node.lanes.close() {
             node.hand_back(outgoing);
         }
@@ -338,6 +326,7 @@ fn node_of(parts: Parts, holder: IncarnationId) -> Result<Arc<Node>, store::Erro
         queue: Queue::new(busy.clone()),
         workers: Workers::start(parts.limits.plugin_threads).map_err(store::Error::Lock)?,
         suspects: Arc::new(Semaphore::new(1)),
+        errands: errand::Calls::default(),
         runtime: Handle::current(),
         busy,
         tracker: TaskTracker::new(),
@@ -363,6 +352,7 @@ async fn work(node: &Arc<Node>, mut life: Life) -> Result<Held, store::Error> {
         return Err(error);
     }
     node.spawn(claimer::run(node.clone()));
+    node.spawn(errand::run(node.clone()));
     node.spawn(waits::run(node.clone()));
     let life = Arc::new(tokio::sync::Mutex::new(Some(life)));
     node.spawn(watch_lives(node.clone(), life.clone()));

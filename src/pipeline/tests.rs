@@ -119,6 +119,7 @@ impl House {
                 url: None,
             }],
             alert_after: None,
+            tests: Vec::new(),
         };
         let new = NewEndpoint {
             id,
@@ -137,6 +138,7 @@ impl House {
                 endpoints: Vec::new(),
                 author: None,
                 note: None,
+                override_reason: None,
                 created_at: NOW,
             }),
             created_at: NOW,
@@ -346,6 +348,7 @@ async fn a_plugin_that_can_not_be_read_fails_the_load_and_is_not_remembered() {
         endpoints: Vec::new(),
         author: None,
         note: None,
+        override_reason: None,
         created_at: NOW,
     };
     let store = &house.parts.store;

@@ -60,6 +60,8 @@ pub struct Addressees {
 pub struct Tried {
     /// The verdict, with steps that tell what went into each run and what came out.
     pub evaluation: Evaluation,
+    /// What it put out, before any envelope and without secrets.
+    pub outputs: Vec<Bytes>,
     /// What would leave, if it fired and requests were wanted.
     pub requests: Vec<TriedRequest>,
     /// The events that it would make, if it fired: of each its type and its payload.
@@ -171,6 +173,7 @@ impl Pipeline {
             Move::Stop => {
                 return Ok(Came::Stopped(Box::new(Tried {
                     evaluation,
+                    outputs: Vec::new(),
                     requests: Vec::new(),
                     events: Vec::new(),
                 })));
@@ -297,51 +300,49 @@ impl Begun {
         }
     }
 
-    /// What follows, as a plan has it, signed.
+    /// What follows, as a plan has it, signed; nothing, as long as its flow control is not asked.
     fn settle(&mut self, evaluation: Evaluation) -> Tried {
-        if evaluation.ask.is_some() {
-            // Its flow control is asked first.
-            return Tried {
-                evaluation,
-                requests: Vec::new(),
-                events: Vec::new(),
-            };
-        }
-        let event = &self.trial.event;
-        let mut draft = Draft::new(event.id);
-        let Some(Addressees { rows, vault, now }) = self.trial.endpoints.take() else {
-            let nothing = Standing::default().last_loaded();
-            return Tried {
-                evaluation: draft.follow(&self.automation, event, &nothing, evaluation),
-                requests: Vec::new(),
-                events: Vec::new(),
-            };
-        };
-        let current = Current::of(rows, &vault);
-        let evaluation = draft.follow(&self.automation, event, &current, evaluation);
-        draft.close(event);
-        let plan = draft.finish(self.trial.account, 0, now);
-        let mut left_bytes = BODIES_BYTES_MAX;
-        let mut requests = Vec::with_capacity(plan.contents.len());
-        for (delivery, content) in plan.rows.deliveries.iter().zip(&plan.contents) {
-            let letter = Letter {
-                envelope: delivery.envelope,
-                webhook_id: &delivery.webhook_id,
-                content,
-            };
-            let mut request = request(&letter, delivery, (&current, now), left_bytes);
-            self.automation.secrets.hide(&mut request.body);
-            left_bytes = left_bytes.saturating_sub(request.body.len());
-            requests.push(request);
-        }
-        let emissions = plan.rows.consequences.emissions.into_iter();
-        Tried {
+        let mut tried = Tried {
             evaluation,
-            requests,
-            events: emissions
-                .map(|made| (made.event_type, made.payload))
-                .collect(),
+            outputs: Vec::new(),
+            requests: Vec::new(),
+            events: Vec::new(),
+        };
+        if tried.evaluation.ask.is_some() {
+            return tried;
         }
+        let (event, secrets) = (&self.trial.event, &self.automation.secrets);
+        let outputs = tried.evaluation.outputs.clone().each(&event.payload);
+        let mut draft = Draft::new(event.id);
+        if let Some(Addressees { rows, vault, now }) = self.trial.endpoints.take() {
+            let current = Current::of(rows, &vault);
+            tried.evaluation = draft.follow(&self.automation, event, &current, tried.evaluation);
+            draft.close(event);
+            let plan = draft.finish(self.trial.account, 0, now);
+            let mut left_bytes = BODIES_BYTES_MAX;
+            for (delivery, content) in plan.rows.deliveries.iter().zip(&plan.contents) {
+                let letter = Letter {
+                    envelope: delivery.envelope,
+                    webhook_id: &delivery.webhook_id,
+                    content,
+                };
+                let mut request = request(&letter, delivery, (&current, now), left_bytes);
+                secrets.hide(&mut request.body);
+                left_bytes = left_bytes.saturating_sub(request.body.len());
+                tried.requests.push(request);
+            }
+            for made in plan.rows.consequences.emissions {
+                tried.events.push((made.event_type, made.payload));
+            }
+        } else {
+            let nothing = Standing::default().last_loaded();
+            tried.evaluation = draft.follow(&self.automation, event, &nothing, tried.evaluation);
+        }
+        if tried.evaluation.verdict == Verdict::Fired {
+            let contents = outputs.into_iter().map(|output| output.content);
+            tried.outputs = contents.map(|it| secrets.hide_in_body(it)).collect();
+        }
+        tried
     }
 }
 

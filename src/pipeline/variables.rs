@@ -10,6 +10,7 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -248,6 +249,16 @@ impl Secrets {
                 self.0.push(secret.clone());
             }
         }
+    }
+
+    /// A body without what nobody may see; as it is, if there is nothing to hide.
+    pub(super) fn hide_in_body(&self, body: Bytes) -> Bytes {
+        if self.is_empty() {
+            return body;
+        }
+        let mut text = String::from_utf8_lossy(&body).into_owned();
+        self.hide(&mut text);
+        text.into()
     }
 
     /// The text without them, also where they are written as JSON writes them.

@@ -2,6 +2,9 @@
 //! Accounts take turns, and one account never has all threads: another's plugins run however long its own
 //! ones loop. What can't be done in one turn goes on in its account's next one. Events that are soon
 //! evaluated never come here.
+//!
+//! What nobody waits for is done quietly: one turn at a time on all threads together, and none begins while
+//! anything else could.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -20,9 +23,29 @@ struct State {
     /// Accounts with something waiting, the next one in front.
     turns: VecDeque<AccountId>,
     running: HashMap<AccountId, usize>,
+    /// What nobody waits for, the next one in front.
+    quiet: VecDeque<(AccountId, Box<dyn Run>)>,
+    /// A turn of those is under way.
+    quiet_runs: bool,
     /// No turn begins.
     paused: bool,
     closed: bool,
+}
+
+/// A turn that begins.
+struct Turn {
+    account: AccountId,
+    run: Box<dyn Run>,
+    pace: Pace,
+}
+
+/// Before what a turn comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// Somebody waits for it.
+    Awaited,
+    /// It comes after everything else.
+    Quiet,
 }
 
 struct Shared {
@@ -67,6 +90,18 @@ impl Workers {
         self.0.changed.notify_one();
     }
 
+    /// Has `run` run, turn by turn, while nothing else could; never, once they are closed. Those of all accounts
+    /// take turns.
+    pub(super) fn submit_quietly(&self, account: AccountId, run: Box<dyn Run>) {
+        let mut state = self.0.lock();
+        if state.closed {
+            drop(state);
+            return;
+        }
+        state.quiet.push_back((account, run));
+        self.0.changed.notify_one();
+    }
+
     /// Lets no turn begin until they [go on](Self::go_on).
     pub(super) fn pause(&self) {
         self.0.lock().paused = true;
@@ -84,11 +119,12 @@ impl Workers {
         let mut state = self.0.lock();
         state.closed = true;
         let waiting = std::mem::take(&mut state.waiting);
+        let quiet = std::mem::take(&mut state.quiet);
         state.turns.clear();
         drop(state);
         self.0.changed.notify_all();
         // Without the lock: what is let go may hold the last of a node, and with it these threads.
-        drop(waiting);
+        drop((waiting, quiet));
     }
 }
 
@@ -105,11 +141,16 @@ impl Shared {
 }
 
 impl State {
-    /// The next run of an account that has a thread left.
-    fn next(&mut self, per_account_max: usize) -> Option<(AccountId, Box<dyn Run>)> {
+    /// The next turn: of an account that has a thread left, or else a quiet one.
+    fn next(&mut self, per_account_max: usize) -> Option<Turn> {
         if self.paused {
             return None;
         }
+        self.next_awaited(per_account_max)
+            .or_else(|| self.next_quiet())
+    }
+
+    fn next_awaited(&mut self, per_account_max: usize) -> Option<Turn> {
         let place = self.turns.iter().position(|account| {
             self.running
                 .get(account)
@@ -124,12 +165,32 @@ impl State {
             self.turns.push_back(account);
         }
         *self.running.entry(account).or_default() += 1;
-        Some((account, run))
+        Some(Turn {
+            account,
+            run,
+            pace: Pace::Awaited,
+        })
+    }
+
+    /// An account's own turns don't wait for it: it is not counted.
+    fn next_quiet(&mut self) -> Option<Turn> {
+        if self.quiet_runs {
+            return None;
+        }
+        let (account, run) = self.quiet.pop_front()?;
+        self.quiet_runs = true;
+        Some(Turn {
+            account,
+            run,
+            pace: Pace::Quiet,
+        })
     }
 
     /// A turn of the account has ended.
-    fn done(&mut self, account: AccountId) {
-        if let Some(count) = self.running.get_mut(&account) {
+    fn done(&mut self, account: AccountId, pace: Pace) {
+        if pace == Pace::Quiet {
+            self.quiet_runs = false;
+        } else if let Some(count) = self.running.get_mut(&account) {
             *count -= 1;
             if *count == 0 {
                 self.running.remove(&account);
@@ -139,7 +200,11 @@ impl State {
 
     /// What a turn has left comes before what the account has besides, so that little is midway; and
     /// after the other accounts.
-    fn put_back(&mut self, account: AccountId, run: Box<dyn Run>) {
+    fn put_back(&mut self, account: AccountId, run: Box<dyn Run>, pace: Pace) {
+        if pace == Pace::Quiet {
+            self.quiet.push_back((account, run));
+            return;
+        }
         let queue = self.waiting.entry(account).or_default();
         queue.push_front(run);
         if queue.len() == 1 {
@@ -151,7 +216,7 @@ impl State {
 fn work(shared: &Shared) {
     let mut state = shared.lock();
     loop {
-        if let Some((account, run)) = state.next(shared.per_account_max) {
+        if let Some(Turn { account, run, pace }) = state.next(shared.per_account_max) {
             drop(state);
             // A panic would take the thread, and with it its share of the machine.
             let turn = std::panic::AssertUnwindSafe(|| run.turn());
@@ -160,10 +225,10 @@ fn work(shared: &Shared) {
                 None
             });
             state = shared.lock();
-            state.done(account);
+            state.done(account, pace);
             match left {
                 None => {}
-                Some(run) if !state.closed => state.put_back(account, run),
+                Some(run) if !state.closed => state.put_back(account, run, pace),
                 Some(run) => {
                     // Without the lock, as in `close`.
                     drop(state);
@@ -235,6 +300,52 @@ mod tests {
         drop(said);
         let order: Vec<_> = heard.iter().collect();
         assert_eq!(order, ["loud", "calm", "loud", "calm", "loud", "loud too"]);
+        drop(open);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_comes_last_and_one_at_a_time() {
+        let workers = Workers::start(2).expect("threads");
+        let [held, patient, calm] = accounts();
+        let (open, gate) = mpsc::channel::<()>();
+        workers.submit(held, Box::new(move || assert!(gate.recv().is_err())));
+        workers.pause();
+        let (said, heard) = mpsc::channel();
+        let turns = |name, left| {
+            let said = said.clone();
+            Box::new(Turns { name, left, said })
+        };
+        workers.submit_quietly(patient, turns("quiet", 2));
+        workers.submit_quietly(calm, turns("quiet too", 2));
+        workers.submit(patient, turns("awaited", 2));
+        workers.submit(calm, turns("awaited too", 1));
+        workers.go_on();
+        let order: Vec<_> = heard.iter().take(7).collect();
+        assert_eq!(
+            order[..3],
+            ["awaited", "awaited too", "awaited"],
+            "{order:?}"
+        );
+        assert_eq!(order[3..], ["quiet", "quiet too", "quiet", "quiet too"]);
+        drop(open);
+    }
+
+    #[test]
+    fn an_account_s_quiet_work_keeps_a_thread_free() {
+        let workers = Workers::start(2).expect("threads");
+        let [account, other] = accounts();
+        let (open, gate) = mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
+        for whose in [account, other] {
+            let gate = gate.clone();
+            workers.submit_quietly(
+                whose,
+                Box::new(move || drop(gate.lock().map(|gate| gate.recv()))),
+            );
+        }
+        let (said, heard) = mpsc::channel();
+        workers.submit(account, Box::new(move || said.send(()).expect("heard")));
+        assert_eq!(heard.recv(), Ok(()), "while the quiet ones block");
         drop(open);
     }
 

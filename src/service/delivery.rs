@@ -5,7 +5,9 @@ use utoipa::ToSchema;
 
 use super::principal::{MayRead, MayWrite, Principal};
 use super::{Error, Listed, PageRequest, Place, Service, check};
-use crate::model::{AttemptId, AutomationId, BEHIND, DeliveryId, EndpointId, EventId, Timestamp};
+use crate::model::{
+    AttemptId, AutomationId, BEHIND, DeliveryId, EndpointId, ErrandId, EventId, Timestamp,
+};
 use crate::store::{self, DeliveryFilter};
 
 /// The states of a delivery.
@@ -64,6 +66,11 @@ pub struct DeliveryView {
     /// The id of the delivery that this one repeats; null, if it repeats none.
     #[schema(value_type = Option<String>)]
     pub resend_of: Option<DeliveryId>,
+    /// Why it was made: `event` (the event came), `resend` (it repeats another) or `rerun` (the event was run again).
+    pub cause: &'static str,
+    /// The id of the re-run that made it, or the one that it repeats; null, if none did.
+    #[schema(value_type = Option<String>)]
+    pub rerun: Option<ErrandId>,
     /// When it was made, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -110,6 +117,12 @@ impl From<store::Delivery> for DeliveryView {
             waits_behind: row.due_at == Some(BEHIND),
             failure: row.failure,
             resend_of: row.resend_of,
+            cause: match (row.resend_of, row.rerun) {
+                (Some(_), _) => "resend",
+                (None, Some(_)) => "rerun",
+                (None, None) => "event",
+            },
+            rerun: row.rerun,
             created_at: row.created_at,
             settled_at: row.settled_at,
         }

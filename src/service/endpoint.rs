@@ -176,7 +176,8 @@ impl Service {
         let subscription = if settings.subscribe == known.subscribe {
             None
         } else {
-            let begin = subscription(row.id, name, &settings, now)?.map(SubscriptionChange::Begin);
+            let begin = subscription(row.id, name, &settings, now)?
+                .map(|new| SubscriptionChange::Begin(Box::new(new)));
             Some(begin.unwrap_or(SubscriptionChange::End))
         };
         let change = EndpointChange {
@@ -337,6 +338,7 @@ fn subscription(
             url: None,
         }],
         alert_after: None,
+        tests: Vec::new(),
     };
     Ok(Some(store::NewAutomation {
         id: AutomationId::mint(now),
@@ -349,6 +351,7 @@ fn subscription(
         endpoints: Vec::new(),
         author: None,
         note: None,
+        override_reason: None,
         created_at: now,
     }))
 }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::kept_test_shape::TestView;
 use crate::automation::EventType;
 use crate::model::EventId;
 use crate::pipeline::Full;
@@ -78,6 +79,14 @@ pub enum Error {
         at: Place,
         /// What is wrong with it, and what to do.
         why: String,
+    },
+    /// A version is not published because its tests fail.
+    #[error("{why}")]
+    TestsFailed {
+        /// What failed, and what to do.
+        why: String,
+        /// Each test that did.
+        failed: Vec<TestView>,
     },
     /// An event whose data does not fit the schema of its type.
     #[error(
@@ -236,6 +245,7 @@ impl Error {
             Self::AccountNotNamed => "account_not_named",
             Self::NotFound(_) => "not_found",
             Self::Malformed { .. } => "malformed",
+            Self::TestsFailed { .. } => "tests_failed",
             Self::TooLarge { .. } => "too_large",
             Self::Nonconforming { .. } => "schema_violation",
             Self::Invalid { code, .. }

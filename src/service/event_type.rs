@@ -72,6 +72,7 @@ impl Service {
         let by = Authorship {
             author: Some(who.author()),
             at: self.inner.clock.now(),
+            override_reason: None,
         };
         let store = &self.inner.store;
         store.write_event_types(who.account(), &writes, &by).await?;

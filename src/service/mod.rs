@@ -13,12 +13,15 @@ mod absence;
 mod account;
 mod api_key;
 mod automation;
+mod automation_shape;
+mod backtest;
 mod chain;
 mod check;
 mod cloudevent;
 mod cloudevent_form;
 mod condition;
 mod condition_shape;
+mod course;
 mod dead_letter;
 mod definition;
 mod delivery;
@@ -26,6 +29,7 @@ mod draft;
 mod endpoint;
 mod endpoint_shape;
 mod envelopes;
+mod errand;
 mod error;
 mod event;
 mod event_schema;
@@ -42,10 +46,13 @@ mod intake;
 mod intake_lines;
 mod intake_rules;
 mod json;
+mod kept_test;
+mod kept_test_shape;
 mod merge;
 mod operator_key;
 mod own_schedule;
 mod page;
+mod past_rerun;
 mod payload;
 mod plugin;
 mod preview;
@@ -80,7 +87,11 @@ use arc_swap::ArcSwapOption;
 pub use crate::store::Shelf;
 pub use account::{AccountPatch, AccountView, NewAccount, OwnAccountView, SigningKeyView};
 pub use api_key::{ApiKeyView, NewApiKey, NewApiKeyView};
-pub use automation::{AutomationPatch, AutomationView, NewAutomation};
+pub use automation_shape::{AutomationPatch, AutomationView, NewAutomation};
+pub use backtest::{
+    BacktestMoveView, BacktestResultView, BacktestSideView, DifferenceBody, DifferenceChange,
+    DifferenceExcerpt, DifferenceSide, DifferenceView, NewBacktest,
+};
 pub use cloudevent::CloudEvent;
 pub use condition_shape::{
     ConditionProblemView, ConditionRequest, ConditionToCheck, ConditionToConvert, ConditionView,
@@ -94,6 +105,7 @@ pub use definition::{
 };
 pub use delivery::{AttemptView, DeliveryQuery, DeliveryView};
 pub use endpoint_shape::{EndpointPatch, EndpointView, NewEndpoint, NewEndpointView, Switch};
+pub use errand::{ErrandResultView, ErrandView, GivenView};
 pub use error::{Error, Place};
 pub use event::{
     CauseView, EvaluationView, Evaluations, EventState, EventSummary, EventView, LinkView,
@@ -108,9 +120,13 @@ pub use intake::NewEvent;
 pub use intake_lines::LineOutcome;
 pub use intake_rules::{UnknownTypes, Validation};
 pub use json::read_kept;
+pub use kept_test_shape::{
+    CameView, ExpectationRequest, Override, TestEventRequest, TestRequest, TestView, TestsView,
+};
 pub use operator_key::{make_operator_key, operator_keys, revoke_operator_key};
 pub use own_schedule::TriggerSchedule;
 pub use page::{Listed, PageRequest};
+pub use past_rerun::{NewRerun, RerunAs, RerunProblemView, RerunResultView};
 pub use plugin::{PluginVersionView, PluginView};
 pub use principal::{
     Identity, MayAdminister, MayOperate, MayRead, MayReadCatalogue, MaySend, MayWrite,

@@ -4,20 +4,26 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::automation::{AutomationView, published};
+use super::automation::published;
+use super::automation_shape::AutomationView;
+use super::course::Change;
+use super::kept_test_shape::{Override, check_override};
 use super::principal::{MayRead, MayWrite, Principal};
 use super::version::AuthorView;
 use super::{Error, Listed, Merges, PageRequest, Service, check};
 use crate::automation::Action;
 use crate::model::{AccountId, AutomationId, EndpointId, Timestamp};
-use crate::store::{self, Authorship, AutomationChange, AutomationCourse, LiveSpan, Publication};
+use crate::store::{self, AutomationCourse, LiveSpan, Publication};
 
 /// Which version is published.
-#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Publish {
     /// Its number; the newest, if left out.
     pub version: Option<i64>,
+    /// Publishes it although its tests fail.
+    #[serde(rename = "override")]
+    pub overriding: Option<Override>,
 }
 
 /// Which version is published again.
@@ -55,6 +61,8 @@ pub struct PublicationView {
     pub version: i64,
     /// Whose key made it live, by publishing it or by switching the automation on; null, if that is not known.
     pub author: Option<AuthorView>,
+    /// Why they made it live although its tests failed; null, if its tests passed, or if it was rolled back to.
+    pub override_reason: Option<String>,
     /// Since when it was live, RFC 3339; null, if that is not known.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub from: Option<Timestamp>,
@@ -72,6 +80,7 @@ impl From<LiveSpan> for PublicationView {
         Self {
             version: row.version,
             author: AuthorView::of(row.author_key, row.author_name),
+            override_reason: row.override_reason,
             from: row.from_at,
             to: row.to_at,
             from_revision: row.from_revision,
@@ -103,11 +112,11 @@ enum Replaced {
 }
 
 /// What is to be published.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 enum Wanted {
-    /// The version that is named, or the newest.
-    Version(Option<i64>),
-    /// The version that is named, or the last other one; it was live before.
+    /// The version that is named, or the newest, if its tests pass or somebody says why not.
+    Version(Option<i64>, Option<Override>),
+    /// The version that is named, or the last other one; it was live before, and goes back at once.
     Earlier(Option<i64>),
 }
 
@@ -119,8 +128,9 @@ impl Service {
         id: &str,
         publish: Publish,
     ) -> Result<PublishedView, Error> {
-        self.put_live(who, id, Wanted::Version(publish.version))
-            .await
+        check_override(publish.overriding.as_ref())?;
+        let wanted = Wanted::Version(publish.version, publish.overriding);
+        self.put_live(who, id, &wanted).await
     }
 
     /// Publishes a version again that was live before.
@@ -130,7 +140,7 @@ impl Service {
         id: &str,
         rollback: Rollback,
     ) -> Result<PublishedView, Error> {
-        self.put_live(who, id, Wanted::Earlier(rollback.to)).await
+        self.put_live(who, id, &Wanted::Earlier(rollback.to)).await
     }
 
     /// Puts an automation away, or takes it out again, switched off.
@@ -163,8 +173,8 @@ impl Service {
             // It is so already.
             _ => None,
         };
-        if course.is_some() {
-            self.change_row(who, &row, None, course).await?;
+        if let Some(course) = course {
+            self.change_row(who, &row, Change::to(course)).await?;
         }
         self.automation_view(who.account(), id).await
     }
@@ -193,7 +203,7 @@ impl Service {
         &self,
         who: &Principal<MayWrite>,
         id: &str,
-        wanted: Wanted,
+        wanted: &Wanted,
     ) -> Result<PublishedView, Error> {
         let id = check::id(id, "automation")?;
         let mut merges = Merges::default();
@@ -210,7 +220,7 @@ impl Service {
         &self,
         who: &Principal<MayWrite>,
         id: AutomationId,
-        wanted: Wanted,
+        wanted: &Wanted,
     ) -> Result<PublishedView, Error> {
         let account = who.account();
         let row = self.open_row(account, id).await?;
@@ -238,8 +248,12 @@ impl Service {
         let revision = if replaced == Replaced::Itself {
             None
         } else {
-            let course = AutomationCourse::Publish(version, publication);
-            Some(self.change_row(who, &row, None, Some(course)).await?)
+            let mut change = Change::to(AutomationCourse::Publish(version, publication));
+            if let Wanted::Version(_, overriding) = wanted {
+                let why = overriding.as_ref();
+                change.override_reason = self.pass_saved(who, &row, version, why).await?;
+            }
+            Some(self.change_row(who, &row, change).await?)
         };
         let actions = definition.actions;
         Ok(PublishedView {
@@ -258,12 +272,12 @@ impl Service {
         &self,
         account: AccountId,
         row: &store::Automation,
-        wanted: Wanted,
+        wanted: &Wanted,
     ) -> Result<i64, Error> {
         let store = &self.inner.store;
-        match wanted {
-            Wanted::Version(None) => Ok(row.latest_version),
-            Wanted::Version(Some(version)) => {
+        match *wanted {
+            Wanted::Version(None, _) => Ok(row.latest_version),
+            Wanted::Version(Some(version), _) => {
                 if !(1..=row.latest_version).contains(&version) {
                     return Err(no_version("/version", version, row));
                 }
@@ -333,30 +347,6 @@ impl Service {
         found
             .filter(|row| row.owner_endpoint.is_none())
             .ok_or(Error::NotFound("automation"))
-    }
-
-    /// Changes an automation without a new version, if it still stands as in this row. The account's
-    /// revision.
-    pub(super) async fn change_row(
-        &self,
-        who: &Principal<MayWrite>,
-        row: &store::Automation,
-        name: Option<String>,
-        course: Option<AutomationCourse>,
-    ) -> Result<i64, Error> {
-        let change = AutomationChange {
-            name,
-            course,
-            by: Authorship {
-                author: Some(who.author()),
-                at: self.inner.clock.now(),
-            },
-        };
-        let (store, from) = (&self.inner.store, row.standing());
-        let changed = store
-            .change_automation(who.account(), row.id, &change, &from)
-            .await?;
-        changed.ok_or(Error::NotFound("automation"))
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::absence::{NOT_SUBSCRIBED, unmet};
-use super::automation::NewAutomation;
+use super::automation_shape::NewAutomation;
 use super::draft::Drafted;
 use super::own_schedule::may_meet;
 use super::principal::{MayWrite, Principal};
@@ -24,7 +24,7 @@ use crate::pipeline::{AcceptedEvent, Addressees, Step, Trial, TrialError, Tried,
 use crate::store::{self, PublishedAutomation, SnapshotRows};
 
 /// How long a trial may take.
-const TRIAL_MS: i64 = 30_000;
+pub(super) const TRIAL_MS: i64 = 30_000;
 
 /// What is tried: an automation, which is not made, on an event, which is not sent.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -170,6 +170,7 @@ impl Service {
             evaluation,
             requests,
             events,
+            outputs: _,
         } = self.try_out(turn, trial).await?;
         let shown = |request: TriedRequest| RequestView {
             endpoint: Some(request.endpoint).filter(|id| !bare.contains(id)),
@@ -199,16 +200,22 @@ impl Service {
 
     /// Tries it, in a turn that was waited for, and not for ever.
     pub(super) async fn try_out(&self, turn: Turn, trial: Trial) -> Result<Tried, Error> {
-        let pipeline = self.pipeline().ok_or(Error::Unavailable)?;
-        let (account, automation) = (trial.account, trial.automation.id);
         let clock = &self.inner.clock;
         let until = clock.now().plus_ms(TRIAL_MS);
         let tried = tokio::select! {
             biased;
-            tried = pipeline.try_out(trial) => tried,
+            tried = self.try_now(trial) => tried,
             () = clock.sleep_until(until) => return Err(Error::TrialOverdue { s: TRIAL_MS / 1000 }),
         };
         drop(turn);
+        tried
+    }
+
+    /// Tries it. Whoever asks has a turn, and waits as long as they will.
+    pub(super) async fn try_now(&self, trial: Trial) -> Result<Tried, Error> {
+        let pipeline = self.pipeline().ok_or(Error::Unavailable)?;
+        let (account, automation) = (trial.account, trial.automation.id);
+        let tried = pipeline.try_out(trial).await;
         tried.map_err(|error: TrialError| {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, account.id = %account, automation.id = %automation, "an automation can't be tried");

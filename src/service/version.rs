@@ -4,13 +4,16 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::automation::{AutomationPatch, published};
+use super::automation::published;
+use super::automation_shape::AutomationPatch;
 use super::condition_shape::ConditionProblemView;
+use super::course::Change;
+use super::kept_test_shape::Override;
 use super::principal::{MayRead, MayWrite, Principal};
-use super::{Error, Listed, PageRequest, Place, Service, check, definition};
+use super::{Error, Listed, PageRequest, Place, Service, check};
 use crate::automation::{Definition, DefinitionDigest, Difference, canonical, differences};
 use crate::model::{AccountId, ApiKeyId, AutomationId, Timestamp};
-use crate::store::{self, AutomationCourse, Publication};
+use crate::store::{self, AutomationCourse, Publication, PublishedAutomation};
 
 /// Whose key did something, as it was called then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -117,7 +120,7 @@ pub(super) fn text(definition: &Definition) -> Result<String, Error> {
 /// A version in the store, its definition in the one spelling also if it was saved in another.
 pub(super) struct Saved {
     row: store::AutomationVersion,
-    text: String,
+    pub(super) text: String,
     pub(super) digest: DefinitionDigest,
 }
 
@@ -266,45 +269,15 @@ impl Service {
         &self,
         who: &Principal<MayWrite>,
         row: store::Automation,
-        patch: AutomationPatch,
+        mut patch: AutomationPatch,
         publication: Publication,
     ) -> Result<Option<Vec<ConditionProblemView>>, Error> {
         let account = who.account();
         let newest = self.newest(account, &row).await?;
-        let mut next = newest.definition()?;
-        if let Some(name) = &patch.name {
-            check::name(name, "/name")?;
-        }
-        let now = self.inner.clock.now();
-        if let Some(request) = &patch.trigger {
-            next.trigger = self.trigger(request, row.id, Some(&next.trigger), now)?;
-        }
+        let before = newest.definition()?;
         let asks_anew = patch.condition.is_some() || patch.trigger.is_some();
-        if let Some(said) = &patch.condition {
-            next.condition = match said {
-                Some(said) => Some(self.said_condition(account, said).await?),
-                None => None,
-            };
-        }
-        if let Some(flow) = patch.flow {
-            if let Some(flow) = &flow {
-                self.check_flow(account, flow).await?;
-            }
-            next.flow = flow;
-        }
-        if let Some(requests) = patch.transforms {
-            next.transforms = self.transforms(account, requests).await?;
-        }
-        if let Some(errors) = patch.alert_after {
-            next.alert_after = definition::alert_after(errors)?;
-        }
-        let mut endpoints = Vec::new();
-        if let Some(requests) = &patch.actions {
-            let resolved = self.actions(account, row.id, requests, now).await?;
-            next.actions = resolved.actions;
-            endpoints = resolved.endpoints;
-        }
-        definition::fits(next.transforms.len(), next.actions.len())?;
+        let of = (account, row.id);
+        let (next, endpoints) = self.laid_over(of, before, &mut patch).await?;
         let warnings = if asks_anew || patch.strict == Some(true) {
             let found = self.condition_warnings(account, &next, patch.strict.into());
             Some(found.await?)
@@ -312,20 +285,41 @@ impl Service {
             None
         };
         let definition = text(&next)?;
+        let overriding = patch.overriding;
         if DefinitionDigest::of(&definition) == newest.digest {
-            self.keep_newest(who, &row, patch.name, publication).await?;
+            let change = Change {
+                name: patch.name,
+                ..Change::default()
+            };
+            self.keep_newest(who, &row, change, (publication, overriding))
+                .await?;
             return Ok(warnings);
         }
+        let name = patch.name.unwrap_or_else(|| row.name.clone());
+        let override_reason = if publication == Publication::Draft {
+            None
+        } else {
+            let version = PublishedAutomation {
+                id: row.id,
+                name: name.clone(),
+                owner_endpoint: None,
+                version: row.latest_version + 1,
+                definition: definition.clone(),
+            };
+            self.pass_tests(account, &version, &next, overriding.as_ref())
+                .await?
+        };
         let new = store::NewAutomation {
             id: row.id,
-            name: patch.name.unwrap_or_else(|| row.name.clone()),
+            name,
             owner_endpoint: None,
             definition,
             publication,
             endpoints,
             author: Some(who.author()),
             note: patch.note,
-            created_at: now,
+            override_reason,
+            created_at: self.inner.clock.now(),
         };
         let from = row.standing();
         let saved = self.inner.store.save_version(account, &new, &from).await?;
@@ -338,18 +332,21 @@ impl Service {
         &self,
         who: &Principal<MayWrite>,
         row: &store::Automation,
-        name: Option<String>,
-        publication: Publication,
+        mut change: Change,
+        (publication, overriding): (Publication, Option<Override>),
     ) -> Result<(), Error> {
-        let name = name.filter(|name| *name != row.name);
+        change.name = change.name.filter(|name| *name != row.name);
         let is_so = row.published_version == Some(row.latest_version)
             && published(row.enabled) == publication;
-        let course = (publication != Publication::Draft && !is_so)
-            .then_some(AutomationCourse::Publish(row.latest_version, publication));
-        if name.is_none() && course.is_none() {
+        if publication != Publication::Draft && !is_so {
+            let (version, why) = (row.latest_version, overriding.as_ref());
+            change.override_reason = self.pass_saved(who, row, version, why).await?;
+            change.course = Some(AutomationCourse::Publish(version, publication));
+        }
+        if change.name.is_none() && change.course.is_none() {
             return Ok(());
         }
-        self.change_row(who, row, name, course).await.map(drop)
+        self.change_row(who, row, change).await.map(drop)
     }
 }
 

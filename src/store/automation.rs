@@ -64,6 +64,8 @@ pub struct NewAutomation {
     pub author: Option<Author>,
     /// What they say of it.
     pub note: Option<String>,
+    /// Why it goes live although its tests fail, if it does.
+    pub override_reason: Option<String>,
     /// Now.
     pub created_at: Timestamp,
 }
@@ -74,6 +76,7 @@ impl NewAutomation {
         Authorship {
             author: self.author.clone(),
             at: self.created_at,
+            override_reason: self.override_reason.clone(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
+use super::rerun::maker;
 use super::row::record;
 use super::values::{Columns, Kind, Rows, Shape, values};
 use super::{ClaimedDelivery, Error, Store};
@@ -96,10 +97,8 @@ impl Store {
 }
 
 fn key(delivery: &ClaimedDelivery) -> Key {
-    (
-        delivery.event,
-        delivery.output_no.map(|no| (delivery.automation, no)),
-    )
+    let made_by = delivery.rerun.map_or(delivery.automation, maker);
+    (delivery.event, delivery.output_no.map(|no| (made_by, no)))
 }
 
 impl BodyRow {

@@ -9,7 +9,8 @@ use super::values::args;
 use super::{Error, Store};
 use crate::envelope::{self, Envelope};
 use crate::model::{
-    AccountId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, OrderKey, Timestamp,
+    AccountId, AutomationId, DeliveryId, EndpointId, ErrandId, EventId, IncarnationId, OrderKey,
+    Timestamp,
 };
 
 /// A wish to take what is due at one endpoint.
@@ -47,6 +48,8 @@ pub struct ClaimedDelivery {
     pub event: EventId,
     /// Because of which automation.
     pub automation: AutomationId,
+    /// The re-run that made it, if one did.
+    pub rerun: Option<ErrandId>,
     /// Which output; `None`: the event's payload.
     pub output_no: Option<i64>,
     /// How the body is wrapped; or why that can't be read, which must not stop its neighbours.
@@ -66,6 +69,7 @@ impl Record for ClaimedDelivery {
             id: row.get("id")?,
             event: row.get("event_id")?,
             automation: row.get("automation_id")?,
+            rerun: row.get("rerun_id")?,
             output_no: row.get("output_no")?,
             envelope: envelope.parse(),
             webhook_id: row.get("webhook_id")?,
@@ -190,8 +194,8 @@ impl Store {
         format!(
             "UPDATE deliveries SET state = 'claimed', holder = $5, due_at_ms = NULL
              WHERE account_id = $1 AND id {}
-             RETURNING id, event_id, automation_id, output_no, envelope, webhook_id, attempts_made,
-               order_key",
+             RETURNING id, event_id, automation_id, rerun_id, output_no, envelope, webhook_id,
+               attempts_made, order_key",
             self.backend.one_of(DUE_SQL)
         )
     }

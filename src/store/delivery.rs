@@ -8,7 +8,8 @@ use super::scan::Scan;
 use super::values::args;
 use super::{Error, Store};
 use crate::model::{
-    AccountId, AttemptId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, Timestamp,
+    AccountId, AttemptId, AutomationId, DeliveryId, EndpointId, ErrandId, EventId, IncarnationId,
+    Timestamp,
 };
 
 /// One body that must reach one endpoint.
@@ -26,6 +27,8 @@ pub struct Delivery {
     pub webhook_id: String,
     /// The delivery that this one repeats.
     pub resend_of: Option<DeliveryId>,
+    /// The re-run that made it, or the one that it repeats.
+    pub rerun: Option<ErrandId>,
     /// The state's word.
     pub state: String,
     /// When the next attempt may begin, if it waits.
@@ -49,6 +52,7 @@ record!(Delivery {
     endpoint: "endpoint_id",
     webhook_id: "webhook_id",
     resend_of: "resend_of",
+    rerun: "rerun_id",
     state: "state",
     due_at: "due_at_ms",
     holder: "holder",
@@ -101,7 +105,7 @@ pub struct DeliveryFilter {
     pub state: Option<String>,
 }
 
-const COLUMNS: &str = "id, event_id, automation_id, endpoint_id, webhook_id, resend_of, state, due_at_ms, \
+const COLUMNS: &str = "id, event_id, automation_id, endpoint_id, webhook_id, resend_of, rerun_id, state, due_at_ms, \
      holder, failure, attempts_made, created_at_ms, settled_at_ms";
 
 /// The deliveries of one event: those it was planned with by the time in their ids, resent ones by their index.
@@ -182,9 +186,9 @@ impl Store {
         let made = self
             .execute(
                 "INSERT INTO deliveries (account_id, id, event_id, automation_id, endpoint_id, output_no,
-                   envelope, webhook_id, resend_of, state, due_at_ms, attempts_made, created_at_ms)
+                   envelope, webhook_id, rerun_id, resend_of, state, due_at_ms, attempts_made, created_at_ms)
                  SELECT account_id, $3, event_id, automation_id, endpoint_id, output_no, envelope, webhook_id,
-                   COALESCE(resend_of, id), 'pending', $4, 0, $4
+                   rerun_id, COALESCE(resend_of, id), 'pending', $4, 0, $4
                  FROM deliveries WHERE account_id = $1 AND id = $2",
                 args![account, first, again, now],
             )

@@ -128,7 +128,7 @@ pub enum SubscriptionChange {
     /// It subscribes to nothing any more.
     End,
     /// It is replaced by, or begins with, this one.
-    Begin(NewAutomation),
+    Begin(Box<NewAutomation>),
 }
 
 const COLUMNS: &str = "id, name, url, settings, owner_automation_id, state, disabled_why, \

@@ -35,6 +35,8 @@ pub struct LiveSpan {
     pub author_key: Option<ApiKeyId>,
     /// What that key was called.
     pub author_name: Option<String>,
+    /// Why it went live although its tests failed, if it did.
+    pub override_reason: Option<String>,
 }
 
 record!(LiveSpan {
@@ -45,6 +47,7 @@ record!(LiveSpan {
     to_at: "to_at_ms",
     author_key: "author_key_id",
     author_name: "author_name",
+    override_reason: "override_reason",
 });
 
 impl Store {
@@ -58,7 +61,8 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<LiveSpan>, Error> {
         self.fetch(
-            "SELECT version, from_revision, to_revision, from_at_ms, to_at_ms, author_key_id, author_name
+            "SELECT version, from_revision, to_revision, from_at_ms, to_at_ms, author_key_id, author_name,
+               override_reason
              FROM publications WHERE account_id = $1 AND automation_id = $2 AND from_revision < $3
              ORDER BY from_revision DESC LIMIT $4",
             args![account, id, before.unwrap_or(i64::MAX), limit],
@@ -137,8 +141,17 @@ pub(super) async fn publish(
         let (key, name) = columns(by.author.as_ref());
         tx.execute(
             "INSERT INTO publications (account_id, automation_id, from_revision, version, from_at_ms,
-               author_key_id, author_name) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            args![account, automation, revision, version, by.at, key, name],
+               author_key_id, author_name, override_reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            args![
+                account,
+                automation,
+                revision,
+                version,
+                by.at,
+                key,
+                name,
+                by.override_reason.clone()
+            ],
         )
         .await?;
     }

@@ -33,7 +33,7 @@ const CHECKPOINT_PAGES: i64 = 4_000;
 const LOG_BYTES_KEPT: i64 = 64 * 1024 * 1024;
 
 /// The schema, one step a file. How many were taken stands in the file's `user_version`.
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("../../migrations/sqlite/0001_house.sql"),
     include_str!("../../migrations/sqlite/0002_versions.sql"),
     include_str!("../../migrations/sqlite/0003_schedules.sql"),
@@ -41,6 +41,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("../../migrations/sqlite/0005_variables.sql"),
     include_str!("../../migrations/sqlite/0006_sources.sql"),
     include_str!("../../migrations/sqlite/0007_flow.sql"),
+    include_str!("../../migrations/sqlite/0008_backtests.sql"),
     include_str!("../../migrations/sqlite/0009_dead_letters.sql"),
     include_str!("../../migrations/sqlite/0010_schedule_runs.sql"),
     include_str!("../../migrations/sqlite/0011_order.sql"),

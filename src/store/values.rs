@@ -106,6 +106,7 @@ from_ids!(
     DeadLetterId,
     DeliveryId,
     EndpointId,
+    ErrandId,
     EventId,
     IncarnationId,
     OrderKey,

@@ -28,6 +28,8 @@ pub struct Authorship {
     pub author: Option<Author>,
     /// When.
     pub at: Timestamp,
+    /// Why a version goes live although its tests fail, if it does.
+    pub override_reason: Option<String>,
 }
 
 /// A change of an automation that makes no version.

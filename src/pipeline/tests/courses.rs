@@ -37,6 +37,7 @@ fn asking(condition: Option<&str>, configs: &[&str]) -> Definition {
             url: None,
         }],
         alert_after: None,
+        tests: Vec::new(),
     }
 }
 
@@ -66,6 +67,7 @@ impl House {
             endpoints: Vec::new(),
             author: None,
             note: None,
+            override_reason: None,
             created_at: NOW,
         };
         let store = &self.parts.store;

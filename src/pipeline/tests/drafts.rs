@@ -80,6 +80,7 @@ fn automation(endpoints: Vec<EndpointId>) -> Compiled {
         transforms: Vec::new(),
         actions: endpoints.into_iter().map(webhook).collect(),
         alert_after: None,
+        tests: Vec::new(),
     };
     Compiled::of(&row, definition, Vec::new(), &AccountVariables::default())
 }

@@ -24,6 +24,7 @@ struct Things {
     endpoint: String,
     secret: String,
     delivery: String,
+    job: String,
     letter: String,
     variable: String,
 }
@@ -68,6 +69,7 @@ impl Things {
             )
             .await
             .is(201);
+        let backtest = format!("/v1/automations/{automation}/backtest");
         Self {
             account: doors.get("/v1/account").await.is(200).id(),
             key: doors
@@ -76,6 +78,7 @@ impl Things {
                 .id(),
             event,
             event_type: "deal.won".to_owned(),
+            job: doors.post(&backtest, json!({})).await.is(202).text("/job"),
             automation,
             letter: doors
                 .get("/v1/dead-letters")
@@ -124,6 +127,7 @@ impl Things {
                 "variables" => &self.variable,
                 "catalogues" => "crm",
                 "deliveries" => &self.delivery,
+                "jobs" => &self.job,
                 "dead-letters" => &self.letter,
                 other => panic!("{template}: what stands for the id of {other}?"),
             };

@@ -2,6 +2,8 @@
 //! pipeline.
 
 mod automation;
+mod backtest;
+mod backtest_flow;
 mod bodies;
 mod boundary;
 mod cloudevent;
@@ -15,9 +17,11 @@ mod explain;
 mod explain_agrees;
 mod flow;
 mod guides;
+mod kept_test;
 mod manners;
 mod merges;
 mod own_schedule;
+mod past_rerun;
 mod plugin;
 mod preview;
 mod publication;

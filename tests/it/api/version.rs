@@ -142,7 +142,7 @@ async fn what_changes_nothing_makes_no_version() {
         }
         let tests = json!({"tests": [{"name": "t"}]});
         let refused = doors.patch(&path, tests).await.is(422);
-        refused.refuses("not_built", "/tests");
+        refused.refuses("missing_field", "/tests/0/event");
     })
     .await;
 }

@@ -1,6 +1,7 @@
 //! Stories of real processes of the real program: killed, cut off, starved, asked to stop, and fed
 //! with what the world has.
 
+mod backtests;
 mod bad_documents;
 mod bad_input;
 #[cfg(feature = "crash-points")]

@@ -162,7 +162,9 @@ async fn a_change_changes_what_it_names_and_nothing_else() {
             url: Some("https://example.test/new".to_owned()),
             settings: Some(settings(&new, "{\"a\":1}")),
             state: Some(EndpointState::Enabled),
-            subscription: Some(SubscriptionChange::Begin(subscription(new.id, "second"))),
+            subscription: Some(SubscriptionChange::Begin(Box::new(subscription(
+                new.id, "second",
+            )))),
             ..EndpointChange::default()
         };
         some(store.change_endpoint(own, new.id, &other_url, now())).await;

@@ -9,6 +9,7 @@ mod automations;
 mod claiming;
 mod counts;
 mod endpoints;
+mod errands;
 mod event_types;
 mod fence;
 mod flow;

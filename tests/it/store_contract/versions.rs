@@ -25,6 +25,7 @@ async fn three_versions(store: &Store, own: AccountId) -> (NewAutomation, [Optio
     let mut new = NewAutomation {
         author: authors[0].clone(),
         note: Some("as ordered".to_owned()),
+        override_reason: None,
         ..making::automation("one")
     };
     ok(store.create_automation(own, &new)).await;
@@ -34,6 +35,7 @@ async fn three_versions(store: &Store, own: AccountId) -> (NewAutomation, [Optio
             definition: definition.to_owned(),
             author: author.clone(),
             note: None,
+            override_reason: None,
             ..new.clone()
         };
         let standing = some(store.automation(own, new.id)).await.standing();
@@ -57,6 +59,7 @@ async fn change(
         by: Authorship {
             author: Some(by.clone()),
             at: LATER,
+            override_reason: None,
         },
     };
     some(store.change_automation(own, id, &change, &standing)).await

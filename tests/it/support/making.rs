@@ -71,6 +71,7 @@ pub fn automation(definition: &str) -> NewAutomation {
         endpoints: Vec::new(),
         author: None,
         note: None,
+        override_reason: None,
         created_at: now(),
     }
 }
@@ -80,6 +81,7 @@ pub fn authorship() -> Authorship {
     Authorship {
         author: None,
         at: now(),
+        override_reason: None,
     }
 }
 

@@ -66,6 +66,7 @@ pub fn automation(events: &[&str], endpoints: &[EndpointId]) -> Definition {
             })
             .collect(),
         alert_after: None,
+        tests: Vec::new(),
     }
 }
 
@@ -196,6 +197,7 @@ impl TestApp {
             endpoints: Vec::new(),
             author: None,
             note: None,
+            override_reason: None,
             created_at: self.clock.now(),
         }
     }

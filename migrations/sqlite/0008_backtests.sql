@@ -1,0 +1,48 @@
+-- Errands: work on past events that goes on beside everything else; the API calls one a job. What they make is
+-- marked with them. Keep in step with migrations/postgres.
+
+CREATE TABLE errands (
+    account_id      BLOB    NOT NULL,
+    id              BLOB    NOT NULL,
+    kind            TEXT    NOT NULL CHECK (kind = 'backtest' OR kind = 'rerun'),
+    automation_id   BLOB    NOT NULL,
+    -- What is to be done, JSON.
+    request         TEXT    NOT NULL,
+    state           TEXT    NOT NULL CHECK (state = 'running' OR state = 'done' OR state = 'cancelled' OR state = 'failed'),
+    failure         TEXT    CHECK ((state = 'failed') = (failure IS NOT NULL)),
+    done            INTEGER NOT NULL,
+    -- NULL: they are not counted yet.
+    total           INTEGER,
+    -- Everything up to this event is done.
+    cursor_id       BLOB,
+    spent_ms        INTEGER NOT NULL,
+    -- What came of it so far, JSON.
+    result          TEXT    NOT NULL,
+    -- Who is at it; a life that has ended is not.
+    holder          BLOB    CHECK (state = 'running' OR holder IS NULL),
+    -- Lives that began on it and saved nothing.
+    takes           INTEGER NOT NULL DEFAULT 0,
+    author_key_id   BLOB,
+    author_name     TEXT,
+    created_at_ms   INTEGER NOT NULL,
+    updated_at_ms   INTEGER NOT NULL,
+    ended_at_ms     INTEGER CHECK ((state = 'running') = (ended_at_ms IS NULL)),
+    PRIMARY KEY (account_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX errands_open ON errands (id) WHERE state = 'running';
+
+-- Past events that two versions don't say the same of.
+CREATE TABLE differences (
+    account_id      BLOB    NOT NULL,
+    errand_id       BLOB    NOT NULL,
+    event_id        BLOB    NOT NULL,
+    -- JSON.
+    content         BLOB    NOT NULL,
+    PRIMARY KEY (account_id, errand_id, event_id)
+) STRICT, WITHOUT ROWID;
+
+-- The errand that made it; its outputs are among the bodies under the errand's id in place of the automation's.
+ALTER TABLE deliveries ADD COLUMN rerun_id BLOB;
+
+-- Why a version went live although its tests fail.
+ALTER TABLE publications ADD COLUMN override_reason TEXT;
