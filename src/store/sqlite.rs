@@ -41,10 +41,10 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("../../migrations/sqlite/0005_variables.sql"),
     include_str!("../../migrations/sqlite/0006_sources.sql"),
     include_str!("../../migrations/sqlite/0007_flow.sql"),
-    include_str!("../../migrations/sqlite/0008_backtests.sql"),
     include_str!("../../migrations/sqlite/0009_dead_letters.sql"),
     include_str!("../../migrations/sqlite/0010_schedule_runs.sql"),
     include_str!("../../migrations/sqlite/0011_order.sql"),
+    include_str!("../../migrations/sqlite/0012_backtests.sql"),
 ];
 
 /// One database file. Clones are the same.

@@ -116,11 +116,9 @@ async fn a_resent_delivery_of_a_re_run_has_the_re_run_s_body() {
             .iter()
             .find(|row| row["cause"] == "rerun")
             .expect("it is marked");
-        let resend = format!(
-            "/v1/deliveries/{}/resend",
-            again["id"].as_str().expect("an id")
-        );
-        let resent = doors.post(&resend, json!({})).await.is(202).id();
+        let delivery = again["id"].as_str().expect("an id");
+        let sending_again = format!("/v1/deliveries/{delivery}/resend");
+        let resent = doors.post(&sending_again, json!({})).await.is(202).id();
         before_hanging("the resend", doors.pipeline.settle()).await;
         let arrived = receiver.wait_for(3).await;
         assert_eq!(arrived[0].body, r#"{"amount":7}"#);

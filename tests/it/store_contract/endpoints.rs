@@ -132,17 +132,12 @@ async fn a_change_that_was_made_from_what_is_gone_changes_nothing() {
 async fn a_change_changes_what_it_names_and_nothing_else() {
     on_both(async |engine| {
         let TestStore { store, .. } = &TestStore::open(engine).await;
-        let (own, other) = (making::account(store).await, making::account(store).await);
+        let own = making::account(store).await;
         let mut new = making::endpoint();
         new.subscription = Some(subscription(new.id, "first"));
         ok(store.create_endpoint(own, &new)).await;
 
-        let off = EndpointChange {
-            name: Some("renamed".to_owned()),
-            state: Some(EndpointState::Disabled { why: "by_user" }),
-            ..EndpointChange::default()
-        };
-        let changed = ok(store.change_endpoint(own, new.id, &off, now().plus_ms(5))).await;
+        let changed = ok(store.change_endpoint(own, new.id, &off(), now().plus_ms(5))).await;
         assert_eq!((changed, revision(store, own).await), (Some(3), 3));
         let found = some(store.endpoint(own, new.id)).await;
         assert_eq!(
@@ -188,16 +183,24 @@ async fn a_change_changes_what_it_names_and_nothing_else() {
         };
         some(store.change_endpoint(own, new.id, &end, now())).await;
         assert_eq!(ok(store.subscription(own, new.id)).await, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_change_of_what_is_not_there_changes_nothing() {
+    on_both(async |engine| {
+        let TestStore { store, .. } = &TestStore::open(engine).await;
+        let (own, other) = (making::account(store).await, making::account(store).await);
+        let new = making::endpoint();
+        ok(store.create_endpoint(own, &new)).await;
 
         let before = revision(store, own).await;
-        assert_eq!(
-            ok(store.change_endpoint(other, new.id, &off, now())).await,
-            None
-        );
-        assert_eq!(
-            ok(store.change_endpoint(own, EndpointId::mint(now()), &off, now())).await,
-            None
-        );
+        let unknown = EndpointId::mint(now());
+        for (account, id) in [(other, new.id), (own, unknown)] {
+            let changed = store.change_endpoint(account, id, &off(), now()).await;
+            assert_eq!(changed.expect("the store works"), None);
+        }
         assert_eq!(
             revision(store, own).await,
             before,
@@ -205,6 +208,15 @@ async fn a_change_changes_what_it_names_and_nothing_else() {
         );
     })
     .await;
+}
+
+/// A change that turns an endpoint off, under another name.
+fn off() -> EndpointChange {
+    EndpointChange {
+        name: Some("renamed".to_owned()),
+        state: Some(EndpointState::Disabled { why: "by_user" }),
+        ..EndpointChange::default()
+    }
 }
 
 #[tokio::test]
