@@ -158,7 +158,7 @@ async fn what_differs_in_the_bodies_is_told_field_by_field() {
 async fn the_last_events_and_those_of_a_time_are_chosen() {
     on_both(async |engine| {
         let doors = Doors::open(engine).await;
-        let automation = doors.made(asking("true", &nobody().await)).await;
+        let automation = doors.made(asking("false", &nobody().await)).await;
         let early = doors.clock.now();
         doors.send_all(&deals(0..30)).await;
         doors.clock.advance(std::time::Duration::from_mins(1));
