@@ -1,4 +1,5 @@
-//! The description of the API, OpenAPI 3.1, made from the code.
+//! The description of the API, OpenAPI 3.1, made from the code. It is answered from the file beside this one: to
+//! make it takes megabytes that a server would keep for nothing. A test holds the two together.
 
 use utoipa::PartialSchema;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
@@ -15,9 +16,12 @@ const KEY: &str = "key";
 const HEADER: &str = "Idempotency-Key";
 const PROBLEM: &str = "Problem";
 
+/// What is answered: [`openapi`] as text.
+pub(super) const OPENAPI: &str = include_str!("openapi.json");
+
 /// The description of every route.
 pub fn openapi() -> OpenApi {
-    let mut description = described().into_openapi();
+    let mut description = described();
     let licence = LicenseBuilder::new().name("Apache-2.0").build();
     description.info = InfoBuilder::new()
         .title("Throwbar")
@@ -126,7 +130,7 @@ mod tests {
     /// reviewed with the change that made it.
     #[test]
     fn the_description_is_the_one_on_record() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/openapi.json");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/api/openapi.json");
         let described = openapi().to_pretty_json().expect("plain") + "\n";
         #[expect(
             clippy::disallowed_methods,
@@ -135,7 +139,7 @@ mod tests {
         if std::env::var_os("THROWBAR_TEST_WRITE_OPENAPI").is_some() {
             std::fs::write(path, &described).expect("writable");
         }
-        let on_record = std::fs::read_to_string(path).expect("tests/openapi.json is there");
+        let on_record = std::fs::read_to_string(path).expect("openapi.json is there");
         assert!(
             described == on_record,
             "the API has changed: THROWBAR_TEST_WRITE_OPENAPI=1 cargo test openapi"

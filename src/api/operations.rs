@@ -5,12 +5,11 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use bytes::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answer::Answer;
-use super::openapi::openapi;
+use super::openapi::OPENAPI;
 use super::router::Render;
 use crate::service::{Error, Service};
 
@@ -45,19 +44,12 @@ pub(super) async fn ready(State(service): State<Service>) -> Answer<Json<Well>> 
 
 /// The routes that are not described: the description itself, and the figures.
 pub(super) fn plain(render: Render) -> axum::Router<Service> {
-    let description: Bytes = openapi()
-        .to_pretty_json()
-        .expect("the description is plain JSON")
-        .into();
     axum::Router::new()
-        .route(
-            "/v1/openapi.json",
-            get(async move || json(description.clone())),
-        )
+        .route("/v1/openapi.json", get(async || json(OPENAPI)))
         .route("/metrics", get(async move || figures(render())))
 }
 
-fn json(description: Bytes) -> Response {
+fn json(description: &'static str) -> Response {
     (
         [(
             header::CONTENT_TYPE,

@@ -8,8 +8,8 @@ use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
-use utoipa::openapi::path::{Parameter, ParameterIn};
-use utoipa::openapi::{OpenApi, RefOr};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::path::{Parameter, ParameterIn, Paths};
 
 use super::problem::Problem;
 use crate::service::{
@@ -48,10 +48,9 @@ pub(super) fn unasked(asking: &HashSet<(Method, String)>, request: &Request) -> 
     }))
 }
 
-/// The routes that take parameters, by the API's own description.
-pub(super) fn asking(description: &OpenApi) -> HashSet<(Method, String)> {
-    let mut asking = HashSet::new();
-    for (path, item) in &description.paths.paths {
+/// Adds those of these routes that take parameters, by the API's own description.
+pub(super) fn note_asking(paths: &Paths, asking: &mut HashSet<(Method, String)>) {
+    for (path, item) in &paths.paths {
         for (method, operation) in [
             (Method::GET, &item.get),
             (Method::POST, &item.post),
@@ -67,7 +66,6 @@ pub(super) fn asking(description: &OpenApi) -> HashSet<(Method, String)> {
             }
         }
     }
-    asking
 }
 
 fn explain(text: &str) -> Error {
