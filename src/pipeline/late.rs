@@ -134,7 +134,9 @@ impl Node {
         carries.keep(&mut evaluation, &event);
         let mut draft = Draft::new(event.id);
         let verdict = draft.add(&automation, &event, &standing.last_loaded(), evaluation);
-        if verdict.shows_health() && !event.is_operational() && standing.ailing.works(automation.id)
+        if verdict.shows_health()
+            && !event.is_operational()
+            && standing.failing.works(automation.id)
         {
             draft.fares(automation.id, Health::Works);
         }

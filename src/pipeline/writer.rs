@@ -286,7 +286,7 @@ fn planned(node: &Arc<Node>, plan: PlanEntry, goes_on: &GoesOn) {
     let rows = Arc::unwrap_or_clone(rows);
     for (automation, health) in &rows.consequences.health {
         if matches!(health, Health::Failed { .. }) {
-            standing.ailing.note(&[*automation]);
+            standing.failing.note(&[*automation]);
         }
     }
     if let Some(gate) = gate {

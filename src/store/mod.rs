@@ -31,7 +31,6 @@ mod due_schedule;
 mod endpoint;
 mod endpoint_secret;
 mod engine;
-mod errand;
 mod event;
 mod event_key;
 mod event_schema;
@@ -42,6 +41,7 @@ mod hint;
 mod history;
 mod inbox;
 mod incarnation;
+mod job;
 mod lock;
 mod made;
 mod mark;
@@ -99,7 +99,6 @@ pub use endpoint::{
 };
 pub use endpoint_secret::EndpointSecret;
 pub use engine::EngineError;
-pub use errand::{ErrandDifference, ErrandFindings, ErrandRow, Hold, NewErrand};
 pub use event::{Event, EventFilter, EventHead};
 pub use event_schema::{EventTypeVersion, EventTypeVersionHead, SchemaInForce};
 pub use event_type::{EventTypeEntry, EventTypeWrite};
@@ -111,6 +110,7 @@ pub use hint::{Hint, Listener};
 pub use history::LiveVersion;
 pub use inbox::InboxEvent;
 pub use incarnation::Life;
+pub use job::{Hold, JobDifference, JobFindings, JobRow, NewJob};
 pub use made::MadeEvent;
 pub use occurrence::{LEDGER_MS, NewOccurrence, OccurrenceEntry, OccurrenceKey, OpenOccurrence};
 pub use page::{Cursor, Page};
@@ -130,7 +130,7 @@ pub use source_secret::SourceSecret;
 pub use standing::AutomationStanding;
 pub use variable::{Removal, Variable, VariableUser};
 pub use version::{
-    Author, Authorship, AutomationChange, AutomationCourse, AutomationVersion, VersionHead,
+    Author, Authorship, AutomationChange, AutomationVersion, StateChange, VersionHead,
 };
 pub use whole::Whole;
 
