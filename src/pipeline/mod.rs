@@ -48,6 +48,7 @@ mod lane;
 mod lanes;
 mod late;
 mod made;
+mod mapper;
 mod node;
 mod permit;
 mod plan;
@@ -79,6 +80,7 @@ use tokio_util::task::TaskTracker;
 
 pub use evaluate::{AcceptedEvent, own_source};
 pub use evaluation::{Evaluation, Step, Verdict};
+pub use mapper::{Error as MapperError, Mapper, MapperRun};
 pub use permit::{Full, PermitLimits};
 pub use rerun::{Rerun, Rerunning};
 pub use settings::EndpointSettings;

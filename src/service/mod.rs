@@ -70,6 +70,8 @@ mod secret;
 mod sender;
 mod source;
 mod source_look;
+mod source_plugin;
+mod source_request;
 mod source_secret;
 mod source_shape;
 mod source_trial;
@@ -254,6 +256,7 @@ struct Inner {
     lists: Turns,
     trials: Turns,
     schemas: Turns,
+    mappings: Turns,
     rooms: Rooms,
     bell: Arc<tokio::sync::Notify>,
     doors: Doors,
@@ -284,6 +287,7 @@ impl Service {
                 lists: Turns::new(turns::LISTS),
                 trials: Turns::new(turns::TRIALS),
                 schemas: Turns::new(turns::SCHEMAS),
+                mappings: Turns::new(turns::MAPPINGS),
                 rooms: Rooms::new(&parts.rules),
                 bell: Arc::default(),
                 doors: Doors::default(),

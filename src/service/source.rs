@@ -6,9 +6,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::principal::{MayRead, MayWrite, Principal};
-use super::source_shape::{
-    NewSource, NewSourceView, Settings, SourceMappingView, SourcePatch, SourceView, path,
-};
+use super::source_shape::{NewSource, NewSourceView, Settings, SourcePatch, SourceView, path};
 use super::{Error, Listed, Merges, PageRequest, Service, check};
 use crate::model::{AccountId, SecretId, SourceId};
 use crate::pipeline::sealing;
@@ -43,8 +41,12 @@ impl Service {
             verification: new.verification,
             event_type: None,
             id: None,
+            plugin: None,
         };
-        let settings = settings.mapped(new.mapping)?;
+        let settings = match new.mapping {
+            Some(mapping) => self.mapped(account, settings, mapping).await?,
+            None => settings,
+        };
         let secret = first_secret(&settings, new.secret)?;
         let sealed = secret.as_ref().map(|secret| {
             let id = SecretId::mint(now);
@@ -94,10 +96,7 @@ impl Service {
             id: row.id,
             name: row.name,
             path,
-            mapping: SourceMappingView {
-                event_type: settings.event_type().to_owned(),
-                id: settings.id().to_owned(),
-            },
+            mapping: settings.mapping()?,
             verification: settings.verification,
             enabled: row.enabled,
             refused: row.refused,
@@ -156,9 +155,16 @@ impl Service {
             same_scheme(settings, patch.verification.clone())
         };
         // Checked once: a mapping is parsed by a thread of its own.
-        let mapped = mapping
-            .map(|mapping| settings(&from)?.mapped(mapping))
-            .transpose()?;
+        let mapped = match mapping {
+            None => None,
+            Some(mapping) => {
+                let mapping = mapping.unwrap_or_default();
+                Some(
+                    self.mapped(who.account(), settings(&from)?, mapping)
+                        .await?,
+                )
+            }
+        };
         if let Some(name) = &patch.name {
             check::name(name, "/name")?;
         }
@@ -169,6 +175,7 @@ impl Service {
             if let Some(mapped) = &mapped {
                 after.event_type.clone_from(&mapped.event_type);
                 after.id.clone_from(&mapped.id);
+                after.plugin.clone_from(&mapped.plugin);
             }
             to.settings = after.text()?;
             to.enabled = patch.enabled.unwrap_or(from.enabled);
