@@ -50,6 +50,7 @@ mod late;
 mod made;
 mod mapper;
 mod node;
+mod pausing;
 mod permit;
 mod plan;
 mod queue;

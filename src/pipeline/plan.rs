@@ -262,6 +262,9 @@ impl Draft {
             input: input.filter(|_| fits),
             carried: evaluation.carried.clone(),
         });
+        if evaluation.misconfigured {
+            self.consequences.misconfigured.push(automation.id);
+        }
         if !event.is_operational() {
             let alert_after = automation.alert_after;
             self.fares(automation.id, Health::Failed { alert_after });

@@ -40,8 +40,8 @@ pub struct TransformRequest {
     /// The plugin's configuration, as its own schema wants it: 64 KiB at most; `{}`, if left out.
     #[schema(value_type = Option<serde_json::Value>)]
     pub config: Option<Box<RawValue>>,
-    /// What becomes of an event for which the plugin fails: `fail` (it is kept as a dead letter; what is done if
-    /// this is left out), `skip` (the plugin is left out, and what went into it goes on) or `drop` (what went into it
+    /// What becomes of an event for which the plugin fails: `fail` (it is kept as a dead letter, and the
+    /// automation is paused if the plugin refuses its configuration; what is done if this is left out), `skip` (the plugin is left out, and what went into it goes on) or `drop` (what went into it
     /// does not go on).
     #[schema(example = "fail")]
     pub on_error: Option<OnError>,

@@ -26,6 +26,9 @@ pub struct Consequences {
     pub letters: Vec<NewDeadLetter>,
     /// Automations that fail, or have failed before and work again.
     pub health: Vec<(AutomationId, Health)>,
+    /// Those among the failed whose plugin refuses its configuration. Nothing is written of that: they are paused
+    /// once what they failed at is durable.
+    pub misconfigured: Vec<AutomationId>,
 }
 
 impl Consequences {
