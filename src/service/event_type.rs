@@ -39,16 +39,19 @@ impl Service {
         }
     }
 
-    /// The event type with a draft laid over it, on a thread of its own and in the account's turn: schemas
-    /// take a while to compile.
+    /// The event type with a draft laid over it. Schemas take a while to compile: where there may be one, on a
+    /// thread of its own and in the account's turn.
     async fn lay(
         &self,
         account: AccountId,
         draft: Draft,
         from: EventTypeEntry,
     ) -> Result<EventTypeEntry, Error> {
-        let _turn = self.schema_turn(account).await?;
         let bounds = self.bounds();
+        if !draft.is_dear() {
+            return draft.over(&from, bounds);
+        }
+        let _turn = self.schema_turn(account).await?;
         apart(move || draft.over(&from, bounds)).await?
     }
 
@@ -205,7 +208,7 @@ impl Service {
         let mut merges = Merges::default();
         loop {
             let done = self.merge_event_type(who, &name, &draft).await;
-            if !merges.go_on(&done) {
+            if !merges.go_on(&done).await {
                 return done;
             }
         }

@@ -52,7 +52,7 @@ impl Service {
         let mut merges = Merges::default();
         loop {
             let done = self.install(who, &entries).await;
-            if !merges.go_on(&done) {
+            if !merges.go_on(&done).await {
                 return done;
             }
         }

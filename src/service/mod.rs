@@ -156,7 +156,7 @@ pub use trial::{MadeView, NewTrial, RequestView, TrialEvent, TrialView};
 pub use variable::{NewVariable, VariablePatch, VariableView};
 pub use version::{AuthorView, ChangeView, DiffView, VersionView, WholeVersionView};
 
-use crate::model::{AccountId, Clock, EndpointId, limits};
+use crate::model::{AccountId, Clock, EndpointId, Shares, limits};
 use crate::outbound::EgressGuard;
 use crate::pipeline::Pipeline;
 use crate::pipeline::components::Components;
@@ -257,6 +257,8 @@ struct Inner {
     trials: Turns,
     schemas: Turns,
     mappings: Turns,
+    /// Where changes wait that others were faster than.
+    merging: Shares<AccountId>,
     rooms: Rooms,
     bell: Arc<tokio::sync::Notify>,
     doors: Doors,
@@ -288,6 +290,7 @@ impl Service {
                 trials: Turns::new(turns::TRIALS),
                 schemas: Turns::new(turns::SCHEMAS),
                 mappings: Turns::new(turns::MAPPINGS),
+                merging: Shares::new(merge::AGAIN_MAX),
                 rooms: Rooms::new(&parts.rules),
                 bell: Arc::default(),
                 doors: Doors::default(),

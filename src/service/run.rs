@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use super::principal::{MayWrite, Principal};
 use super::schedule::definition;
 use super::schedule_shape::OccurrenceView;
-use super::{Error, Merges, Service};
+use super::{Error, Service};
 use crate::cron::Reason;
 use crate::model::AccountId;
 use crate::pipeline::Full;
@@ -36,10 +36,10 @@ impl Service {
         who: &Principal<MayWrite>,
         id: &str,
     ) -> Result<OccurrenceView, Error> {
-        let mut merges = Merges::default();
+        let mut merges = self.merges(who.account());
         loop {
             let done = self.try_to_run(who.account(), id).await;
-            if !merges.go_on(&done) {
+            if !merges.go_on(&done).await {
                 return done;
             }
         }

@@ -6,7 +6,7 @@ use super::page::cursor_text;
 use super::preview::timing;
 use super::principal::{MayRead, MayWrite, Principal};
 use super::schedule_shape::{NewSchedule, OccurrenceView, SchedulePatch, ScheduleView, no_clock};
-use super::{Error, Listed, Merges, PageRequest, Place, Service, check, payload};
+use super::{Error, Listed, PageRequest, Place, Service, check, payload};
 use crate::automation::EventType;
 use crate::cron::{Definition, Every, Reason};
 use crate::model::{AccountId, AutomationId, ScheduleId, Timestamp};
@@ -239,10 +239,10 @@ impl Service {
         id: &str,
         patch: SchedulePatch,
     ) -> Result<ScheduleView, Error> {
-        let mut merges = Merges::default();
+        let mut merges = self.merges(who.account());
         loop {
             let done = self.merge_schedule(who.account(), id, &patch).await;
-            if !merges.go_on(&done) {
+            if !merges.go_on(&done).await {
                 return done;
             }
         }

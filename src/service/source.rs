@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::principal::{MayRead, MayWrite, Principal};
 use super::source_shape::{NewSource, NewSourceView, Settings, SourcePatch, SourceView, path};
-use super::{Error, Listed, Merges, PageRequest, Service, check};
+use super::{Error, Listed, PageRequest, Service, check};
 use crate::model::{AccountId, SecretId, SourceId};
 use crate::pipeline::sealing;
 use crate::store::{self, Source};
@@ -168,7 +168,7 @@ impl Service {
         if let Some(name) = &patch.name {
             check::name(name, "/name")?;
         }
-        let mut merges = Merges::default();
+        let mut merges = self.merges(who.account());
         loop {
             let mut to = from.clone();
             let mut after = settings(&from)?;
@@ -184,7 +184,7 @@ impl Service {
             }
             to.updated_at = self.inner.clock.now();
             let done = self.write_source(&from, to).await;
-            if !merges.go_on(&done) {
+            if !merges.go_on(&done).await {
                 return done;
             }
             from = self.source_row(who.account(), id).await?;

@@ -53,7 +53,7 @@ pub(super) const TRIALS: TurnLimits = TurnLimits {
 pub(super) const SCHEMAS: TurnLimits = TurnLimits {
     all_max: 2,
     account_max: 1,
-    account_waiting_max: 16,
+    account_waiting_max: 64,
     wait_ms: 10_000,
 };
 
