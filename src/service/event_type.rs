@@ -7,8 +7,8 @@ use super::event_type_shape::raw;
 use super::principal::{MayReadCatalogue, MayWriteCatalogue, NO_ACCOUNT, Principal};
 use super::vetting::apart;
 use super::{
-    AuthorView, Error, EventTypePatch, EventTypeVersionView, EventTypeView, Listed, Merges,
-    NewEventType, PageRequest, Service, Shelf, check,
+    AuthorView, Error, EventTypePatch, EventTypeVersionView, EventTypeView, Listed, NewEventType,
+    PageRequest, Service, Shelf, check,
 };
 use crate::automation::{DefinitionDigest, EventType};
 use crate::model::AccountId;
@@ -205,7 +205,7 @@ impl Service {
     ) -> Result<EventTypeView, Error> {
         let name: EventType = check::id(name, "event type")?;
         let draft = Draft::from(&patch);
-        let mut merges = Merges::default();
+        let mut merges = self.merges(who.account());
         loop {
             let done = self.merge_event_type(who, &name, &draft).await;
             if !merges.go_on(&done).await {

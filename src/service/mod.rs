@@ -75,6 +75,7 @@ mod source_request;
 mod source_secret;
 mod source_shape;
 mod source_trial;
+mod strict;
 mod subscribe;
 mod trial;
 mod turns;

@@ -238,6 +238,7 @@ async fn a_trigger_that_can_not_be_is_told_with_its_place() {
         let doors = Doors::open(engine).await;
         let url = nobody().await;
         for (trigger, code, place) in [
+            (json!([["a.b"]]), "invalid_field", "/trigger"),
             (
                 json!({"schedule": {}}),
                 "invalid_field",
