@@ -204,7 +204,9 @@ impl Service {
         let expressions = match &source.maps {
             Maps::Expressions(expressions) => expressions,
             Maps::Plugin(plugin) => {
-                return self.map_by_plugin((source, plugin), request, makings).await;
+                // In a box: who names no plugin pays nothing for what waits here.
+                let mapping = self.map_by_plugin((source, plugin), request, makings);
+                return Box::pin(mapping).await;
             }
         };
         let made = expressions.make(request, makings)?;
