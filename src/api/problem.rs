@@ -89,9 +89,10 @@ fn status(error: &Error) -> StatusCode {
         Error::Forbidden { .. } | Error::NotTaken { .. } => StatusCode::FORBIDDEN,
         Error::Malformed { .. } | Error::AccountNotNamed => StatusCode::BAD_REQUEST,
         Error::NotFound(_) => StatusCode::NOT_FOUND,
-        Error::Invalid { .. } | Error::Nonconforming { .. } | Error::TestsFailed { .. } => {
-            StatusCode::UNPROCESSABLE_ENTITY
-        }
+        Error::Invalid { .. }
+        | Error::Nonconforming { .. }
+        | Error::TestsFailed { .. }
+        | Error::Unmapped { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Conflict { .. } | Error::EventConflict { .. } => StatusCode::CONFLICT,
         Error::Busy(_)
@@ -102,6 +103,7 @@ fn status(error: &Error) -> StatusCode {
         Error::BodyOverdue { .. } => StatusCode::REQUEST_TIMEOUT,
         Error::Unavailable
         | Error::NoRoom(Full::Server)
+        | Error::Mapping(_)
         | Error::Trying(Full::Server)
         | Error::TrialOverdue { .. }
         | Error::TooSlow(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -269,6 +271,8 @@ mod tests {
             (Error::Crowded, 429),
             (Error::NoRoom(Full::Account), 429),
             (Error::NoRoom(Full::Server), 503),
+            (Error::Mapping(Full::Account), 503),
+            (Error::Unmapped { why: String::new() }, 422),
             (Error::BodyOverdue { s: 1 }, 408),
             (Error::Unavailable, 503),
         ] {

@@ -31,7 +31,7 @@ pub use job::{
     RerunTally,
 };
 pub use order::{BEHIND, OrderKey};
-pub use origin::Origin;
+pub use origin::{MappedBy, Origin};
 pub use shares::Shares;
 pub use stopwatch::Stopwatch;
 pub(crate) use words::words;

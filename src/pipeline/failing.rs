@@ -14,6 +14,8 @@ use crate::model::{AccountId, AutomationId};
 pub(super) struct FailingAutomations {
     any: AtomicBool,
     which: Mutex<HashSet<AutomationId>>,
+    /// Those that this node is switching off.
+    pausing: Mutex<HashSet<AutomationId>>,
 }
 
 impl FailingAutomations {
@@ -38,6 +40,20 @@ impl FailingAutomations {
             self.any.store(false, Ordering::SeqCst);
         }
         before
+    }
+
+    /// This one is to be switched off. Whether that is not under way yet.
+    pub(super) fn begins_pause(&self, automation: AutomationId) -> bool {
+        self.pausing().insert(automation)
+    }
+
+    /// That is done.
+    pub(super) fn ends_pause(&self, automation: AutomationId) {
+        self.pausing().remove(&automation);
+    }
+
+    fn pausing(&self) -> MutexGuard<'_, HashSet<AutomationId>> {
+        self.pausing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashSet<AutomationId>> {

@@ -55,6 +55,7 @@ mod room;
 mod schedule;
 mod secret;
 mod source;
+mod strict;
 mod subscribe;
 mod trial;
 mod turns;
@@ -133,7 +134,7 @@ pub use trial::{MadeView, NewTrial, RequestView, TrialEvent, TrialView};
 pub use variable::{NewVariable, VariablePatch, VariableView};
 pub use version::{AuthorView, ChangeView, DiffView, VersionView, WholeVersionView};
 
-use crate::model::{AccountId, Clock, EndpointId, limits};
+use crate::model::{AccountId, Clock, EndpointId, Shares, limits};
 use crate::outbound::EgressGuard;
 use crate::pipeline::Pipeline;
 use crate::pipeline::components::Components;
@@ -232,6 +233,9 @@ struct Inner {
     lists: Turns,
     trials: Turns,
     schemas: Turns,
+    mappings: Turns,
+    /// Where changes wait that others were faster than.
+    merging: Shares<AccountId>,
     rooms: Rooms,
     bell: Arc<tokio::sync::Notify>,
     doors: Doors,
@@ -262,6 +266,8 @@ impl Service {
                 lists: Turns::new(turns::LISTS),
                 trials: Turns::new(turns::TRIALS),
                 schemas: Turns::new(turns::SCHEMAS),
+                mappings: Turns::new(turns::MAPPINGS),
+                merging: Shares::new(merge::AGAIN_MAX),
                 rooms: Rooms::new(&parts.rules),
                 bell: Arc::default(),
                 doors: Doors::default(),

@@ -10,7 +10,7 @@ use super::automation_state::Change;
 use super::kept_test_shape::{Override, check_override};
 use super::principal::{MayRead, MayWrite, Principal};
 use super::version::AuthorView;
-use super::{Error, Listed, Merges, PageRequest, Service, check};
+use super::{Error, Listed, PageRequest, Service, check};
 use crate::automation::Action;
 use crate::model::{AccountId, AutomationId, EndpointId, Timestamp};
 use crate::store::{self, LiveSpan, Publication, StateChange};
@@ -151,10 +151,10 @@ impl Service {
         archival: Archival,
     ) -> Result<AutomationView, Error> {
         let id = check::id(id, "automation")?;
-        let mut merges = Merges::default();
+        let mut merges = self.merges(who.account());
         loop {
             let done = self.shelve(who, id, archival).await;
-            if !merges.go_on(&done) {
+            if !merges.go_on(&done).await {
                 return done;
             }
         }
@@ -206,10 +206,10 @@ impl Service {
         wanted: &Wanted,
     ) -> Result<PublishedView, Error> {
         let id = check::id(id, "automation")?;
-        let mut merges = Merges::default();
+        let mut merges = self.merges(who.account());
         loop {
             let done = self.try_to_put_live(who, id, wanted).await;
-            if !merges.go_on(&done) {
+            if !merges.go_on(&done).await {
                 return done;
             }
         }

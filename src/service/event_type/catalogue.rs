@@ -54,7 +54,7 @@ impl Service {
         let mut merges = Merges::default();
         loop {
             let done = self.install(who, &entries).await;
-            if !merges.go_on(&done) {
+            if !merges.go_on(&done).await {
                 return done;
             }
         }

@@ -160,6 +160,11 @@ impl Draft {
         Ok(to)
     }
 
+    /// Whether a schema may have to be compiled, and examples held against it.
+    pub(super) fn is_dear(&self) -> bool {
+        self.schema.is_some() || self.example.is_some() || self.examples.is_some()
+    }
+
     fn check_examples(&self, bounds: Bounds) -> Result<(), Error> {
         let further = self.examples.as_deref().unwrap_or_default();
         if further.len() > EXAMPLES_PER_EVENT_TYPE_MAX {

@@ -100,7 +100,7 @@ impl Service {
         let mut merges = Merges::default();
         loop {
             let done = self.put(who, wanted.clone(), import).await;
-            if !merges.go_on(&done) {
+            if !merges.go_on(&done).await {
                 return done;
             }
         }

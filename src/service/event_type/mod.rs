@@ -14,7 +14,7 @@ pub use shape::{EventTypePatch, EventTypeVersionView, EventTypeView, NewEventTyp
 
 use super::principal::{MayReadCatalogue, MayWriteCatalogue, NO_ACCOUNT, Principal};
 use super::vetting::apart;
-use super::{AuthorView, Error, Listed, Merges, PageRequest, Service, Shelf, check};
+use super::{AuthorView, Error, Listed, PageRequest, Service, Shelf, check};
 use crate::automation::{DefinitionDigest, EventType};
 use crate::model::AccountId;
 use crate::store::{Authorship, EventTypeEntry, EventTypeWrite};
@@ -46,16 +46,19 @@ impl Service {
         }
     }
 
-    /// The event type with a draft laid over it, on a thread of its own and in the account's turn: schemas
-    /// take a while to compile.
+    /// The event type with a draft laid over it. Schemas take a while to compile: where there may be one, on a
+    /// thread of its own and in the account's turn.
     async fn lay(
         &self,
         account: AccountId,
         draft: Draft,
         from: EventTypeEntry,
     ) -> Result<EventTypeEntry, Error> {
-        let _turn = self.schema_turn(account).await?;
         let bounds = self.bounds();
+        if !draft.is_dear() {
+            return draft.over(&from, bounds);
+        }
+        let _turn = self.schema_turn(account).await?;
         apart(move || draft.over(&from, bounds)).await?
     }
 
@@ -209,10 +212,10 @@ impl Service {
     ) -> Result<EventTypeView, Error> {
         let name: EventType = check::id(name, "event type")?;
         let draft = Draft::from(&patch);
-        let mut merges = Merges::default();
+        let mut merges = self.merges(who.account());
         loop {
             let done = self.merge_event_type(who, &name, &draft).await;
-            if !merges.go_on(&done) {
+            if !merges.go_on(&done).await {
                 return done;
             }
         }

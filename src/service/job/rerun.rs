@@ -11,9 +11,8 @@ use crate::model::limits::CHOSEN_EVENTS_MAX;
 use crate::model::{
     AutomationId, EventId, Job, PinnedVersion, Reach, Rerun, RerunBy, RerunTally, Timestamp,
 };
-use crate::service::GivenView;
 use crate::service::principal::{MayWrite, Principal};
-use crate::service::{Error, Place, Service, check};
+use crate::service::{Error, GivenView, Place, Service, check};
 use crate::store;
 
 /// Which events are run again, and how.

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 use super::page::cursor_text;
 use super::principal::{MayRead, MayWrite, Principal};
-use super::{Error, Listed, Merges, PageRequest, Place, Service, check, payload};
+use super::{Error, Listed, PageRequest, Place, Service, check, payload};
 use crate::automation::EventType;
 use crate::cron::{Definition, Every, Reason};
 use crate::model::{AccountId, AutomationId, ScheduleId, Timestamp};
@@ -250,10 +250,10 @@ impl Service {
         id: &str,
         patch: SchedulePatch,
     ) -> Result<ScheduleView, Error> {
-        let mut merges = Merges::default();
+        let mut merges = self.merges(who.account());
         loop {
             let done = self.merge_schedule(who.account(), id, &patch).await;
-            if !merges.go_on(&done) {
+            if !merges.go_on(&done).await {
                 return done;
             }
         }

@@ -10,7 +10,7 @@ use crate::cron::Reason;
 use crate::model::AccountId;
 use crate::pipeline::Full;
 use crate::service::principal::{MayWrite, Principal};
-use crate::service::{Error, Merges, Service};
+use crate::service::{Error, Service};
 use crate::store::{Asked, OccurrenceEntry};
 
 /// Occurrences of an account that wait to become events, beyond which none is added.
@@ -36,10 +36,10 @@ impl Service {
         who: &Principal<MayWrite>,
         id: &str,
     ) -> Result<OccurrenceView, Error> {
-        let mut merges = Merges::default();
+        let mut merges = self.merges(who.account());
         loop {
             let done = self.try_to_run(who.account(), id).await;
-            if !merges.go_on(&done) {
+            if !merges.go_on(&done).await {
                 return done;
             }
         }

@@ -2,20 +2,17 @@
 //! thing that is wrong; a trial sees every step. It stores nothing.
 
 use bytes::Bytes;
-use http::HeaderMap;
-use http::header::CONTENT_TYPE;
-use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::plugin::OpenPlugin;
+use super::request::{Received, form, headers, payload};
 use super::shape::Settings;
 use crate::automation::{EventType, Mapped, Mapping, RequestView};
 use crate::model::limits::CLIENT_KEY_BYTES_MAX;
 use crate::model::{AccountId, SourceId, Timestamp, counted};
+use crate::service::cloudevent::pair;
 use crate::service::{Error, Place};
 use crate::signing::{Report, SenderProof, Sent, SigningKey};
-
-/// The kind of a body that is no JSON and is taken all the same.
-const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A source, ready to look at requests.
 #[derive(Debug)]
@@ -27,18 +24,23 @@ pub(in crate::service) struct OpenSource {
     pub(in crate::service) proof: SenderProof,
     /// Each with the time from which on it proves nothing.
     pub(in crate::service) keys: Vec<(SigningKey, Option<Timestamp>)>,
-    pub(in crate::service) event_type: Mapping,
-    pub(in crate::service) known_as: Mapping,
+    pub(in crate::service) maps: Maps,
 }
 
-/// A request that came to a source.
+/// What says which event a request is.
 #[derive(Debug)]
-pub(in crate::service) struct Received {
-    pub(in crate::service) headers: HeaderMap,
-    /// As it stands in the URL.
-    pub(in crate::service) query: String,
-    pub(in crate::service) body: Bytes,
-    pub(in crate::service) at: Timestamp,
+pub(in crate::service) enum Maps {
+    /// Expressions, for its type and for what its sender calls it.
+    Expressions(Expressions),
+    /// A plugin.
+    Plugin(OpenPlugin),
+}
+
+/// The expressions of a source.
+#[derive(Debug)]
+pub(in crate::service) struct Expressions {
+    event_type: Mapping,
+    known_as: Mapping,
 }
 
 /// What a request says.
@@ -53,9 +55,11 @@ pub(in crate::service) struct Made {
 /// One thing that was made of a request, or could not be.
 #[derive(Debug)]
 pub(in crate::service) struct Making {
-    /// `body`, `type` or `id`.
+    /// `body`, `type`, `id` or `plugin`.
     pub(in crate::service) step: &'static str,
     pub(in crate::service) came: Result<String, String>,
+    /// What a plugin has used, logged and put out.
+    pub(in crate::service) detail: Value,
 }
 
 impl OpenSource {
@@ -73,11 +77,22 @@ impl OpenSource {
             id: row.id,
             name: row.name.clone(),
             enabled: row.enabled,
-            event_type: parse(settings.event_type())?,
-            known_as: parse(settings.id())?,
+            maps: match &settings.plugin {
+                Some(plugin) => Maps::Plugin(OpenPlugin::new(plugin.clone())),
+                None => Maps::Expressions(Expressions {
+                    event_type: parse(settings.event_type())?,
+                    known_as: parse(settings.id())?,
+                }),
+            },
             proof: settings.verification,
             keys,
         })
+    }
+
+    /// What an event of this source is known by: what two senders call theirs has nothing to do with one
+    /// another.
+    pub(in crate::service) fn known_as(&self, name: &str) -> String {
+        pair(&self.id.to_string(), name)
     }
 
     /// Whether the request is genuine, step by step.
@@ -98,7 +113,9 @@ impl OpenSource {
         };
         self.proof.look(&keys, &sent)
     }
+}
 
+impl Expressions {
     /// The event that the request is; what was made of it on the way is added to `makings`.
     pub(in crate::service) fn make(
         &self,
@@ -108,7 +125,10 @@ impl OpenSource {
         let payload = payload(&request.headers, &request.body);
         let words = |payload: &Bytes| format!("{} of JSON.", counted(payload.len(), "byte"));
         let payload = told(makings, "body", payload, words)?;
-        let (headers, query) = (headers(&request.headers), form(request.query.as_bytes()));
+        let (headers, query) = (
+            headers(&request.headers, |_| true),
+            form(request.query.as_bytes()),
+        );
         let view = RequestView::new(&headers, &payload, &query);
         let words = |event_type: &EventType| said(&self.event_type, event_type.as_str());
         let event_type = told(makings, "type", event_type(&self.event_type, &view), words)?;
@@ -136,7 +156,11 @@ fn told<T>(
     words: impl FnOnce(&T) -> String,
 ) -> Result<T, Error> {
     let told = came.as_ref().map(words).map_err(Clone::clone);
-    makings.push(Making { step, came: told });
+    makings.push(Making {
+        step,
+        came: told,
+        detail: Value::Null,
+    });
     came.map_err(|why| Error::Invalid {
         code: "mapping_failed",
         at: Place::body(""),
@@ -175,58 +199,9 @@ fn known_as(mapping: &Mapping, view: &RequestView<'_>) -> Result<Option<String>,
     }
 }
 
-/// The payload: JSON as it came; of a form the object that it is; of an empty body `null`.
-fn payload(headers: &HeaderMap, body: &Bytes) -> Result<Bytes, String> {
-    let kind = headers
-        .get(CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok());
-    let kind = kind
-        .and_then(|kind| kind.split(';').next())
-        .unwrap_or_default();
-    if kind.trim().eq_ignore_ascii_case(FORM) {
-        return Ok(form(body).into());
-    }
-    if body.is_empty() {
-        return Ok(Bytes::from_static(b"null"));
-    }
-    match serde_json::from_slice::<&RawValue>(body) {
-        Ok(value) => Ok(body.slice_ref(value.get().as_bytes())),
-        Err(error) => Err(format!(
-            "the body is neither JSON nor {FORM}, which payloads are made of: {error}"
-        )),
-    }
-}
-
-/// An object of strings, in which what is named more than once is a list of strings: of a form, or of a query.
-fn form(text: &[u8]) -> String {
-    let mut fields = Map::new();
-    for (name, value) in url::form_urlencoded::parse(text) {
-        let value = Value::from(value.into_owned());
-        match fields.get_mut(&*name) {
-            None => drop(fields.insert(name.into_owned(), value)),
-            Some(Value::Array(values)) => values.push(value),
-            Some(first) => *first = Value::Array(vec![first.take(), value]),
-        }
-    }
-    Value::Object(fields).to_string()
-}
-
-/// An object of the headers: names in lower case, values of one name joined by commas.
-fn headers(headers: &HeaderMap) -> String {
-    let mut named = Map::new();
-    for name in headers.keys() {
-        let values = headers.get_all(name).iter();
-        let values: Vec<_> = values
-            .map(|value| String::from_utf8_lossy(value.as_bytes()))
-            .collect();
-        named.insert(name.to_string(), Value::from(values.join(", ")));
-    }
-    Value::Object(named).to_string()
-}
-
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
+    use http::{HeaderMap, HeaderValue};
 
     use super::*;
 
@@ -269,7 +244,10 @@ mod tests {
         settings: &str,
         request: &Received,
     ) -> Result<(String, Option<String>, String), String> {
-        let made = source(settings).make(request, &mut Vec::new());
+        let Maps::Expressions(expressions) = source(settings).maps else {
+            panic!("no plugin is named");
+        };
+        let made = expressions.make(request, &mut Vec::new());
         made.map(|made| {
             let payload = String::from_utf8(made.payload.to_vec()).expect("text");
             (made.event_type.as_str().to_owned(), made.known_as, payload)

@@ -1,7 +1,9 @@
 //! Sources: made, changed, switched off, removed.
 
 mod look;
+mod plugin;
 mod refusal;
+mod request;
 mod secret;
 mod sender;
 mod shape;
@@ -23,7 +25,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::principal::{MayRead, MayWrite, Principal};
-use super::{Error, Listed, Merges, PageRequest, Service, check};
+use super::{Error, Listed, PageRequest, Service, check};
 use crate::model::{AccountId, SecretId, SourceId};
 use crate::pipeline::sealing;
 use crate::store::{self, Source};
@@ -58,8 +60,12 @@ impl Service {
             verification: new.verification,
             event_type: None,
             id: None,
+            plugin: None,
         };
-        let settings = settings.mapped(new.mapping)?;
+        let settings = match new.mapping {
+            Some(mapping) => self.mapped(account, settings, mapping).await?,
+            None => settings,
+        };
         let secret = first_secret(&settings, new.secret)?;
         let sealed = secret.as_ref().map(|secret| {
             let id = SecretId::mint(now);
@@ -109,10 +115,7 @@ impl Service {
             id: row.id,
             name: row.name,
             path,
-            mapping: SourceMappingView {
-                event_type: settings.event_type().to_owned(),
-                id: settings.id().to_owned(),
-            },
+            mapping: settings.mapping()?,
             verification: settings.verification,
             enabled: row.enabled,
             refused: row.refused,
@@ -171,19 +174,27 @@ impl Service {
             same_scheme(settings, patch.verification.clone())
         };
         // Checked once: a mapping is parsed by a thread of its own.
-        let mapped = mapping
-            .map(|mapping| settings(&from)?.mapped(mapping))
-            .transpose()?;
+        let mapped = match mapping {
+            None => None,
+            Some(mapping) => {
+                let mapping = mapping.unwrap_or_default();
+                Some(
+                    self.mapped(who.account(), settings(&from)?, mapping)
+                        .await?,
+                )
+            }
+        };
         if let Some(name) = &patch.name {
             check::name(name, "/name")?;
         }
-        let mut merges = Merges::default();
+        let mut merges = self.merges(who.account());
         loop {
             let mut to = from.clone();
             let mut after = settings(&from)?;
             if let Some(mapped) = &mapped {
                 after.event_type.clone_from(&mapped.event_type);
                 after.id.clone_from(&mapped.id);
+                after.plugin.clone_from(&mapped.plugin);
             }
             to.settings = after.text()?;
             to.enabled = patch.enabled.unwrap_or(from.enabled);
@@ -192,7 +203,7 @@ impl Service {
             }
             to.updated_at = self.inner.clock.now();
             let done = self.write_source(&from, to).await;
-            if !merges.go_on(&done) {
+            if !merges.go_on(&done).await {
                 return done;
             }
             from = self.source_row(who.account(), id).await?;

@@ -27,6 +27,8 @@ const LISTED_MAX: usize = 10;
 const WRITTEN_MAX: usize = 20;
 /// Sources whose refusals are gathered; those of more are only counted for the operator.
 const GATHERED_MAX: usize = 1_000;
+/// The code of what a plugin has dropped.
+const DROPPED: &str = "plugin_dropped";
 /// What is shown of a refused body.
 const EXCERPT_BYTES_MAX: usize = 200;
 
@@ -36,7 +38,8 @@ pub struct RefusalView {
     /// When the first of them came, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
-    /// A word for programs: `not_genuine`, `source_disabled`, `mapping_failed`, `too_large`, `event_conflict`, …
+    /// A word for programs: `not_genuine`, `source_disabled`, `mapping_failed`, `too_large`, `event_conflict`, …; or
+    /// `plugin_dropped`: the source's plugin wanted no event of it, so that it was taken and counts as no refusal.
     #[schema(example = "not_genuine")]
     pub code: String,
     /// Why, as a sentence.
@@ -72,7 +75,9 @@ impl Ledger {
             return;
         }
         let of = gathered.entry(whose).or_insert_with(|| nothing_of(whose));
-        of.requests += 1;
+        if refusal.code != DROPPED {
+            of.requests += 1;
+        }
         let like =
             |known: &&mut SourceRefusal| known.code == refusal.code && known.why == refusal.why;
         if let Some(known) = of.refusals.iter_mut().find(like) {
@@ -135,11 +140,25 @@ impl Service {
         if error.is_passing() {
             return;
         }
+        self.note(source, (error.code(), &error.for_owner()), body);
+    }
+
+    /// Remembers that a source's plugin wanted no event of a request.
+    pub(super) fn note_dropped(&self, source: &OpenSource, why: &str, body: &[u8]) {
+        metrics::counter!("throwbar_source_drops_total").increment(1);
+        self.note(
+            source,
+            (DROPPED, &format!("the plugin dropped it: {why}")),
+            body,
+        );
+    }
+
+    fn note(&self, source: &OpenSource, (code, why): (&str, &str), body: &[u8]) {
         let excerpt = String::from_utf8_lossy(&body[..body.len().min(EXCERPT_BYTES_MAX)]);
         let refusal = SourceRefusal {
             id: RefusalId::mint(self.inner.clock.now()),
-            code: error.code().to_owned(),
-            why: shown(&error.to_string(), SUMMARY_BYTES_MAX),
+            code: code.to_owned(),
+            why: shown(why, SUMMARY_BYTES_MAX),
             excerpt: shown(&excerpt, EXCERPT_BYTES_MAX),
             requests: 1,
         };
@@ -246,6 +265,21 @@ mod tests {
         let taken = ledger.take();
         let why: Vec<_> = taken[0].refusals.iter().map(|it| it.why.as_str()).collect();
         assert_eq!((taken[0].requests, why), (2, vec!["first", "second"]));
+    }
+
+    #[test]
+    fn what_was_dropped_is_listed_and_not_counted() {
+        let ledger = Ledger::default();
+        let dropped = SourceRefusal {
+            code: DROPPED.to_owned(),
+            ..refusal("not for us")
+        };
+        ledger.note(whose(1), dropped.clone());
+        ledger.note(whose(1), dropped);
+        ledger.note(whose(1), refusal("no"));
+        let taken = ledger.take();
+        let requests: Vec<_> = taken[0].refusals.iter().map(|it| it.requests).collect();
+        assert_eq!((taken[0].requests, requests), (1, vec![2, 1]));
     }
 
     #[test]

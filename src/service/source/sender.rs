@@ -12,12 +12,12 @@ use moka::sync::Cache;
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 
-use super::look::{OpenSource, Received};
+use super::look::{Making, Maps, OpenSource};
+use super::request::Received;
 use super::shape::Settings;
 use super::token_hash;
 use crate::model::{AccountId, Origin};
 use crate::pipeline::{Acknowledged, sealing};
-use crate::service::cloudevent::pair;
 use crate::service::intake::NewEvent;
 use crate::service::{Error, Service};
 use crate::signing::Outcome;
@@ -87,6 +87,15 @@ pub struct Arrival<B> {
     pub body: B,
 }
 
+/// What has become of a request.
+#[derive(Debug)]
+pub(in crate::service) enum Came {
+    /// An event, not accepted yet.
+    Event(Box<store::NewEvent>),
+    /// Nothing: the source's plugin wants no event of it, for this reason.
+    Dropped(String),
+}
+
 impl Service {
     /// The source whose URL ends with `token`.
     pub async fn source_door(&self, token: &str) -> Result<SourceDoor, Error> {
@@ -130,13 +139,13 @@ impl Service {
         self.inner.store.once_durable(forget).await;
     }
 
-    /// Takes a request as an event; returns when that is durable. What is refused for good is counted and
-    /// written down for the source's owner.
+    /// Takes a request as an event; returns when that is durable. `None`: it was taken, and the source's plugin
+    /// wants no event of it. What is refused for good is counted and written down for the source's owner.
     pub async fn receive<B: BodyExt<Data = Bytes> + Unpin>(
         &self,
         door: &SourceDoor,
         arrival: Arrival<B>,
-    ) -> Result<Acknowledged, Error> {
+    ) -> Result<Option<Acknowledged>, Error> {
         let source = &*door.0;
         let bytes_max = self.inner.rules.payload_bytes_max;
         let room = Some(self.source_room(source.account));
@@ -164,7 +173,7 @@ impl Service {
         &self,
         source: &OpenSource,
         request: &Received,
-    ) -> Result<Acknowledged, Error> {
+    ) -> Result<Option<Acknowledged>, Error> {
         check_enabled(source)?;
         let report = source.prove(request);
         if !report.is_genuine() {
@@ -176,29 +185,40 @@ impl Service {
                 why: format!("the request is not taken for genuine: {why}"),
             });
         }
-        let event = self.event_of(source, request)?;
-        self.take_one(event).await
+        match self.event_of(source, request, &mut Vec::new()).await? {
+            Came::Event(event) => self.take_one(*event).await.map(Some),
+            Came::Dropped(why) => {
+                self.note_dropped(source, &why, &request.body);
+                Ok(None)
+            }
+        }
     }
 
-    /// The event that a request is, not accepted yet.
-    pub(in crate::service) fn event_of(
+    /// What becomes of a request; what was made of it on the way is added to `makings`.
+    pub(in crate::service) async fn event_of(
         &self,
         source: &OpenSource,
         request: &Received,
-    ) -> Result<store::NewEvent, Error> {
-        let made = source.make(request, &mut Vec::new())?;
+        makings: &mut Vec<Making>,
+    ) -> Result<Came, Error> {
+        let expressions = match &source.maps {
+            Maps::Expressions(expressions) => expressions,
+            Maps::Plugin(plugin) => {
+                // In a box: who names no plugin pays nothing for what waits here.
+                let mapping = self.map_by_plugin((source, plugin), request, makings);
+                return Box::pin(mapping).await;
+            }
+        };
+        let made = expressions.make(request, makings)?;
         let data: &RawValue = serde_json::from_slice(&made.payload)
             .map_err(|error| Error::unreadable("the payload", error))?;
-        // Of this source: what two senders call their events has nothing to do with one another.
-        let known_as = made
-            .known_as
-            .map(|name| pair(&source.id.to_string(), &name));
+        let known_as = made.known_as.map(|name| source.known_as(&name));
         let envelope = NewEvent::of(made.event_type.as_str(), data, (known_as, None));
         let event = self.incoming(source.account, &made.payload, envelope, None)?;
-        Ok(store::NewEvent {
+        Ok(Came::Event(Box::new(store::NewEvent {
             origin: Some(Origin::of_source(&source.name).into()),
             ..event
-        })
+        })))
     }
 }
 

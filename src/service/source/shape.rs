@@ -1,7 +1,7 @@
 //! How sources look from outside: what is asked for, and what is told; and how they are stored.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::automation::Mapping;
@@ -32,8 +32,9 @@ pub struct NewSource {
     pub enabled: Option<bool>,
 }
 
-/// What the events of a source are called. Each is an expression in CEL, as conditions are, about `headers`
-/// (names in lower case), `body` (the payload) and `query`, that gives a string.
+/// What the events of a source are: their type and id by expressions, or all of them by a plugin. An expression is
+/// CEL, as conditions are, about `headers` (names in lower case), `body` (the payload) and `query`, and gives a
+/// string.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SourceMapping {
@@ -46,10 +47,17 @@ pub struct SourceMapping {
     #[serde(default)]
     #[schema(example = "headers[\"x-github-delivery\"]")]
     pub id: Option<String>,
-    /// Not built yet.
+    /// The plugin that makes the event, in place of `type` and `id`: `name@version`, `name` (its newest version when
+    /// this is saved, which then stays), or a digest, `sha256:…`. It is given the request as the data of an event,
+    /// `{"headers":{…},"query":{…},"body":…}`, and puts out `{"type":…,"data":…}`, with `id` and `timestamp` if it
+    /// has them.
     #[serde(default)]
-    #[schema(ignore)]
-    pub plugin: Option<Value>,
+    #[schema(example = "shop@1.0.0")]
+    pub plugin: Option<String>,
+    /// The plugin's configuration, as its own schema wants it: 64 KiB at most; `{}`, if left out.
+    #[serde(default)]
+    #[schema(value_type = Option<serde_json::Value>)]
+    pub config: Option<Box<RawValue>>,
 }
 
 /// What is changed of a source; what is left out stays. The scheme of its verification can't be changed: make
@@ -97,14 +105,26 @@ pub struct SourceView {
     pub updated_at: Timestamp,
 }
 
-/// What the events of a source are called: the expressions in force.
+/// What the events of a source are: the expressions in force, or the plugin.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SourceMappingView {
-    /// The expression for the event's type.
-    #[serde(rename = "type")]
-    pub event_type: String,
-    /// The expression for what its sender calls the event.
-    pub id: String,
+    /// The expression for the event's type; left out, if a plugin says it.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<String>,
+    /// The expression for what its sender calls the event; left out, if a plugin says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The plugin that makes the event; left out, if none does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "shop@1.0.0")]
+    pub plugin: Option<String>,
+    /// SHA-256 of the component that runs: `sha256:` and 64 hexadecimal digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// The plugin's configuration, with its references to variables.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<serde_json::Value>)]
+    pub config: Option<Box<RawValue>>,
 }
 
 /// A source that was just made.
@@ -128,6 +148,19 @@ pub(in crate::service) struct Settings {
     pub(in crate::service) event_type: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::service) id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::service) plugin: Option<MappingPlugin>,
+}
+
+/// The plugin that makes a source's events, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::service) struct MappingPlugin {
+    /// As it was named, with its version.
+    pub(in crate::service) plugin: String,
+    /// SHA-256 of the component, pinned when it was saved.
+    pub(in crate::service) digest: String,
+    /// Its configuration: JSON in its one spelling, in which no escape hides a reference to a variable.
+    pub(in crate::service) config: String,
 }
 
 impl Settings {
@@ -156,24 +189,43 @@ impl Settings {
         })
     }
 
-    /// The same with another mapping, which is checked.
-    pub(in crate::service) fn mapped(self, mapping: Option<SourceMapping>) -> Result<Self, Error> {
-        let mapping = mapping.unwrap_or_default();
-        if mapping.plugin.is_some() {
-            return Err(Error::not_built("/mapping/plugin", "a mapping by a plugin"));
-        }
-        for (pointer, source) in [
-            ("/mapping/type", &mapping.event_type),
-            ("/mapping/id", &mapping.id),
-        ] {
+    /// The same with other expressions, which are checked; the usual ones, where there are none.
+    pub(in crate::service) fn mapped(
+        self,
+        event_type: Option<String>,
+        id: Option<String>,
+    ) -> Result<Self, Error> {
+        for (pointer, source) in [("/mapping/type", &event_type), ("/mapping/id", &id)] {
             if let Some(source) = source {
                 Mapping::parse(source).map_err(|error| Error::field(pointer, error))?;
             }
         }
         Ok(Self {
-            event_type: mapping.event_type,
-            id: mapping.id,
+            event_type,
+            id,
+            plugin: None,
             ..self
+        })
+    }
+
+    /// What says what its events are.
+    pub(in crate::service) fn mapping(&self) -> Result<SourceMappingView, Error> {
+        let Some(plugin) = &self.plugin else {
+            return Ok(SourceMappingView {
+                event_type: Some(self.event_type().to_owned()),
+                id: Some(self.id().to_owned()),
+                plugin: None,
+                digest: None,
+                config: None,
+            });
+        };
+        let config = RawValue::from_string(plugin.config.clone());
+        Ok(SourceMappingView {
+            event_type: None,
+            id: None,
+            plugin: Some(plugin.plugin.clone()),
+            digest: Some(plugin.digest.clone()),
+            config: Some(config.map_err(|error| Error::unreadable("the source", error))?),
         })
     }
 
@@ -212,27 +264,24 @@ mod tests {
     fn mappings_are_checked_by_their_fields() {
         let settings =
             || Settings::read(r#"{"verification":{"scheme":"none"}}"#).expect("settings");
-        let mapping = |text: &str| serde_json::from_str::<SourceMapping>(text).expect(text);
-        for (text, code, at) in [
-            (r#"{"type":"event.type"}"#, "invalid_field", "/mapping/type"),
-            (r#"{"id":"body."}"#, "invalid_field", "/mapping/id"),
-            (r#"{"plugin":"p@1"}"#, "not_built", "/mapping/plugin"),
+        let text = |text: &str| Some(text.to_owned());
+        for (event_type, id, at) in [
+            (text("event.type"), None, "/mapping/type"),
+            (None, text("body."), "/mapping/id"),
         ] {
-            let error = settings().mapped(Some(mapping(text))).expect_err(text);
-            assert_eq!(error.code(), code, "{error}");
+            let error = settings().mapped(event_type, id).expect_err(at);
+            assert_eq!(error.code(), "invalid_field", "{error}");
             assert_eq!(
                 error.place(),
                 Some(&crate::service::Place::body(at)),
                 "{error}"
             );
         }
-        let mapped = settings()
-            .mapped(Some(mapping(r#"{"id":"body.no"}"#)))
-            .expect("fine");
+        let mapped = settings().mapped(None, text("body.no")).expect("fine");
         assert_eq!(
             (mapped.id(), mapped.event_type()),
             ("body.no", settings().event_type())
         );
-        assert_eq!(mapped.mapped(None).expect("fine"), settings());
+        assert_eq!(mapped.mapped(None, None).expect("fine"), settings());
     }
 }

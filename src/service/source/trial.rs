@@ -8,11 +8,13 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::look::{Making, OpenSource, Received};
-use super::sender::check_enabled;
+use super::look::{Making, Maps, OpenSource};
+use super::request::Received;
+use super::sender::{Came, check_enabled};
 use crate::model::Timestamp;
 use crate::service::principal::{MayWrite, Principal};
 use crate::service::{Error, Service};
@@ -41,7 +43,7 @@ pub struct SourceTrial {
 /// What would become of a request.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SourceTrialView {
-    /// Whether it would be taken.
+    /// Whether it would be taken; also if the source's plugin would drop it.
     pub taken: bool,
     /// Whether it is what its sender's scheme says.
     pub genuine: bool,
@@ -56,12 +58,16 @@ pub struct SourceTrialView {
 /// One thing that was looked at.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SourceStepView {
-    /// `source`, `headers`, `timestamp`, `signature`, `body`, `type`, `id` or `event`.
+    /// `source`, `headers`, `timestamp`, `signature`, `body`, `type`, `id`, `plugin` or `event`.
     pub step: &'static str,
     /// `passed`, `failed` or `hint`.
     pub outcome: &'static str,
     /// A sentence.
     pub text: String,
+    /// Of a plugin: its use against limits, its log, and the first 16 KiB of each of its outputs.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    #[schema(value_type = Option<Object>)]
+    pub detail: Value,
 }
 
 /// The event that a request would be.
@@ -135,17 +141,21 @@ impl Service {
         for finding in report.findings {
             steps.push(step(finding.step.as_str(), finding.outcome, finding.text));
         }
-        let event = self.tried_event(&source, &request, &mut steps).await?;
-        let taken = enabled.is_ok() && genuine && event.is_some();
+        let (event, dropped) = self.tried_event(&source, &request, &mut steps).await?;
+        let made = event.is_some() || dropped.is_some();
+        let taken = enabled.is_ok() && genuine && made;
         let failed = steps
             .iter()
             .find(|step| step.outcome == Outcome::Failed.as_str());
-        let summary = match (failed, &event) {
-            (Some(step), _) => format!("it would be refused: {}", step.text),
-            (None, Some(event)) => {
+        let summary = match (failed, &event, dropped) {
+            (Some(step), ..) => format!("it would be refused: {}", step.text),
+            (None, Some(event), _) => {
                 format!("it would become an event of the type {}", event.event_type)
             }
-            (None, None) => "it would be refused".to_owned(),
+            (None, None, Some(why)) => {
+                format!("it would be taken, and no event made of it: the plugin drops it: {why}")
+            }
+            (None, None, None) => "it would be refused".to_owned(),
         };
         Ok(SourceTrialView {
             taken,
@@ -156,33 +166,49 @@ impl Service {
         })
     }
 
+    /// The event that it would be, or why a plugin wants none of it.
     async fn tried_event(
         &self,
         source: &OpenSource,
         request: &Received,
         steps: &mut Vec<SourceStepView>,
-    ) -> Result<Option<SourceEventView>, Error> {
+    ) -> Result<(Option<SourceEventView>, Option<String>), Error> {
         let mut makings = Vec::new();
-        let made = source.make(request, &mut makings);
-        for Making { step: name, came } in makings {
-            let (outcome, text) = match came {
-                Ok(text) => (Outcome::Passed, text),
-                Err(why) => (Outcome::Failed, why),
-            };
-            steps.push(step(name, outcome, text));
+        let came = self.event_of(source, request, &mut makings).await;
+        let failed = makings.iter().any(|making| making.came.is_err());
+        for making in makings {
+            steps.push(SourceStepView::of(making));
         }
-        if made.is_err() {
-            return Ok(None);
-        }
-        let mut event = [self.event_of(source, request)];
+        let event = match came {
+            Err(error) if error.is_passing() => return Err(error),
+            // Its step has told it.
+            Err(_) if failed => return Ok((None, None)),
+            Err(error) => Err(error),
+            Ok(Came::Dropped(why)) => return Ok((None, Some(why))),
+            Ok(Came::Event(event)) => Ok(*event),
+        };
+        let mut event = [event];
         self.vet(source.account, &mut event).await?;
         let [event] = event;
         match event {
-            Ok(event) => Ok(Some(shown(event)?)),
+            Ok(event) => Ok((Some(shown(source, event)?), None)),
             Err(error) => {
                 steps.push(step("event", Outcome::Failed, error.to_string()));
-                Ok(None)
+                Ok((None, None))
             }
+        }
+    }
+}
+
+impl SourceStepView {
+    fn of(making: Making) -> Self {
+        let (outcome, text) = match making.came {
+            Ok(text) => (Outcome::Passed, text),
+            Err(why) => (Outcome::Failed, why),
+        };
+        Self {
+            detail: making.detail,
+            ..step(making.step, outcome, text)
         }
     }
 }
@@ -192,11 +218,16 @@ fn step(step: &'static str, outcome: Outcome, text: String) -> SourceStepView {
         step,
         outcome: outcome.as_str(),
         text,
+        detail: Value::Null,
     }
 }
 
-fn shown(event: store::NewEvent) -> Result<SourceEventView, Error> {
-    let data = serde_json::from_slice(&event.payload)
+fn shown(source: &OpenSource, event: store::NewEvent) -> Result<SourceEventView, Error> {
+    let payload = match &source.maps {
+        Maps::Expressions(_) => event.payload,
+        Maps::Plugin(plugin) => plugin.hidden(event.payload),
+    };
+    let data = serde_json::from_slice(&payload)
         .map_err(|error| Error::unreadable("the payload", error))?;
     let source = event.origin.as_ref().and_then(|origin| origin.source());
     Ok(SourceEventView {

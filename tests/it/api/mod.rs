@@ -30,6 +30,7 @@ mod run_now;
 mod schedule;
 mod schedule_clock;
 mod source;
+mod source_plugin;
 mod source_refusals;
 mod texts;
 mod trial;
