@@ -7,7 +7,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    account, api_key, automation, condition, dead_letter, delivery, endpoint, errand, event,
+    account, api_key, automation, code, condition, dead_letter, delivery, endpoint, errand, event,
     event_type, explain, operations, pass, plugin, problem, query, schedule, source, trial,
     variable, version,
 };
@@ -78,6 +78,9 @@ fn automations() -> OpenApiRouter<Service> {
             automation::change,
             automation::delete
         ))
+        .routes(routes!(code::export))
+        .routes(routes!(code::plan))
+        .routes(routes!(code::apply))
         .routes(routes!(version::list))
         .routes(routes!(version::get))
         .routes(routes!(version::diff))

@@ -41,7 +41,7 @@ impl Service {
 
     /// The event type with a draft laid over it, on a thread of its own and in the account's turn: schemas
     /// take a while to compile.
-    async fn lay(
+    pub(super) async fn lay(
         &self,
         account: AccountId,
         draft: Draft,

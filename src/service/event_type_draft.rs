@@ -21,9 +21,9 @@ pub(super) struct Draft {
     description: Option<String>,
     group: Option<Option<String>>,
     example: Option<Option<String>>,
-    examples: Option<Vec<String>>,
+    pub(super) examples: Option<Vec<String>>,
     schema: Option<Option<String>>,
-    archived: Option<bool>,
+    pub(super) archived: Option<bool>,
 }
 
 /// Within which bounds, and when.

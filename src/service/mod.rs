@@ -19,6 +19,7 @@ mod chain;
 mod check;
 mod cloudevent;
 mod cloudevent_form;
+mod code;
 mod condition;
 mod condition_shape;
 mod course;
@@ -65,6 +66,7 @@ mod rerun;
 mod room;
 mod run;
 mod schedule;
+mod schedule_course;
 mod schedule_shape;
 mod secret;
 mod sender;
@@ -74,9 +76,11 @@ mod source_secret;
 mod source_shape;
 mod source_trial;
 mod subscribe;
+mod supposed;
 mod trial;
 mod turns;
 mod variable;
+mod variable_use;
 mod version;
 mod vetting;
 
@@ -93,6 +97,10 @@ pub use backtest::{
     DifferenceExcerpt, DifferenceSide, DifferenceView, NewBacktest,
 };
 pub use cloudevent::CloudEvent;
+pub use code::{
+    CodeFile, CodeVariable, DriftView, ExportFormat, ExportRequest, ObjectView, OthersView,
+    PlanView, Prune, StepView, Wishes,
+};
 pub use condition_shape::{
     ConditionProblemView, ConditionRequest, ConditionToCheck, ConditionToConvert, ConditionView,
     PositionView,

@@ -3,8 +3,8 @@
 use serde_json::value::RawValue;
 
 use super::page::cursor_text;
-use super::preview::timing;
 use super::principal::{MayRead, MayWrite, Principal};
+use super::schedule_course::{due_at, goes_on};
 use super::schedule_shape::{NewSchedule, OccurrenceView, SchedulePatch, ScheduleView, no_clock};
 use super::{Error, Listed, Merges, PageRequest, Place, Service, check, payload};
 use crate::automation::EventType;
@@ -127,19 +127,7 @@ pub(super) fn check_bounds(definition: &Definition) -> Result<(), Error> {
     }
 }
 
-/// When the first occurrence after the cursor runs.
-fn due_at(
-    id: ScheduleId,
-    definition: &Definition,
-    cursor_at: Timestamp,
-    now: Timestamp,
-) -> Result<Option<Timestamp>, Error> {
-    let timing = timing(definition, definition.start_at.unwrap_or(now))?;
-    let next = definition.next_after(&timing, cursor_at);
-    Ok(next.map(|next| next.at.plus_ms(definition.slot_ms(id.uuid()))))
-}
-
-fn name_taken(name: &str) -> Error {
+pub(super) fn name_taken(name: &str) -> Error {
     Error::Conflict {
         code: "name_taken",
         why: format!(
@@ -155,6 +143,23 @@ impl Service {
         who: &Principal<MayWrite>,
         new: NewSchedule,
     ) -> Result<ScheduleView, Error> {
+        let row = self.drafted_schedule(who.account(), new)?;
+        match self.inner.store.create_schedule(&row).await {
+            Ok(()) => {
+                self.ring().await;
+                ScheduleView::of(row)
+            }
+            Err(error) if error.is_taken() => Err(name_taken(&row.name)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What making a schedule would save.
+    pub(super) fn drafted_schedule(
+        &self,
+        account: AccountId,
+        new: NewSchedule,
+    ) -> Result<Schedule, Error> {
         check_name(&new.name)?;
         let now = self.inner.clock.now();
         let definition = new.definition(now)?;
@@ -164,8 +169,8 @@ impl Service {
             .map_or_else(|| NOTHING.to_owned(), |data| data.get().to_owned());
         self.check_carried(&data)?;
         let id = ScheduleId::mint(now);
-        let row = Schedule {
-            account: who.account(),
+        Ok(Schedule {
+            account,
             id,
             owner: None,
             name: new.name,
@@ -176,15 +181,7 @@ impl Service {
             cursor_at: now,
             created_at: now,
             updated_at: now,
-        };
-        match self.inner.store.create_schedule(&row).await {
-            Ok(()) => {
-                self.ring().await;
-                ScheduleView::of(row)
-            }
-            Err(error) if error.is_taken() => Err(name_taken(&row.name)),
-            Err(error) => Err(error.into()),
-        }
+        })
     }
 
     /// Leaves room for what the event says around it, within the bounds of a payload.
@@ -274,16 +271,8 @@ impl Service {
             to.payload = data.as_bytes().to_vec();
         }
         to.paused = patch.paused.unwrap_or(from.paused);
-        if !before.runs_like(&after) {
-            to.cursor_at = now;
-        } else if from.paused && !to.paused {
-            // What came meanwhile was skipped, also where nobody has written so yet.
-            let slot_ms = after.slot_ms(from.id.uuid());
-            to.cursor_at = from.cursor_at.max(now.plus_ms(-slot_ms));
-        }
-        to.due_at = due_at(from.id, &after, to.cursor_at, now)?;
         to.definition = text(&after)?;
-        to.updated_at = now;
+        goes_on(&from, &mut to, now)?;
         match self.inner.store.change_schedule(&from, &to).await {
             Ok(true) => {
                 self.ring().await;

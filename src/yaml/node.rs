@@ -156,8 +156,25 @@ impl Node {
 
     /// Takes the member out, if it has this value.
     pub fn leave_out(&mut self, name: &str, usual: &Self) {
-        if self.get(name) == Some(usual) {
+        if self.get(name).is_some_and(|value| value.is_same(usual)) {
             self.take(name);
+        }
+    }
+
+    /// Whether both say the same, whatever order their members are in.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Map(own), Self::Map(others)) => {
+                let is_there = |(name, value): &(String, Self)| {
+                    other.get(name).is_some_and(|other| value.is_same(other))
+                };
+                own.len() == others.len() && own.iter().all(is_there)
+            }
+            (Self::List(own), Self::List(others)) => {
+                let mut pairs = own.iter().zip(others);
+                own.len() == others.len() && pairs.all(|(one, other)| one.is_same(other))
+            }
+            _ => self == other,
         }
     }
 
