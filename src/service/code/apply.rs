@@ -24,10 +24,11 @@ impl Service {
         file: &[u8],
         wishes: Wishes,
     ) -> Result<PlanView, Error> {
+        check_reason(&wishes)?;
         let file = File::read(file)?;
         let decided = Box::pin(self.decide(who, &file, &wishes)).await;
         let decided = decided.map_err(|error| file.placed(error))?;
-        let mut view = decided.view()?;
+        let mut view = decided.view(&file)?;
         if let Some(events) = wishes.backtest {
             self.compare(who, (&decided, &mut view), events).await?;
         }
@@ -41,13 +42,7 @@ impl Service {
         file: &[u8],
         wishes: Wishes,
     ) -> Result<PlanView, Error> {
-        if let Some(reason) = &wishes.override_reason {
-            check::note(reason, "").map_err(|error| Error::Invalid {
-                code: "invalid_parameter",
-                at: Place::Query("override".to_owned()),
-                why: error.to_string(),
-            })?;
-        }
+        check_reason(&wishes)?;
         let file = File::read(file)?;
         for _ in 0..APPLIES_MAX {
             let done = Box::pin(self.try_to_apply(who, &file, &wishes)).await;
@@ -71,7 +66,7 @@ impl Service {
         wishes: &Wishes,
     ) -> Result<PlanView, Error> {
         let decided = Box::pin(self.decide(who, file, wishes)).await?;
-        let view = decided.view()?;
+        let view = decided.view(file)?;
         if wishes.plan.as_ref().is_some_and(|plan| *plan != view.plan) {
             return Err(Error::Conflict {
                 code: "plan_outdated",
@@ -301,6 +296,17 @@ impl Service {
             override_reason,
         }
     }
+}
+
+fn check_reason(wishes: &Wishes) -> Result<(), Error> {
+    let Some(reason) = &wishes.override_reason else {
+        return Ok(());
+    };
+    check::note(reason, "").map_err(|error| Error::Invalid {
+        code: "invalid_parameter",
+        at: Place::Query("override".to_owned()),
+        why: error.to_string(),
+    })
 }
 
 /// What is written down of an apply.

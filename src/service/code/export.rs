@@ -37,7 +37,6 @@ impl Service {
         who: &Principal<MayRead>,
         request: &ExportRequest,
     ) -> Result<String, Error> {
-        let _turn = self.list_turn(who.account()).await?;
         let present = self.present(who.account()).await?;
         let chosen = match &request.automation {
             Some(text) => Some(needed(&present, chosen(&present, text)?)?),

@@ -83,6 +83,7 @@ impl Known {
 impl Service {
     /// Reads it. What changes meanwhile either raises the revision or is noticed when it is written.
     pub(super) async fn present(&self, account: AccountId) -> Result<Present, Error> {
+        let _turn = self.list_turn(account).await?;
         let store = &self.inner.store;
         let row = store.account(account).await?;
         let revision = row.ok_or(Error::NotFound("account"))?.revision;

@@ -8,6 +8,7 @@ use super::super::{AuthorView, ConditionProblemView, Error};
 use super::Section;
 use super::decision::{Decided, Decision, Write};
 use super::drift::{drift_of, gone};
+use super::file::File;
 use super::present::Known;
 use super::reference::Names;
 use crate::automation::{DefinitionDigest, differences};
@@ -126,7 +127,7 @@ pub(super) fn changes(
 
 impl Decided {
     /// How it is told before it is done.
-    pub(super) fn view(&self) -> Result<PlanView, Error> {
+    pub(super) fn view(&self, file: &File) -> Result<PlanView, Error> {
         let names = Names::of(&self.decisions, &self.present);
         let mut steps = Vec::with_capacity(self.decisions.len());
         for decision in &self.decisions {
@@ -135,15 +136,13 @@ impl Decided {
         for place in &self.removed {
             steps.push(removal(&self.present.known[*place]));
         }
-        let text =
-            serde_json::to_string(&steps).map_err(|error| Error::unreadable("the plan", error))?;
         let left = self.left.iter().filter_map(|place| {
             let known = &self.present.known[*place];
             let applied = self.present.applied.get(&known.key())?;
             Some(ObjectView::of(known.section, applied))
         });
         Ok(PlanView {
-            plan: DefinitionDigest::of(&text).to_string(),
+            plan: self.digest(file)?.to_string(),
             applied: false,
             summary: summary(&steps, &["to create", "to change", "to remove"]),
             changes: steps
@@ -155,6 +154,37 @@ impl Decided {
             others: self.others(),
             steps,
         })
+    }
+
+    /// Another one, whenever the file says something else, there is something else, or something else comes of it. Not
+    /// of what comes with every try: the ids of what is made, and the time from which an interval is counted.
+    fn digest(&self, file: &File) -> Result<DefinitionDigest, Error> {
+        let mut text = String::new();
+        for (decision, entry) in self.decisions.iter().zip(&file.entries) {
+            let known = decision.known.map(|place| &self.present.known[place]);
+            let pinned = decision.content.node.get("transforms").map(Node::to_json);
+            for part in [
+                entry.section.as_str(),
+                known.map_or("", |known| &known.object),
+                known.map_or("", |known| &known.content.text),
+                if decision.write.is_some() {
+                    "written"
+                } else {
+                    ""
+                },
+                &entry.says()?,
+                &pinned.unwrap_or_default(),
+            ] {
+                text.push_str(part);
+                text.push('\n');
+            }
+        }
+        for place in &self.removed {
+            let known = &self.present.known[*place];
+            text.push_str(&known.object);
+            text.push_str(&known.content.text);
+        }
+        Ok(DefinitionDigest::of(&text))
     }
 
     /// How it is told once it is done.

@@ -98,6 +98,34 @@ async fn an_error_in_the_last_entry_leaves_everything_as_it_was() {
 }
 
 #[tokio::test]
+async fn what_fails_while_it_is_written_leaves_everything_as_it_was() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        doors
+            .post("/v1/variables", json!({"name": "other", "value": 1}))
+            .await
+            .is(201);
+        let all = (0..1000).map(|no| format!("  - {{name: v{no}, value: {no}}}\n"));
+        let file = format!(
+            "throwbar: 1\nevent_types:\n  - name: a\nvariables:\n{}endpoints:\n  - url: https://e.example\n",
+            all.collect::<Vec<_>>().concat()
+        );
+        assert_eq!(doors.plan(&file).await.is(200).body["changes"], 1002);
+        let refused = doors.apply(&file).await.is(409);
+        refused.refuses("too_many", "nowhere");
+        doors.has_none("/v1/event-types").await;
+        doors.has_none("/v1/endpoints").await;
+        let place = &doors.place;
+        assert_eq!(place.number("SELECT COUNT(*) FROM variables").await, 1);
+        assert_eq!(place.number("SELECT COUNT(*) FROM applied").await, 0);
+        doors.delete("/v1/variables/other").await.is(204);
+        let applied = doors.apply(&file).await.is(200);
+        assert_eq!(applied.body["summary"], "1002 created, 0 unchanged");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_is_no_such_file_is_refused_with_its_place() {
     on_both(async |engine| {
         let doors = Doors::open(engine).await;

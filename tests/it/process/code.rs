@@ -147,6 +147,12 @@ async fn a_file_is_planned_applied_and_kept_true() {
         "{told}"
     );
     assert!(caller.list("/v1/automations").await.is_empty());
+    // What is counted from now is another now when it is applied.
+    save("throwbar: 1\nschedules:\n  - name: often\n    interval:\n      every_s: 3600\n");
+    let (code, told) = run(caller, folder, &["apply", "throwbar.yaml", "--yes"]).await;
+    assert_eq!(code, Some(0), "{told}");
+    let (code, told) = run(caller, folder, &["plan", "throwbar.yaml", "--exit-code"]).await;
+    assert_eq!(code, Some(0), "{told}");
     let (code, told) = run(caller, folder, &["plan", "missing.yaml"]).await;
     assert_eq!(code, Some(1), "{told}");
     assert!(told.contains("missing.yaml can't be read"), "{told}");
