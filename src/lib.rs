@@ -25,7 +25,7 @@
 //! | 4 | [`service`]: what may be asked, by whom, and what is valid, once for all doors; [`schedule`]: from the clock to events |
 //! | 3 | [`pipeline`]: from acceptance to the record, and taking over from the dead |
 //! | 2 | [`store`]: all SQL; [`plugin`]: the sandbox; [`outbound`]: the guarded way out |
-//! | 1 | [`automation`], [`signing`], [`retry`], [`failure`], [`cron`], [`vault`], [`envelope`], [`schema`]: pure rules |
+//! | 1 | [`automation`], [`signing`], [`retry`], [`failure`], [`cron`], [`vault`], [`envelope`], [`schema`], [`yaml`]: pure rules |
 //! | 0 | [`model`]: the nouns |
 
 pub mod api;
@@ -49,3 +49,4 @@ pub mod signing;
 pub mod store;
 pub mod telemetry;
 pub mod vault;
+pub mod yaml;

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
 use crate::model::AccountId;
-use crate::model::limits::COMPONENT_BYTES_MAX;
+use crate::model::limits::{CODE_BYTES_MAX, COMPONENT_BYTES_MAX};
 use crate::service::{self, Error, Service, UploadTurn};
 
 /// A body as it came, bounded as its route says.
@@ -17,6 +17,9 @@ pub(super) struct RawBody(pub(super) Bytes);
 
 /// JSON as it came.
 pub(super) struct JsonText(pub(super) Bytes);
+
+/// YAML or JSON as it came: JSON is YAML, too.
+pub(super) struct YamlOrJson(pub(super) Bytes);
 
 /// JSON, read.
 pub(super) struct JsonBody<T>(pub(super) T);
@@ -30,6 +33,14 @@ pub(super) struct Component(pub(super) Bytes, pub(super) UploadTurn);
 const BATCH: &str = "/v1/events/batch";
 const UPLOAD: &str = "/v1/plugins";
 const IMPORT: &str = "/v1/event-types/import";
+const CODE: [&str; 2] = ["/v1/automations/plan", "/v1/automations/apply"];
+/// What YAML is called.
+const YAML: [&str; 4] = [
+    "application/yaml",
+    "application/x-yaml",
+    "text/yaml",
+    "text/x-yaml",
+];
 /// What lines of JSON are called.
 const LINES: [&str; 3] = [
     "application/x-ndjson",
@@ -54,6 +65,7 @@ fn bytes_max(service: &Service, extensions: &Extensions) -> usize {
         _ if extensions.get::<IsBatch>().is_some() => service.rules().batch_bytes_max,
         BATCH | IMPORT => service.rules().batch_bytes_max,
         UPLOAD => COMPONENT_BYTES_MAX,
+        path if CODE.contains(&path) => CODE_BYTES_MAX,
         _ => service.rules().body_bytes_max(),
     }
 }
@@ -114,6 +126,20 @@ impl FromRequest<Service> for JsonText {
         if !is_json(request.headers()) {
             return Err(Problem::MediaType {
                 expected: "application/json",
+            });
+        }
+        Ok(Self(RawBody::from_request(request, service).await?.0))
+    }
+}
+
+impl FromRequest<Service> for YamlOrJson {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, service: &Service) -> Result<Self, Problem> {
+        let said = request.headers().get(CONTENT_TYPE).map(kind);
+        if !said.is_some_and(|kind| YAML.contains(&kind.as_str())) && !is_json(request.headers()) {
+            return Err(Problem::MediaType {
+                expected: "application/yaml or application/json",
             });
         }
         Ok(Self(RawBody::from_request(request, service).await?.0))

@@ -10,6 +10,7 @@ mod api_key;
 mod automation;
 mod body;
 mod cloudevent;
+mod code;
 mod condition;
 mod connection;
 mod dead_letter;

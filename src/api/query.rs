@@ -13,7 +13,8 @@ use utoipa::openapi::path::{Parameter, ParameterIn, Paths};
 
 use super::problem::Problem;
 use crate::service::{
-    DeadLetterQuery, DeliveryQuery, Error, Import, PageRequest, Place, Service, Shelf,
+    DeadLetterQuery, DeliveryQuery, Error, ExportFormat, ExportRequest, Import, PageRequest, Place,
+    Service, Shelf, Wishes,
 };
 
 /// The query of a request.
@@ -181,6 +182,88 @@ pub(super) struct DeadLettersQuery {
     limit: Option<usize>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
+}
+
+/// What of the account is exported.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ExportQuery {
+    /// The name or the id of an automation: it alone, with what it needs. Everything, if left out.
+    automation: Option<String>,
+    /// `yaml` or `json`; `yaml`, if left out.
+    format: Option<String>,
+}
+
+/// How a file is planned.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PlanQuery {
+    /// True: what an earlier file had and this one has no more is removed. False, if left out.
+    prune: Option<bool>,
+    /// Compares each changed automation with its published version on the last so many events, 1 to 1,000,000: a job
+    /// for each, 10 at most.
+    backtest: Option<usize>,
+    /// Why automations are published although their tests fail: 1 to 500 bytes.
+    #[serde(rename = "override")]
+    override_reason: Option<String>,
+}
+
+/// How a file is applied.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ApplyQuery {
+    /// True: what an earlier file had and this one has no more is removed. False, if left out.
+    prune: Option<bool>,
+    /// The `plan` of the plan that was looked at: if something has changed since, nothing is done.
+    plan: Option<String>,
+    /// Why automations are published although their tests fail: 1 to 500 bytes.
+    #[serde(rename = "override")]
+    override_reason: Option<String>,
+}
+
+impl ExportQuery {
+    pub(super) fn request(self) -> Result<ExportRequest, Error> {
+        let format = match self.format.as_deref() {
+            None | Some("yaml") => ExportFormat::Yaml,
+            Some("json") => ExportFormat::Json,
+            Some(_) => {
+                return Err(Error::Invalid {
+                    code: "invalid_parameter",
+                    at: Place::Query("format".to_owned()),
+                    why: "there is no such format: take yaml or json".to_owned(),
+                });
+            }
+        };
+        Ok(ExportRequest {
+            automation: self.automation,
+            format,
+        })
+    }
+}
+
+impl PlanQuery {
+    pub(super) fn wishes(self) -> Wishes {
+        Wishes {
+            prune: self.prune.into(),
+            backtest: self.backtest,
+            override_reason: self.override_reason,
+            ..Wishes::default()
+        }
+    }
+}
+
+impl ApplyQuery {
+    pub(super) fn wishes(self) -> Wishes {
+        Wishes {
+            prune: self.prune.into(),
+            plan: self.plan,
+            override_reason: self.override_reason,
+            ..Wishes::default()
+        }
+    }
 }
 
 /// What an upload is called.

@@ -9,9 +9,9 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use super::{
-    account, api_key, automation, condition, dead_letter, delivery, endpoint, event, event_type,
-    explain, job, operations, pass, plugin, problem, query, schedule, source, trial, variable,
-    version,
+    account, api_key, automation, code, condition, dead_letter, delivery, endpoint, event,
+    event_type, explain, job, operations, pass, plugin, problem, query, schedule, source, trial,
+    variable, version,
 };
 use crate::service::Service;
 
@@ -63,6 +63,9 @@ const EVENTS: &[Described] = &[
 const AUTOMATIONS: &[Described] = &[
     || routes!(automation::create, automation::list),
     || routes!(automation::get, automation::change, automation::delete),
+    || routes!(code::export),
+    || routes!(code::plan),
+    || routes!(code::apply),
     || routes!(version::list),
     || routes!(version::get),
     || routes!(version::diff),

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{backtest, trial, version};
+use super::{backtest, code, trial, version};
 
 /// What can be done with automations.
 #[derive(Debug, clap::Subcommand)]
@@ -11,6 +11,12 @@ pub(super) enum AutomationCommand {
     Test(trial::TestOptions),
     /// Compare a draft with the published version on past events, sending nothing.
     Backtest(backtest::BacktestOptions),
+    /// Write the account, or one automation with what it needs, as a file for a repository.
+    Export(code::ExportOptions),
+    /// Say what applying a file would do, and what somebody has changed since it was applied.
+    Plan(code::PlanOptions),
+    /// Apply a file: all of it, or nothing.
+    Apply(code::ApplyOptions),
     /// List an automation's versions, newest first.
     Versions(version::VersionsOptions),
     /// Publish a version, the newest if none is named.
@@ -24,6 +30,9 @@ pub(super) async fn run(command: &AutomationCommand) -> anyhow::Result<ExitCode>
     match command {
         AutomationCommand::Test(options) => return trial::run(options).await,
         AutomationCommand::Backtest(options) => return backtest::run(options).await,
+        AutomationCommand::Export(options) => code::export(options).await,
+        AutomationCommand::Plan(options) => return code::plan(options).await,
+        AutomationCommand::Apply(options) => return code::apply(options).await,
         AutomationCommand::Versions(options) => version::list(options).await,
         AutomationCommand::Publish(options) => version::publish(options).await,
         AutomationCommand::Rollback(options) => version::roll_back(options).await,

@@ -113,7 +113,7 @@ fn asked(options: &BacktestOptions) -> anyhow::Result<String> {
 }
 
 /// The job at its end, with its progress on standard error where that is a terminal.
-async fn ended(client: &ApiClient, id: &str) -> anyhow::Result<Value> {
+pub(super) async fn ended(client: &ApiClient, id: &str) -> anyhow::Result<Value> {
     let bar = ProgressBar::no_length();
     let look = "{bar:32} {percent:>3} %  {pos} of {len} events  {elapsed}";
     bar.set_style(ProgressStyle::with_template(look)?);
@@ -151,7 +151,7 @@ fn shown(text: &str) -> String {
 }
 
 /// Tells the result to a person.
-fn tell(out: &mut impl Write, job: &Value) -> std::io::Result<()> {
+pub(super) fn tell(out: &mut impl Write, job: &Value) -> std::io::Result<()> {
     let result = &job["result"];
     writeln!(out, "{} events", count(&job["done"]))?;
     for side in ["published", "draft"] {

@@ -101,6 +101,14 @@ impl Body {
         }
     }
 
+    /// YAML, or JSON, which is YAML, too.
+    pub(super) fn yaml(text: String) -> Self {
+        Self {
+            content_type: "application/yaml",
+            bytes: text.into(),
+        }
+    }
+
     /// Nothing.
     pub(super) fn empty() -> Self {
         Self::json(Bytes::new())
@@ -169,6 +177,12 @@ impl ApiClient {
         self.ask(Method::GET, path, None).await
     }
 
+    /// Reads what is no JSON: as text.
+    pub(super) async fn text(&self, path: &str) -> Result<String, Error> {
+        let (_, bytes) = self.exchange(Method::GET, path, None).await?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     /// Makes or does something.
     pub(super) async fn post(&self, path: &str, body: Body) -> Result<Value, Error> {
         self.ask(Method::POST, path, Some(body)).await
@@ -199,6 +213,17 @@ impl ApiClient {
 
     /// One exchange: the answer's JSON (`null` where it is empty), or why not.
     async fn ask(&self, method: Method, path: &str, body: Option<Body>) -> Result<Value, Error> {
+        let (status, bytes) = self.exchange(method, path, body).await?;
+        read(&bytes).ok_or_else(|| strange(self.server.as_str(), status, &bytes))
+    }
+
+    /// One exchange that goes well: its status and its answer.
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Body>,
+    ) -> Result<(u16, Bytes), Error> {
         let server = self.server.to_string();
         let mut request = self
             .http
@@ -224,7 +249,7 @@ impl ApiClient {
             .and_then(|value| value.to_str().ok()?.parse().ok());
         let bytes = answer.bytes().await.map_err(unreachable)?;
         if status.is_success() {
-            return read(&bytes).ok_or_else(|| strange(&server, status.as_u16(), &bytes));
+            return Ok((status.as_u16(), bytes));
         }
         let problem: Option<Problem> = serde_json::from_slice(&bytes).ok();
         match problem.filter(|problem| !problem.code.is_empty()) {

@@ -2,11 +2,14 @@
 //!
 //! Exit codes: 0 it worked; 1 it did not, and the reason is on standard error; 2 the command line
 //! is wrong; 3 it ran, and the answer is no (`verify`, `demo --once`, `automation test`, `automation backtest`,
-//! `event-type import`, `dead-letter rerun`).
+//! `automation apply`, `event-type import`, `dead-letter rerun`). `automation plan --exit-code` answers 2, too: there
+//! is something to do.
 
 mod automation;
 mod backtest;
 mod client;
+mod code;
+mod code_plan;
 mod dead_letter;
 mod demo;
 mod event;
@@ -36,6 +39,8 @@ use crate::telemetry::LogFormat;
 
 /// The exit code of a command that failed.
 pub const EXIT_FAILED: u8 = 1;
+/// The exit code of a plan in which there is something to do, where that is asked for.
+pub const EXIT_TO_DO: u8 = 2;
 /// The exit code of a command that ran and whose answer is no.
 pub const EXIT_NO: u8 = 3;
 
@@ -46,7 +51,7 @@ pub const EXIT_NO: u8 = 3;
     name = "throwbar",
     version,
     propagate_version = true,
-    after_help = "Exit codes: 0 it worked; 1 it did not; 2 the command line is wrong; 3 the answer is no (verify, demo --once, automation test, automation backtest, event-type import, dead-letter rerun)."
+    after_help = "Exit codes: 0 it worked; 1 it did not; 2 the command line is wrong; 3 the answer is no (verify, demo --once, automation test, automation backtest, automation apply, event-type import, dead-letter rerun)."
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -69,7 +74,7 @@ enum Command {
     /// List event types, import a document of them, or install a ready-made catalogue.
     #[command(subcommand)]
     EventType(event_type::EventTypeCommand),
-    /// Try automations, list their versions, publish one, or go back to one.
+    /// Try automations, publish their versions, and keep all of it as code.
     #[command(subcommand)]
     Automation(automation::AutomationCommand),
     /// List what automations failed at, and run it again.
@@ -286,6 +291,16 @@ mod tests {
             "automation backtest aut_0198c1f0a3b27c4d8e5f60718293a4b5 --events 9 --since x",
             false,
         ),
+        ("automation export --out x --automation y", true),
+        ("automation export --out x --json --automation", false),
+        (
+            "automation plan x.yaml --prune --backtest 9 --exit-code",
+            true,
+        ),
+        ("automation plan", false),
+        ("automation plan x --backtest many", false),
+        ("automation apply - --yes --override mended-tomorrow", true),
+        ("automation apply x --exit-code", false),
         ("schedule list --json", true),
         ("schedule preview --cron @x --timezone UTC --count 3", true),
         ("schedule preview --every 60 --json", true),

@@ -120,6 +120,8 @@ pub const VARIABLE_NAME_BYTES_MAX: usize = 64;
 pub const VARIABLE_BYTES_MAX: usize = 8 * 1024;
 /// Shortest value of a secret variable: a shorter one could not be told from other text where it is hidden.
 pub const SECRET_VARIABLE_BYTES_MIN: usize = 8;
+/// Largest file that has an account's automations as code, and what they need.
+pub const CODE_BYTES_MAX: usize = 1024 * 1024;
 /// Most headers of an endpoint's own.
 pub const HEADERS_PER_ENDPOINT_MAX: usize = 20;
 /// Longest value of a header of an endpoint's own.

@@ -56,7 +56,10 @@ impl Pipeline {
         }
         let node = &self.node;
         let (account, automation) = (rerun.account, &rerun.automation);
-        let compiled = node.snapshots.compile_apart(account, automation).await;
+        let compiled = node
+            .snapshots
+            .compile_apart(account, automation, None)
+            .await;
         let standing = node.snapshots.standing(account, 0).await;
         let (reply, answer) = oneshot::channel();
         let course = Course {

@@ -216,14 +216,21 @@ impl Snapshots {
         self.compile(account, row, &variables).await
     }
 
-    /// A version that is in no snapshot, ready to run once. Nothing of it is kept.
+    /// A version that is in no snapshot, ready to run once with these variables, or with those that are stored.
+    /// Nothing of it is kept.
     pub(super) async fn compile_apart(
         &self,
         account: AccountId,
         row: &PublishedAutomation,
+        variables: Option<AccountVariables>,
     ) -> Result<Arc<Compiled>, Error> {
-        let load = AccountVariables::named_in(&row.definition, account, (&self.store, &self.vault));
-        let variables = load.await.map_err(|error| Error::Store(Arc::new(error)))?;
+        let variables = if let Some(variables) = variables {
+            variables
+        } else {
+            let parts = (&self.store, &*self.vault);
+            let load = AccountVariables::named_in(&row.definition, account, parts);
+            load.await.map_err(|error| Error::Store(Arc::new(error)))?
+        };
         let ready = self.make_ready(account, row, &variables).await;
         ready.map(|(compiled, _)| compiled)
     }

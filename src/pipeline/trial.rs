@@ -17,7 +17,7 @@ use super::plan::Draft;
 use super::request::RequestParts;
 use super::snapshot::Compiled;
 use super::standing::{Current, Standing};
-use super::variables::HIDDEN;
+use super::variables::{AccountVariables, HIDDEN};
 use super::workers::Run;
 use super::{AcceptedEvent, Evaluation, Pipeline, SnapshotError, shown};
 use crate::automation::EventType;
@@ -39,9 +39,10 @@ pub struct Trial {
     pub automation: PublishedAutomation,
     /// The event, whether it is stored or not.
     pub event: AcceptedEvent,
-    /// How the automation's endpoints stand, of which those may be that are not stored; `None`: no requests
-    /// are wanted.
+    /// How the automation's endpoints stand, stored or not; `None`: no requests are wanted.
     pub endpoints: Option<Addressees>,
+    /// The account's variables, stored or not; `None`: as they are stored.
+    pub variables: Option<AccountVariables>,
 }
 
 /// Where a trial's requests would go, and what signs them.
@@ -106,11 +107,11 @@ pub enum Error {
 impl Pipeline {
     /// Tries it, as soon as the account's turn comes. Whoever stops waiting ends it after the run that is
     /// under way. Whether the trigger names the event's type is the caller's to see.
-    pub async fn try_out(&self, trial: Trial) -> Result<Tried, Error> {
+    pub async fn try_out(&self, mut trial: Trial) -> Result<Tried, Error> {
         let node = &self.node;
         let automation = node
             .snapshots
-            .compile_apart(trial.account, &trial.automation)
+            .compile_apart(trial.account, &trial.automation, trial.variables.take())
             .await
             .map_err(Error::Snapshot)?;
         let begun = Begun {

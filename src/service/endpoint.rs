@@ -28,11 +28,29 @@ impl Service {
         who: &Principal<MayWrite>,
         new: NewEndpoint,
     ) -> Result<NewEndpointView, Error> {
+        let (row, secret) = self.drafted_endpoint(who.account(), &new).await?;
+        self.inner
+            .store
+            .create_endpoint(who.account(), &row)
+            .await?;
+        let endpoint = self.endpoint_row(who.account(), row.id).await?.try_into()?;
+        Ok(NewEndpointView {
+            endpoint,
+            secret: secret.map(|secret| secret.text().to_string()),
+        })
+    }
+
+    /// What making an endpoint would save, and its secret, if its deliveries are signed with one.
+    pub(super) async fn drafted_endpoint(
+        &self,
+        account: AccountId,
+        new: &NewEndpoint,
+    ) -> Result<(store::NewEndpoint, Option<EndpointSecret>), Error> {
         let target = self.admit(&new.url, "/url")?;
         let name = new.name.clone().unwrap_or_else(|| target.host().to_owned());
         check::name(&name, "/name")?;
         let (settings, given) = new.overrides().apply(None)?;
-        self.check_headers(who.account(), &settings.headers).await?;
+        self.check_headers(account, &settings.headers).await?;
         let now = self.inner.clock.now();
         let id = EndpointId::mint(now);
         let secret = match given {
@@ -44,10 +62,7 @@ impl Service {
         let mut secrets = Vec::new();
         if let Some(secret) = &secret {
             let secret_id = SecretId::mint(now);
-            secrets.push((
-                secret_id,
-                self.seal_secret(who.account(), secret_id, secret)?,
-            ));
+            secrets.push((secret_id, self.seal_secret(account, secret_id, secret)?));
         }
         let row = store::NewEndpoint {
             id,
@@ -60,15 +75,7 @@ impl Service {
             secrets,
             created_at: now,
         };
-        self.inner
-            .store
-            .create_endpoint(who.account(), &row)
-            .await?;
-        let endpoint = self.endpoint_row(who.account(), id).await?.try_into()?;
-        Ok(NewEndpointView {
-            endpoint,
-            secret: secret.map(|secret| secret.text().to_string()),
-        })
+        Ok((row, secret))
     }
 
     /// A URL that may be saved.
@@ -173,13 +180,7 @@ impl Service {
             self.see_to_secret(who.account(), row.id).await?;
         }
         let name = patch.name.as_deref().unwrap_or(&row.name);
-        let subscription = if settings.subscribe == known.subscribe {
-            None
-        } else {
-            let begin = subscription(row.id, name, &settings, now)?
-                .map(|new| SubscriptionChange::Begin(Box::new(new)));
-            Some(begin.unwrap_or(SubscriptionChange::End))
-        };
+        let subscription = subscription_change((row.id, name), &known, &settings, now)?;
         let change = EndpointChange {
             url: given.map(|target| target.as_str().to_owned()),
             settings: Some(SettingsChange {
@@ -194,7 +195,11 @@ impl Service {
     }
 
     /// Makes a secret for an endpoint that has none which signs.
-    async fn see_to_secret(&self, account: AccountId, endpoint: EndpointId) -> Result<(), Error> {
+    pub(super) async fn see_to_secret(
+        &self,
+        account: AccountId,
+        endpoint: EndpointId,
+    ) -> Result<(), Error> {
         let now = self.inner.clock.now();
         let known = self.inner.store.endpoint_secrets(account, endpoint).await?;
         if known.iter().any(|row| row.expires_at.is_none()) {
@@ -313,6 +318,21 @@ fn owned() -> Error {
         code: "owned_by_automation",
         why: "this endpoint is a bare URL of an automation: change the automation".to_owned(),
     }
+}
+
+/// What becomes of an endpoint's own subscription when its settings change.
+pub(super) fn subscription_change(
+    (endpoint, name): (EndpointId, &str),
+    known: &EndpointSettings,
+    settings: &EndpointSettings,
+    now: Timestamp,
+) -> Result<Option<SubscriptionChange>, Error> {
+    if settings.subscribe == known.subscribe {
+        return Ok(None);
+    }
+    let begin = subscription(endpoint, name, settings, now)?
+        .map(|new| SubscriptionChange::Begin(Box::new(new)));
+    Ok(Some(begin.unwrap_or(SubscriptionChange::End)))
 }
 
 /// The automation that runs an endpoint's own subscription, if its settings name one.

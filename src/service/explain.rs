@@ -335,6 +335,7 @@ impl Service {
             },
             event: self.accepted(account, event).await?,
             endpoints: None,
+            variables: None,
         };
         let id = trial.event.id;
         let tried = self.try_out(turn, trial).await?;

@@ -141,6 +141,7 @@ impl Service {
                     origin: None,
                 },
                 endpoints: None,
+                variables: Some(self.variables_in(account, &version.definition).await?),
             };
             let tried = self.try_now(trial).await?;
             let evaluation = tried.evaluation;

@@ -19,6 +19,7 @@ mod chain;
 mod check;
 mod cloudevent;
 mod cloudevent_form;
+mod code;
 mod condition;
 mod condition_shape;
 mod dead_letter;
@@ -57,9 +58,11 @@ mod secret;
 mod source;
 mod strict;
 mod subscribe;
+mod supposed;
 mod trial;
 mod turns;
 mod variable;
+mod variable_use;
 mod version;
 mod vetting;
 
@@ -72,6 +75,10 @@ pub use account::{AccountPatch, AccountView, NewAccount, OwnAccountView, Signing
 pub use api_key::{ApiKeyView, NewApiKey, NewApiKeyView};
 pub use automation_shape::{AutomationPatch, AutomationView, NewAutomation};
 pub use cloudevent::CloudEvent;
+pub use code::{
+    CodeFile, CodeVariable, DriftView, ExportFormat, ExportRequest, ObjectView, OthersView,
+    PlanView, Prune, StepView, Wishes,
+};
 pub use condition_shape::{
     ConditionProblemView, ConditionRequest, ConditionToCheck, ConditionToConvert, ConditionView,
     PositionView,

@@ -165,6 +165,7 @@ impl Service {
                 vault: self.inner.vault.clone(),
                 now,
             }),
+            variables: None,
         };
         let Tried {
             evaluation,

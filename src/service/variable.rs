@@ -6,14 +6,13 @@ use utoipa::ToSchema;
 
 use super::page::cursor_text;
 use super::principal::{MayRead, MayWrite, Principal};
-use super::{Error, Listed, PageRequest, Place, Service, check};
-use crate::automation::flow::Rules;
-use crate::automation::{Condition, Definition, is_variable_name};
+use super::{Error, Listed, PageRequest, Service};
+use crate::automation::is_variable_name;
 use crate::model::limits::{
     SECRET_VARIABLE_BYTES_MIN, VARIABLE_BYTES_MAX, VARIABLE_NAME_BYTES_MAX,
 };
 use crate::model::{AccountId, Timestamp};
-use crate::pipeline::{AccountVariables, sealing};
+use crate::pipeline::sealing;
 use crate::store::{self, Removal, VariableUser};
 
 /// Most users of a variable that a sentence names.
@@ -99,26 +98,7 @@ impl Service {
         who: &Principal<MayWrite>,
         new: NewVariable,
     ) -> Result<VariableView, Error> {
-        if new.name.len() > VARIABLE_NAME_BYTES_MAX || !is_variable_name(&new.name) {
-            let why = format!(
-                "a variable's name is of ASCII letters, digits and '_', does not begin with a digit, is no word \
-                 that CEL keeps for itself, such as in, and has {VARIABLE_NAME_BYTES_MAX} bytes at most"
-            );
-            return Err(Error::field("/name", why));
-        }
-        let kept = self.sealed_or_plain(
-            (who.account(), &new.name),
-            &new.value,
-            new.secret.unwrap_or(false).into(),
-        )?;
-        let now = self.inner.clock.now();
-        let row = store::Variable {
-            name: new.name,
-            value: kept.0,
-            sealed: kept.1,
-            created_at: now,
-            updated_at: now,
-        };
+        let row = self.drafted_variable(who.account(), new)?;
         match self.inner.store.create_variable(who.account(), &row).await {
             Ok(()) => VariableView::of(row),
             Err(error) if error.is_taken() => Err(Error::Conflict {
@@ -127,6 +107,34 @@ impl Service {
             }),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// What making a variable would save.
+    pub(super) fn drafted_variable(
+        &self,
+        account: AccountId,
+        new: NewVariable,
+    ) -> Result<store::Variable, Error> {
+        if new.name.len() > VARIABLE_NAME_BYTES_MAX || !is_variable_name(&new.name) {
+            let why = format!(
+                "a variable's name is of ASCII letters, digits and '_', does not begin with a digit, is no word \
+                 that CEL keeps for itself, such as in, and has {VARIABLE_NAME_BYTES_MAX} bytes at most"
+            );
+            return Err(Error::field("/name", why));
+        }
+        let kept = self.sealed_or_plain(
+            (account, &new.name),
+            &new.value,
+            new.secret.unwrap_or(false).into(),
+        )?;
+        let now = self.inner.clock.now();
+        Ok(store::Variable {
+            name: new.name,
+            value: kept.0,
+            sealed: kept.1,
+            created_at: now,
+            updated_at: now,
+        })
     }
 
     /// The value as it is kept.
@@ -217,21 +225,48 @@ impl Service {
         patch: VariablePatch,
     ) -> Result<VariableView, Error> {
         let account = who.account();
-        let mut row = self.variable_row(account, name).await?;
+        let row = self.variable_row(account, name).await?;
+        let (row, value) = self.changed_variable(account, row, patch)?;
+        self.put_variable(account, &row, value.as_ref()).await?;
+        VariableView::of(row)
+    }
+
+    /// A variable with changes laid over it, and its new value; none, if that stays.
+    pub(super) fn changed_variable(
+        &self,
+        account: AccountId,
+        mut row: store::Variable,
+        patch: VariablePatch,
+    ) -> Result<(store::Variable, Option<Value>), Error> {
         let was_secret = row.sealed.is_some();
         let secret = patch.secret.unwrap_or(was_secret);
         let value = match (patch.value, &row.value) {
             (Some(value), _) => value,
             (None, Some(json)) => serde_json::from_str(json)
                 .map_err(|error| Error::unreadable("the variable", error))?,
-            (None, None) if secret => return VariableView::of(row),
+            (None, None) if secret => return Ok((row, None)),
             (None, None) => {
                 let why = "a secret value is shown to nobody: give a new one with secret false";
                 return Err(Error::field("/value", why));
             }
         };
-        (row.value, row.sealed) = self.sealed_or_plain((account, name), &value, secret.into())?;
+        (row.value, row.sealed) =
+            self.sealed_or_plain((account, &row.name), &value, secret.into())?;
         row.updated_at = self.inner.clock.now();
+        Ok((row, Some(value)))
+    }
+
+    /// Gives a variable a new value, if all that ask for it can take that.
+    pub(super) async fn put_variable(
+        &self,
+        account: AccountId,
+        row: &store::Variable,
+        value: Option<&Value>,
+    ) -> Result<(), Error> {
+        let Some(value) = value else {
+            return Ok(());
+        };
+        let secret = row.sealed.is_some();
         let fits_header = value
             .as_str()
             .is_none_or(|text| http::HeaderValue::try_from(text).is_ok());
@@ -243,12 +278,12 @@ impl Service {
         let changed = self
             .inner
             .store
-            .change_variable(account, &row, refuses)
+            .change_variable(account, row, refuses)
             .await?;
         let refusing = changed.ok_or(Error::NotFound("variable"))?;
         if refusing.is_empty() {
             self.forget_doors(account).await;
-            return VariableView::of(row);
+            return Ok(());
         }
         let what = if refusing
             .iter()
@@ -287,59 +322,6 @@ impl Service {
                 ),
             }),
         }
-    }
-
-    /// The account's variables, if a definition or settings may refer to them.
-    pub(super) async fn variables_in(
-        &self,
-        account: AccountId,
-        text: &str,
-    ) -> Result<AccountVariables, Error> {
-        let parts = (&self.inner.store, &*self.inner.vault);
-        Ok(AccountVariables::named_in(text, account, parts).await?)
-    }
-
-    /// Refuses a version that refers to variables which there are no more, or which are secret by now.
-    pub(super) async fn check_variables(
-        &self,
-        account: AccountId,
-        definition: &Definition,
-    ) -> Result<(), Error> {
-        let text = definition.canonical();
-        let text = text.map_err(|error| Error::unreadable("the automation", error))?;
-        let variables = self.variables_in(account, &text).await?;
-        let refused = |why: String| Error::Conflict {
-            code: "unknown_variable",
-            why: format!("this version can't be published: {why}"),
-        };
-        let plain = variables.for_conditions();
-        if let Some(source) = &definition.condition {
-            Condition::parse_with(source, &plain).map_err(|error| refused(error.to_string()))?;
-        }
-        if let Some(flow) = &definition.flow {
-            Rules::of(flow, &plain).map_err(|error| refused(error.to_string()))?;
-        }
-        for transform in &definition.transforms {
-            let filled = variables.fill_config(transform.config.get());
-            filled.map_err(|error| refused(error.to_string()))?;
-        }
-        Ok(())
-    }
-
-    /// Refuses headers that can't be made.
-    pub(super) async fn check_headers(
-        &self,
-        account: AccountId,
-        headers: &std::collections::BTreeMap<String, String>,
-    ) -> Result<(), Error> {
-        let texts: String = headers.values().map(String::as_str).collect();
-        let variables = self.variables_in(account, &texts).await?;
-        let filled = variables.fill_headers(headers);
-        filled.map(drop).map_err(|(name, why)| Error::Invalid {
-            code: "invalid_header",
-            at: Place::body(format!("/headers/{}", check::escaped(&name))),
-            why,
-        })
     }
 }
 

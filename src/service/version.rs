@@ -94,7 +94,7 @@ pub struct ChangeView {
 }
 
 impl ChangeView {
-    fn of(found: Difference) -> Result<Self, Error> {
+    pub(super) fn of(found: Difference) -> Result<Self, Error> {
         let side = |text: Option<String>| text.map(raw).transpose();
         Ok(Self {
             pointer: found.pointer,

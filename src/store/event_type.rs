@@ -132,6 +132,21 @@ impl Store {
         .await
     }
 
+    /// Up to `limit` event types, archived ones, too, by name, with their schemas.
+    pub async fn whole_event_types(
+        &self,
+        account: AccountId,
+        limit: usize,
+    ) -> Result<Vec<EventTypeEntry>, Error> {
+        self.fetch(
+            &format!(
+                "SELECT {COLUMNS}, v.schema FROM {JOINED} WHERE t.account_id = $1 ORDER BY t.name LIMIT $2"
+            ),
+            args![account, limit],
+        )
+        .await
+    }
+
     /// Up to `limit` event types after `after`, by name, without their schemas.
     pub async fn event_types(
         &self,

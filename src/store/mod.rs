@@ -19,6 +19,7 @@
 mod accept;
 mod account;
 mod api_key;
+mod applied;
 mod automation;
 mod backend;
 mod batch;
@@ -85,6 +86,7 @@ use arc_swap::ArcSwapOption;
 pub use accept::{Accepted, NewEvent, NewKey};
 pub use account::{Account, NewAccount, Switch};
 pub use api_key::{ApiKey, NewApiKey};
+pub use applied::{Applied, NewestVersion};
 pub use automation::{Automation, NewAutomation, Shelf};
 pub use batch::{Batch, BatchOutcome};
 pub use body::StoredBody;

@@ -2,8 +2,8 @@
 //!
 //! Within a [`Whole`] the store's methods are called as ever, and their transactions are one: what
 //! one of them commits, the next ones build on and read, and nobody else sees before the whole is
-//! ended with its answer ([`Store::finish_reply`]). If it is never ended, or the process dies,
-//! nothing was written. A transaction that is left without a commit takes what came before it along,
+//! ended with its answer ([`Store::finish_reply`]) or for its own sake ([`Store::in_one`]). If it is never
+//! ended, or the process dies, nothing was written. A transaction that is left without a commit takes what came before it along,
 //! and then nothing more can be written: a whole never loses a part.
 //!
 //! A whole keeps other writers waiting from its first write to its end, so nothing that takes long
@@ -100,6 +100,28 @@ impl Whole {
 }
 
 impl Store {
+    /// Does the work as one whole, which is durable when it has come to a good end; otherwise nothing of it was
+    /// written. Within a whole it is a part of that, and ends with it.
+    pub async fn in_one<T, E: From<Error>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        if Whole::current().is_some() {
+            return work.await;
+        }
+        let whole = Whole::default();
+        let done = whole.of(work).await;
+        if done.is_err() {
+            whole.forget();
+            return done;
+        }
+        if let Some(written) = whole.lend()? {
+            written.commit().await?;
+        }
+        whole.follow().await;
+        done
+    }
+
     /// Does something that must not come before what was written is durable: now, or once the whole is
     /// ended of which this work is a part.
     pub async fn once_durable(&self, sequel: impl Future<Output = ()> + Send + 'static) {

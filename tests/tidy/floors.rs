@@ -16,6 +16,7 @@ const FLOORS: [&[&str]; 10] = [
         "vault",
         "envelope",
         "schema",
+        "yaml",
     ],
     &["store", "plugin", "outbound"],
     &["pipeline", "alert"],

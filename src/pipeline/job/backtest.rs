@@ -68,7 +68,7 @@ pub(super) async fn compile(
         definition: pinned.definition.clone(),
     };
     let snapshots = &work.node.snapshots;
-    snapshots.compile_apart(work.row.account, &row).await
+    snapshots.compile_apart(work.row.account, &row, None).await
 }
 
 /// Where a version's outputs go: bare URLs, ids of endpoints, and types of events that are made of them.

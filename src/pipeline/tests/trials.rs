@@ -26,6 +26,7 @@ impl House {
                 origin: None,
             },
             endpoints: None,
+            variables: None,
         }
     }
 }

@@ -21,9 +21,9 @@ pub(in crate::service) struct Draft {
     description: Option<String>,
     group: Option<Option<String>>,
     example: Option<Option<String>>,
-    examples: Option<Vec<String>>,
+    pub(in crate::service) examples: Option<Vec<String>>,
     schema: Option<Option<String>>,
-    archived: Option<bool>,
+    pub(in crate::service) archived: Option<bool>,
 }
 
 /// Within which bounds, and when.

@@ -3,7 +3,7 @@
 //! installation's.
 
 mod catalogue;
-mod draft;
+pub(super) mod draft;
 mod import;
 mod schema;
 mod shape;
@@ -48,7 +48,7 @@ impl Service {
 
     /// The event type with a draft laid over it. Schemas take a while to compile: where there may be one, on a
     /// thread of its own and in the account's turn.
-    async fn lay(
+    pub(super) async fn lay(
         &self,
         account: AccountId,
         draft: Draft,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::model::AccountId;
+use crate::service::supposed::Supposed;
 use crate::service::{Error, Service};
 
 impl Service {
@@ -18,8 +19,14 @@ impl Service {
         account: AccountId,
         name: &str,
     ) -> Result<Option<Arc<Value>>, Error> {
-        let found = self.inner.store.schema_in_force(account, name).await?;
-        let Some(text) = found.and_then(|found| found.schema) else {
+        let supposed = Supposed::current().and_then(|supposed| supposed.schema(name));
+        let text = if let Some(text) = supposed {
+            text
+        } else {
+            let found = self.inner.store.schema_in_force(account, name).await?;
+            found.and_then(|found| found.schema)
+        };
+        let Some(text) = text else {
             return Ok(None);
         };
         let schema = serde_json::from_str(&text)

@@ -4,6 +4,7 @@ pub(super) mod own;
 mod preview;
 mod run;
 mod shape;
+pub(super) mod state;
 
 pub use own::TriggerSchedule;
 pub use shape::{
@@ -20,8 +21,8 @@ use crate::automation::EventType;
 use crate::cron::{Definition, Every, Reason};
 use crate::model::{AccountId, AutomationId, ScheduleId, Timestamp};
 use crate::store::{OccurrenceEntry, Schedule};
-use preview::timing;
 use shape::no_clock;
+use state::{due_at, goes_on};
 
 /// What is put before a schedule's name to make the type of its events.
 const TYPE_PREFIX: &str = "schedule.";
@@ -138,19 +139,7 @@ pub(super) fn check_bounds(definition: &Definition) -> Result<(), Error> {
     }
 }
 
-/// When the first occurrence after the cursor runs.
-fn due_at(
-    id: ScheduleId,
-    definition: &Definition,
-    cursor_at: Timestamp,
-    now: Timestamp,
-) -> Result<Option<Timestamp>, Error> {
-    let timing = timing(definition, definition.start_at.unwrap_or(now))?;
-    let next = definition.next_after(&timing, cursor_at);
-    Ok(next.map(|next| next.at.plus_ms(definition.slot_ms(id.uuid()))))
-}
-
-fn name_taken(name: &str) -> Error {
+pub(super) fn name_taken(name: &str) -> Error {
     Error::Conflict {
         code: "name_taken",
         why: format!(
@@ -166,6 +155,23 @@ impl Service {
         who: &Principal<MayWrite>,
         new: NewSchedule,
     ) -> Result<ScheduleView, Error> {
+        let row = self.drafted_schedule(who.account(), new)?;
+        match self.inner.store.create_schedule(&row).await {
+            Ok(()) => {
+                self.ring().await;
+                ScheduleView::of(row)
+            }
+            Err(error) if error.is_taken() => Err(name_taken(&row.name)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What making a schedule would save.
+    pub(super) fn drafted_schedule(
+        &self,
+        account: AccountId,
+        new: NewSchedule,
+    ) -> Result<Schedule, Error> {
         check_name(&new.name)?;
         let now = self.inner.clock.now();
         let definition = new.definition(now)?;
@@ -175,8 +181,8 @@ impl Service {
             .map_or_else(|| NOTHING.to_owned(), |data| data.get().to_owned());
         self.check_carried(&data)?;
         let id = ScheduleId::mint(now);
-        let row = Schedule {
-            account: who.account(),
+        Ok(Schedule {
+            account,
             id,
             owner: None,
             name: new.name,
@@ -187,15 +193,7 @@ impl Service {
             cursor_at: now,
             created_at: now,
             updated_at: now,
-        };
-        match self.inner.store.create_schedule(&row).await {
-            Ok(()) => {
-                self.ring().await;
-                ScheduleView::of(row)
-            }
-            Err(error) if error.is_taken() => Err(name_taken(&row.name)),
-            Err(error) => Err(error.into()),
-        }
+        })
     }
 
     /// Leaves room for what the event says around it, within the bounds of a payload.
@@ -285,16 +283,8 @@ impl Service {
             to.payload = data.as_bytes().to_vec();
         }
         to.paused = patch.paused.unwrap_or(from.paused);
-        if !before.runs_like(&after) {
-            to.cursor_at = now;
-        } else if from.paused && !to.paused {
-            // What came meanwhile was skipped, also where nobody has written so yet.
-            let slot_ms = after.slot_ms(from.id.uuid());
-            to.cursor_at = from.cursor_at.max(now.plus_ms(-slot_ms));
-        }
-        to.due_at = due_at(from.id, &after, to.cursor_at, now)?;
         to.definition = text(&after)?;
-        to.updated_at = now;
+        goes_on(&from, &mut to, now)?;
         match self.inner.store.change_schedule(&from, &to).await {
             Ok(true) => {
                 self.ring().await;

@@ -8,6 +8,8 @@ use throwbar::api::routes;
 use super::{Doors, OPERATOR, component, nobody};
 use crate::support::store::on_both;
 
+/// The account as a file, which is no list.
+const EXPORT: &str = "/v1/automations/export";
 /// What belongs to nobody: every account finds it.
 const READY_MADE: &str = "/v1/event-types/catalogues";
 
@@ -200,8 +202,10 @@ async fn lists_show_ones_own_only() {
         let lists = walked().filter(|(method, template)| {
             *method == "GET"
                 && !template.contains('{')
-                && !["/v1/account", "/v1/accounts", READY_MADE].contains(&&**template)
+                && !["/v1/account", "/v1/accounts", READY_MADE, EXPORT].contains(&&**template)
         });
+        let theirs = doors.export(&stranger, "").await;
+        assert_eq!(theirs, "throwbar: 1\n", "nothing of another's");
         for (method, template) in lists {
             let theirs = doors.call(&stranger, method, &template, None).await.is(200);
             let own_keys = usize::from(template == "/v1/api-keys");

@@ -4,6 +4,7 @@
 mod backtests;
 mod bad_documents;
 mod bad_input;
+mod code;
 #[cfg(feature = "crash-points")]
 mod crash_points;
 mod disasters;
