@@ -11,7 +11,7 @@ use super::errand::{GivenView, unreadable};
 use super::principal::{MayRead, MayWrite, Principal};
 use super::trial::within;
 use super::version::text;
-use super::{Error, Listed, PageRequest, Service, check, json};
+use super::{Error, Listed, PageRequest, Place, Service, check, json};
 use crate::automation::{Definition, Trigger};
 use crate::model::limits::ERRAND_EVENTS_MAX;
 use crate::model::{
@@ -288,9 +288,8 @@ impl Service {
             })?,
         };
         if !(1..=row.latest_version).contains(&version) {
-            let newest = row.latest_version;
-            let why = format!("the automation has no version {version}: its newest is {newest}");
-            return Err(Error::field("/draft", why));
+            let (at, newest) = (Place::body("/draft"), row.latest_version);
+            return Err(Error::no_version(at, version, newest));
         }
         let definition = self.saved(who.account(), row.id, version).await?.text;
         let candidate = Candidate {
