@@ -83,8 +83,11 @@ fn text(definition: &Definition) -> Result<String, Error> {
 }
 
 fn check_name(name: &str) -> Result<(), Error> {
-    let event_type = format!("{TYPE_PREFIX}{name}").parse::<EventType>();
-    let event_type = event_type.map_err(|error| Error::field("/name", error))?;
+    check::name(name, "/name")?;
+    let read = |text: &str| text.parse::<EventType>();
+    // By itself first, so that what is wrong is told of what was written.
+    let whole = read(name).and_then(|_| read(&format!("{TYPE_PREFIX}{name}")));
+    let event_type = whole.map_err(|error| Error::field("/name", error))?;
     if event_type.is_own_schedule() {
         let why =
             "names that begin with aut_ are those of automations' own schedules: choose another";
