@@ -5,7 +5,8 @@ use std::io::Write as _;
 use serde_json::{Map, Value, json};
 
 use super::client::{ApiClient, ApiOptions, Body};
-use super::{listing, paint, text_or_file};
+use super::listing::ListOptions;
+use super::{paint, text_or_file};
 
 /// Where others send webhooks to.
 #[derive(Debug, clap::Subcommand)]
@@ -18,15 +19,6 @@ pub(super) enum SourceCommand {
         throwbar source create --name shop --scheme hmac --header X-Shop-Signature --secret @shop.key \\\n    \
         --type '\"shop.\" + body.event' --id body.id")]
     Create(CreateOptions),
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct ListOptions {
-    #[command(flatten)]
-    client: ApiOptions,
-    /// Tell it in JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -59,15 +51,9 @@ pub(super) struct CreateOptions {
 /// Does it.
 pub(super) async fn run(command: &SourceCommand) -> anyhow::Result<()> {
     match command {
-        SourceCommand::List(options) => list(options).await,
+        SourceCommand::List(options) => options.tell("/v1/sources", line).await,
         SourceCommand::Create(options) => create(options).await,
     }
-}
-
-async fn list(options: &ListOptions) -> anyhow::Result<()> {
-    let client = ApiClient::open(&options.client)?;
-    let said: fn(&Value) -> String = if options.json { Value::to_string } else { line };
-    listing::tell(&client, "/v1/sources", said).await
 }
 
 async fn create(options: &CreateOptions) -> anyhow::Result<()> {
