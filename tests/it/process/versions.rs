@@ -1,6 +1,6 @@
 //! Versions with tests, past events and jobs, all from the command line.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::support::caller::{Caller, text};
@@ -35,112 +35,84 @@ async fn all_told(caller: &Caller, lines: &[(&[&str], i32, &[&str])]) {
     }
 }
 
+fn deal(amount: i64) -> Value {
+    json!({"type": "deal.won", "data": {"amount": amount}})
+}
+
+/// The id of an automation for deals above 1000, with a test that says so.
+async fn automation(caller: &Caller, url: &str) -> String {
+    let test = json!({"name": "small", "event": deal(900), "expect": {"verdict": "filtered"}});
+    let new = json!({
+        "name": "a", "trigger": {"events": ["deal.*"]}, "condition": "event.data.amount > 1000",
+        "tests": [test], "actions": [{"webhook": {"url": url}}],
+    });
+    caller.post("/v1/automations", &new).await.id()
+}
+
 #[tokio::test]
-async fn what_can_be_done_with_versions_and_past_events_can_be_done_on_the_command_line() {
+async fn a_version_whose_tests_fail_is_published_by_who_says_why() {
     let home = Home::on(Engine::Sqlite).await;
     let node = home.start().await;
     let caller = node.caller();
     let receiver = Receiver::start().await;
-    let deal = |amount: i64| json!({"type": "deal.won", "data": {"amount": amount}});
-    let test = json!({"name": "small", "event": deal(900), "expect": {"verdict": "filtered"}});
-    let new = json!({
-        "name": "a", "trigger": {"events": ["deal.*"]}, "condition": "event.data.amount > 1000",
-        "tests": [test], "actions": [{"webhook": {"url": receiver.url("/")}}],
-    });
-    let own = caller.post("/v1/automations", &new).await.id();
+    let own = automation(caller, &receiver.url("/")).await;
     let draft = json!({"condition": "event.data.amount > 500", "draft": true});
     let path = format!("/v1/automations/{own}");
     caller.patch(&path, &draft).await.expect(200);
     let own = own.as_str();
-    all_told(
-        caller,
-        &[
-            (
-                &["automation", "run-tests", own],
-                3,
-                &[
-                    "✗ small: it expects filtered, and fired came",
-                    "1 of 1 test of version 2 failed",
-                ],
-            ),
-            (&["automation", "run-tests", own, "1"], 0, &["✓ small"]),
-            (
-                &["automation", "publish", own],
-                1,
-                &["1 of 1 test failed", "override"],
-            ),
-            (
-                &["automation", "publish", own, "--override", "agreed"],
-                0,
-                &["version 2 is published"],
-            ),
-            (
-                &[
-                    "automation",
-                    "backtest",
-                    own,
-                    "--since",
-                    "2020-01-01T00:00:00Z",
-                    "--until",
-                    "2020-01-02T00:00:00Z",
-                ],
-                1,
-                &[
-                    "job_",
-                    "0 events compared",
-                    "not one event was compared: none came in that time",
-                ],
-            ),
-        ],
-    )
-    .await;
+    let small = "✗ small: it expects filtered, and fired came";
+    let failed = "1 of 1 test of version 2 failed";
+    let reason = ["automation", "publish", own, "--override", "agreed"];
+    let lines: [(&[&str], i32, &[&str]); 4] = [
+        (&["automation", "run-tests", own], 3, &[small, failed]),
+        (&["automation", "run-tests", own, "1"], 0, &["✓ small"]),
+        (&["automation", "publish", own], 1, &["1 of 1 test failed"]),
+        (&reason, 0, &["version 2 is published"]),
+    ];
+    all_told(caller, &lines).await;
+    node.stop().await;
+}
 
+#[tokio::test]
+async fn past_events_are_run_again_and_jobs_are_looked_at() {
+    let home = Home::on(Engine::Sqlite).await;
+    let node = home.start().await;
+    let caller = node.caller();
+    let receiver = Receiver::start().await;
+    let own = automation(caller, &receiver.url("/")).await;
     let won = caller.post("/v1/events", &deal(1200)).await.id();
     let other = json!({"type": "call.started", "data": {}});
     let other = caller.post("/v1/events", &other).await.id();
     receiver.wait_for(1).await;
     home.until_settled().await;
-    let again = ["automation", "rerun", own, "--as", "it_ran", "--event"];
+    let backtest = [
+        "automation",
+        "backtest",
+        &own,
+        "--since",
+        "2020-01-01T00:00:00Z",
+    ];
+    let backtest = [&backtest[..], &["--until", "2020-01-02T00:00:00Z"]].concat();
+    let again = ["automation", "rerun", &own, "--as", "it_ran", "--event"];
     let again = |event| [&again[..], &[event]].concat();
-    all_told(
-        caller,
-        &[
-            (
-                &again(&won),
-                0,
-                &[
-                    "job_",
-                    "1 event run again by the version that each met: 1 fired",
-                    "1 delivery was made",
-                ],
-            ),
-            (
-                &again(&other),
-                1,
-                &["1 event was passed over", "not one event was run again"],
-            ),
-        ],
-    )
-    .await;
+    let (won, other) = (again(&won), again(&other));
+    let none = "not one event was compared: none came in that time";
+    let fired = "1 event run again by the version that each met: 1 fired";
+    let lines: [(&[&str], i32, &[&str]); 3] = [
+        (&backtest, 1, &["job_", "0 events compared", none]),
+        (&won, 0, &["job_", fired, "1 delivery was made"]),
+        (&other, 1, &["not one event was run again"]),
+    ];
+    all_told(caller, &lines).await;
     receiver.wait_for(2).await;
     let jobs = caller.list("/v1/jobs").await;
     let last = text(&jobs[0]["id"]);
-    all_told(
-        caller,
-        &[
-            (&["job", "list"], 0, &["rerun", "backtest", "done", own]),
-            (
-                &["job", "show", &last],
-                0,
-                &[&last, "1 event was passed over"],
-            ),
-            (
-                &["job", "cancel", &last],
-                0,
-                &["was at its end already: it is done"],
-            ),
-        ],
-    )
-    .await;
+    let passed = "1 event was passed over";
+    let lines: [(&[&str], i32, &[&str]); 3] = [
+        (&["job", "list"], 0, &["rerun", "backtest", "done", &own]),
+        (&["job", "show", &last], 0, &[&last, passed]),
+        (&["job", "cancel", &last], 0, &["was at its end already"]),
+    ];
+    all_told(caller, &lines).await;
     node.stop().await;
 }
