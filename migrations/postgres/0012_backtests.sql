@@ -1,7 +1,7 @@
--- Errands: work on past events that goes on beside everything else; the API calls one a job. What they make is
+-- Jobs: work on past events that goes on beside everything else. What they make is
 -- marked with them. Keep in step with migrations/sqlite.
 
-CREATE TABLE errands (
+CREATE TABLE jobs (
     account_id      UUID    NOT NULL,
     id              UUID    NOT NULL,
     kind            TEXT    NOT NULL CHECK (kind = 'backtest' OR kind = 'rerun'),
@@ -29,19 +29,19 @@ CREATE TABLE errands (
     ended_at_ms     BIGINT  CHECK ((state = 'running') = (ended_at_ms IS NULL)),
     PRIMARY KEY (account_id, id)
 );
-CREATE INDEX errands_open ON errands (id) WHERE state = 'running';
+CREATE INDEX jobs_open ON jobs (id) WHERE state = 'running';
 
 -- Past events that two versions don't say the same of.
 CREATE TABLE differences (
     account_id      UUID    NOT NULL,
-    errand_id       UUID    NOT NULL,
+    job_id       UUID    NOT NULL,
     event_id        UUID    NOT NULL,
     -- JSON.
     content         BYTEA   NOT NULL,
-    PRIMARY KEY (account_id, errand_id, event_id)
+    PRIMARY KEY (account_id, job_id, event_id)
 );
 
--- The errand that made it; its outputs are among the bodies under the errand's id in place of the automation's.
+-- The job that made it; its outputs are among the bodies under the job's id in place of the automation's.
 ALTER TABLE deliveries ADD COLUMN rerun_id UUID;
 
 -- Why a version went live although its tests fail.

@@ -1,7 +1,7 @@
--- Errands: work on past events that goes on beside everything else; the API calls one a job. What they make is
+-- Jobs: work on past events that goes on beside everything else. What they make is
 -- marked with them. Keep in step with migrations/postgres.
 
-CREATE TABLE errands (
+CREATE TABLE jobs (
     account_id      BLOB    NOT NULL,
     id              BLOB    NOT NULL,
     kind            TEXT    NOT NULL CHECK (kind = 'backtest' OR kind = 'rerun'),
@@ -29,19 +29,19 @@ CREATE TABLE errands (
     ended_at_ms     INTEGER CHECK ((state = 'running') = (ended_at_ms IS NULL)),
     PRIMARY KEY (account_id, id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX errands_open ON errands (id) WHERE state = 'running';
+CREATE INDEX jobs_open ON jobs (id) WHERE state = 'running';
 
 -- Past events that two versions don't say the same of.
 CREATE TABLE differences (
     account_id      BLOB    NOT NULL,
-    errand_id       BLOB    NOT NULL,
+    job_id       BLOB    NOT NULL,
     event_id        BLOB    NOT NULL,
     -- JSON.
     content         BLOB    NOT NULL,
-    PRIMARY KEY (account_id, errand_id, event_id)
+    PRIMARY KEY (account_id, job_id, event_id)
 ) STRICT, WITHOUT ROWID;
 
--- The errand that made it; its outputs are among the bodies under the errand's id in place of the automation's.
+-- The job that made it; its outputs are among the bodies under the job's id in place of the automation's.
 ALTER TABLE deliveries ADD COLUMN rerun_id BLOB;
 
 -- Why a version went live although its tests fail.

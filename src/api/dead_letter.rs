@@ -7,7 +7,8 @@ use super::body::JsonBody;
 use super::principal::{By, On};
 use super::query::{DeadLettersQuery, QueryParams};
 use crate::service::{
-    DeadLetterView, Listed, MayRead, MayWrite, RerunRequest, RerunsView, WholeDeadLetterView,
+    DeadLetterView, LetterRerunRequest, LetterRerunsView, Listed, MayRead, MayWrite,
+    WholeDeadLetterView,
 };
 
 /// List dead letters
@@ -50,10 +51,10 @@ pub(super) async fn discard(On(who, service, id): On<MayWrite>) -> Answer<Done> 
 /// deliveries are on their way, its events are made, and the letter is marked `rerun`. What fails again stays, and is
 /// counted. Sent again, or broken off in the middle, it makes nothing twice.
 #[utoipa::path(post, path = "/v1/dead-letters/rerun", tag = "dead letters", operation_id = "rerun_dead_letters",
-    request_body = RerunRequest, responses((status = 200, description = "What became of each", body = RerunsView)))]
+    request_body = LetterRerunRequest, responses((status = 200, description = "What became of each", body = LetterRerunsView)))]
 pub(super) async fn rerun(
     By(who, service): By<MayWrite>,
-    JsonBody(request): JsonBody<RerunRequest>,
-) -> Answer<Json<RerunsView>> {
+    JsonBody(request): JsonBody<LetterRerunRequest>,
+) -> Answer<Json<LetterRerunsView>> {
     Ok(Json(service.rerun_letters(&who, request).await?))
 }

@@ -91,9 +91,10 @@ fn status(error: &Error) -> StatusCode {
         Error::NotFound(_) | Error::NotNamed(_) | Error::NoSuchVersion | Error::NoSuchCatalogue => {
             StatusCode::NOT_FOUND
         }
-        Error::Invalid { .. } | Error::Nonconforming { .. } | Error::TestsFailed { .. } => {
-            StatusCode::UNPROCESSABLE_ENTITY
-        }
+        Error::Invalid { .. }
+        | Error::Nonconforming { .. }
+        | Error::TestsFailed { .. }
+        | Error::Unmapped { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Conflict { .. } | Error::EventConflict { .. } => StatusCode::CONFLICT,
         Error::Busy(_)
@@ -104,6 +105,7 @@ fn status(error: &Error) -> StatusCode {
         Error::BodyOverdue { .. } => StatusCode::REQUEST_TIMEOUT,
         Error::Unavailable
         | Error::NoRoom(Full::Server)
+        | Error::Mapping(_)
         | Error::Trying(Full::Server)
         | Error::TrialOverdue { .. }
         | Error::TooSlow(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -271,6 +273,8 @@ mod tests {
             (Error::Crowded, 429),
             (Error::NoRoom(Full::Account), 429),
             (Error::NoRoom(Full::Server), 503),
+            (Error::Mapping(Full::Account), 503),
+            (Error::Unmapped { why: String::new() }, 422),
             (Error::BodyOverdue { s: 1 }, 408),
             (Error::Unavailable, 503),
         ] {

@@ -9,9 +9,9 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use super::{
-    account, api_key, automation, condition, dead_letter, delivery, endpoint, errand, event,
-    event_type, explain, operations, pass, plugin, problem, query, schedule, source, trial,
-    variable, version,
+    account, api_key, automation, condition, dead_letter, delivery, endpoint, event, event_type,
+    explain, job, operations, pass, plugin, problem, query, schedule, source, trial, variable,
+    version,
 };
 use crate::service::Service;
 
@@ -74,12 +74,12 @@ const AUTOMATIONS: &[Described] = &[
     || routes!(explain::automation),
     || routes!(trial::test),
     || routes!(version::run_tests),
-    || routes!(errand::backtest),
-    || routes!(errand::rerun),
-    || routes!(errand::list),
-    || routes!(errand::get),
-    || routes!(errand::cancel),
-    || routes!(errand::differences),
+    || routes!(job::backtest),
+    || routes!(job::rerun),
+    || routes!(job::list),
+    || routes!(job::get),
+    || routes!(job::cancel),
+    || routes!(job::differences),
     || routes!(condition::convert),
     || routes!(condition::check),
     || routes!(variable::create, variable::list),

@@ -24,7 +24,9 @@ pub use condition::{
 pub use definition::{Action, Definition, OnError, Transform, Trigger};
 pub use flow::Flow;
 pub use kept_test::{Expectation, Test, TestEvent};
-pub use pattern::{EventType, OPERATIONAL_PREFIX, Pattern, PatternError, PatternIndex};
+pub use pattern::{
+    EventType, OPERATIONAL_PREFIX, OWN_SCHEDULE_PREFIX, Pattern, PatternError, PatternIndex,
+};
 pub use reference::{
     ReferenceError, fill, fill_json, may_name_variables, references, references_in_json,
 };

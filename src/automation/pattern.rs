@@ -17,8 +17,9 @@ use crate::model::limits::EVENT_TYPE_BYTES_MAX;
 
 /// What the names of operational events begin with. No client sends such an event, and no automation makes one.
 pub const OPERATIONAL_PREFIX: &str = "throwbar.";
-/// What the types of events begin with that automations' own schedules make; an automation's id follows.
-const OWN_PREFIX: &str = "schedule.aut_";
+/// What the types of events begin with that automations' own schedules make; an automation's id follows. No
+/// client sends such an event, and no automation makes one.
+pub const OWN_SCHEDULE_PREFIX: &str = "schedule.aut_";
 
 /// The name of an event type: `deal.stage.changed`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,7 +85,7 @@ impl EventType {
     /// Whether events of this type are made by an automation's own schedule: only its whole name meets them,
     /// no star.
     pub fn is_own_schedule(&self) -> bool {
-        self.0.starts_with(OWN_PREFIX)
+        self.0.starts_with(OWN_SCHEDULE_PREFIX)
     }
 
     /// The name as text.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::client::{ApiClient, ApiOptions, Body};
 use super::listing::ListOptions;
 use super::{backtest, paint, past_rerun};
-use crate::model::{Clock, ErrandId};
+use crate::model::{Clock, JobId};
 
 /// How often it is asked how far it has come.
 const ASKED_EVERY_MS: i64 = 300;
@@ -34,7 +34,7 @@ pub(super) struct OneOptions {
     client: ApiOptions,
     /// Which: job_…
     #[arg(value_name = "ID")]
-    id: ErrandId,
+    id: JobId,
     /// Tell it in JSON.
     #[arg(long)]
     json: bool,

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 
 use super::client::{ApiClient, ApiOptions, Body};
@@ -17,7 +18,8 @@ pub(super) enum SourceCommand {
     #[command(after_help = "Examples:\n  \
         throwbar source create --name github --scheme github\n  \
         throwbar source create --name shop --scheme hmac --header X-Shop-Signature --secret @shop.key \\\n    \
-        --type '\"shop.\" + body.event' --id body.id")]
+        --type '\"shop.\" + body.event' --id body.id\n  \
+        throwbar source create --name scanner --scheme none --plugin scans@1.0.0 --config @scans.json")]
     Create(CreateOptions),
 }
 
@@ -43,6 +45,12 @@ pub(super) struct CreateOptions {
     /// What its sender calls an event: CEL [default: the usual for the scheme].
     #[arg(long, value_name = "CEL")]
     id: Option<String>,
+    /// The plugin that makes events of its requests, in place of both.
+    #[arg(long, value_name = "NAME@VERSION", conflicts_with_all = ["event_type", "id"])]
+    plugin: Option<String>,
+    /// The plugin's configuration, JSON, as it is or as @FILE.
+    #[arg(long, value_name = "JSON", requires = "plugin")]
+    config: Option<String>,
     /// Tell it in JSON.
     #[arg(long)]
     json: bool,
@@ -59,7 +67,9 @@ pub(super) async fn run(command: &SourceCommand) -> anyhow::Result<()> {
 async fn create(options: &CreateOptions) -> anyhow::Result<()> {
     let client = ApiClient::open(&options.client)?;
     let secret = options.secret.as_deref().map(text_or_file).transpose()?;
-    let wanted = wanted(options, secret);
+    let config = options.config.as_deref().map(text_or_file).transpose()?;
+    let config = config.map(|text| serde_json::from_str(&text).context("the configuration"));
+    let wanted = wanted(options, secret, config.transpose()?);
     let made = client.post("/v1/sources", Body::of(&wanted)).await?;
     let mut out = std::io::stdout();
     if options.json {
@@ -72,19 +82,23 @@ async fn create(options: &CreateOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn wanted(options: &CreateOptions, secret: Option<String>) -> Value {
-    let given = |fields: [(&str, Option<&String>); 2]| -> Map<String, Value> {
-        let fields = fields.into_iter();
+fn wanted(options: &CreateOptions, secret: Option<String>, config: Option<Value>) -> Value {
+    let given = |fields: &[(&str, Option<&String>)]| -> Map<String, Value> {
+        let fields = fields.iter();
         fields
-            .filter_map(|(name, value)| Some((name.to_owned(), Value::from(value?.as_str()))))
+            .filter_map(|(name, value)| Some(((*name).to_owned(), Value::from((*value)?.as_str()))))
             .collect()
     };
     let scheme = Some(&options.scheme);
-    let verification = given([("scheme", scheme), ("header", options.header.as_ref())]);
-    let mapping = given([
+    let verification = given(&[("scheme", scheme), ("header", options.header.as_ref())]);
+    let mut mapping = given(&[
         ("type", options.event_type.as_ref()),
         ("id", options.id.as_ref()),
+        ("plugin", options.plugin.as_ref()),
     ]);
+    if let Some(config) = config {
+        mapping.insert("config".to_owned(), config);
+    }
     let mut wanted = json!({ "name": options.name, "verification": verification });
     if !mapping.is_empty() {
         wanted["mapping"] = mapping.into();

@@ -23,8 +23,8 @@ pub type Refuse = fn(Error) -> Response;
 /// The event that a request has become.
 #[derive(Serialize)]
 struct Taken {
-    /// The first one's, if it came before.
-    id: EventId,
+    /// The first one's, if it came before; null, if the source's plugin wants no event of the request.
+    id: Option<EventId>,
 }
 
 /// The routes of this room. `refuse`: how the house answers what can't be done.
@@ -54,5 +54,7 @@ async fn receive(
         body,
     };
     let taken = service.receive(&door, arrival).await?;
-    Ok(Taken { id: taken.event })
+    Ok(Taken {
+        id: taken.map(|taken| taken.event),
+    })
 }

@@ -135,7 +135,7 @@ ids! {
     /// Where deliveries go.
     EndpointId = "ep";
     /// Work on past events, which the API calls a job.
-    ErrandId = "job";
+    JobId = "job";
     /// One immutable occurrence.
     EventId = "evt";
     /// One life of one node: from its start until it stopped or was declared dead.

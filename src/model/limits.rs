@@ -74,14 +74,14 @@ pub const REFUSALS_PER_SOURCE_MAX: usize = 100;
 pub const CLOUDEVENT_BYTES_MAX: usize = 16 * 1024;
 /// Most occurrences of one preview.
 pub const PREVIEW_OCCURRENCES_MAX: usize = 1_000;
-/// Most events that one errand goes through.
-pub const ERRAND_EVENTS_MAX: usize = 1_000_000;
+/// Most events that one job goes through.
+pub const JOB_EVENTS_MAX: usize = 1_000_000;
 /// Most events that are chosen one by one.
 pub const CHOSEN_EVENTS_MAX: usize = 1_000;
-/// Most errands of one account that are not at their end.
-pub const ERRANDS_OPEN_MAX: usize = 10;
-/// Errands of one account that are kept after their end.
-pub const ERRANDS_KEPT: usize = 20;
+/// Most jobs of one account that are not at their end.
+pub const JOBS_OPEN_MAX: usize = 10;
+/// Jobs of one account that are kept after their end.
+pub const JOBS_KEPT: usize = 20;
 /// Most tests that are kept with an automation.
 pub const TESTS_MAX: usize = 50;
 /// Most bytes of all tests of an automation.

@@ -6,10 +6,10 @@ mod cause;
 mod clock;
 mod count;
 mod delivery;
-mod errand;
-mod errand_id;
+mod derived_id;
 pub mod header;
 mod id;
+mod job;
 pub mod limits;
 mod order;
 mod origin;
@@ -21,17 +21,17 @@ pub use cause::{Allowance, Cause, Link};
 pub use clock::{Clock, ManualClock, Timestamp};
 pub use count::counted;
 pub use delivery::{AttemptResult, DeliveryState, Failure, Refusal};
-pub use errand::{
-    Backtest, BacktestTally, Candidate, Errand, ErrandState, Reach, Rerun, RerunBy, RerunProblem,
-    RerunTally,
-};
 pub use id::{
     AccountId, ApiKeyId, AttemptId, AutomationId, DeadLetterId, DeliveryId, DeliveryOrigin,
-    EmissionOrigin, EndpointId, ErrandId, EventId, IdError, IncarnationId, PluginId, RefusalId,
+    EmissionOrigin, EndpointId, EventId, IdError, IncarnationId, JobId, PluginId, RefusalId,
     ScheduleId, SecretId, SourceId,
 };
+pub use job::{
+    Backtest, BacktestTally, Job, JobState, PinnedVersion, Reach, Rerun, RerunBy, RerunProblem,
+    RerunTally,
+};
 pub use order::{BEHIND, OrderKey};
-pub use origin::Origin;
+pub use origin::{MappedBy, Origin};
 pub use shares::Shares;
 pub use stopwatch::Stopwatch;
 pub(crate) use words::words;

@@ -11,6 +11,17 @@ pub struct Origin {
     source: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cloudevent: Option<Box<RawValue>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mapped_by: Option<MappedBy>,
+}
+
+/// The plugin that has made an event of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MappedBy {
+    /// As its source names it, such as `shop@1.0.0`.
+    pub plugin: String,
+    /// SHA-256 of the component that ran: `sha256:` and 64 hexadecimal digits.
+    pub digest: String,
 }
 
 impl Origin {
@@ -18,7 +29,16 @@ impl Origin {
     pub fn of_source(name: &str) -> Self {
         Self {
             source: Some(format!("source:{name}")),
-            cloudevent: None,
+            ..Self::default()
+        }
+    }
+
+    /// The same of an event that a plugin has made of the request.
+    #[must_use]
+    pub fn mapped_by(self, plugin: MappedBy) -> Self {
+        Self {
+            mapped_by: Some(plugin),
+            ..self
         }
     }
 
@@ -26,15 +46,15 @@ impl Origin {
     pub fn of_schedule() -> Self {
         Self {
             source: Some("schedule".to_owned()),
-            cloudevent: None,
+            ..Self::default()
         }
     }
 
     /// Of a CloudEvent with these attributes: a JSON object.
     pub fn of_cloudevent(attributes: Box<RawValue>) -> Self {
         Self {
-            source: None,
             cloudevent: Some(attributes),
+            ..Self::default()
         }
     }
 
@@ -48,9 +68,9 @@ impl Origin {
         self.cloudevent.as_deref().map(RawValue::get)
     }
 
-    /// The same, taken out.
-    pub fn into_cloudevent(self) -> Option<Box<RawValue>> {
-        self.cloudevent
+    /// The attributes of a CloudEvent, and the plugin that has made it of a request, taken out.
+    pub fn into_parts(self) -> (Option<Box<RawValue>>, Option<MappedBy>) {
+        (self.cloudevent, self.mapped_by)
     }
 
     /// It as JSON, to be stored.
@@ -81,6 +101,13 @@ mod tests {
             let read = Origin::parse(&origin.to_text()).expect("it was stored");
             assert_eq!((read.source(), read.cloudevent()), (source, cloudevent));
         }
+        let plugin = MappedBy {
+            plugin: "shop@1.0.0".to_owned(),
+            digest: "sha256:…".to_owned(),
+        };
+        let mapped = Origin::of_source("shop").mapped_by(plugin.clone());
+        let read = Origin::parse(&mapped.to_text()).expect("it was stored");
+        assert_eq!(read.into_parts().1, Some(plugin));
         assert!(Origin::parse("7").is_err());
     }
 }

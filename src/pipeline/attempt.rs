@@ -16,7 +16,7 @@ use super::crash::crash_point;
 use super::decide::Outcome;
 use super::lane::Feeling;
 use super::plan::Content;
-use super::request::Letter;
+use super::request::RequestParts;
 use super::slot::Slot;
 use super::standing::{Current, EndpointView, Standing};
 use crate::automation::OPERATIONAL_PREFIX;
@@ -238,12 +238,12 @@ fn request_parts(
         .envelope
         .clone()
         .map_err(|error| error.to_string())?;
-    let letter = Letter {
+    let parts = RequestParts {
         envelope,
         webhook_id: &outgoing.webhook_id,
         content,
     };
-    letter.signed(view, now)
+    parts.signed(view, now)
 }
 
 /// A number from 0 up to but not including 1.

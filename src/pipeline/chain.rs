@@ -71,6 +71,7 @@ impl Chain {
         if !automation.secrets.is_empty() {
             hide(&automation.secrets, &mut result, &mut step);
         }
+        let misconfigured = matches!(result, Err(Failed::Config(_)));
         let made = match result {
             Ok(Outcome::Emit(made)) => {
                 let made: Vec<_> = made
@@ -87,7 +88,7 @@ impl Chain {
                 self.dropped = reason;
                 Ok(Vec::new())
             }
-            Err(Failed::Here(why)) => Err(why),
+            Err(Failed::Here(why) | Failed::Config(why)) => Err(why),
             Err(Failed::Now(why)) => return Reached::NotNow { from: self, why },
         };
         match made {
@@ -95,6 +96,7 @@ impl Chain {
             Err(why) => match automation.transforms[self.transform_no].on_error {
                 OnError::Fail => {
                     self.evaluation.step(step);
+                    self.evaluation.misconfigured = misconfigured;
                     return self.breaks(automation, event, &why);
                 }
                 OnError::Skip => {
@@ -185,7 +187,8 @@ fn hide(secrets: &Secrets, result: &mut Result<Outcome, Failed>, step: &mut Step
     secrets.hide(&mut step.why);
     secrets.hide_in(&mut step.detail);
     match result {
-        Ok(Outcome::Drop(why)) | Err(Failed::Here(why) | Failed::Now(why)) => secrets.hide(why),
+        Ok(Outcome::Drop(why))
+        | Err(Failed::Here(why) | Failed::Config(why) | Failed::Now(why)) => secrets.hide(why),
         Ok(Outcome::Emit(_)) => {}
     }
 }
@@ -194,6 +197,8 @@ fn hide(secrets: &Secrets, result: &mut Result<Outcome, Failed>, step: &mut Step
 enum Failed {
     /// With this plugin and this event it never will.
     Here(String),
+    /// With its configuration it will for no event.
+    Config(String),
     /// The server could not run it this time.
     Now(String),
 }
@@ -253,6 +258,7 @@ fn run(
     step.detail = serde_json::json!({ "usage": run.usage, "log": run.log });
     let result = run.result.map_err(|error| match error {
         RunError::Host(why) => Failed::Now(why),
+        error @ RunError::InvalidConfig(_) => Failed::Config(error.to_string()),
         error => Failed::Here(error.to_string()),
     });
     (result, step)

@@ -41,7 +41,7 @@ pub enum Error {
 impl Error {
     /// Whether the same will be said the next time, too: then it is a verdict about the plugin. All else is
     /// of the moment.
-    pub(super) fn is_lasting(&self) -> bool {
+    pub fn is_lasting(&self) -> bool {
         match self {
             Self::Missing(_) => true,
             Self::Refused(error) => !error.is_of_the_server(),

@@ -140,7 +140,7 @@ impl Course {
                     if verdict.shows_health()
                         && !is_gated
                         && !event.is_operational()
-                        && standing.ailing.works(automation.id)
+                        && standing.failing.works(automation.id)
                     {
                         draft.fares(automation.id, Health::Works);
                     }

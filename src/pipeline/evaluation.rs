@@ -174,6 +174,9 @@ pub struct Evaluation {
     /// Where in the chain of transforms it failed; not part of the record.
     #[serde(skip)]
     pub(super) broke_at: Option<BreakingPoint>,
+    /// Whether the transform that failed refuses its configuration; not part of the record.
+    #[serde(skip)]
+    pub(super) misconfigured: bool,
     /// What stood in the place of the event's payload, if something did; not part of the record.
     #[serde(skip)]
     pub(super) carried: Option<Bytes>,
@@ -266,6 +269,7 @@ impl Evaluation {
             order: None,
             outputs: Outputs::Payload,
             broke_at: None,
+            misconfigured: false,
             carried: None,
             step_bytes: 0,
         }

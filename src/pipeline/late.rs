@@ -17,6 +17,7 @@ use super::queue::PlanEntry;
 use super::snapshot::Compiled;
 use super::standing::Standing;
 use super::workers::Run;
+use crate::automation::flow::FlowVerdict;
 use crate::model::{AccountId, AutomationId, EventId};
 use crate::store::{Consequences, Gated, Health};
 
@@ -134,7 +135,9 @@ impl Node {
         carries.keep(&mut evaluation, &event);
         let mut draft = Draft::new(event.id);
         let verdict = draft.add(&automation, &event, &standing.last_loaded(), evaluation);
-        if verdict.shows_health() && !event.is_operational() && standing.ailing.works(automation.id)
+        if verdict.shows_health()
+            && !event.is_operational()
+            && standing.failing.works(automation.id)
         {
             draft.fares(automation.id, Health::Works);
         }
@@ -165,6 +168,10 @@ pub(super) fn gated(node: &Arc<Node>, gated: &[Gated]) -> GoesOn {
     for one in gated {
         metrics::counter!("throwbar_evaluations_total", "verdict" => one.verdict.as_str())
             .increment(1);
+        if one.verdict == FlowVerdict::LimitExceeded {
+            let standing = node.snapshots.follow(one.account);
+            standing.failing.note(&[one.automation]);
+        }
         if one.goes_on {
             goes_on.insert((one.event, one.automation));
         }

@@ -26,9 +26,8 @@
 //!   lives goes on with it, and what it makes is planned once.
 //! - Nobody's evaluations keep others waiting: what may take long goes on turn by turn, accounts by turns.
 //! - Nothing on the way polls. The writer awaits only the database.
-//! - What is done with past events comes after everything else, and makes nothing twice (`errand`).
+//! - What is done with past events comes after everything else, and makes nothing twice (`job`).
 
-mod ailing;
 mod attempt;
 mod busy;
 mod cache;
@@ -41,19 +40,22 @@ pub mod crash;
 mod decide;
 mod dues;
 mod emission;
-mod errand;
 mod evaluate;
 mod evaluation;
+mod failing;
+mod job;
 mod lane;
 mod lanes;
 mod late;
+mod letter_rerun;
 mod made;
+mod mapper;
 mod node;
+mod pausing;
 mod permit;
 mod plan;
 mod queue;
 mod request;
-mod rerun;
 pub mod sealing;
 mod settings;
 mod shown;
@@ -79,8 +81,9 @@ use tokio_util::task::TaskTracker;
 
 pub use evaluate::{AcceptedEvent, own_source};
 pub use evaluation::{Evaluation, Step, Verdict};
+pub use letter_rerun::{LetterRerun, LetterRerunResult};
+pub use mapper::{Error as MapperError, Mapper, MapperRun};
 pub use permit::{Full, PermitLimits};
-pub use rerun::{Rerun, Rerunning};
 pub use settings::EndpointSettings;
 pub use snapshot::Error as SnapshotError;
 pub use trial::{Addressees, Error as TrialError, Trial, Tried, TriedRequest};
@@ -286,7 +289,7 @@ impl Pipeline {
     pub async fn shut_down(&self) -> Result<(), store::Error> {
         let node = &self.node;
         node.closing.store(true, Ordering::SeqCst);
-        node.errands.stop();
+        node.jobs.stop();
         for outgoing in node.lanes.close() {
             node.hand_back(outgoing);
         }
@@ -326,7 +329,7 @@ fn node_of(parts: Parts, holder: IncarnationId) -> Result<Arc<Node>, store::Erro
         queue: Queue::new(busy.clone()),
         workers: Workers::start(parts.limits.plugin_threads).map_err(store::Error::Lock)?,
         suspects: Arc::new(Semaphore::new(1)),
-        errands: errand::Calls::default(),
+        jobs: job::Calls::default(),
         runtime: Handle::current(),
         busy,
         tracker: TaskTracker::new(),
@@ -352,7 +355,7 @@ async fn work(node: &Arc<Node>, mut life: Life) -> Result<Held, store::Error> {
         return Err(error);
     }
     node.spawn(claimer::run(node.clone()));
-    node.spawn(errand::run(node.clone()));
+    node.spawn(job::run(node.clone()));
     node.spawn(waits::run(node.clone()));
     let life = Arc::new(tokio::sync::Mutex::new(Some(life)));
     node.spawn(watch_lives(node.clone(), life.clone()));

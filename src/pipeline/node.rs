@@ -19,7 +19,7 @@ use super::busy::Busy;
 use super::components::Components;
 use super::course::{Came, Course, STEPS_AT_ONCE_MAX, Unplanned};
 use super::dues::{DueTurn, Dues};
-use super::errand::Calls;
+use super::job::Calls;
 use super::lanes::{Entry, Lanes};
 use super::late::Gate;
 use super::permit::{Permit, Permits};
@@ -60,8 +60,8 @@ pub(super) struct Node {
     pub(super) workers: Workers,
     /// One place: suspects are evaluated alone.
     pub(super) suspects: Arc<Semaphore>,
-    /// Who calls to the errands.
-    pub(super) errands: Calls,
+    /// Who calls to the jobs.
+    pub(super) jobs: Calls,
     /// What it runs on, from whichever thread it is asked.
     pub(super) runtime: Handle,
     pub(super) busy: Busy,
@@ -95,7 +95,7 @@ impl Node {
     /// Stops everything that it runs. Whether it had stopped before.
     pub(super) fn stop(&self) -> bool {
         self.closing.store(true, Ordering::SeqCst);
-        self.errands.stop();
+        self.jobs.stop();
         drop(self.lanes.close());
         let before = self.ended.send_replace(true);
         self.workers.close();

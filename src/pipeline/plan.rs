@@ -103,6 +103,7 @@ impl Draft {
                 automation: automation.id,
                 version: automation.version,
                 ask: *ask,
+                alert_after: (!event.is_operational()).then_some(automation.alert_after),
             });
         }
         let verdict = evaluation.verdict;
@@ -261,6 +262,9 @@ impl Draft {
             input: input.filter(|_| fits),
             carried: evaluation.carried.clone(),
         });
+        if evaluation.misconfigured {
+            self.consequences.misconfigured.push(automation.id);
+        }
         if !event.is_operational() {
             let alert_after = automation.alert_after;
             self.fares(automation.id, Health::Failed { alert_after });

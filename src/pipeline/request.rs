@@ -12,14 +12,14 @@ use crate::signing::{self, Message, MessageId};
 
 /// What a request is made from, besides its endpoint.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Letter<'a> {
+pub(super) struct RequestParts<'a> {
     pub(super) envelope: Envelope,
     /// What the receiver knows it by.
     pub(super) webhook_id: &'a str,
     pub(super) content: &'a Content,
 }
 
-impl Letter<'_> {
+impl RequestParts<'_> {
     /// Headers and body as they leave now; or why they can't: something stored can't be read, or a key is
     /// missing.
     pub(super) fn signed(

@@ -51,19 +51,24 @@ impl From<&plugin::Output> for Shown {
 
 /// Adds to a run's step what went in and, if it came to an outcome, what came out.
 pub(super) fn add(step: &mut Step, input: &Output, outcome: Option<&Outcome>) {
-    let outputs: Option<Vec<Shown>> = outcome.map(|outcome| match outcome {
-        Outcome::Emit(outputs) => outputs.iter().map(Shown::from).collect(),
-        Outcome::Drop(_) => Vec::new(),
-    });
     let mut more = serde_json::json!({ "input": Shown::from(input) });
-    if let Some(outputs) = outputs {
-        more["outputs"] = serde_json::json!(outputs);
+    if let Some(outcome) = outcome {
+        more["outputs"] = outputs(outcome);
     }
     match (&mut step.detail, more) {
         (serde_json::Value::Object(known), serde_json::Value::Object(more)) => known.extend(more),
         // A run that did not begin has no use to tell of.
         (detail, more) => *detail = more,
     }
+}
+
+/// What came out of a run: none, if it has dropped what went in.
+pub(super) fn outputs(outcome: &Outcome) -> serde_json::Value {
+    let outputs: Vec<Shown> = match outcome {
+        Outcome::Emit(outputs) => outputs.iter().map(Shown::from).collect(),
+        Outcome::Drop(_) => Vec::new(),
+    };
+    serde_json::json!(outputs)
 }
 
 /// As much of a body as `bytes_max` lets through, and a word if that is not all.

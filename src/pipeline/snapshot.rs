@@ -145,7 +145,7 @@ impl Snapshots {
         let turn = standing.loading().await;
         if standing.current().is_none() {
             let rows = self.rows(account, revision).await?;
-            standing.ailing.note(&rows.failing);
+            standing.failing.note(&rows.failing);
             standing.take(Current::of(rows, &self.vault));
             self.recent.insert(account, standing.clone()).await;
         }
@@ -173,7 +173,7 @@ impl Snapshots {
             }
             bytes += compiled.bytes;
         }
-        standing.ailing.note(&rows.failing);
+        standing.failing.note(&rows.failing);
         let current = Current::of(rows, &self.vault);
         bytes += current.bytes;
         standing.take(current);

@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use http::HeaderMap;
 use serde::Deserialize;
 
-use super::ailing::Ailing;
+use super::failing::FailingAutomations;
 use super::settings::EndpointSettings;
 use super::variables::AccountVariables;
 use crate::envelope::Envelope;
@@ -42,7 +42,7 @@ pub(super) struct Standing {
     /// Revisions of which a snapshot is kept, the one that was loaded last at the end.
     kept: Mutex<VecDeque<i64>>,
     /// Which automations have failed and not worked since.
-    pub(super) ailing: Ailing,
+    pub(super) failing: FailingAutomations,
 }
 
 /// What stands as of one revision. Never changes.
@@ -97,7 +97,7 @@ impl Default for Standing {
             loaded: ArcSwap::from_pointee(nothing),
             loading: tokio::sync::Mutex::default(),
             kept: Mutex::default(),
-            ailing: Ailing::default(),
+            failing: FailingAutomations::default(),
         }
     }
 }

@@ -14,7 +14,7 @@ use super::evaluate::{Reached, evaluate, evaluate_late};
 use super::evaluation::Verdict;
 use super::late::Carries;
 use super::plan::Draft;
-use super::request::Letter;
+use super::request::RequestParts;
 use super::snapshot::Compiled;
 use super::standing::{Current, Standing};
 use super::variables::HIDDEN;
@@ -321,12 +321,12 @@ impl Begun {
             let plan = draft.finish(self.trial.account, 0, now);
             let mut left_bytes = BODIES_BYTES_MAX;
             for (delivery, content) in plan.rows.deliveries.iter().zip(&plan.contents) {
-                let letter = Letter {
+                let parts = RequestParts {
                     envelope: delivery.envelope,
                     webhook_id: &delivery.webhook_id,
                     content,
                 };
-                let mut request = request(&letter, delivery, (&current, now), left_bytes);
+                let mut request = request(&parts, delivery, (&current, now), left_bytes);
                 secrets.hide(&mut request.body);
                 left_bytes = left_bytes.saturating_sub(request.body.len());
                 tried.requests.push(request);
@@ -348,7 +348,7 @@ impl Begun {
 
 /// The request of one delivery, with as much of its body as there is room for.
 fn request(
-    letter: &Letter<'_>,
+    parts: &RequestParts<'_>,
     delivery: &NewDelivery,
     stands: (&Current, Timestamp),
     bytes_max: usize,
@@ -379,7 +379,7 @@ fn request(
         let why = "it would be held: its endpoint, or the account, is switched off";
         request.held = Some(why.to_owned());
     }
-    match letter.signed(view, now) {
+    match parts.signed(view, now) {
         Ok((headers, body)) => {
             let text = |value: &http::HeaderValue| {
                 if value.is_sensitive() {

@@ -16,6 +16,7 @@ use super::course::Unplanned;
 use super::crash::crash_point;
 use super::late::{self, GoesOn};
 use super::node::Node;
+use super::pausing;
 use super::queue::{AcceptEntry, Entries, PlanEntry};
 use super::{AcceptError, Acknowledged};
 use crate::model::{AccountId, Clock, DeliveryState};
@@ -286,9 +287,10 @@ fn planned(node: &Arc<Node>, plan: PlanEntry, goes_on: &GoesOn) {
     let rows = Arc::unwrap_or_clone(rows);
     for (automation, health) in &rows.consequences.health {
         if matches!(health, Health::Failed { .. }) {
-            standing.ailing.note(&[*automation]);
+            standing.failing.note(&[*automation]);
         }
     }
+    pausing::pause(node, &standing, &rows);
     if let Some(gate) = gate {
         late::go_on(node, rows.account, (*gate, standing.clone()), goes_on);
     }

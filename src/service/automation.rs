@@ -5,7 +5,7 @@ use super::automation_shape::{AutomationPatch, AutomationView, NewAutomation, ch
 use super::condition::form_of;
 use super::draft::Drafted;
 use super::principal::{MayRead, MayWrite, Principal};
-use super::{Error, Listed, Merges, PageRequest, Service, check};
+use super::{Error, Listed, PageRequest, Service, check};
 use crate::model::{AccountId, AutomationId};
 use crate::store::{Publication, PublishedAutomation, Shelf};
 
@@ -98,10 +98,10 @@ impl Service {
         patch: AutomationPatch,
     ) -> Result<AutomationView, Error> {
         let id = check::id(id, "automation")?;
-        let mut merges = Merges::default();
+        let mut merges = self.merges(who.account());
         loop {
             let done = self.merge_automation(who, id, patch.clone()).await;
-            if !merges.go_on(&done) {
+            if !merges.go_on(&done).await {
                 return done;
             }
         }

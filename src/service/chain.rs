@@ -41,7 +41,7 @@ impl Service {
     }
 
     /// The variables that configurations may refer to.
-    async fn variables_of(
+    pub(super) async fn variables_of(
         &self,
         account: AccountId,
         requests: &[TransformRequest],
@@ -58,7 +58,8 @@ impl Service {
         self.variables_in(account, &texts).await
     }
 
-    async fn transform(
+    /// Pins one plugin and checks its configuration. `at`: where it stands in what was sent.
+    pub(super) async fn transform(
         &self,
         (account, variables): (AccountId, &AccountVariables),
         request: TransformRequest,

@@ -8,7 +8,9 @@ use utoipa::ToSchema;
 
 use super::endpoint::owned_endpoint;
 use super::{Error, Place, Service, TriggerSchedule, check, subscribe};
-use crate::automation::{Action, EventType, OPERATIONAL_PREFIX, OnError, Pattern, Trigger};
+use crate::automation::{
+    Action, EventType, OPERATIONAL_PREFIX, OWN_SCHEDULE_PREFIX, OnError, Pattern, Trigger,
+};
 use crate::model::limits::{
     ACTIONS_MAX, ALERT_AFTER_MAX, DELIVERIES_PER_EVALUATION_MAX, OUTPUTS_MAX,
 };
@@ -38,8 +40,8 @@ pub struct TransformRequest {
     /// The plugin's configuration, as its own schema wants it: 64 KiB at most; `{}`, if left out.
     #[schema(value_type = Option<serde_json::Value>)]
     pub config: Option<Box<RawValue>>,
-    /// What becomes of an event for which the plugin fails: `fail` (it is kept as a dead letter; what is done if
-    /// this is left out), `skip` (the plugin is left out, and what went into it goes on) or `drop` (what went into it
+    /// What becomes of an event for which the plugin fails: `fail` (it is kept as a dead letter, and the
+    /// automation is paused if the plugin refuses its configuration; what is done if this is left out), `skip` (the plugin is left out, and what went into it goes on) or `drop` (what went into it
     /// does not go on).
     #[schema(example = "fail")]
     pub on_error: Option<OnError>,
@@ -63,7 +65,7 @@ pub struct ActionRequest {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EmitRequest {
-    /// Their type, such as `deal.flagged`; not one that begins with `throwbar.`.
+    /// Their type, such as `deal.flagged`; not one that begins with `throwbar.` or `schedule.aut_`.
     #[serde(rename = "type")]
     #[schema(example = "deal.flagged")]
     pub event_type: String,
@@ -97,16 +99,22 @@ pub(super) fn trigger(request: &TriggerRequest) -> Result<Trigger, Error> {
 /// Sees that a type may be given to events by others than the product itself.
 pub(super) fn own_type(text: &str, pointer: &str) -> Result<EventType, Error> {
     let event_type: EventType = text.parse().map_err(|error| Error::field(pointer, error))?;
-    if event_type.is_operational() {
-        return Err(Error::Invalid {
-            code: "reserved_type",
-            at: Place::body(pointer),
-            why: format!(
-                "types that begin with {OPERATIONAL_PREFIX} are of operational events, which the server itself makes: choose another"
-            ),
-        });
-    }
-    Ok(event_type)
+    let why = if event_type.is_operational() {
+        format!(
+            "types that begin with {OPERATIONAL_PREFIX} are of operational events, which the server itself makes: choose another"
+        )
+    } else if event_type.is_own_schedule() {
+        format!(
+            "types that begin with {OWN_SCHEDULE_PREFIX} are of automations' own schedules, which alone make such events: choose another, or run the schedule now"
+        )
+    } else {
+        return Ok(event_type);
+    };
+    Err(Error::Invalid {
+        code: "reserved_type",
+        at: Place::body(pointer),
+        why,
+    })
 }
 
 /// Checks after how many errors it is told that an automation fails.
@@ -331,6 +339,11 @@ mod tests {
             ),
             (
                 r#"{"emit":{"type":"throwbar.endpoint.disabled"}}"#,
+                "reserved_type",
+                "/actions/0/emit/type",
+            ),
+            (
+                r#"{"emit":{"type":"schedule.aut_1"}}"#,
                 "reserved_type",
                 "/actions/0/emit/type",
             ),

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::principal::{MayRead, MayWrite, Principal};
 use super::{Error, Listed, PageRequest, Place, Service, check};
 use crate::model::{
-    AttemptId, AutomationId, BEHIND, DeliveryId, EndpointId, ErrandId, EventId, Timestamp,
+    AttemptId, AutomationId, BEHIND, DeliveryId, EndpointId, EventId, JobId, Timestamp,
 };
 use crate::store::{self, DeliveryFilter};
 
@@ -70,7 +70,7 @@ pub struct DeliveryView {
     pub cause: &'static str,
     /// The id of the re-run that made it, or the one that it repeats; null, if none did.
     #[schema(value_type = Option<String>)]
-    pub rerun: Option<ErrandId>,
+    pub rerun: Option<JobId>,
     /// When it was made, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,

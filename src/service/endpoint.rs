@@ -7,7 +7,7 @@ use super::endpoint_shape::{
 };
 use super::principal::{MayRead, MayWrite, Principal};
 use super::profile;
-use super::{Error, Listed, Merges, PageRequest, Schemes, Service, check, subscribe};
+use super::{Error, Listed, PageRequest, Schemes, Service, check, subscribe};
 use crate::automation::{Action, Definition, Trigger};
 use crate::model::{AccountId, AutomationId, EndpointId, SecretId, Timestamp};
 use crate::outbound::Target;
@@ -130,10 +130,10 @@ impl Service {
         patch: EndpointPatch,
     ) -> Result<EndpointView, Error> {
         let id = check::id(id, "endpoint")?;
-        let mut merges = Merges::default();
+        let mut merges = self.merges(who.account());
         loop {
             let done = self.merge_endpoint(who, id, &patch).await;
-            if !merges.go_on(&done) {
+            if !merges.go_on(&done).await {
                 return done;
             }
         }

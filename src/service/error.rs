@@ -124,6 +124,14 @@ pub enum Error {
         /// Why, and what to do.
         why: String,
     },
+    /// A request to a source that its plugin makes no event of. Its sender is not told why.
+    #[error(
+        "this source can't make an event of the request: what stands in the way, its owner is told"
+    )]
+    Unmapped {
+        /// Why: for the source's owner.
+        why: String,
+    },
     /// Too many bytes.
     #[error("{what} is longer than {bytes_max} bytes: send less")]
     TooLarge {
@@ -152,6 +160,9 @@ pub enum Error {
     /// Too many bodies are being read.
     #[error("{} has too much under way to take this body: send it again in a moment", whose(*.0))]
     NoRoom(Full),
+    /// Too many requests to sources wait for their plugins.
+    #[error("{} has too many requests under way of which plugins make events: send it again in a moment", whose(*.0))]
+    Mapping(Full),
     /// A body that comes too slowly.
     #[error("the body was not there after {s} seconds: send it faster, or less of it")]
     BodyOverdue {
@@ -277,6 +288,7 @@ impl Error {
             }
             Self::Malformed { .. } => "malformed",
             Self::TestsFailed { .. } => "tests_failed",
+            Self::Unmapped { .. } => "mapping_failed",
             Self::TooLarge { .. } => "too_large",
             Self::Nonconforming { .. } => "schema_violation",
             Self::Invalid { code, .. }
@@ -287,6 +299,8 @@ impl Error {
             Self::Busy(Full::Server) => "server_busy",
             Self::NoRoom(Full::Account) => "account_full",
             Self::NoRoom(Full::Server) => "server_full",
+            Self::Mapping(Full::Account) => "account_mapping",
+            Self::Mapping(Full::Server) => "server_mapping",
             Self::BodyOverdue { .. } => "body_overdue",
             Self::Crowded => "account_reading",
             Self::Trying(Full::Account) => "account_trying",
@@ -296,6 +310,14 @@ impl Error {
             Self::Unavailable => "unavailable",
             Self::Store(error) if is_passing(error) => "unavailable",
             Self::Store(_) | Self::Vault(_) | Self::Unreadable { .. } => "internal",
+        }
+    }
+
+    /// The sentence for whoever owns what could not do it.
+    pub(super) fn for_owner(&self) -> String {
+        match self {
+            Self::Unmapped { why } => why.clone(),
+            error => error.to_string(),
         }
     }
 
@@ -313,6 +335,7 @@ impl Error {
             Self::Unavailable
             | Self::Busy(_)
             | Self::NoRoom(_)
+            | Self::Mapping(_)
             | Self::Crowded
             | Self::Trying(_)
             | Self::TrialOverdue { .. }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::principal::{MayRead, Principal};
 use super::{Error, Listed, PageRequest, Place, Service, check};
 use crate::automation::EventType;
-use crate::model::{AccountId, AutomationId, Cause, EventId, Timestamp};
+use crate::model::{AccountId, AutomationId, Cause, EventId, MappedBy, Timestamp};
 use crate::pipeline::{Evaluation, Verdict, own_source};
 use crate::schema::Violation;
 use crate::store::{self, EventFilter};
@@ -69,6 +69,10 @@ pub struct EventView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub cloudevent: Option<Box<RawValue>>,
+    /// The plugin that has made it of a source's request, and that plugin's digest; left out, if none has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub mapped_by: Option<MappedBy>,
     /// The payload, as the bytes it came as.
     #[schema(value_type = serde_json::Value)]
     pub data: Box<RawValue>,
@@ -228,6 +232,7 @@ impl Service {
             .map_err(|error| Error::unreadable("the payload", error))?;
         let own = own_source(&row.r#type, cause.as_ref());
         let source = origin.source().unwrap_or(own).to_owned();
+        let (cloudevent, mapped_by) = origin.into_parts();
         Ok(EventView {
             id,
             event_type: row.r#type,
@@ -239,7 +244,8 @@ impl Service {
             why,
             misfit: self.misfit(who.account(), id).await?,
             source,
-            cloudevent: origin.into_cloudevent(),
+            cloudevent,
+            mapped_by,
             data,
         })
     }

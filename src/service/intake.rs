@@ -29,7 +29,8 @@ pub(super) const KEY_HEADER: &str = "Idempotency-Key";
 #[serde(deny_unknown_fields)]
 pub struct NewEvent<'a> {
     /// The event's type, such as `deal.stage.changed`: names of ASCII letters, digits, `_` and `-`, joined by
-    /// dots; 200 bytes at most. Those that begin with `throwbar.` are the server's own.
+    /// dots; 200 bytes at most. Those that begin with `throwbar.` or `schedule.aut_` are the
+    /// server's own.
     #[serde(borrow, rename = "type")]
     #[schema(value_type = String, example = "proposal.accepted")]
     event_type: Cow<'a, str>,

@@ -5,31 +5,38 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
 
+use super::strict::{NOT_A_LIST, Strict};
 use super::{Error, Place};
 
 /// How JSON spells U+0000; a raw one is no JSON.
 const NUL_ESCAPE: &str = "\\u0000";
 
-/// Reads an object into what has fields. Without this an array would do, whose entries nobody has named.
+/// Reads an object into what has fields, none of which is a struct. Without this an array would do, whose entries
+/// nobody has named.
 pub(super) fn read_object<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Error> {
+    check_object(body)?;
+    read(body)
+}
+
+fn check_object(body: &[u8]) -> Result<(), Error> {
     match body.trim_ascii_start().first() {
         Some(b'[' | b'"' | b't' | b'f' | b'n' | b'-' | b'0'..=b'9') => {
             // What is no JSON at all is told so.
             read::<serde::de::IgnoredAny>(body)?;
-            let why = "this must be a JSON object, with its fields by name: {…}";
-            Err(Error::field("", why))
+            Err(Error::field("", NOT_A_LIST))
         }
-        _ => read(body),
+        _ => Ok(()),
     }
 }
 
 /// Reads a body whose texts are kept. None of them has U+0000 in it, which PostgreSQL can't keep;
 /// what is carried as JSON may have it, as an escape.
 pub fn read_kept<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
-    let value = read_object(body)?;
+    check_object(body)?;
     let text = text(body)?;
+    let value = read_strictly(text)?;
     if text.contains(NUL_ESCAPE)
-        && let Err(error) = read::<T>(with_lists_for_nul(text).as_bytes())
+        && let Err(error) = read_strictly::<T>(&with_lists_for_nul(text))
     {
         let pointer = match error {
             Error::Invalid {
@@ -101,6 +108,21 @@ pub(super) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Error
                 .map_err(|error| explain(&error, String::new())),
         }
     })
+}
+
+/// Reads JSON in which all that has fields is an object, with the place of what is wrong.
+fn read_strictly<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    match serde_path_to_error::deserialize(Strict(&mut reader)) {
+        Err(error) => {
+            let pointer = pointer(error.path());
+            Err(explain(error.inner(), pointer))
+        }
+        Ok(value) => reader
+            .end()
+            .map(|()| value)
+            .map_err(|error| explain(&error, String::new())),
+    }
 }
 
 /// The body as text.
@@ -238,6 +260,25 @@ mod tests {
         }
         let named = read_kept::<Wanted>(br#"{"\u0000":1}"#).expect_err("unknown");
         assert_eq!(named.code(), "unknown_field");
+    }
+
+    #[test]
+    fn a_list_is_no_object_at_any_depth() {
+        for (body, at) in [
+            ("[]", ""),
+            (r#"{"name":"a","inner":[[1]]}"#, "/inner/0"),
+            (r#"{"inner":[{"count":1},[2]],"name":"a"}"#, "/inner/1"),
+        ] {
+            let error = read_kept::<Outer>(body.as_bytes()).expect_err(body);
+            assert_eq!(error.code(), "invalid_field", "{body}: {error}");
+            assert_eq!(error.place(), Some(&Place::body(at)), "{body}");
+            assert!(
+                error.to_string().starts_with("this must be a JSON object"),
+                "{error}"
+            );
+        }
+        let fine = r#"{"name":"a","inner":[{"count":1}]} "#;
+        assert!(read_kept::<Outer>(fine.as_bytes()).is_ok());
     }
 
     #[test]

@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 
 use super::absence::{NOT_SUBSCRIBED, unmet};
 use super::kept_test_shape::{CameView, Override, TestView, TestsView};
-use super::own_schedule::may_meet;
 use super::principal::{MayWrite, Principal};
+use super::schedule::own::may_meet;
 use super::trial::TRIAL_MS;
 use super::{Error, Service, check};
 use crate::automation::{Definition, Test, TestEvent};

@@ -14,14 +14,13 @@ mod account;
 mod api_key;
 mod automation;
 mod automation_shape;
-mod backtest;
+mod automation_state;
 mod chain;
 mod check;
 mod cloudevent;
 mod cloudevent_form;
 mod condition;
 mod condition_shape;
-mod course;
 mod dead_letter;
 mod definition;
 mod delivery;
@@ -29,15 +28,9 @@ mod draft;
 mod endpoint;
 mod endpoint_shape;
 mod envelopes;
-mod errand;
 mod error;
 mod event;
-mod event_schema;
 mod event_type;
-mod event_type_catalogue;
-mod event_type_draft;
-mod event_type_import;
-mod event_type_shape;
 mod expiry;
 mod explain;
 mod first_start;
@@ -45,34 +38,24 @@ mod flow;
 mod intake;
 mod intake_lines;
 mod intake_rules;
+mod job;
 mod json;
 mod kept_test;
 mod kept_test_shape;
 mod merge;
 mod operator_key;
-mod own_schedule;
 mod page;
-mod past_rerun;
 mod payload;
 mod plugin;
-mod preview;
 mod principal;
 mod profile;
 mod publication;
-mod refusal;
 mod reply;
-mod rerun;
 mod room;
-mod run;
 mod schedule;
-mod schedule_shape;
 mod secret;
-mod sender;
 mod source;
-mod source_look;
-mod source_secret;
-mod source_shape;
-mod source_trial;
+mod strict;
 mod subscribe;
 mod trial;
 mod turns;
@@ -88,45 +71,45 @@ pub use crate::store::Shelf;
 pub use account::{AccountPatch, AccountView, NewAccount, OwnAccountView, SigningKeyView};
 pub use api_key::{ApiKeyView, NewApiKey, NewApiKeyView};
 pub use automation_shape::{AutomationPatch, AutomationView, NewAutomation};
-pub use backtest::{
-    BacktestMoveView, BacktestResultView, BacktestSideView, DifferenceBody, DifferenceChange,
-    DifferenceExcerpt, DifferenceSide, DifferenceView, NewBacktest,
-};
 pub use cloudevent::CloudEvent;
 pub use condition_shape::{
     ConditionProblemView, ConditionRequest, ConditionToCheck, ConditionToConvert, ConditionView,
     PositionView,
 };
 pub use dead_letter::{
-    DeadLetterQuery, DeadLetterView, InputOf, LetterNote, RerunNote, WholeDeadLetterView,
+    DeadLetterQuery, DeadLetterView, InputOf, LetterNote, LetterRerunNote, LetterRerunRequest,
+    LetterRerunState, LetterRerunView, LetterRerunsView, WholeDeadLetterView,
 };
 pub use definition::{
     ActionRequest, EmitRequest, TransformRequest, TriggerRequest, WebhookRequest,
 };
 pub use delivery::{AttemptView, DeliveryQuery, DeliveryView};
 pub use endpoint_shape::{EndpointPatch, EndpointView, NewEndpoint, NewEndpointView, Switch};
-pub use errand::{ErrandResultView, ErrandView, GivenView};
 pub use error::{Error, Place};
 pub use event::{
     CauseView, EvaluationView, Evaluations, EventState, EventSummary, EventView, LinkView,
     MisfitView,
 };
-pub use event_type_catalogue::{CatalogueView, WholeCatalogueView};
-pub use event_type_import::{Import, ImportOutcome, ImportView, ImportedView};
-pub use event_type_shape::{EventTypePatch, EventTypeVersionView, EventTypeView, NewEventType};
+pub use event_type::{
+    CatalogueView, EventTypePatch, EventTypeVersionView, EventTypeView, Import, ImportOutcome,
+    ImportView, ImportedView, NewEventType, WholeCatalogueView,
+};
 pub use explain::{Basis, Explanation};
 pub use first_start::FirstStart;
 pub use intake::NewEvent;
 pub use intake_lines::LineOutcome;
 pub use intake_rules::{UnknownTypes, Validation};
+pub use job::{
+    BacktestMoveView, BacktestResultView, BacktestSideView, DifferenceBody, DifferenceChange,
+    DifferenceExcerpt, DifferenceSide, DifferenceView, GivenView, JobResultView, JobView,
+    NewBacktest, NewRerun, RerunAs, RerunProblemView, RerunResultView,
+};
 pub use json::read_kept;
 pub use kept_test_shape::{
     CameView, ExpectationRequest, Override, TestEventRequest, TestRequest, TestView, TestsView,
 };
 pub use operator_key::{make_operator_key, operator_keys, revoke_operator_key};
-pub use own_schedule::TriggerSchedule;
 pub use page::{Listed, PageRequest};
-pub use past_rerun::{NewRerun, RerunAs, RerunProblemView, RerunResultView};
 pub use plugin::{PluginVersionView, PluginView};
 pub use principal::{
     Identity, MayAdminister, MayOperate, MayRead, MayReadCatalogue, MaySend, MayWrite,
@@ -134,27 +117,24 @@ pub use principal::{
 };
 pub use profile::SignatureRequest;
 pub use publication::{Archival, PublicationView, Publish, PublishedView, Rollback};
-pub use refusal::RefusalView;
 pub use reply::{ReplySlot, Started};
-pub use rerun::{RerunRequest, RerunState, RerunView, RerunsView};
 pub use room::{BodyRoom, UploadTurn};
-pub use schedule_shape::{
+pub use schedule::{
     DstChangeView, NewSchedule, OccurrenceView, PreviewRequest, PreviewView, PreviewedOccurrence,
-    SchedulePatch, ScheduleView,
+    SchedulePatch, ScheduleView, TriggerSchedule,
 };
 pub use secret::{Rotation, SecretView, WholeSecretView};
-pub use sender::{Arrival, SourceDoor};
-pub use source_secret::SourceRotation;
-pub use source_shape::{
-    NewSource, NewSourceView, SourceMapping, SourceMappingView, SourcePatch, SourceView,
+pub use source::{
+    Arrival, NewSource, NewSourceView, RefusalView, SourceDoor, SourceEventView, SourceMapping,
+    SourceMappingView, SourcePatch, SourceRotation, SourceStepView, SourceTrial, SourceTrialView,
+    SourceView,
 };
-pub use source_trial::{SourceEventView, SourceStepView, SourceTrial, SourceTrialView};
 pub use subscribe::Subscribe;
 pub use trial::{MadeView, NewTrial, RequestView, TrialEvent, TrialView};
 pub use variable::{NewVariable, VariablePatch, VariableView};
 pub use version::{AuthorView, ChangeView, DiffView, VersionView, WholeVersionView};
 
-use crate::model::{AccountId, Clock, EndpointId, limits};
+use crate::model::{AccountId, Clock, EndpointId, Shares, limits};
 use crate::outbound::EgressGuard;
 use crate::pipeline::Pipeline;
 use crate::pipeline::components::Components;
@@ -162,9 +142,8 @@ use crate::store::{Hint, Store};
 use crate::vault::Vault;
 use merge::Merges;
 use principal::Known;
-use refusal::Ledger;
 use room::Rooms;
-use sender::Doors;
+use source::{Doors, Ledger};
 use turns::Turns;
 use vetting::Vetting;
 
@@ -254,6 +233,9 @@ struct Inner {
     lists: Turns,
     trials: Turns,
     schemas: Turns,
+    mappings: Turns,
+    /// Where changes wait that others were faster than.
+    merging: Shares<AccountId>,
     rooms: Rooms,
     bell: Arc<tokio::sync::Notify>,
     doors: Doors,
@@ -284,6 +266,8 @@ impl Service {
                 lists: Turns::new(turns::LISTS),
                 trials: Turns::new(turns::TRIALS),
                 schemas: Turns::new(turns::SCHEMAS),
+                mappings: Turns::new(turns::MAPPINGS),
+                merging: Shares::new(merge::AGAIN_MAX),
                 rooms: Rooms::new(&parts.rules),
                 bell: Arc::default(),
                 doors: Doors::default(),

@@ -6,14 +6,14 @@ use utoipa::ToSchema;
 
 use super::automation::published;
 use super::automation_shape::AutomationView;
-use super::course::Change;
+use super::automation_state::Change;
 use super::kept_test_shape::{Override, check_override};
 use super::principal::{MayRead, MayWrite, Principal};
 use super::version::AuthorView;
-use super::{Error, Listed, Merges, PageRequest, Place, Service, check};
+use super::{Error, Listed, PageRequest, Place, Service, check};
 use crate::automation::Action;
 use crate::model::{AccountId, AutomationId, EndpointId, Timestamp};
-use crate::store::{self, AutomationCourse, LiveSpan, Publication};
+use crate::store::{self, LiveSpan, Publication, StateChange};
 
 /// Which version is published.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
@@ -151,10 +151,10 @@ impl Service {
         archival: Archival,
     ) -> Result<AutomationView, Error> {
         let id = check::id(id, "automation")?;
-        let mut merges = Merges::default();
+        let mut merges = self.merges(who.account());
         loop {
             let done = self.shelve(who, id, archival).await;
-            if !merges.go_on(&done) {
+            if !merges.go_on(&done).await {
                 return done;
             }
         }
@@ -168,8 +168,8 @@ impl Service {
     ) -> Result<AutomationView, Error> {
         let row = self.automation_row(who.account(), id).await?;
         let course = match (archival, row.archived_at) {
-            (Archival::Archived, None) => Some(AutomationCourse::Archive),
-            (Archival::Open, Some(_)) => Some(AutomationCourse::Unarchive),
+            (Archival::Archived, None) => Some(StateChange::Archive),
+            (Archival::Open, Some(_)) => Some(StateChange::Unarchive),
             // It is so already.
             _ => None,
         };
@@ -206,10 +206,10 @@ impl Service {
         wanted: &Wanted,
     ) -> Result<PublishedView, Error> {
         let id = check::id(id, "automation")?;
-        let mut merges = Merges::default();
+        let mut merges = self.merges(who.account());
         loop {
             let done = self.try_to_put_live(who, id, wanted).await;
-            if !merges.go_on(&done) {
+            if !merges.go_on(&done).await {
                 return done;
             }
         }
@@ -248,7 +248,7 @@ impl Service {
         let revision = if replaced == Replaced::Itself {
             None
         } else {
-            let mut change = Change::to(AutomationCourse::Publish(version, publication));
+            let mut change = Change::to(StateChange::Publish(version, publication));
             if let Wanted::Version(_, overriding) = wanted {
                 let why = overriding.as_ref();
                 change.override_reason = self.pass_saved(who, &row, version, why).await?;

@@ -1,5 +1,6 @@
 //! Turns at what is dear: to read a list, which costs the database more than anything else that can be
-//! asked, to upload a component, and to try an automation. A few are at it at a time, fewer for one account, and of those
+//! asked, to upload a component, to try an automation, and
+//! to have a plugin make an event of a request. A few are at it at a time, fewer for one account, and of those
 //! that would have to wait for long none is let in. So one account is not what another waits for, and
 //! who asks again and again comes after those who have waited meanwhile.
 
@@ -52,8 +53,17 @@ pub(super) const TRIALS: TurnLimits = TurnLimits {
 pub(super) const SCHEMAS: TurnLimits = TurnLimits {
     all_max: 2,
     account_max: 1,
-    account_waiting_max: 16,
+    account_waiting_max: 64,
     wait_ms: 10_000,
+};
+
+/// Requests to sources of which plugins make events: more than there are threads for them, so that none of those
+/// waits for the next.
+pub(super) const MAPPINGS: TurnLimits = TurnLimits {
+    all_max: 32,
+    account_max: 4,
+    account_waiting_max: 32,
+    wait_ms: 5_000,
 };
 
 /// Who is at it.
@@ -136,7 +146,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_account_waits_for_its_own_turns_and_not_for_ever() {
-        for limits in [LISTS, UPLOADS, TRIALS, SCHEMAS] {
+        for limits in [LISTS, UPLOADS, TRIALS, SCHEMAS, MAPPINGS] {
             let hand = ManualClock::new(Timestamp::from_ms(0));
             let (clock, turns) = (Clock::Manual(hand.clone()), Turns::new(limits));
             let mut taken = Vec::new();

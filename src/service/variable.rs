@@ -238,7 +238,7 @@ impl Service {
         let refuses = |user: &VariableUser| match user {
             VariableUser::Condition { .. } => secret,
             VariableUser::Header { .. } => !fits_header,
-            VariableUser::Config { .. } => false,
+            VariableUser::Config { .. } | VariableUser::Source { .. } => false,
         };
         let changed = self
             .inner
@@ -247,6 +247,7 @@ impl Service {
             .await?;
         let refusing = changed.ok_or(Error::NotNamed("variable"))?;
         if refusing.is_empty() {
+            self.forget_doors(account).await;
             return VariableView::of(row);
         }
         let what = if refusing
@@ -348,6 +349,9 @@ fn named(users: &[VariableUser]) -> String {
         VariableUser::Condition { id, name } => format!("the condition of '{name}' ({id})"),
         VariableUser::Config { id, name } => {
             format!("the configuration of a transform of '{name}' ({id})")
+        }
+        VariableUser::Source { id, name } => {
+            format!("the configuration of the plugin of the source '{name}' ({id})")
         }
         VariableUser::Header { id, name } => format!("a header of the endpoint '{name}' ({id})"),
     });

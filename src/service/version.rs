@@ -6,14 +6,14 @@ use utoipa::ToSchema;
 
 use super::automation::published;
 use super::automation_shape::AutomationPatch;
+use super::automation_state::Change;
 use super::condition_shape::ConditionProblemView;
-use super::course::Change;
 use super::kept_test_shape::Override;
 use super::principal::{MayRead, MayWrite, Principal};
 use super::{Error, Listed, PageRequest, Place, Service, check};
 use crate::automation::{Definition, DefinitionDigest, Difference, canonical, differences};
 use crate::model::{AccountId, ApiKeyId, AutomationId, Timestamp};
-use crate::store::{self, AutomationCourse, Publication, PublishedAutomation};
+use crate::store::{self, Publication, PublishedAutomation, StateChange};
 
 /// Whose key did something, as it was called then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -342,7 +342,7 @@ impl Service {
         if publication != Publication::Draft && !is_so {
             let (version, why) = (row.latest_version, overriding.as_ref());
             change.override_reason = self.pass_saved(who, row, version, why).await?;
-            change.course = Some(AutomationCourse::Publish(version, publication));
+            change.course = Some(StateChange::Publish(version, publication));
         }
         if change.name.is_none() && change.course.is_none() {
             return Ok(());

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::accept::{self, Accepted, NewEvent};
 use super::backend::{Backend, On, Tx};
 use super::claim::{Claim, ClaimRequest};
+use super::consequence;
 use super::flow::Gated;
 use super::order;
 use super::plan::{self, NewPlan, SetAside};
@@ -97,7 +98,9 @@ impl Store {
         let queues = order::lock(&mut tx, batch).await?;
         let disabled = record::write(&mut tx, holder, &batch.records).await?;
         plan::write(&mut tx, holder, &batch.plans, &batch.aside).await?;
-        let gated = self.gate(&mut tx, holder, &batch.plans).await?;
+        let (gated, refused) = self.gate(&mut tx, holder, &batch.plans).await?;
+        // Behind the gate on all nodes: rows of failures are locked after keys.
+        consequence::write(&mut tx, holder, &batch.plans, &refused).await?;
         let released = order::release(&mut tx, queues).await?;
         let accepted = accept::write(&mut tx, holder, &batch.accepts).await?;
         let mut claims = Vec::with_capacity(batch.claims.len());

@@ -9,7 +9,7 @@ use super::values::args;
 use super::{Error, Store};
 use crate::envelope::{self, Envelope};
 use crate::model::{
-    AccountId, AutomationId, DeliveryId, EndpointId, ErrandId, EventId, IncarnationId, OrderKey,
+    AccountId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, JobId, OrderKey,
     Timestamp,
 };
 
@@ -49,7 +49,7 @@ pub struct ClaimedDelivery {
     /// Because of which automation.
     pub automation: AutomationId,
     /// The re-run that made it, if one did.
-    pub rerun: Option<ErrandId>,
+    pub rerun: Option<JobId>,
     /// Which output; `None`: the event's payload.
     pub output_no: Option<i64>,
     /// How the body is wrapped; or why that can't be read, which must not stop its neighbours.

@@ -10,7 +10,7 @@ use super::backend::Tx;
 use super::made::{self, NewMade};
 use super::operational::{self, Alert, Topic};
 use super::row::record;
-use super::values::{Columns, Kind, Rows, Shape, args, values};
+use super::values::{Columns, Kind, Rows, Shape, Value, args, values};
 use super::{Error, NewPlan};
 use crate::automation::EventType;
 use crate::model::{
@@ -26,6 +26,9 @@ pub struct Consequences {
     pub letters: Vec<NewDeadLetter>,
     /// Automations that fail, or have failed before and work again.
     pub health: Vec<(AutomationId, Health)>,
+    /// Those among the failed whose plugin refuses its configuration. Nothing is written of that: they are paused
+    /// once what they failed at is durable.
+    pub misconfigured: Vec<AutomationId>,
 }
 
 impl Consequences {
@@ -81,6 +84,21 @@ pub enum Health {
     Works,
 }
 
+/// What flow control had no room for, decided with the plan: the automation failed at it.
+#[derive(Debug)]
+pub(super) struct RefusedAsk {
+    /// Whose.
+    pub(super) account: AccountId,
+    /// Which event.
+    pub(super) event: EventId,
+    /// When.
+    pub(super) at: Timestamp,
+    /// How it is kept.
+    pub(super) letter: NewDeadLetter,
+    /// After how many errors it is told; `None`: this one is not counted.
+    pub(super) alert_after: Option<u32>,
+}
+
 /// An automation that fails.
 struct Failing {
     errors: i64,
@@ -111,13 +129,15 @@ const LETTER_COLUMNS: Columns = &[
     ("failed_at_ms", Kind::Int),
 ];
 
-/// Writes what follows from these plans, in the order in which they were made.
+/// Writes what follows from these plans, in the order in which they were made, and what their flow control had
+/// no room for.
 pub(super) async fn write(
     tx: &mut Tx,
     holder: IncarnationId,
     plans: &[Arc<NewPlan>],
+    refused: &[RefusedAsk],
 ) -> Result<(), Error> {
-    if plans.iter().all(|plan| plan.consequences.is_empty()) {
+    if refused.is_empty() && plans.iter().all(|plan| plan.consequences.is_empty()) {
         return Ok(());
     }
     let mut letters = Rows::new(LETTER_COLUMNS, 0);
@@ -126,23 +146,15 @@ pub(super) async fn write(
     for plan in plans {
         made.extend(emitted(plan.account, plan.evaluated_at, &plan.consequences));
         for letter in &plan.consequences.letters {
-            letters.push(values![
-                plan.account,
-                letter.id,
-                plan.event,
-                letter.automation,
-                letter.version,
-                letter.verdict,
-                letter.summary.as_str(),
-                letter.place.map(i64::from),
-                letter.input.clone(),
-                letter.carried.clone(),
-                1_i64,
-                "open",
+            letters.push(letter_row(
+                (plan.account, plan.event),
+                letter,
                 plan.evaluated_at,
-                plan.evaluated_at
-            ]);
+            ));
         }
+    }
+    for one in refused {
+        letters.push(letter_row((one.account, one.event), &one.letter, one.at));
     }
     let insert = Shape::Insert {
         into: "dead_letters",
@@ -150,13 +162,37 @@ pub(super) async fn write(
     };
     tx.execute_rows(letters, insert).await?;
     // Rows of one automation are changed by all nodes: in one order.
-    let mut marks: Vec<_> = plans.iter().flat_map(|plan| marks(plan)).collect();
+    let of_plans = plans.iter().flat_map(|plan| marks(plan));
+    let mut marks: Vec<_> = of_plans.chain(refused.iter().filter_map(mark)).collect();
     marks.sort_by_key(|mark| mark.which);
     for mark in marks {
         alerts.extend(fare(tx, mark).await?);
     }
     made::write(tx, holder, made).await?;
     operational::tell(tx, holder, alerts).await
+}
+
+fn letter_row(
+    (account, event): (AccountId, EventId),
+    letter: &NewDeadLetter,
+    at: Timestamp,
+) -> [Value; 14] {
+    values![
+        account,
+        letter.id,
+        event,
+        letter.automation,
+        letter.version,
+        letter.verdict,
+        letter.summary.as_str(),
+        letter.place.map(i64::from),
+        letter.input.clone(),
+        letter.carried.clone(),
+        1_i64,
+        "open",
+        at,
+        at
+    ]
 }
 
 /// The events that follow from the evaluations of one.
@@ -179,21 +215,41 @@ pub(super) fn emitted(
 struct Mark<'a> {
     which: (AccountId, AutomationId),
     health: Health,
-    plan: &'a NewPlan,
+    event: EventId,
+    at: Timestamp,
+    /// What it failed at.
+    letter: Option<&'a NewDeadLetter>,
 }
 
 fn marks(plan: &NewPlan) -> impl Iterator<Item = Mark<'_>> {
-    let health = plan.consequences.health.iter();
-    health.map(|(automation, health)| Mark {
+    let Consequences {
+        health, letters, ..
+    } = &plan.consequences;
+    health.iter().map(move |(automation, health)| Mark {
         which: (plan.account, *automation),
         health: *health,
-        plan,
+        event: plan.event,
+        at: plan.evaluated_at,
+        letter: letters
+            .iter()
+            .find(|letter| letter.automation == *automation),
+    })
+}
+
+fn mark(refused: &RefusedAsk) -> Option<Mark<'_>> {
+    let alert_after = refused.alert_after?;
+    Some(Mark {
+        which: (refused.account, refused.letter.automation),
+        health: Health::Failed { alert_after },
+        event: refused.event,
+        at: refused.at,
+        letter: Some(&refused.letter),
     })
 }
 
 /// Counts an error, or ends the count. What is to be told.
 async fn fare(tx: &mut Tx, mark: Mark<'_>) -> Result<Option<Alert>, Error> {
-    let ((account, automation), at) = (mark.which, mark.plan.evaluated_at);
+    let ((account, automation), at) = (mark.which, mark.at);
     let found: Vec<Failing> = match mark.health {
         Health::Failed { .. } => {
             tx.fetch(
@@ -237,13 +293,12 @@ async fn fare(tx: &mut Tx, mark: Mark<'_>) -> Result<Option<Alert>, Error> {
             args![account, automation],
         )
         .await?;
-    let mut letters = mark.plan.consequences.letters.iter();
-    let letter = letters.find(|letter| letter.automation == automation);
+    let letter = mark.letter;
     let says = json!({
         "name": name.first().map(|row| row.0.as_str()),
         "errors": failing.errors,
         "since": failing.since,
-        "event": mark.plan.event,
+        "event": mark.event,
         "verdict": letter.map(|letter| letter.verdict),
         "summary": letter.map(|letter| letter.summary.as_str()),
     });

@@ -8,7 +8,7 @@ use super::scan::Scan;
 use super::values::args;
 use super::{Error, Store};
 use crate::model::{
-    AccountId, AttemptId, AutomationId, DeliveryId, EndpointId, ErrandId, EventId, IncarnationId,
+    AccountId, AttemptId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, JobId,
     Timestamp,
 };
 
@@ -28,7 +28,7 @@ pub struct Delivery {
     /// The delivery that this one repeats.
     pub resend_of: Option<DeliveryId>,
     /// The re-run that made it, or the one that it repeats.
-    pub rerun: Option<ErrandId>,
+    pub rerun: Option<JobId>,
     /// The state's word.
     pub state: String,
     /// When the next attempt may begin, if it waits.

@@ -31,7 +31,6 @@ mod due_schedule;
 mod endpoint;
 mod endpoint_secret;
 mod engine;
-mod errand;
 mod event;
 mod event_key;
 mod event_schema;
@@ -42,6 +41,7 @@ mod hint;
 mod history;
 mod inbox;
 mod incarnation;
+mod job;
 mod lock;
 mod made;
 mod mark;
@@ -51,6 +51,7 @@ mod order;
 mod own_schedule;
 mod page;
 mod past;
+mod pause;
 mod plan;
 mod plugin;
 mod postgres;
@@ -99,7 +100,6 @@ pub use endpoint::{
 };
 pub use endpoint_secret::EndpointSecret;
 pub use engine::EngineError;
-pub use errand::{ErrandDifference, ErrandFindings, ErrandRow, Hold, NewErrand};
 pub use event::{Event, EventFilter, EventHead};
 pub use event_schema::{EventTypeVersion, EventTypeVersionHead, SchemaInForce};
 pub use event_type::{EventTypeEntry, EventTypeWrite};
@@ -111,10 +111,12 @@ pub use hint::{Hint, Listener};
 pub use history::LiveVersion;
 pub use inbox::InboxEvent;
 pub use incarnation::Life;
+pub use job::{Hold, JobDifference, JobFindings, JobRow, NewJob};
 pub use made::MadeEvent;
 pub use occurrence::{LEDGER_MS, NewOccurrence, OccurrenceEntry, OccurrenceKey, OpenOccurrence};
 pub use page::{Cursor, Page};
 pub use past::PastEvent;
+pub use pause::Pause;
 pub use plan::{NewBody, NewDelivery, NewPlan, SetAside};
 pub use plugin::{NewPluginVersion, Plugin, PluginVersion};
 pub use publication::{LiveSpan, Publication};
@@ -130,7 +132,7 @@ pub use source_secret::SourceSecret;
 pub use standing::AutomationStanding;
 pub use variable::{Removal, Variable, VariableUser};
 pub use version::{
-    Author, Authorship, AutomationChange, AutomationCourse, AutomationVersion, VersionHead,
+    Author, Authorship, AutomationChange, AutomationVersion, StateChange, VersionHead,
 };
 pub use whole::Whole;
 

@@ -17,6 +17,7 @@ pub(super) enum Topic {
     EndpointRecovered,
     AutomationFailing,
     AutomationRecovered,
+    AutomationPaused,
     DeliveryFailed,
 }
 
@@ -27,6 +28,7 @@ words!(Topic {
     EndpointRecovered = "throwbar.endpoint.recovered",
     AutomationFailing = "throwbar.automation.failing",
     AutomationRecovered = "throwbar.automation.recovered",
+    AutomationPaused = "throwbar.automation.paused",
     DeliveryFailed = "throwbar.delivery.failed",
 });
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::backend::Tx;
-use super::consequence;
 use super::flow::NewAsk;
 use super::values::{Columns, Kind, Rows, Shape, Value, args, values};
 use super::{Consequences, Error, flow, order};
@@ -155,7 +154,6 @@ pub(super) async fn write(
         .await?;
     flow::write(tx, all).await?;
     order::insert(tx, all).await?;
-    consequence::write(tx, holder, all).await?;
     for aside in aside {
         tx.execute(
             "UPDATE inbox SET set_aside = $3 WHERE account_id = $1 AND event_id = $2",

@@ -2,10 +2,10 @@
 //! in place of the automation's, so that what the automation has made of the event before stays as it is.
 
 use super::backend::Tx;
-use super::errand::ErrandRow;
+use super::job::JobRow;
 use super::values::{Columns, Kind, Rows, Shape, args, values};
 use super::{Error, NewBody, NewDelivery, Store};
-use crate::model::{AccountId, AutomationId, EndpointId, ErrandId, EventId, Timestamp};
+use crate::model::{AccountId, AutomationId, EndpointId, EventId, JobId, Timestamp};
 
 /// What follows from one past event once more.
 #[derive(Debug, Clone)]
@@ -46,13 +46,13 @@ const DELIVERY_COLUMNS: Columns = &[
 ];
 
 /// Whose outputs a re-run's bodies are, as far as the table of bodies knows.
-pub(super) fn maker(rerun: ErrandId) -> AutomationId {
+pub(super) fn maker(rerun: JobId) -> AutomationId {
     AutomationId::from_uuid(rerun.uuid())
 }
 
 pub(super) async fn write_reruns(
     tx: &mut Tx,
-    errand: &ErrandRow,
+    job: &JobRow,
     reruns: Vec<NewRerun>,
 ) -> Result<(), Error> {
     let mut bodies = Rows::new(BODY_COLUMNS, 0);
@@ -60,9 +60,9 @@ pub(super) async fn write_reruns(
     for rerun in reruns {
         for body in rerun.bodies {
             bodies.push(values![
-                errand.account,
+                job.account,
                 rerun.event,
-                maker(errand.id),
+                maker(job.id),
                 i64::from(body.output_no),
                 body.event_type,
                 body.headers,
@@ -71,7 +71,7 @@ pub(super) async fn write_reruns(
         }
         for delivery in rerun.deliveries {
             deliveries.push(values![
-                errand.account,
+                job.account,
                 delivery.id,
                 rerun.event,
                 delivery.automation,
@@ -82,7 +82,7 @@ pub(super) async fn write_reruns(
                 "pending",
                 rerun.evaluated_at,
                 rerun.evaluated_at,
-                errand.id
+                job.id
             ]);
         }
     }

@@ -106,7 +106,7 @@ from_ids!(
     DeadLetterId,
     DeliveryId,
     EndpointId,
-    ErrandId,
+    JobId,
     EventId,
     IncarnationId,
     OrderKey,

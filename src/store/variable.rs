@@ -8,7 +8,7 @@ use super::values::args;
 use super::{Error, Store, Tx, account};
 use crate::automation::{Definition, references_in_json};
 use crate::model::limits::VARIABLES_PER_ACCOUNT_MAX;
-use crate::model::{AccountId, AutomationId, EndpointId, Timestamp};
+use crate::model::{AccountId, AutomationId, EndpointId, SourceId, Timestamp};
 
 /// A variable: one of `value` and `sealed` is there.
 #[derive(Debug, Clone)]
@@ -50,6 +50,13 @@ pub enum VariableUser {
         /// What it is called.
         name: String,
     },
+    /// The configuration of the plugin that makes a source's events.
+    Source {
+        /// Which source.
+        id: SourceId,
+        /// What it is called.
+        name: String,
+    },
     /// A header of an endpoint.
     Header {
         /// Which endpoint.
@@ -88,6 +95,13 @@ record!(EndpointCandidate {
     text: "settings",
 });
 
+record!(SourceCandidate {
+    id: "id",
+    name: "name",
+    text: "settings",
+});
+
+type SourceCandidate = Candidate<SourceId>;
 type AutomationCandidate = Candidate<AutomationId>;
 type EndpointCandidate = Candidate<EndpointId>;
 
@@ -260,5 +274,27 @@ async fn users(tx: &mut Tx, account: AccountId, name: &str) -> Result<Vec<Variab
         id: found.id,
         name: found.name,
     }));
+    let found: Vec<SourceCandidate> = tx
+        .fetch(
+            "SELECT id, name, settings FROM sources
+             WHERE account_id = $1 AND settings LIKE $2 ORDER BY id",
+            args![account, pattern.as_str()],
+        )
+        .await?;
+    let sources = found.into_iter().filter(|found| {
+        let config = plugin_config(&found.text).map(|config| references_in_json(&config));
+        matches!(config, Some(Ok(named)) if named.contains(name))
+    });
+    users.extend(sources.map(|found| VariableUser::Source {
+        id: found.id,
+        name: found.name,
+    }));
     Ok(users)
+}
+
+/// The configuration of a source's plugin, which its settings have as text, if it has one.
+fn plugin_config(settings: &str) -> Option<String> {
+    let settings: serde_json::Value = serde_json::from_str(settings).ok()?;
+    let config = settings.pointer("/plugin/config")?;
+    config.as_str().map(str::to_owned)
 }

@@ -38,14 +38,14 @@ pub struct AutomationChange {
     /// What it is called from now on.
     pub name: Option<String>,
     /// What else becomes of it.
-    pub course: Option<AutomationCourse>,
+    pub course: Option<StateChange>,
     /// By whom and when.
     pub by: Authorship,
 }
 
 /// What becomes of an automation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AutomationCourse {
+pub enum StateChange {
     /// A version that there is is the published one.
     Publish(i64, Publication),
     /// It is put away: nothing of it is live.
@@ -173,15 +173,15 @@ impl Store {
         .await?;
         match change.course {
             None => {}
-            Some(AutomationCourse::Publish(version, publication)) => {
+            Some(StateChange::Publish(version, publication)) => {
                 let course = (version, publication);
                 publish(&mut tx, (account, id), course, revision, by).await?;
             }
-            Some(AutomationCourse::Archive) => {
+            Some(StateChange::Archive) => {
                 close_publication(&mut tx, (account, id), (revision, at)).await?;
                 shelve(&mut tx, (account, id), Some(at)).await?;
             }
-            Some(AutomationCourse::Unarchive) => shelve(&mut tx, (account, id), None).await?,
+            Some(StateChange::Unarchive) => shelve(&mut tx, (account, id), None).await?,
         }
         if change.course.is_some() {
             follow(&mut tx, (account, id), at).await?;

@@ -8,9 +8,9 @@ use crate::source::Source;
 const FILE_LINES_MAX: usize = 400;
 
 /// Words that say nothing about what a thing is. `items` counts the entries of a page and is fine.
-const BANNED: [&str; 19] = [
-    "job", "jobs", "task", "tasks", "item", "data", "manager", "managers", "handler", "handlers",
-    "helper", "helpers", "util", "utils", "common", "core", "misc", "base", "utility",
+const BANNED: [&str; 17] = [
+    "task", "tasks", "item", "data", "manager", "managers", "handler", "handlers", "helper",
+    "helpers", "util", "utils", "common", "core", "misc", "base", "utility",
 ];
 
 /// Keywords that a new name follows.
@@ -49,7 +49,7 @@ pub fn names(source: &Source) -> Vec<Fault> {
             faults.push(Fault::new(
                 &source.path,
                 1,
-                format!("the file name says `{word}`: use the glossary's word"),
+                format!("the file name says `{word}`: use the word of docs/glossary.md"),
             ));
         }
     }
@@ -63,7 +63,7 @@ pub fn names(source: &Source) -> Vec<Fault> {
         }
         if let Some(word) = banned(name.text) {
             let remedy = format!(
-                "`{}` says `{word}`: use the glossary's word for what it is",
+                "`{}` says `{word}`: use the word of docs/glossary.md for what it is",
                 name.text
             );
             faults.push(Fault::new(&source.path, source.line_no(name.at), remedy));
@@ -214,13 +214,13 @@ const CASES: [(Rule, &str, &str, usize); 27] = [
     (
         names,
         "src/a.rs",
-        "struct EventHandler; fn run_job() {} const BASE_MS: u8 = 1;",
+        "struct EventHandler; fn run_task() {} const BASE_MS: u8 = 1;",
         3,
     ),
     (
         names,
         "src/a.rs",
-        "struct Database; fn base64() {} fn data() {} // a job\n",
+        "struct Database; fn base64() {} fn data() {} // a task\n",
         0,
     ),
     (

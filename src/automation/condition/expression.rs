@@ -232,7 +232,7 @@ impl Expression {
         if self.binding() < least {
             write!(f, "({self})")
         } else {
-            write!(f, "{self}")
+            fmt::Display::fmt(self, f)
         }
     }
 
@@ -265,17 +265,26 @@ impl Expression {
     }
 }
 
+impl fmt::Display for Root {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_of_event() {
+            f.write_str("event.")?;
+        }
+        f.write_str(self.as_str())
+    }
+}
+
 impl fmt::Display for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Literal(literal) => f.write_str(&value::as_source(literal)),
-            Self::Root(root) if root.is_of_event() => write!(f, "event.{}", root.as_str()),
-            Self::Root(root) => f.write_str(root.as_str()),
+            Self::Root(root) => root.fmt(f),
             Self::Variable(name) => f.write_str(name),
             Self::Known(name, _) => write!(f, "{VARIABLES}.{name}"),
             Self::Field(of, name) => {
                 of.write_bound(7, f)?;
-                write!(f, ".{name}")
+                f.write_str(".")?;
+                f.write_str(name)
             }
             Self::Index(of, index) => {
                 of.write_bound(7, f)?;

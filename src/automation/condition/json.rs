@@ -3,13 +3,21 @@
 //!
 //! Not `serde_json::Value`: that one copies every string, and this tree is read once or a few
 //! times and thrown away. Of a repeated key the last one counts, as in every JavaScript receiver.
+//! It has at most [`VALUES_MAX`] values: in memory a value takes tens of times the two bytes that it has in a
+//! list of digits, and an evaluation must not take longer than it takes for texts of the same length.
 //! A whole number is an `Int` where it fits into 64 bits with a sign, a `Uint` where it fits
 //! without, and else a `Double`, which [`super::value`] treats as inexact.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
+};
+
+/// Most values of one payload, lists and objects among them.
+pub(super) const VALUES_MAX: usize = 50_000;
 
 /// One JSON value.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,9 +71,27 @@ impl<'de> Deserialize<'de> for Text<'de> {
     }
 }
 
-struct JsonVisitor;
+/// Reads a value, as long as there are values left to be read.
+#[derive(Clone, Copy)]
+struct Reader<'c> {
+    left: &'c Cell<usize>,
+}
 
-impl<'de> Visitor<'de> for JsonVisitor {
+impl<'de> DeserializeSeed<'de> for Reader<'_> {
+    type Value = Json<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json<'de>, D::Error> {
+        let Some(left) = self.left.get().checked_sub(1) else {
+            let why =
+                format!("it has more than {VALUES_MAX} values, the most that are looked into");
+            return Err(D::Error::custom(why));
+        };
+        self.left.set(left);
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reader<'_> {
     type Value = Json<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -102,7 +128,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Json<'de>, A::Error> {
         let mut list = Vec::new();
-        while let Some(entry) = entries.next_element()? {
+        while let Some(entry) = entries.next_element_seed(self)? {
             list.push(entry);
         }
         Ok(Json::List(list))
@@ -110,8 +136,8 @@ impl<'de> Visitor<'de> for JsonVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json<'de>, A::Error> {
         let mut object: Vec<Entry<'de>> = Vec::new();
-        while let Some((Text(key), value)) = entries.next_entry()? {
-            object.push((key, value));
+        while let Some(Text(key)) = entries.next_key()? {
+            object.push((key, entries.next_value_seed(self)?));
         }
         // Stable, so that of a repeated key the last one comes last; it is the one kept.
         object.sort_by(|left, right| left.0.cmp(&right.0));
@@ -128,7 +154,8 @@ impl<'de> Visitor<'de> for JsonVisitor {
 
 impl<'de> Deserialize<'de> for Json<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(JsonVisitor)
+        let left = &Cell::new(VALUES_MAX);
+        Reader { left }.deserialize(deserializer)
     }
 }
 
@@ -138,6 +165,20 @@ mod tests {
 
     fn json(text: &str) -> Json<'_> {
         serde_json::from_str(text).expect("valid JSON")
+    }
+
+    #[test]
+    fn so_many_values_are_read_and_not_one_more() {
+        // The list is a value, too.
+        let list = |entries: usize| format!("[{}0]", "0,".repeat(entries - 1));
+        let most = list(VALUES_MAX - 1);
+        assert!(matches!(json(&most), Json::List(read) if read.len() == VALUES_MAX - 1));
+        let text = list(VALUES_MAX);
+        let error = serde_json::from_str::<Json<'_>>(&text).expect_err("too many");
+        assert!(
+            error.to_string().contains("more than 50000 values"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -229,6 +229,9 @@ pub(super) fn said_with_kind(value: &Value<'_>) -> String {
 
 /// `text`, cut where a sentence would become a page.
 pub(super) fn shortened(text: &str) -> Cow<'_, str> {
+    if text.len() <= SHOWN_CHARS_MAX {
+        return Cow::Borrowed(text);
+    }
     match text.char_indices().nth(SHOWN_CHARS_MAX) {
         Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
         None => Cow::Borrowed(text),
@@ -237,7 +240,7 @@ pub(super) fn shortened(text: &str) -> Cow<'_, str> {
 
 /// `text` between quotes, escaped as JSON does: CEL reads all of its escapes.
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    serde_json::to_string(text).expect("a text is JSON")
 }
 
 fn counted(what: &str, count: usize, one: &str) -> String {

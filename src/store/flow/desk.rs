@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::super::backend::Tx;
+use super::super::consequence::RefusedAsk;
 use super::super::values::{Columns, Kind, Rows, Shape, values};
 use super::super::{Error, Store};
 use super::bound::{Room, rooms};
@@ -11,7 +12,8 @@ use super::gate::{Asked, Gated};
 use super::keys::{self, FlowKey, KeyKind, Memory};
 use super::wait::{self, WaitKey, WaitKind, WaitRow};
 use crate::automation::flow::{
-    Ask, Decision, Full, Known, Move, Open, Taken, Then, Used, decide, refuse, replaced,
+    Ask, Decision, FlowVerdict, Full, Known, Move, Open, Taken, Then, Used, decide, refuse,
+    replaced,
 };
 use crate::model::{AccountId, AutomationId, EventId, IncarnationId, Timestamp};
 
@@ -52,6 +54,7 @@ pub(super) struct Desk {
     entries: Rows,
     verdicts: Rows,
     replaced: Rows,
+    refused: Vec<RefusedAsk>,
 }
 
 impl Desk {
@@ -79,6 +82,7 @@ impl Desk {
             entries: Rows::new(ENTRY_COLUMNS, 0),
             verdicts: Rows::new(VERDICT_COLUMNS, asked.len()),
             replaced: Rows::new(REPLACED_COLUMNS, 0),
+            refused: Vec::new(),
         })
     }
 
@@ -111,6 +115,9 @@ impl Desk {
         self.remember(&own, &decision);
         let due_at = self.follow(asked, &decision);
         self.record(asked, &decision);
+        if decision.verdict == FlowVerdict::LimitExceeded {
+            self.refused.push(asked.refused(&decision));
+        }
         Gated {
             account: asked.account,
             event: asked.event,
@@ -284,8 +291,12 @@ impl Desk {
         ]);
     }
 
-    /// Writes all of it. What goes on now is `holder`'s.
-    pub(super) async fn close(self, tx: &mut Tx, holder: IncarnationId) -> Result<(), Error> {
+    /// Writes all of it. What goes on now is `holder`'s. What there was no room for is still to be written.
+    pub(super) async fn close(
+        self,
+        tx: &mut Tx,
+        holder: IncarnationId,
+    ) -> Result<Vec<RefusedAsk>, Error> {
         keys::write(tx, &self.keys).await?;
         wait::delete(tx, &self.gone).await?;
         let changed = self
@@ -307,7 +318,8 @@ impl Desk {
             set: "",
             only_if: "",
         };
-        tx.execute_rows(self.replaced, update).await
+        tx.execute_rows(self.replaced, update).await?;
+        Ok(self.refused)
     }
 }
 

@@ -5,12 +5,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::super::backend::Tx;
+use super::super::consequence::RefusedAsk;
 use super::super::plan::NewPlan;
 use super::super::values::{Columns, Kind, Rows, Shape, values};
-use super::super::{Error, Store};
+use super::super::{Error, NewDeadLetter, Store};
 use super::desk::Desk;
-use crate::automation::flow::{Arrival, Ask, FlowVerdict, Known};
-use crate::model::{AccountId, AutomationId, EventId, IncarnationId, Timestamp};
+use crate::automation::flow::{Arrival, Ask, Decision, FlowVerdict, Known};
+use crate::model::{AccountId, AutomationId, DeadLetterId, EventId, IncarnationId, Timestamp};
 
 /// What an event of a plan asks of an automation's flow control.
 #[derive(Debug, Clone)]
@@ -21,6 +22,9 @@ pub struct NewAsk {
     pub version: i64,
     /// What for.
     pub ask: Ask,
+    /// After how many errors one after the other it is told that the automation fails; `None`: errors with this
+    /// event are not counted.
+    pub alert_after: Option<u32>,
 }
 
 /// What was decided on an event.
@@ -58,6 +62,28 @@ impl<'a> Asked<'a> {
             ask: &self.new.ask,
         }
     }
+
+    /// What is kept of an event that is not followed, though nothing else speaks against it: as all that
+    /// automations fail at.
+    pub(super) fn refused(&self, decision: &Decision) -> RefusedAsk {
+        let automation = self.new.automation;
+        RefusedAsk {
+            account: self.account,
+            event: self.event,
+            at: self.now,
+            letter: NewDeadLetter {
+                id: DeadLetterId::derive(self.event, automation),
+                automation,
+                version: self.new.version,
+                verdict: decision.verdict.as_str(),
+                summary: decision.why.clone(),
+                place: None,
+                input: None,
+                carried: None,
+            },
+            alert_after: self.new.alert_after,
+        }
+    }
 }
 
 const ASKED_COLUMNS: Columns = &[
@@ -73,13 +99,14 @@ const KNOWN: Shape = Shape::Query(
 );
 
 impl Store {
-    /// Decides on what the plans ask for, in the order of their events.
+    /// Decides on what the plans ask for, in the order of their events. Also what there was no room for: with it
+    /// the automations failed.
     pub(in super::super) async fn gate(
         &self,
         tx: &mut Tx,
         holder: IncarnationId,
         plans: &[Arc<NewPlan>],
-    ) -> Result<Vec<Gated>, Error> {
+    ) -> Result<(Vec<Gated>, Vec<RefusedAsk>), Error> {
         let asks = plans.iter().flat_map(|plan| {
             plan.asks.iter().map(|new| Asked {
                 account: plan.account,
@@ -90,15 +117,15 @@ impl Store {
         });
         let mut asked: Vec<Asked<'_>> = asks.collect();
         if asked.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Vec::new()));
         }
         asked.sort_by_key(|one| (one.account, one.event, one.new.automation));
         let known = decided(tx, &asked).await?;
         asked.retain(|one| !known.contains(&(one.account, one.event, one.new.automation)));
         let mut desk = Desk::open(self, tx, &asked).await?;
         let gated = asked.iter().map(|one| desk.decide(one)).collect();
-        desk.close(tx, holder).await?;
-        Ok(gated)
+        let refused = desk.close(tx, holder).await?;
+        Ok((gated, refused))
     }
 
     /// What is known of the keys that this asks with, at this moment and for whoever only looks.

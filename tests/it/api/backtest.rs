@@ -297,7 +297,7 @@ async fn it_is_listed_called_off_and_stays_as_it_is_after_its_end() {
 }
 
 #[tokio::test]
-async fn the_same_call_twice_gives_one_errand() {
+async fn the_same_call_twice_gives_one_job() {
     on_both(async |engine| {
         let doors = Doors::open(engine).await;
         let automation = doors.made(asking("true", &nobody().await)).await;

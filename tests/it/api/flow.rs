@@ -260,3 +260,35 @@ async fn a_trial_reads_what_is_remembered_and_remembers_nothing() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_flow_control_has_no_room_for_is_kept_and_run_again() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let mut new = automation(json!({"delay": {"until": "event.data.at"}})).await;
+        new["alert_after"] = json!(1);
+        let made = doors.post("/v1/automations", new).await.is(201).id();
+        let refused = send(&doors, json!({"at": "2036-01-01T00:00:00Z"})).await;
+        let told = explained(&doors, &made, &refused).await;
+        says(&told, "limit_exceeded", "30 d at most");
+
+        let letters = format!("/v1/dead-letters?automation={made}&reason=limit_exceeded");
+        let listed = doors.get(&letters).await.is(200);
+        assert_eq!(listed.text("/data/0/event"), refused);
+        assert_eq!(listed.text("/data/0/summary"), told.text("/summary"));
+        let events = async |event_type: &str| {
+            let listed = doors.get(&format!("/v1/events?type={event_type}")).await;
+            listed.is(200).body["data"].as_array().map_or(0, Vec::len)
+        };
+        assert_eq!(events("throwbar.automation.failing").await, 1);
+
+        let all = json!({ "automation": made });
+        let run = doors.post("/v1/dead-letters/rerun", all).await.is(200);
+        assert_eq!(run.body["rerun"], 1, "{}", run.body);
+        let rows = "SELECT COUNT(*) FROM deliveries";
+        assert_eq!(doors.place.number(rows).await, 1);
+        send(&doors, json!({"at": "2020-01-01T00:00:00Z"})).await;
+        assert_eq!(events("throwbar.automation.recovered").await, 1);
+    })
+    .await;
+}

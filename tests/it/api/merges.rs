@@ -102,6 +102,30 @@ async fn of_an_event_type() {
 }
 
 #[tokio::test]
+async fn however_many_come_at_once_each_has_its_turn() {
+    const AT_ONCE: usize = 40;
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let new = json!({"url": "https://example.com/hook", "subscribe": "none"});
+        let endpoint = doors.post("/v1/endpoints", new).await.is(201).id();
+        let new = json!({"name": "deal.won"});
+        doors.post("/v1/event-types", new).await.is(201);
+        for (path, field) in [
+            (format!("/v1/endpoints/{endpoint}"), "name"),
+            ("/v1/event-types/deal.won".to_owned(), "description"),
+        ] {
+            let changes: Vec<Value> = (0..AT_ONCE)
+                .map(|no| json!({ field: format!("no {no}") }))
+                .collect();
+            let shown = change(&doors, &path, &changes).await;
+            let kept = changes.iter().any(|change| change[field] == shown[field]);
+            assert!(kept, "{shown}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn of_what_is_published_of_an_automation() {
     on_both(async |engine| {
         let doors = Doors::open(engine).await;

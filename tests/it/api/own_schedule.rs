@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::http::Request;
 use serde_json::{Value, json};
 
 use super::schedule::{MINUTE, ledger, pass};
-use super::{Answer, Doors, nobody};
+use super::{Answer, Doors, OPERATOR, nobody};
 use crate::support::receiver::Receiver;
 use crate::support::store::on_both;
 
@@ -236,6 +238,7 @@ async fn a_trigger_that_can_not_be_is_told_with_its_place() {
         let doors = Doors::open(engine).await;
         let url = nobody().await;
         for (trigger, code, place) in [
+            (json!([["a.b"]]), "invalid_field", "/trigger"),
             (
                 json!({"schedule": {}}),
                 "invalid_field",
@@ -310,6 +313,61 @@ async fn it_can_be_tried_on_what_a_schedule_makes() {
             assert_eq!(tried.text("/verdict"), verdict, "{}", tried.body);
         }
         doors.has_none("/v1/schedules").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_but_the_schedule_makes_its_events() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let url = nobody().await;
+        let made = doors.post("/v1/automations", every_minute(&url)).await;
+        let own_type = format!("schedule.{}", made.is(201).id());
+        let event = json!({"type": own_type, "data": {}});
+        let sent = doors.post("/v1/events", event.clone()).await.is(422);
+        sent.refuses("reserved_type", "/type");
+        let batch = doors.post("/v1/events/batch", json!([event])).await.is(202);
+        assert_eq!(batch.body["data"][0]["error"]["code"], "reserved_type");
+
+        let attributes = json!({"specversion": "1.0", "id": "1", "source": "a", "type": own_type});
+        for (path, kind, body) in [
+            (
+                "/v1/events/batch",
+                "application/x-ndjson",
+                event.to_string(),
+            ),
+            (
+                "/v1/events",
+                "application/cloudevents+json",
+                attributes.to_string(),
+            ),
+            (
+                "/v1/events",
+                "application/cloudevents-batch+json",
+                json!([attributes]).to_string(),
+            ),
+        ] {
+            let request = Request::post(path)
+                .header("authorization", format!("Bearer {OPERATOR}"))
+                .header("content-type", kind)
+                .body(Body::from(body));
+            let answer = doors.request(request.expect("a request")).await;
+            let told = answer.body.to_string();
+            assert!(told.contains("reserved_type"), "{kind}: {told}");
+        }
+
+        let new = json!({"name": "s", "verification": {"scheme": "none"}});
+        let source = super::source::make(&doors, new).await;
+        let body = json!({"type": own_type}).to_string();
+        let sent = super::source::send(&doors, &source.path, &[], body).await;
+        sent.is(422).refuses("reserved_type", "/type");
+        let emits = json!({
+            "name": "a", "trigger": {"events": ["a"]}, "actions": [{"emit": {"type": own_type}}],
+        });
+        let refused = doors.post("/v1/automations", emits).await.is(422);
+        refused.refuses("reserved_type", "/actions/0/emit/type");
+        doors.has_none("/v1/events").await;
     })
     .await;
 }

@@ -173,7 +173,7 @@ async fn what_can_t_be_a_source_is_refused_by_its_field() {
             ),
             (
                 json!({"name": "s", "verification": {"scheme": "none"}, "mapping": {"plugin": "p@1"}}),
-                "not_built",
+                "unknown_plugin",
                 "/mapping/plugin",
             ),
             (

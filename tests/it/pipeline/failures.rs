@@ -13,18 +13,18 @@ use crate::support::app::TestApp;
 use crate::support::publishing::{automation, retrying, settings, transform};
 use crate::support::store::{ok, some};
 
-const HOSTILE: &str = "tests/fixtures/hostile.wasm";
-const FAILS: &str = r#"{"do":"fail","text":"no such deal"}"#;
+pub(super) const HOSTILE: &str = "tests/fixtures/hostile.wasm";
+pub(super) const FAILS: &str = r#"{"do":"fail","text":"no such deal"}"#;
 
 /// The payload of the only event of a type.
-async fn told(app: &TestApp, event_type: &str) -> serde_json::Value {
+pub(super) async fn told(app: &TestApp, event_type: &str) -> serde_json::Value {
     let found = events(app, event_type).await;
     assert_eq!(found.len(), 1, "{event_type}");
     let event = some(app.store.event(app.account, found[0])).await;
     serde_json::from_slice(&event.payload).expect("JSON")
 }
 
-async fn count(app: &TestApp, event_type: &str) -> usize {
+pub(super) async fn count(app: &TestApp, event_type: &str) -> usize {
     events(app, event_type).await.len()
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use throwbar::automation::Definition;
 use throwbar::model::{AutomationId, EventId};
 use throwbar::pipeline::{Evaluation, Limits, Verdict};
-use throwbar::store::{AutomationChange, AutomationCourse, Publication};
+use throwbar::store::{AutomationChange, Publication, StateChange};
 
 use crate::support::app::TestApp;
 use crate::support::batch;
@@ -219,7 +219,7 @@ async fn transforms_run_when_it_goes_and_by_the_version_that_accepted_it() {
     .await;
 }
 
-async fn course(app: &TestApp, id: AutomationId, course: AutomationCourse) {
+async fn course(app: &TestApp, id: AutomationId, course: StateChange) {
     let row = ok(app.store.automation(app.account, id))
         .await
         .expect("it is there");
@@ -239,7 +239,7 @@ async fn what_waits_is_held_while_its_automation_is_off_and_given_up_when_it_is_
     TestApp::on_both(async |app| {
         let (id, _) = flowing(app, r#"{"delay":{"for_ms":60000}}"#).await;
         let held = app.send_and_settle("a.b", "1").await;
-        course(app, id, AutomationCourse::Publish(1, Publication::Off)).await;
+        course(app, id, StateChange::Publish(1, Publication::Off)).await;
         app.advance(61 * SECOND).await;
         assert_eq!(app.receiver.count(), 0);
         let note = ok(app.store.flow_records(app.account, held))
@@ -247,14 +247,14 @@ async fn what_waits_is_held_while_its_automation_is_off_and_given_up_when_it_is_
             .remove(0)
             .note;
         assert!(note.is_some_and(|note| note.contains("switched off")));
-        course(app, id, AutomationCourse::Publish(1, Publication::Live)).await;
+        course(app, id, StateChange::Publish(1, Publication::Live)).await;
         app.pipeline().look().await;
         app.settle().await;
         assert_eq!(bodies(app), ["1"]);
 
-        course(app, id, AutomationCourse::Archive).await;
-        course(app, id, AutomationCourse::Unarchive).await;
-        course(app, id, AutomationCourse::Publish(1, Publication::Live)).await;
+        course(app, id, StateChange::Archive).await;
+        course(app, id, StateChange::Unarchive).await;
+        course(app, id, StateChange::Publish(1, Publication::Live)).await;
         let lost = app.send_and_settle("a.b", "2").await;
         ok(app
             .store
@@ -306,6 +306,7 @@ async fn what_a_dead_node_had_let_through_is_planned_once() {
                 dedupe: Some(("1".to_owned(), 10_000)),
                 then: throwbar::automation::flow::Then::Go,
             },
+            alert_after: Some(2),
         }];
         let outcome = ok(app.store.write(dead.id(), &batch::plans(vec![plan]))).await;
         assert!(outcome.gated[0].goes_on);

@@ -9,6 +9,7 @@ mod evaluations;
 mod failures;
 mod flow;
 mod order;
+mod pauses;
 mod plugins;
 mod receivers;
 mod retries;

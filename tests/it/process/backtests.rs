@@ -89,10 +89,10 @@ async fn die_in_the_middle(engine: Engine) {
     node.stop().await;
 
     // It dies as soon as it has saved how far it has come.
-    let mut node = home.start_armed("errand-saved").await;
+    let mut node = home.start_armed("job-saved").await;
     let asked = ask(node.caller(), &automation).await;
     node.dies().await;
-    let saved = "SELECT done FROM errands";
+    let saved = "SELECT done FROM jobs";
     let done = home.number(saved).await;
     assert!(done > 0 && done < EVENTS as i64, "{done} were done");
 
@@ -134,7 +134,7 @@ async fn a_backtest_of_a_dead_node_is_gone_on_with_by_another() {
     send(first.caller(), EVENTS).await;
     home.until_settled().await;
     first.stop().await;
-    let mut node = home.start_armed("errand-saved").await;
+    let mut node = home.start_armed("job-saved").await;
     // The node may die before its answer has left.
     let _ = ask(node.caller(), &automation).await;
     node.dies().await;
@@ -161,7 +161,7 @@ async fn a_re_run_that_is_killed_doubles_nothing() {
         receiver.wait_for(100).await;
         home.until_settled().await;
         node.stop().await;
-        let mut node = home.start_armed("errand-saved").await;
+        let mut node = home.start_armed("job-saved").await;
         let path = format!("/v1/automations/{automation}/rerun");
         let asked = json!({"since": "2020-01-01T00:00:00Z", "as": "it_ran"});
         // The node may die before its answer has left.

@@ -11,7 +11,7 @@ use throwbar::store::{
 };
 
 use super::accounts::api_key;
-use super::errands::new_errand;
+use super::jobs::new_job;
 use super::lives::until_ended;
 use super::planning::record;
 use super::plugins::plugin_version;
@@ -70,7 +70,7 @@ async fn pipeline_is_refused(late: &Store, known: &Known) {
     refused(late.forget_life(somebody()).await);
     refused(late.cancel_open(account, endpoint, 1).await);
     refused(late.resend(account, again, again, now()).await);
-    refused(late.take_errands(dead, 1).await);
+    refused(late.take_jobs(dead, 1).await);
 }
 
 async fn users_are_refused(late: &Store, known: &Known) {
@@ -131,9 +131,9 @@ async fn users_are_refused(late: &Store, known: &Known) {
             .await,
     );
     refused(late.delete_automation(account, automation, now()).await);
-    let errand = new_errand();
-    refused(late.create_errand(account, &errand).await);
-    refused(late.cancel_errand(account, errand.id, now()).await);
+    let job = new_job();
+    refused(late.create_job(account, &job).await);
+    refused(late.cancel_job(account, job.id, now()).await);
     refused(late.add_plugin_version(account, &plugin).await);
 }
 

@@ -3,8 +3,8 @@
 use throwbar::automation::DefinitionDigest;
 use throwbar::model::{AccountId, ApiKeyId, AutomationId, Timestamp};
 use throwbar::store::{
-    Author, Authorship, AutomationChange, AutomationCourse, Error, NewAutomation, Publication,
-    Shelf, Store,
+    Author, Authorship, AutomationChange, Error, NewAutomation, Publication, Shelf, StateChange,
+    Store,
 };
 
 use crate::support::making::{self, now};
@@ -49,7 +49,7 @@ async fn change(
     store: &Store,
     own: AccountId,
     id: AutomationId,
-    course: AutomationCourse,
+    course: StateChange,
     by: &Author,
 ) -> i64 {
     let standing = some(store.automation(own, id)).await.standing();
@@ -116,7 +116,7 @@ async fn what_was_live_stays_known_with_its_times_and_whose_doing_it_was() {
         let (own, other) = (making::account(store).await, making::account(store).await);
         let (new, authors) = three_versions(store, own).await;
         let (id, by) = (new.id, author("publisher"));
-        let publish = |version| AutomationCourse::Publish(version, Publication::Live);
+        let publish = |version| StateChange::Publish(version, Publication::Live);
         assert_eq!(ok(store.last_live_but(own, id, 1)).await, None);
         // Revisions 2 to 4 made the versions.
         assert_eq!(change(store, own, id, publish(3), &by).await, 5);
@@ -127,7 +127,7 @@ async fn what_was_live_stays_known_with_its_times_and_whose_doing_it_was() {
             "it is live"
         );
         assert_eq!(change(store, own, id, publish(1), &by).await, 7);
-        let off = AutomationCourse::Publish(1, Publication::Off);
+        let off = StateChange::Publish(1, Publication::Off);
         assert_eq!(change(store, own, id, off, &by).await, 8);
 
         let spans = ok(store.live_spans(own, id, None, 9)).await;
@@ -174,7 +174,7 @@ async fn an_automation_that_is_put_away_is_not_live_and_comes_back_switched_off(
         let (new, _) = three_versions(store, own).await;
         let (id, by) = (new.id, author("archivist"));
         let before = some(store.automation(own, id)).await.standing();
-        let revision = change(store, own, id, AutomationCourse::Archive, &by).await;
+        let revision = change(store, own, id, StateChange::Archive, &by).await;
         let live = async |revision| some(store.snapshot(own, revision)).await.automations.len();
         assert_eq!((live(revision - 1).await, live(revision).await), (1, 0));
         let listed = async |shelf| ok(store.automations(own, shelf, None, 9)).await.rows.len();
@@ -201,7 +201,7 @@ async fn an_automation_that_is_put_away_is_not_live_and_comes_back_switched_off(
         let refused = store.save_version(own, &new, &before).await;
         assert!(matches!(refused, Err(Error::Raced)), "{refused:?}");
 
-        let revision = change(store, own, id, AutomationCourse::Unarchive, &by).await;
+        let revision = change(store, own, id, StateChange::Unarchive, &by).await;
         let row = some(store.automation(own, id)).await;
         assert_eq!((row.archived_at, row.enabled), (None, false));
         assert_eq!((live(revision).await, listed(Shelf::Open).await), (0, 1));
@@ -243,7 +243,7 @@ async fn what_was_live_before_anybody_wrote_down_by_whom_stays_live() {
     assert_eq!(some(store.snapshot(own, 2)).await.automations.len(), 1);
     let versions = ok(store.automation_versions(own, id, None, 9)).await;
     assert_eq!(versions[0].undigested.as_deref(), Some("{}"));
-    let off = AutomationCourse::Publish(1, Publication::Off);
+    let off = StateChange::Publish(1, Publication::Off);
     change(&store, own, id, off, &author("k")).await;
     let spans = ok(store.live_spans(own, id, None, 9)).await;
     assert_eq!((spans[0].from_at, spans[0].to_at), (None, Some(LATER)));

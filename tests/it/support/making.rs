@@ -7,9 +7,9 @@ use throwbar::model::{
     Timestamp,
 };
 use throwbar::store::{
-    Authorship, AutomationChange, AutomationCourse, Consequences, EndpointState, Error,
-    EventTypeEntry, EventTypeWrite, NewAccount, NewAutomation, NewDelivery, NewEndpoint, NewEvent,
-    NewKey, NewPlan, Publication, Store,
+    Authorship, AutomationChange, Consequences, EndpointState, Error, EventTypeEntry,
+    EventTypeWrite, NewAccount, NewAutomation, NewDelivery, NewEndpoint, NewEvent, NewKey, NewPlan,
+    Publication, StateChange, Store,
 };
 
 /// The present, which ids are minted from.
@@ -100,7 +100,7 @@ pub async fn switch(
     };
     let change = AutomationChange {
         name: None,
-        course: Some(AutomationCourse::Publish(version, to)),
+        course: Some(StateChange::Publish(version, to)),
         by: authorship(),
     };
     let from = row.standing();

@@ -1,14 +1,15 @@
 //! Keys: one event of a window wins, on one node or two, and an account has so many of them.
 
 use throwbar::automation::flow::{Ask, FlowVerdict, Over, Then};
-use throwbar::model::AutomationId;
 use throwbar::model::limits::FLOW_KEYS_PER_ACCOUNT_MAX;
+use throwbar::model::{AutomationId, DeadLetterId};
+use throwbar::store::NewPlan;
 
 use super::{Story, debounce, dedupe, digest};
 use crate::store_contract::somebody;
 use crate::support::batch;
 use crate::support::making::{self, now};
-use crate::support::store::{Engine, TestStore, ok, on_both};
+use crate::support::store::{Engine, TestStore, ok, on_both, some};
 
 #[tokio::test]
 async fn one_event_of_a_key_wins_in_a_batch_and_over_batches() {
@@ -112,6 +113,16 @@ async fn an_account_with_too_many_keys_is_told_so_and_another_is_not() {
         assert_eq!((refused.verdict, refused.goes_on), (FlowVerdict::LimitExceeded, false));
         let record = story.record(refused.event).await;
         assert!(record.summary.contains("100000 keys"), "{}", record.summary);
+        let letter = DeadLetterId::derive(refused.event, story.automation);
+        let letter = some(fresh.dead_letter(story.account, letter)).await;
+        assert_eq!((letter.verdict.as_str(), letter.state.as_str()), ("limit_exceeded", "open"));
+        assert_eq!(letter.summary, record.summary);
+        let errors = "SELECT errors FROM automation_failures";
+        assert_eq!(place.number(errors).await, 1);
+        let again = story.plan_of(&making::event(story.account, "x"), &other_key, 0);
+        let again = NewPlan { event: refused.event, ..again };
+        assert_eq!(story.write(vec![again]).await, [], "planned again");
+        assert_eq!(place.number(errors).await, 1, "and failed once");
         let known = story.take(&dedupe(1_000), 0).await;
         assert_eq!(known.verdict, FlowVerdict::Deduped, "a key that is known goes on being one");
         assert!(Story::begin(&fresh).await.take(&dedupe(1_000), 0).await.goes_on);

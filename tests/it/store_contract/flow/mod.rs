@@ -62,6 +62,7 @@ impl<'a> Story<'a> {
             automation: self.automation,
             version: 1,
             ask: ask.clone(),
+            alert_after: Some(2),
         }];
         plan
     }

@@ -1,0 +1,196 @@
+//! Jobs: work on past events beside everything else. Versions are compared ([`backtest`]), or followed once
+//! more ([`rerun`]).
+//!
+//! # What holds
+//!
+//! - A job is a row that says how far it has come. What it makes is written with that, in one commit: whoever
+//!   dies over it, another life goes on from there, and nothing is made twice.
+//! - Of an account one is under way at a time, whichever node is at it; a node is at a few.
+//! - It comes after everything else: its evaluations are the workers' quiet turns, what it reads it reads in
+//!   bounded pieces, and what it sends waits until what is there has left.
+//! - It costs a bounded time of evaluation, and one that ends its node again and again is given up.
+//! - Whoever calls it off sees it cancelled at once, and nothing more is made of it.
+
+mod backtest;
+mod calls;
+mod compare;
+mod rerun;
+mod slice;
+mod walk;
+mod work;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+pub(super) use calls::Calls;
+use work::{End, Work};
+
+use super::node::Node;
+use super::{Pipeline, SnapshotError, store};
+use crate::model::{AccountId, Job, JobId};
+use crate::store::JobRow;
+
+/// Jobs that a node is at, at a time.
+const JOBS_AT_ONCE_MAX: usize = 2;
+/// How often a node looks for what others were given or have left.
+const LOOK_SHARED_MS: i64 = 1_000;
+const LOOK_ALONE_MS: i64 = 60_000;
+/// Lives that may begin on a job, one after the other, without coming any further.
+const TAKES_MAX: i64 = 3;
+
+/// Why a job was not gone on with.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    /// The store could not.
+    #[error("the job can't be read or saved")]
+    Store(#[from] store::Error),
+    /// A version can't be made ready at the moment.
+    #[error("a version can't be made ready at the moment")]
+    Snapshot(#[from] SnapshotError),
+    /// The sandbox could not run something this time.
+    #[error("an event can't be looked at the moment: {0}")]
+    NotNow(String),
+    /// What is stored of it can't be read, or not written.
+    #[error("what is stored of the job can't be read")]
+    Tally(#[from] serde_json::Error),
+}
+
+impl Pipeline {
+    /// A job was given: it is begun as soon as there is a place for it.
+    pub fn look_for_jobs(&self) {
+        self.node.jobs.call(&self.node.busy);
+    }
+
+    /// A job was called off: if this node is at it, it stops, and the account's next one begins.
+    pub fn call_off_job(&self, id: JobId) {
+        self.node.jobs.call_off(id);
+        self.look_for_jobs();
+    }
+}
+
+/// Looks for jobs and goes on with them, until the incarnation ends.
+pub(super) async fn run(node: Arc<Node>) {
+    let places = Arc::new(Semaphore::new(JOBS_AT_ONCE_MAX));
+    let look_ms = if node.store.is_shared() {
+        LOOK_SHARED_MS
+    } else {
+        LOOK_ALONE_MS
+    };
+    while !node.is_closing() {
+        let held = node.jobs.answer();
+        if let Err(error) = take(&node, &places).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "can't look for jobs"
+            );
+        }
+        drop(held);
+        let until = node.clock.now().plus_ms(look_ms);
+        tokio::select! {
+            () = node.jobs.called() => {}
+            () = node.clock.sleep_until(until) => {}
+        }
+    }
+}
+
+/// Takes as many as there are places for.
+async fn take(node: &Arc<Node>, places: &Arc<Semaphore>) -> Result<(), store::Error> {
+    let free = places.available_permits();
+    if free == 0 || !node.store.has_jobs().await? {
+        return Ok(());
+    }
+    for row in node.store.take_jobs(node.holder, free).await? {
+        // Only this loop takes places.
+        if let Ok(place) = places.clone().try_acquire_owned() {
+            begin(node, row, place);
+        }
+    }
+    Ok(())
+}
+
+/// Goes on with it for as long as it is this node's. A panic in it is its end, and not the node's: every other node
+/// would end over it, too.
+fn begin(node: &Arc<Node>, row: JobRow, place: OwnedSemaphorePermit) {
+    let (node, held) = (node.clone(), node.busy.hold());
+    let (account, id) = (row.account, row.id);
+    let stop = node.jobs.begin(id);
+    node.clone().spawn(async move {
+        tracing::info!(account.id = %account, job.id = %id, kind = row.kind, "a job begins");
+        let going = AssertUnwindSafe(go_on(&node, row, &stop)).catch_unwind();
+        if going.await.is_err() {
+            give_up(&node, account, id).await;
+        }
+        node.jobs.end(id);
+        drop(place);
+        // The account may have another one.
+        node.jobs.call(&node.busy);
+        drop(held);
+    });
+}
+
+/// Goes on from where it was saved, again and again while something is missing that comes back.
+async fn go_on(node: &Arc<Node>, mut row: JobRow, stop: &CancellationToken) {
+    loop {
+        let (account, id) = (row.account, row.id);
+        let mut work = Work::new(node.clone(), row, stop.clone());
+        let Err(error) = do_it(&mut work).await else {
+            return;
+        };
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            account.id = %account,
+            job.id = %id,
+            "a job waits"
+        );
+        row = loop {
+            tokio::select! {
+                () = node.pause() => {}
+                () = stop.cancelled() => {}
+            }
+            match node.store.job(account, id).await {
+                Ok(Some(row)) if row.is_open() && row.holder == Some(node.holder) => break row,
+                Ok(_) => return,
+                // Whoever comes next takes over what this life held.
+                Err(_) if stop.is_cancelled() => return,
+                Err(_not_now) => {}
+            }
+        };
+    }
+}
+
+async fn do_it(work: &mut Work) -> Result<(), Error> {
+    if work.row.takes > TAKES_MAX {
+        let why = format!("it ended its node {TAKES_MAX} times without coming any further");
+        return work.end(End::Failed(why)).await;
+    }
+    let done = match serde_json::from_str(&work.row.request) {
+        Ok(Job::Backtest(asked)) => backtest::run(work, &asked).await,
+        Ok(Job::Rerun(asked)) => rerun::run(work, &asked).await,
+        Err(error) => Err(Error::Tally(error)),
+    };
+    let end = match done {
+        Err(Error::Tally(error)) => {
+            End::Failed(format!("what is stored of it can't be read: {error}"))
+        }
+        done => done?,
+    };
+    work.end(end).await
+}
+
+/// Ends a job that has broken off.
+async fn give_up(node: &Arc<Node>, account: AccountId, id: JobId) {
+    tracing::error!(account.id = %account, job.id = %id, "a job broke off");
+    let found = node.store.job(account, id).await;
+    if let Ok(Some(row)) = found {
+        let mut work = Work::new(node.clone(), row, CancellationToken::new());
+        let why = "it broke off: this is a defect of the server, which its log describes";
+        if let Err(error) = work.end(End::Failed(why.to_owned())).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, job.id = %id, "a job that broke off can't be ended");
+        }
+    }
+}

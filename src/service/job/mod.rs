@@ -1,0 +1,194 @@
+//! Jobs: given, looked at, called off. What they do is the pipeline's.
+
+mod backtest;
+mod rerun;
+
+pub use backtest::{
+    BacktestMoveView, BacktestResultView, BacktestSideView, DifferenceBody, DifferenceChange,
+    DifferenceExcerpt, DifferenceSide, DifferenceView, NewBacktest,
+};
+pub use rerun::{NewRerun, RerunAs, RerunProblemView, RerunResultView};
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::principal::{MayRead, MayWrite, Principal};
+use super::version::AuthorView;
+use super::{Error, Listed, PageRequest, Service, check};
+use crate::model::{AutomationId, Job, JobId, Timestamp};
+use crate::store::{self, JobRow, NewJob};
+
+/// The job that was made.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Given)]
+pub struct GivenView {
+    /// Its id: look at it under `/v1/jobs`.
+    #[schema(value_type = String, example = "job_0198c1f0a3b27c4d8e5f60718293a4b5")]
+    pub job: JobId,
+}
+
+/// Work on past events that goes on beside everything else.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Job)]
+pub struct JobView {
+    /// Its id.
+    #[schema(value_type = String, example = "job_0198c1f0a3b27c4d8e5f60718293a4b5")]
+    pub id: JobId,
+    /// `backtest` or `rerun`.
+    pub kind: String,
+    /// The id of the automation that it is about.
+    #[schema(value_type = String)]
+    pub automation: AutomationId,
+    /// `running` (an account's jobs run one after the other: it may wait for its turn), `done`, `cancelled` or
+    /// `failed`.
+    pub state: String,
+    /// Events that are done.
+    pub done: i64,
+    /// How many there are; null, as long as they are not counted.
+    pub total: Option<i64>,
+    /// What came of it so far.
+    pub result: JobResultView,
+    /// Why it has failed, as a sentence; null, if it has not.
+    pub why: Option<String>,
+    /// Whose key made it; null, if that is not known.
+    pub author: Option<AuthorView>,
+    /// When it was made, RFC 3339.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When it last came further, RFC 3339.
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Timestamp,
+    /// When it came to its end, RFC 3339; null, if it has not.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub ended_at: Option<Timestamp>,
+}
+
+/// What came of a job so far.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = JobResult)]
+pub enum JobResultView {
+    /// Of a backtest.
+    Backtest(BacktestResultView),
+    /// Of a re-run.
+    Rerun(RerunResultView),
+}
+
+pub(super) fn unreadable(error: serde_json::Error) -> Error {
+    Error::unreadable("the job", error)
+}
+
+impl JobView {
+    fn of(row: JobRow) -> Result<Self, Error> {
+        let asked: Job = serde_json::from_str(&row.request).map_err(unreadable)?;
+        let result = match asked {
+            Job::Backtest(asked) => {
+                let tally = serde_json::from_str(&row.result).map_err(unreadable)?;
+                JobResultView::Backtest(BacktestResultView::of(&asked, tally))
+            }
+            Job::Rerun(asked) => {
+                let tally = serde_json::from_str(&row.result).map_err(unreadable)?;
+                JobResultView::Rerun(RerunResultView::of(&asked, tally))
+            }
+        };
+        Ok(Self {
+            id: row.id,
+            kind: row.kind,
+            automation: row.automation,
+            state: row.state,
+            done: row.done,
+            total: row.total,
+            result,
+            why: row.failure,
+            author: AuthorView::of(row.author_key, row.author_name),
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            ended_at: row.ended_at,
+        })
+    }
+}
+
+impl Service {
+    /// Gives a job, of which nothing has come yet.
+    pub(super) async fn give(
+        &self,
+        who: &Principal<MayWrite>,
+        automation: AutomationId,
+        job: &Job,
+        nothing: &impl Serialize,
+    ) -> Result<GivenView, Error> {
+        let now = self.inner.clock.now();
+        let new = NewJob {
+            id: JobId::mint(now),
+            kind: job.kind(),
+            automation,
+            request: serde_json::to_string(job).map_err(unreadable)?,
+            result: serde_json::to_string(nothing).map_err(unreadable)?,
+            author: who.author(),
+            created_at: now,
+        };
+        let given = self.inner.store.create_job(who.account(), &new).await;
+        given.map_err(|error| match error {
+            store::Error::TooMany { count_max, .. } => Error::Conflict {
+                code: "too_many",
+                why: format!(
+                    "the account has {count_max} jobs under way, as many as it may have: wait for one to end, \
+                     or cancel one"
+                ),
+            },
+            error => error.into(),
+        })?;
+        let service = self.clone();
+        let told = async move {
+            if let Some(pipeline) = service.pipeline() {
+                pipeline.look_for_jobs();
+            }
+        };
+        self.inner.store.once_durable(told).await;
+        Ok(GivenView { job: new.id })
+    }
+
+    /// The job with this id.
+    pub async fn job(&self, who: &Principal<MayRead>, id: &str) -> Result<JobView, Error> {
+        JobView::of(self.job_row(who, id).await?)
+    }
+
+    pub(super) async fn job_row<R>(&self, who: &Principal<R>, id: &str) -> Result<JobRow, Error> {
+        let id: JobId = check::id(id, "job")?;
+        let found = self.inner.store.job(who.account(), id).await?;
+        found.ok_or(Error::NotFound("job"))
+    }
+
+    /// A page of the account's jobs.
+    pub async fn jobs(
+        &self,
+        who: &Principal<MayRead>,
+        page: &PageRequest,
+    ) -> Result<Listed<JobView>, Error> {
+        let _turn = self.list_turn(who.account()).await?;
+        let rows = self
+            .inner
+            .store
+            .jobs(who.account(), page.after()?, page.limit()?)
+            .await?;
+        Listed::try_of(rows, JobView::of)
+    }
+
+    /// Calls a job off: nothing more comes of it from now on. One that is at its end stays as it is.
+    pub async fn cancel_job(&self, who: &Principal<MayWrite>, id: &str) -> Result<JobView, Error> {
+        let row = self.job_row(who, id).await?;
+        let now = self.inner.clock.now();
+        let (account, id) = (who.account(), row.id);
+        if self.inner.store.cancel_job(account, id, now).await? {
+            let service = self.clone();
+            let told = async move {
+                if let Some(pipeline) = service.pipeline() {
+                    pipeline.call_off_job(id);
+                }
+            };
+            self.inner.store.once_durable(told).await;
+        }
+        let found = self.inner.store.job(account, id).await?;
+        JobView::of(found.ok_or(Error::NotFound("job"))?)
+    }
+}

@@ -1,0 +1,347 @@
+//! Jobs: given, taken by a node, saved as far as they have come, and called off. What a job makes is
+//! written with how far it has come, in one transaction, and only while it is still the node's: whoever is
+//! stopped in between, or does something again, makes nothing twice.
+
+use super::page::{Cursor, Page, start};
+use super::rerun::{NewRerun, write_reruns};
+use super::row::record;
+use super::values::{Columns, Kind, Rows, Shape, args, values};
+use super::{Author, Error, Store};
+use crate::model::limits::{JOBS_KEPT, JOBS_OPEN_MAX};
+use crate::model::{
+    AccountId, ApiKeyId, AutomationId, EventId, IncarnationId, JobId, JobState, Timestamp,
+};
+
+/// A job to be given.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    /// Minted by the caller.
+    pub id: JobId,
+    /// The word for its kind.
+    pub kind: &'static str,
+    /// Of which automation.
+    pub automation: AutomationId,
+    /// What is to be done, JSON.
+    pub request: String,
+    /// What came of it so far, JSON.
+    pub result: String,
+    /// Whose key gives it.
+    pub author: Author,
+    /// Now.
+    pub created_at: Timestamp,
+}
+
+/// A job.
+#[derive(Debug, Clone)]
+pub struct JobRow {
+    /// Whose.
+    pub account: AccountId,
+    /// Its id.
+    pub id: JobId,
+    /// The word for its kind.
+    pub kind: String,
+    /// Of which automation.
+    pub automation: AutomationId,
+    /// What is to be done, JSON.
+    pub request: String,
+    /// The word of an [`JobState`].
+    pub state: String,
+    /// Why it can't go on, if so.
+    pub failure: Option<String>,
+    /// Events that are done.
+    pub done: i64,
+    /// How many there are, once they are counted.
+    pub total: Option<i64>,
+    /// Everything up to this one is done.
+    pub cursor: Option<EventId>,
+    /// How long evaluations have taken.
+    pub spent_ms: i64,
+    /// What came of it so far, JSON.
+    pub result: String,
+    /// Who is at it.
+    pub holder: Option<IncarnationId>,
+    /// Lives that began on it and saved nothing.
+    pub takes: i64,
+    /// Whose key gave it, if that is known.
+    pub author_key: Option<ApiKeyId>,
+    /// What that key was called.
+    pub author_name: Option<String>,
+    /// When it was given.
+    pub created_at: Timestamp,
+    /// When it last came further.
+    pub updated_at: Timestamp,
+    /// When it came to its end.
+    pub ended_at: Option<Timestamp>,
+}
+
+record!(JobRow {
+    account: "account_id",
+    id: "id",
+    kind: "kind",
+    automation: "automation_id",
+    request: "request",
+    state: "state",
+    failure: "failure",
+    done: "done",
+    total: "total",
+    cursor: "cursor_id",
+    spent_ms: "spent_ms",
+    result: "result",
+    holder: "holder",
+    takes: "takes",
+    author_key: "author_key_id",
+    author_name: "author_name",
+    created_at: "created_at_ms",
+    updated_at: "updated_at_ms",
+    ended_at: "ended_at_ms",
+});
+
+impl JobRow {
+    /// Whether it is at its end.
+    pub fn is_open(&self) -> bool {
+        self.state == JobState::Running.as_str()
+    }
+}
+
+/// A past event that two versions don't say the same of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobDifference {
+    /// Which event.
+    pub event: EventId,
+    /// JSON.
+    pub content: Vec<u8>,
+}
+
+record!(JobDifference {
+    event: "event_id",
+    content: "content",
+});
+
+/// What is written with how far a job has come.
+#[derive(Debug, Clone, Default)]
+pub struct JobFindings {
+    /// Of a backtest.
+    pub differences: Vec<JobDifference>,
+    /// Of a re-run.
+    pub reruns: Vec<NewRerun>,
+}
+
+/// What a node may do with a job from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// It goes on.
+    Keep,
+    /// Another one may.
+    LetGo,
+}
+
+const COLUMNS: &str = "account_id, id, kind, automation_id, request, state, failure, done, total, cursor_id, \
+     spent_ms, result, holder, takes, author_key_id, author_name, created_at_ms, updated_at_ms, ended_at_ms";
+
+const DIFFERENCE_COLUMNS: Columns = &[
+    ("account_id", Kind::Uuid),
+    ("job_id", Kind::Uuid),
+    ("event_id", Kind::Uuid),
+    ("content", Kind::Bytes),
+];
+
+/// The account's jobs that are at their end and older than those that are kept.
+fn outlived() -> String {
+    format!(
+        "SELECT id FROM jobs WHERE account_id = $1 AND state <> 'running'
+         ORDER BY id DESC LIMIT 1000 OFFSET {JOBS_KEPT}"
+    )
+}
+
+impl Store {
+    /// Gives a job. Those of the account that have been at their end for long go with what they found.
+    pub async fn create_job(&self, account: AccountId, new: &NewJob) -> Result<(), Error> {
+        let mut tx = self.begin().await?;
+        // One at a time, so that the count holds.
+        tx.execute(
+            "UPDATE accounts SET revision = revision WHERE id = $1",
+            args![account],
+        )
+        .await?;
+        for (table, key) in [("differences", "job_id"), ("jobs", "id")] {
+            let sql = format!(
+                "DELETE FROM {table} WHERE account_id = $1 AND {key} IN ({})",
+                outlived()
+            );
+            tx.execute(&sql, args![account]).await?;
+        }
+        let at = new.created_at;
+        tx.execute(
+            "INSERT INTO jobs (account_id, id, kind, automation_id, request, state, done, spent_ms, result,
+               author_key_id, author_name, created_at_ms, updated_at_ms)
+             VALUES ($1, $2, $3, $4, $5, 'running', 0, 0, $6, $7, $8, $9, $9)",
+            args![
+                account,
+                new.id,
+                new.kind,
+                new.automation,
+                new.request.as_str(),
+                new.result.as_str(),
+                new.author.key,
+                new.author.name.as_str(),
+                at
+            ],
+        )
+        .await?;
+        let counted = "FROM jobs WHERE account_id = $1 AND state = 'running'";
+        let limit = ("jobs under way", JOBS_OPEN_MAX);
+        super::account::check_count(&mut tx, account, counted, limit).await?;
+        tx.commit().await
+    }
+
+    /// A node's own: takes up to `limit` jobs that nobody alive is at, of each account its oldest, and only
+    /// if that is the only one under way.
+    pub async fn take_jobs(
+        &self,
+        holder: IncarnationId,
+        limit: usize,
+    ) -> Result<Vec<JobRow>, Error> {
+        let mut tx = self.begin_as(holder).await?;
+        let sql = format!(
+            "WITH picked AS (
+               SELECT account_id, id FROM jobs e WHERE state = 'running'
+                 AND NOT EXISTS (SELECT 1 FROM jobs o
+                   WHERE o.account_id = e.account_id AND o.state = 'running' AND o.id < e.id)
+                 AND (holder IS NULL OR NOT EXISTS (SELECT 1 FROM incarnations i
+                   WHERE i.id = e.holder AND i.ended_at_ms IS NULL))
+               ORDER BY id LIMIT $2 {})
+             UPDATE jobs SET holder = $1, takes = takes + 1
+             WHERE (account_id, id) IN (SELECT account_id, id FROM picked)
+             RETURNING {COLUMNS}",
+            self.backend.skip_locked()
+        );
+        let taken = tx.fetch(&sql, args![holder, limit]).await?;
+        tx.commit().await?;
+        Ok(taken)
+    }
+
+    /// A node's own: whether any job is open that nobody alive is at.
+    pub async fn has_jobs(&self) -> Result<bool, Error> {
+        let found: Option<(JobId,)> = self
+            .fetch_optional(
+                "SELECT id FROM jobs e WHERE state = 'running'
+                   AND (holder IS NULL OR NOT EXISTS (SELECT 1 FROM incarnations i
+                     WHERE i.id = e.holder AND i.ended_at_ms IS NULL)) LIMIT 1",
+                Vec::new(),
+            )
+            .await?;
+        Ok(found.is_some())
+    }
+
+    /// Writes how far a job of `holder`'s has come, as in this row, with what it has found on the way.
+    /// Whether it is still the holder's; if not, nothing was written.
+    pub async fn save_job(
+        &self,
+        row: &JobRow,
+        holder: IncarnationId,
+        findings: JobFindings,
+        hold: Hold,
+    ) -> Result<bool, Error> {
+        let mut tx = self.begin_as(holder).await?;
+        let holds = hold == Hold::Keep && row.is_open();
+        let changed = tx
+            .execute(
+                "UPDATE jobs SET state = $4, failure = $5, done = $6, total = $7, cursor_id = $8,
+                   spent_ms = $9, result = $10, updated_at_ms = $11, ended_at_ms = $12, holder = $13, takes = 0
+                 WHERE account_id = $1 AND id = $2 AND holder = $3 AND state = 'running'",
+                args![
+                    row.account,
+                    row.id,
+                    holder,
+                    row.state.as_str(),
+                    row.failure.clone(),
+                    row.done,
+                    row.total,
+                    row.cursor,
+                    row.spent_ms,
+                    row.result.as_str(),
+                    row.updated_at,
+                    row.ended_at,
+                    holds.then_some(holder)
+                ],
+            )
+            .await?;
+        if changed == 0 {
+            return Ok(false);
+        }
+        let mut rows = Rows::new(DIFFERENCE_COLUMNS, findings.differences.len());
+        for found in findings.differences {
+            rows.push(values![row.account, row.id, found.event, found.content]);
+        }
+        let shape = Shape::Insert {
+            into: "differences",
+            tail: "ON CONFLICT DO NOTHING",
+        };
+        tx.execute_rows(rows, shape).await?;
+        write_reruns(&mut tx, row, findings.reruns).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Calls a job off. Whether it was under way.
+    pub async fn cancel_job(
+        &self,
+        account: AccountId,
+        id: JobId,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let changed = self
+            .execute(
+                "UPDATE jobs SET state = 'cancelled', holder = NULL, updated_at_ms = $3, ended_at_ms = $3
+                 WHERE account_id = $1 AND id = $2 AND state = 'running'",
+                args![account, id, now],
+            )
+            .await?;
+        Ok(changed > 0)
+    }
+
+    /// The job with this id.
+    pub async fn job(&self, account: AccountId, id: JobId) -> Result<Option<JobRow>, Error> {
+        self.fetch_optional(
+            &format!("SELECT {COLUMNS} FROM jobs WHERE account_id = $1 AND id = $2"),
+            args![account, id],
+        )
+        .await
+    }
+
+    /// A page of the account's jobs, newest first.
+    pub async fn jobs(
+        &self,
+        account: AccountId,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<JobRow>, Error> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM jobs WHERE account_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"
+        );
+        let rows = self
+            .fetch(&sql, args![account, start(after), limit + 1])
+            .await?;
+        Ok(Page::of(rows, limit, |row: &JobRow| row.id.uuid()))
+    }
+
+    /// A page of what a backtest has found, newest event first.
+    pub async fn differences(
+        &self,
+        account: AccountId,
+        id: JobId,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<JobDifference>, Error> {
+        let rows = self
+            .fetch(
+                "SELECT event_id, content FROM differences
+                 WHERE account_id = $1 AND job_id = $2 AND event_id < $3 ORDER BY event_id DESC LIMIT $4",
+                args![account, id, start(after), limit + 1],
+            )
+            .await?;
+        Ok(Page::of(rows, limit, |row: &JobDifference| {
+            row.event.uuid()
+        }))
+    }
+}
