@@ -16,12 +16,11 @@ use serde_json::value::RawValue;
 use super::page::cursor_text;
 use super::principal::{MayRead, MayWrite, Principal};
 use super::{Error, Listed, PageRequest, Place, Service, check, payload};
-use crate::automation::EventType;
 use crate::cron::{Definition, Every, Reason};
 use crate::model::{AccountId, AutomationId, ScheduleId, Timestamp};
 use crate::store::{OccurrenceEntry, Schedule};
 use preview::timing;
-use shape::no_clock;
+use shape::{check_name, no_clock};
 
 /// What is put before a schedule's name to make the type of its events.
 const TYPE_PREFIX: &str = "schedule.";
@@ -91,20 +90,6 @@ pub(super) fn definition(row: &Schedule) -> Result<Definition, Error> {
 
 fn text(definition: &Definition) -> Result<String, Error> {
     serde_json::to_string(definition).map_err(|error| Error::unreadable("the schedule", error))
-}
-
-fn check_name(name: &str) -> Result<(), Error> {
-    check::name(name, "/name")?;
-    let read = |text: &str| text.parse::<EventType>();
-    // By itself first, so that what is wrong is told of what was written.
-    let whole = read(name).and_then(|_| read(&format!("{TYPE_PREFIX}{name}")));
-    let event_type = whole.map_err(|error| Error::field("/name", error))?;
-    if event_type.is_own_schedule() {
-        let why =
-            "names that begin with aut_ are those of automations' own schedules: choose another";
-        return Err(Error::field("/name", why));
-    }
-    Ok(())
 }
 
 /// For what is the automation's to change.

@@ -96,10 +96,10 @@ async fn past_events_are_run_again_and_jobs_are_looked_at() {
     let again = ["automation", "rerun", &own, "--as", "it_ran", "--event"];
     let again = |event| [&again[..], &[event]].concat();
     let (won, other) = (again(&won), again(&other));
-    let none = "not one event was compared: none came in that time";
+    let unseen = "not one event was compared: none came in that time";
     let fired = "1 event run again by the version that each met: 1 fired";
     let lines: [(&[&str], i32, &[&str]); 3] = [
-        (&backtest, 1, &["job_", "0 events compared", none]),
+        (&backtest, 1, &["job_", "0 events compared", unseen]),
         (&won, 0, &["job_", fired, "1 delivery was made"]),
         (&other, 1, &["not one event was run again"]),
     ];
