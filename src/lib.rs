@@ -10,6 +10,10 @@
 //!                   then the answer                  first
 //! ```
 //!
+//! # One word per thing
+//!
+//! `docs/glossary.md` has the words; whatever a name is made of stands there.
+//!
 //! # The house, by floors
 //!
 //! A room may use only the rooms on lower floors; rooms of one floor don't know each other.

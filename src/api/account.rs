@@ -52,7 +52,10 @@ pub(super) async fn own(By(who, service): By<MayRead>) -> Answer<Json<AccountVie
     Ok(Json(service.own_account(&who).await?))
 }
 
-/// Switch the key's own account on or off
+/// Change the key's own account
+///
+/// Switch it on or off, say what is done with events whose data does not fit the schema of their type
+/// (`validation`), and with types that nobody has catalogued (`unknown_types`).
 #[utoipa::path(patch, path = "/v1/account", tag = "accounts", operation_id = "change_own_account",
     request_body = AccountPatch, responses((status = 200, description = "The account", body = AccountView)))]
 pub(super) async fn change_own(

@@ -88,7 +88,9 @@ fn status(error: &Error) -> StatusCode {
         Error::NoKey | Error::UnknownKey => StatusCode::UNAUTHORIZED,
         Error::Forbidden { .. } | Error::NotTaken { .. } => StatusCode::FORBIDDEN,
         Error::Malformed { .. } | Error::AccountNotNamed => StatusCode::BAD_REQUEST,
-        Error::NotFound(_) => StatusCode::NOT_FOUND,
+        Error::NotFound(_) | Error::NotNamed(_) | Error::NoSuchVersion | Error::NoSuchCatalogue => {
+            StatusCode::NOT_FOUND
+        }
         Error::Invalid { .. }
         | Error::Nonconforming { .. }
         | Error::TestsFailed { .. }

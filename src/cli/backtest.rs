@@ -5,15 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::client::{ApiClient, ApiOptions, Body};
-use super::paint;
-use crate::model::{AutomationId, Clock};
+use super::{job, paint};
+use crate::model::AutomationId;
 
-/// How often it is asked how far it has come.
-const ASKED_EVERY_MS: i64 = 300;
 /// Events that are told one by one.
 const EVENTS_TOLD_MAX: usize = 10;
 /// Changes that are told of one body.
@@ -24,8 +21,9 @@ const SHOWN_CHARS_MAX: usize = 160;
 /// What is compared, and on which events.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "A draft is JSON as POST /v1/automations takes it, of which parts may be left out: they are as in the newest\n\
-    version. Exit codes: 0, nothing differs; 3, something does.\n\n\
+    after_help = "A draft is JSON as POST /v1/automations takes it, of which parts may be left out: they are as in the newest \
+    version.\n\n\
+    Exit codes: 0, nothing differs; 1, not one event was compared; 3, something differs.\n\n\
     Examples:\n  \
     throwbar automation backtest aut_… --file draft.json --events 10000\n  \
     throwbar automation backtest aut_… --draft 4 --since 2026-01-01T00:00:00Z --json"
@@ -62,23 +60,21 @@ pub(super) async fn run(options: &BacktestOptions) -> anyhow::Result<ExitCode> {
     let client = ApiClient::open(&options.client)?;
     let path = format!("/v1/automations/{}/backtest", options.id);
     let given = client.post(&path, Body::json(asked)).await?;
-    let Some(id) = given["job"].as_str() else {
-        bail!("the server's answer can't be read: {given:.200}");
-    };
-    let job = ended(&client, id).await?;
+    let job = job::ended(&client, job::id_of(&given)?).await?;
     let mut out = std::io::stdout();
     if options.json {
         writeln!(out, "{job}")?;
     } else {
         tell(&mut out, &job)?;
+        let id = text(&job, "id");
         let listed = format!("/v1/jobs/{id}/differences?limit={EVENTS_TOLD_MAX}");
         for difference in entries(&client.get(&listed).await?["data"]) {
             tell_difference(&mut out, difference)?;
         }
     }
-    if job["state"] != "done" {
-        let why = job["why"].as_str().unwrap_or("it was cancelled");
-        bail!("the backtest did not come to its end: {why}");
+    job::came_to_its_end(&job)?;
+    if compared(&job) == 0 {
+        bail!("not one event was compared: {}", job::why_none(&job));
     }
     Ok(if job["result"]["differing"] == 0 {
         ExitCode::SUCCESS
@@ -112,27 +108,6 @@ fn asked(options: &BacktestOptions) -> anyhow::Result<String> {
     Ok(format!("{{\"draft\":{}{comma}{}", text.trim(), &asked[1..]))
 }
 
-/// The job at its end, with its progress on standard error where that is a terminal.
-pub(super) async fn ended(client: &ApiClient, id: &str) -> anyhow::Result<Value> {
-    let bar = ProgressBar::no_length();
-    let look = "{bar:32} {percent:>3} %  {pos} of {len} events  {elapsed}";
-    bar.set_style(ProgressStyle::with_template(look)?);
-    let path = format!("/v1/jobs/{id}");
-    loop {
-        let job = client.get(&path).await?;
-        if job["state"] != "running" {
-            bar.finish_and_clear();
-            return Ok(job);
-        }
-        if let Some(total) = job["total"].as_u64() {
-            bar.set_length(total);
-        }
-        bar.set_position(job["done"].as_u64().unwrap_or(0));
-        let real = Clock::System;
-        real.sleep_until(real.now().plus_ms(ASKED_EVERY_MS)).await;
-    }
-}
-
 fn entries(list: &Value) -> impl Iterator<Item = &Value> {
     list.as_array().into_iter().flatten()
 }
@@ -141,46 +116,49 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field].as_str().unwrap_or_default()
 }
 
-fn count(value: &Value) -> String {
-    paint::thousands(value.as_u64().unwrap_or(0))
-}
-
 /// A text from elsewhere on one line.
 fn shown(text: &str) -> String {
     paint::cut(text, SHOWN_CHARS_MAX)
 }
 
+/// How many events both versions have said something of.
+fn compared(job: &Value) -> u64 {
+    job::events(&job["result"]["draft"]["verdicts"])
+}
+
 /// Tells the result to a person.
 pub(super) fn tell(out: &mut impl Write, job: &Value) -> std::io::Result<()> {
     let result = &job["result"];
-    writeln!(out, "{} events", count(&job["done"]))?;
+    writeln!(out, "{} compared", paint::counted(compared(job), "event"))?;
+    job::tell_left_out(out, result)?;
     for side in ["published", "draft"] {
         let version = match result[side]["version"].as_i64() {
             Some(version) => format!("version {version}"),
             None => "-".to_owned(),
         };
-        let verdicts = result[side]["verdicts"].as_object();
-        let verdicts = verdicts.into_iter().flatten();
-        let verdicts: Vec<String> = verdicts
-            .map(|(verdict, events)| format!("{} {verdict}", count(events)))
-            .collect();
+        let verdicts = job::verdicts(&result[side]["verdicts"]);
         let (side, version) = (paint::column(side, 9), paint::column(&version, 12));
-        writeln!(out, "  {side}  {version}  {}", verdicts.join(", "))?;
+        let line = format!("  {side}  {version}  {verdicts}");
+        writeln!(out, "{}", line.trim_end())?;
     }
     for moved in entries(&result["moves"]) {
         let (published, draft) = (text(moved, "published"), text(moved, "draft"));
         let line = format!("{published} → {draft}");
-        writeln!(out, "  {} {}", paint::warn(&line), count(&moved["events"]))?;
+        let events = paint::thousands(moved["events"].as_u64().unwrap_or(0));
+        writeln!(out, "  {} {events}", paint::warn(&line))?;
     }
-    if result["differing"] == 0 {
-        return writeln!(out, "{} nothing differs", paint::good("✓"));
+    match result["differing"].as_u64().unwrap_or(0) {
+        // Of nothing nothing can be said.
+        0 if compared(job) == 0 => Ok(()),
+        0 => writeln!(out, "{} nothing differs", paint::good("✓")),
+        1 => writeln!(out, "{} 1 differs", paint::warn("!")),
+        events => writeln!(
+            out,
+            "{} {} differ",
+            paint::warn("!"),
+            paint::thousands(events)
+        ),
     }
-    writeln!(
-        out,
-        "{} {} differ",
-        paint::warn("!"),
-        count(&result["differing"])
-    )
 }
 
 fn tell_difference(out: &mut impl Write, difference: &Value) -> std::io::Result<()> {
@@ -208,6 +186,45 @@ fn tell_difference(out: &mut impl Write, difference: &Value) -> std::io::Result<
 mod tests {
     use super::*;
 
+    fn told(job: &Value) -> Vec<u8> {
+        let mut out = Vec::new();
+        tell(&mut out, job).expect("memory takes it");
+        out
+    }
+
+    #[test]
+    fn what_was_not_compared_is_told() {
+        let job = |verdicts: Value, missing: u64, truncated: bool| {
+            let side = json!({"version": 1, "verdicts": verdicts});
+            json!({"done": 9, "result": {
+                "published": side, "draft": side, "moves": [], "differing": 0, "missing": missing,
+                "truncated": truncated,
+            }})
+        };
+        let sides = |verdicts: &str| {
+            let side = |name: &str| format!("  {name}  version 1     {verdicts}");
+            let sides = [side("published"), side("draft    ")];
+            sides.map(|side| side.trim_end().to_owned() + "\n").concat()
+        };
+        for (job, head, tail) in [
+            (
+                job(json!({"fired": 1}), 1, true),
+                "1 event compared\n! 1 event is passed over: it is not kept any more\n! older events are left out: \
+                 there are more than one job takes\n",
+                "✓ nothing differs\n",
+            ),
+            (
+                job(json!({}), 9, false),
+                "0 events compared\n! 9 events are passed over: they are not kept any more\n",
+                "",
+            ),
+        ] {
+            let verdicts = if tail.is_empty() { "" } else { "1 fired" };
+            let wanted = format!("{head}{}{tail}", sides(verdicts));
+            assert_eq!(String::from_utf8(told(&job)).expect("text"), wanted);
+        }
+    }
+
     #[test]
     fn a_result_is_told_in_a_few_lines() {
         let job = json!({"done": 1234, "result": {
@@ -222,10 +239,9 @@ mod tests {
             "draft": {"verdict": "fired", "summary": "it holds"},
             "bodies": [{"changes": [{"pointer": "/body/a", "after": [1]}]}],
         });
-        let mut out = Vec::new();
-        tell(&mut out, &job).expect("memory takes it");
+        let mut out = told(&job);
         tell_difference(&mut out, &difference).expect("memory takes it");
-        let wanted = "1,234 events\n\
+        let wanted = "1,234 events compared\n\
             \x20 published  version 1     234 filtered, 1,000 fired\n\
             \x20 draft      -             1,234 fired\n\
             \x20 filtered → fired 234\n\

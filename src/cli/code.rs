@@ -9,7 +9,7 @@ use serde_json::Value;
 use url::form_urlencoded::Serializer;
 
 use super::client::{ApiClient, ApiOptions, Body};
-use super::{EXIT_NO, EXIT_TO_DO, backtest, code_plan, paint};
+use super::{EXIT_NO, EXIT_TO_DO, backtest, code_plan, job, paint};
 
 /// What is written, and where.
 #[derive(Debug, clap::Args)]
@@ -168,7 +168,7 @@ async fn compare(client: &ApiClient, plan: &Value) -> anyhow::Result<()> {
             continue;
         };
         let name = step["name"].as_str().unwrap_or_default();
-        let job = backtest::ended(client, id).await?;
+        let job = job::ended(client, id).await?;
         let mut out = std::io::stdout();
         writeln!(
             out,
@@ -176,10 +176,7 @@ async fn compare(client: &ApiClient, plan: &Value) -> anyhow::Result<()> {
             paint::strong(&paint::cut(name, 80))
         )?;
         backtest::tell(&mut out, &job)?;
-        if job["state"] != "done" {
-            let why = job["why"].as_str().unwrap_or("it was cancelled");
-            bail!("the backtest did not come to its end: {why}");
-        }
+        job::came_to_its_end(&job)?;
         writeln!(out, "  event by event: GET /v1/jobs/{id}/differences")?;
     }
     Ok(())

@@ -23,8 +23,15 @@ pub(super) enum DeadLetterCommand {
 pub(super) struct ListOptions {
     #[command(flatten)]
     client: ApiOptions,
-    #[command(flatten)]
-    which: Which,
+    /// Only of this automation: aut_…
+    #[arg(long, value_name = "ID")]
+    automation: Option<AutomationId>,
+    /// Only of events that were accepted then or later, RFC 3339.
+    #[arg(long, value_name = "TIME")]
+    since: Option<Timestamp>,
+    /// Only of events that were accepted before, RFC 3339.
+    #[arg(long, value_name = "TIME")]
+    until: Option<Timestamp>,
     /// How it failed: condition_error, flow_error, plugin_error, limit_exceeded or evaluation_error.
     #[arg(long, value_name = "WORD")]
     reason: Option<String>,
@@ -36,23 +43,10 @@ pub(super) struct ListOptions {
     json: bool,
 }
 
-/// Of which automation, and when.
-#[derive(Debug, clap::Args)]
-struct Which {
-    /// Only of this automation: aut_…
-    #[arg(long, value_name = "ID")]
-    automation: Option<AutomationId>,
-    /// Only of events that were accepted then or later, RFC 3339.
-    #[arg(long, value_name = "TIME", requires = "automation")]
-    since: Option<Timestamp>,
-    /// Only of events that were accepted before, RFC 3339.
-    #[arg(long, value_name = "TIME", requires = "automation")]
-    until: Option<Timestamp>,
-}
-
 /// Which ones are run again.
 #[derive(Debug, clap::Args)]
 #[command(
+    group(clap::ArgGroup::new("which").required(true).args(["ids", "automation"])),
     after_help = "Exit codes: 0, none failed again; 3, some did, or were not run.\n\n\
     Examples:\n  \
     throwbar dead-letter rerun ltr_0198c1f0a3b27c4d8e5f60718293a4b5\n  \
@@ -62,14 +56,27 @@ pub(super) struct RerunOptions {
     #[command(flatten)]
     client: ApiOptions,
     /// Which: ltr_…
-    #[arg(
-        value_name = "ID",
-        conflicts_with = "automation",
-        required_unless_present = "automation"
-    )]
+    #[arg(value_name = "ID")]
     ids: Vec<DeadLetterId>,
-    #[command(flatten)]
-    which: Which,
+    /// All open ones of this automation: aut_…
+    #[arg(long, value_name = "ID")]
+    automation: Option<AutomationId>,
+    /// Of that automation only those of events that were accepted then or later, RFC 3339.
+    #[arg(
+        long,
+        value_name = "TIME",
+        requires = "automation",
+        conflicts_with = "ids"
+    )]
+    since: Option<Timestamp>,
+    /// Of that automation only those of events that were accepted before, RFC 3339.
+    #[arg(
+        long,
+        value_name = "TIME",
+        requires = "automation",
+        conflicts_with = "ids"
+    )]
+    until: Option<Timestamp>,
     /// Tell it in JSON.
     #[arg(long)]
     json: bool,
@@ -91,13 +98,12 @@ async fn list(options: &ListOptions) -> anyhow::Result<()> {
 
 /// The path with its query.
 fn path(options: &ListOptions) -> String {
-    let which = &options.which;
     let mut query = url::form_urlencoded::Serializer::new(String::from("/v1/dead-letters?"));
     query.append_pair("limit", "250");
     for (name, value) in [
-        ("automation", which.automation.map(|id| id.to_string())),
-        ("since", which.since.map(|at| at.to_string())),
-        ("until", which.until.map(|at| at.to_string())),
+        ("automation", options.automation.map(|id| id.to_string())),
+        ("since", options.since.map(|at| at.to_string())),
+        ("until", options.until.map(|at| at.to_string())),
         ("reason", options.reason.clone()),
         ("state", options.state.clone()),
     ] {
@@ -145,14 +151,11 @@ async fn rerun(options: &RerunOptions) -> anyhow::Result<ExitCode> {
 
 /// What is asked for.
 fn request(options: &RerunOptions, ids: &[String]) -> Value {
-    let Some(automation) = options.which.automation else {
+    let Some(automation) = options.automation else {
         return json!({ "ids": ids });
     };
     let mut request = json!({ "automation": automation });
-    for (name, at) in [
-        ("since", options.which.since),
-        ("until", options.which.until),
-    ] {
+    for (name, at) in [("since", options.since), ("until", options.until)] {
         if let Some(at) = at {
             request[name] = json!(at);
         }
@@ -201,8 +204,13 @@ mod tests {
     fn letters_are_named_one_way() {
         for (line, fine) in [
             ("dead-letter list --reason plugin_error --json", true),
-            ("dead-letter list --since 2026-01-01T00:00:00Z", false),
+            ("dead-letter list --since 2026-01-01T00:00:00Z", true),
             ("dead-letter rerun", false),
+            ("dead-letter rerun --since 2026-01-01T00:00:00Z", false),
+            (
+                "dead-letter rerun ltr_0198c1f0a3b27c4d8e5f60718293a4b5 --until 2026-01-01T00:00:00Z",
+                false,
+            ),
             (
                 "dead-letter rerun ltr_0198c1f0a3b27c4d8e5f60718293a4b5",
                 true,

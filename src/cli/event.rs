@@ -38,7 +38,7 @@ pub(super) enum EventCommand {
 /// What is sent, and where.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "A line is an event as POST /v1/events takes it, {\"type\":\"deal.created\",\"data\":{…}}; with --type it is\n\
+    after_help = "A line is an event as POST /v1/events takes it, {\"type\":\"deal.created\",\"data\":{…}}; with --type it is \
     the payload alone. Exit codes: 0, all were taken; 1, some were refused.\n\n\
     Examples:\n  \
     throwbar event send --type proposal.accepted --data '{\"number\":\"P-1\",\"amount\":1200}'\n  \

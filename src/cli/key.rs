@@ -7,7 +7,8 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::client::{ApiClient, ApiOptions, Body};
-use super::{ServerOptions, listing, paint};
+use super::listing::ListOptions;
+use super::{ServerOptions, paint};
 use crate::model::{ApiKeyId, Clock};
 use crate::service;
 use crate::store::Store;
@@ -18,15 +19,15 @@ use crate::vault::{MasterKey, random};
 pub(super) enum KeyCommand {
     /// Make a master key, for THROWBAR_MASTER_KEY.
     #[command(
-        after_help = "Secrets in the database are sealed under it: without it they are lost. Put a new key on the\n\
-        first line and keep every older one below it, for good: nothing is sealed anew, and the server does\n\
+        after_help = "Secrets in the database are sealed under it: without it they are lost. Put a new key on the \
+        first line and keep every older one below it, for good: nothing is sealed anew, and the server does \
         not start without a key that was ever in use."
     )]
     Master,
     /// Make another operator key, or list or revoke them, directly in the database.
     #[command(
         args_conflicts_with_subcommands = true,
-        after_help = "For when no operator key is known any more, or one too many. It needs the database, not a running\n\
+        after_help = "For when no operator key is known any more, or one too many. It needs the database, not a running \
         server; a new key works at once, a revoked one may work for another 10 seconds."
     )]
     Operator(OperatorOptions),
@@ -83,15 +84,6 @@ pub(super) struct CreateOptions {
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct ListOptions {
-    #[command(flatten)]
-    client: ApiOptions,
-    /// Tell it in JSON.
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Debug, clap::Args)]
 pub(super) struct RevokeOptions {
     #[command(flatten)]
     client: ApiOptions,
@@ -109,7 +101,7 @@ pub(super) async fn run(
         KeyCommand::Master => master(),
         KeyCommand::Operator(options) => operator(options, environment).await,
         KeyCommand::Create(options) => create(options).await,
-        KeyCommand::List(options) => list(options).await,
+        KeyCommand::List(options) => options.tell("/v1/api-keys", line).await,
         KeyCommand::Revoke(options) => revoke(options).await,
     }?;
     Ok(ExitCode::SUCCESS)
@@ -170,12 +162,6 @@ async fn create(options: &CreateOptions) -> anyhow::Result<()> {
     let (id, key) = (word(&made, "id"), word(&made, "key"));
     writeln!(out, "{id}  {}", paint::faint("shown this once:"))?;
     Ok(writeln!(out, "{key}")?)
-}
-
-async fn list(options: &ListOptions) -> anyhow::Result<()> {
-    let client = ApiClient::open(&options.client)?;
-    let said: fn(&Value) -> String = if options.json { Value::to_string } else { line };
-    listing::tell(&client, "/v1/api-keys", said).await
 }
 
 fn line(key: &Value) -> String {

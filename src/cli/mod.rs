@@ -1,8 +1,8 @@
 //! What the program can be asked to do, one file per command.
 //!
 //! Exit codes: 0 it worked; 1 it did not, and the reason is on standard error; 2 the command line
-//! is wrong; 3 it ran, and the answer is no (`verify`, `demo --once`, `automation test`, `automation backtest`,
-//! `automation apply`, `event-type import`, `dead-letter rerun`). `automation plan --exit-code` answers 2, too: there
+//! is wrong; 3 it ran, and the answer is no (`verify`, `demo --once`, `automation test`, `run-tests`, `backtest`,
+//! `rerun` and `apply`, `event-type import`, `dead-letter rerun`). `automation plan --exit-code` answers 2, too: there
 //! is something to do.
 
 mod automation;
@@ -14,10 +14,13 @@ mod dead_letter;
 mod demo;
 mod event;
 mod event_type;
+mod job;
+mod kept_test;
 mod key;
 mod listing;
 mod ndjson;
 mod paint;
+mod past_rerun;
 mod problem;
 mod schedule;
 mod serve;
@@ -51,7 +54,7 @@ pub const EXIT_NO: u8 = 3;
     name = "throwbar",
     version,
     propagate_version = true,
-    after_help = "Exit codes: 0 it worked; 1 it did not; 2 the command line is wrong; 3 the answer is no (verify, demo --once, automation test, automation backtest, automation apply, event-type import, dead-letter rerun)."
+    after_help = "Exit codes: 0 it worked; 1 it did not; 2 the command line is wrong; 3 the answer is no (verify, demo --once, automation test, run-tests, backtest, rerun and apply, event-type import, dead-letter rerun)."
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -74,9 +77,12 @@ enum Command {
     /// List event types, import a document of them, or install a ready-made catalogue.
     #[command(subcommand)]
     EventType(event_type::EventTypeCommand),
-    /// Try automations, publish their versions, and keep all of it as code.
+    /// Try automations, compare drafts on past events, run those again; publish versions; keep all of it as code.
     #[command(subcommand)]
     Automation(automation::AutomationCommand),
+    /// Look at work on past events that goes on by itself, or call it off.
+    #[command(subcommand)]
+    Job(job::JobCommand),
     /// List what automations failed at, and run it again.
     #[command(subcommand)]
     DeadLetter(dead_letter::DeadLetterCommand),
@@ -203,6 +209,7 @@ async fn obey(
         Command::Event(command) => event::run(&command).await,
         Command::EventType(command) => event_type::run(&command).await,
         Command::Automation(command) => automation::run(&command).await,
+        Command::Job(command) => job::run(&command).await,
         Command::DeadLetter(command) => dead_letter::run(&command).await,
         Command::Schedule(command) => {
             schedule::run(&command).await?;
@@ -277,6 +284,37 @@ mod tests {
             "automation rollback aut_0198c1f0a3b27c4d8e5f60718293a4b5 x",
             false,
         ),
+        (
+            "automation publish aut_0198c1f0a3b27c4d8e5f60718293a4b5 2 --override x",
+            true,
+        ),
+        (
+            "automation rollback aut_0198c1f0a3b27c4d8e5f60718293a4b5 2 --override x",
+            false,
+        ),
+        (
+            "automation run-tests aut_0198c1f0a3b27c4d8e5f60718293a4b5 2 --json",
+            true,
+        ),
+        (
+            "automation rerun aut_0198c1f0a3b27c4d8e5f60718293a4b5 --as current",
+            false,
+        ),
+        (
+            "automation rerun aut_0198c1f0a3b27c4d8e5f60718293a4b5 --as current --since 2026-01-01T00:00:00Z",
+            true,
+        ),
+        (
+            "automation rerun aut_0198c1f0a3b27c4d8e5f60718293a4b5 --as ran --since 2026-01-01T00:00:00Z",
+            false,
+        ),
+        (
+            "automation rerun aut_0198c1f0a3b27c4d8e5f60718293a4b5 --as it_ran --event evt_0198c1f0a3b27c4d8e5f60718293a4b5",
+            true,
+        ),
+        ("job list --json", true),
+        ("job show job_0198c1f0a3b27c4d8e5f60718293a4b5", true),
+        ("job cancel nonsense", false),
         ("automation test --file x --event y --json", true),
         ("automation test --file x", false),
         (

@@ -3,6 +3,8 @@
 
 use owo_colors::{OwoColorize, Stream};
 
+use crate::model;
+
 /// As it must be.
 pub(super) fn good(text: &str) -> String {
     text.if_supports_color(Stream::Stdout, |text| text.green())
@@ -68,6 +70,12 @@ pub(super) fn thousands(number: u64) -> String {
         spaced.push(digit);
     }
     spaced
+}
+
+/// A number with its noun, such as `1 event` or `1,234 events`.
+pub(super) fn counted(number: u64, noun: &str) -> String {
+    let plain = model::counted(usize::try_from(number).unwrap_or(usize::MAX), noun);
+    plain.replacen(&number.to_string(), &thousands(number), 1)
 }
 
 #[cfg(test)]

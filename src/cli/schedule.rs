@@ -5,7 +5,8 @@ use std::io::Write;
 use serde_json::{Value, json};
 
 use super::client::{ApiClient, ApiOptions, Body};
-use super::{listing, paint};
+use super::listing::ListOptions;
+use super::paint;
 use crate::model::{ScheduleId, Timestamp};
 
 const NAME_WIDTH: usize = 24;
@@ -24,16 +25,6 @@ pub(super) enum ScheduleCommand {
     Pause(OneOptions),
     /// Skip them no more.
     Resume(OneOptions),
-}
-
-/// Of which account.
-#[derive(Debug, clap::Args)]
-pub(super) struct ListOptions {
-    #[command(flatten)]
-    client: ApiOptions,
-    /// Tell it in JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 /// Which schedule.
@@ -86,18 +77,12 @@ pub(super) struct PreviewOptions {
 /// Does it.
 pub(super) async fn run(command: &ScheduleCommand) -> anyhow::Result<()> {
     match command {
-        ScheduleCommand::List(options) => list(options).await,
+        ScheduleCommand::List(options) => options.tell("/v1/schedules", line).await,
         ScheduleCommand::Preview(options) => preview(options).await,
         ScheduleCommand::Run(options) => run_now(options).await,
         ScheduleCommand::Pause(options) => switch(options, "paused").await,
         ScheduleCommand::Resume(options) => switch(options, "resumed").await,
     }
-}
-
-async fn list(options: &ListOptions) -> anyhow::Result<()> {
-    let client = ApiClient::open(&options.client)?;
-    let said: fn(&Value) -> String = if options.json { Value::to_string } else { line };
-    listing::tell(&client, "/v1/schedules", said).await
 }
 
 async fn preview(options: &PreviewOptions) -> anyhow::Result<()> {

@@ -6,7 +6,8 @@ use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 
 use super::client::{ApiClient, ApiOptions, Body};
-use super::{listing, paint, text_or_file};
+use super::listing::ListOptions;
+use super::{paint, text_or_file};
 
 /// Where others send webhooks to.
 #[derive(Debug, clap::Subcommand)]
@@ -20,15 +21,6 @@ pub(super) enum SourceCommand {
         --type '\"shop.\" + body.event' --id body.id\n  \
         throwbar source create --name scanner --scheme none --plugin scans@1.0.0 --config @scans.json")]
     Create(CreateOptions),
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct ListOptions {
-    #[command(flatten)]
-    client: ApiOptions,
-    /// Tell it in JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -67,15 +59,9 @@ pub(super) struct CreateOptions {
 /// Does it.
 pub(super) async fn run(command: &SourceCommand) -> anyhow::Result<()> {
     match command {
-        SourceCommand::List(options) => list(options).await,
+        SourceCommand::List(options) => options.tell("/v1/sources", line).await,
         SourceCommand::Create(options) => create(options).await,
     }
-}
-
-async fn list(options: &ListOptions) -> anyhow::Result<()> {
-    let client = ApiClient::open(&options.client)?;
-    let said: fn(&Value) -> String = if options.json { Value::to_string } else { line };
-    listing::tell(&client, "/v1/sources", said).await
 }
 
 async fn create(options: &CreateOptions) -> anyhow::Result<()> {

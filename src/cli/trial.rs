@@ -18,7 +18,7 @@ const SHOWN_CHARS_MAX: usize = 400;
 /// What is tried, and where.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The automation is as POST /v1/automations takes it; the event is a sample, {\"type\":\"deal.won\",\"data\":{…}},\n\
+    after_help = "The automation is as POST /v1/automations takes it; the event is a sample, {\"type\":\"deal.won\",\"data\":{…}}, \
     or one that came, {\"id\":\"evt_…\"}. Exit codes: 0, it fires; 3, it does not.\n\n\
     Examples:\n  \
     throwbar automation test --file automation.json --event event.json\n  \

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::client::{ApiClient, ApiOptions, Body, Error};
-use super::{listing, paint, text_or_file};
+use super::listing::ListOptions;
+use super::{paint, text_or_file};
 
 /// What can be done with variables.
 #[derive(Debug, clap::Subcommand)]
@@ -41,16 +42,6 @@ pub(super) struct SetOptions {
     json: bool,
 }
 
-/// Of which account.
-#[derive(Debug, clap::Args)]
-pub(super) struct ListOptions {
-    #[command(flatten)]
-    client: ApiOptions,
-    /// Tell it in JSON.
-    #[arg(long)]
-    json: bool,
-}
-
 /// Which variable.
 #[derive(Debug, clap::Args)]
 pub(super) struct DeleteOptions {
@@ -65,7 +56,7 @@ pub(super) struct DeleteOptions {
 pub(super) async fn run(command: &VariableCommand) -> anyhow::Result<ExitCode> {
     match command {
         VariableCommand::Set(options) => set(options).await,
-        VariableCommand::List(options) => list(options).await,
+        VariableCommand::List(options) => options.tell("/v1/variables", line).await,
         VariableCommand::Delete(options) => delete(options).await,
     }?;
     Ok(ExitCode::SUCCESS)
@@ -108,12 +99,6 @@ fn value_of(text: String) -> Value {
         Ok(value @ (Value::Number(_) | Value::Bool(_))) => value,
         _ => Value::from(text),
     }
-}
-
-async fn list(options: &ListOptions) -> anyhow::Result<()> {
-    let client = ApiClient::open(&options.client)?;
-    let said: fn(&Value) -> String = if options.json { Value::to_string } else { line };
-    listing::tell(&client, "/v1/variables", said).await
 }
 
 async fn delete(options: &DeleteOptions) -> anyhow::Result<()> {

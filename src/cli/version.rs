@@ -10,7 +10,7 @@ use crate::model::AutomationId;
 
 /// Of which automation.
 #[derive(Debug, clap::Args)]
-pub(super) struct VersionsOptions {
+pub(super) struct OneOptions {
     #[command(flatten)]
     client: ApiOptions,
     /// Which: aut_…
@@ -21,24 +21,31 @@ pub(super) struct VersionsOptions {
     json: bool,
 }
 
-/// Which version of which automation.
+/// Which version is published.
 #[derive(Debug, clap::Args)]
 pub(super) struct PublishOptions {
     #[command(flatten)]
-    client: ApiOptions,
-    /// Which: aut_…
-    #[arg(value_name = "ID")]
-    id: AutomationId,
+    one: OneOptions,
     /// The version's number.
     #[arg(value_name = "VERSION")]
     number: Option<i64>,
-    /// Tell it in JSON.
-    #[arg(long)]
-    json: bool,
+    /// Publish it although its tests fail; why, is written down.
+    #[arg(long = "override", value_name = "REASON")]
+    overriding: Option<String>,
+}
+
+/// Which version is published again.
+#[derive(Debug, clap::Args)]
+pub(super) struct RollbackOptions {
+    #[command(flatten)]
+    one: OneOptions,
+    /// The version's number.
+    #[arg(value_name = "VERSION")]
+    number: Option<i64>,
 }
 
 /// Lists the versions.
-pub(super) async fn list(options: &VersionsOptions) -> anyhow::Result<()> {
+pub(super) async fn list(options: &OneOptions) -> anyhow::Result<()> {
     let client = ApiClient::open(&options.client)?;
     let said: fn(&Value) -> String = if options.json { Value::to_string } else { line };
     let versions = format!("/v1/automations/{}/versions", options.id);
@@ -47,25 +54,27 @@ pub(super) async fn list(options: &VersionsOptions) -> anyhow::Result<()> {
 
 /// Publishes a version.
 pub(super) async fn publish(options: &PublishOptions) -> anyhow::Result<()> {
-    let wanted = options.number.map(|version| ("version", version));
-    put_live(options, "publish", wanted).await
+    let mut wanted = json!({});
+    if let Some(version) = options.number {
+        wanted["version"] = json!(version);
+    }
+    if let Some(reason) = &options.overriding {
+        wanted["override"] = json!({ "reason": reason });
+    }
+    put_live(&options.one, "publish", &wanted).await
 }
 
 /// Publishes one again that was live before.
-pub(super) async fn roll_back(options: &PublishOptions) -> anyhow::Result<()> {
-    let wanted = options.number.map(|version| ("to", version));
-    put_live(options, "rollback", wanted).await
+pub(super) async fn roll_back(options: &RollbackOptions) -> anyhow::Result<()> {
+    let wanted = options.number;
+    let wanted = wanted.map_or_else(|| json!({}), |version| json!({ "to": version }));
+    put_live(&options.one, "rollback", &wanted).await
 }
 
-async fn put_live(
-    options: &PublishOptions,
-    step: &str,
-    wanted: Option<(&str, i64)>,
-) -> anyhow::Result<()> {
+async fn put_live(options: &OneOptions, step: &str, wanted: &Value) -> anyhow::Result<()> {
     let client = ApiClient::open(&options.client)?;
-    let body = wanted.map_or_else(|| json!({}), |(field, version)| json!({ field: version }));
     let path = format!("/v1/automations/{}/{step}", options.id);
-    let answer = client.post(&path, Body::of(&body)).await?;
+    let answer = client.post(&path, Body::of(wanted)).await?;
     let mut out = std::io::stdout();
     if options.json {
         return Ok(writeln!(out, "{answer}")?);

@@ -2,17 +2,19 @@
 //! led to it. Sentences are cut and details left out where they are longer than an event's record may be,
 //! with a word that says so.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::snapshot::Compiled;
 use crate::automation::flow::{Ask, FlowVerdict, Trace};
 use crate::model::limits::{SUMMARY_BYTES_MAX, TRACE_BYTES_PER_EVENT_MAX};
-use crate::model::{AutomationId, OrderKey};
+use crate::model::{AutomationId, OrderKey, words};
 
 /// What became of an automation for an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Its actions follow.
     Fired,
@@ -46,28 +48,39 @@ pub enum Verdict {
     EvaluationError,
 }
 
-impl Verdict {
-    /// The word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Fired => "fired",
-            Self::Filtered => "filtered",
-            Self::ConditionError => "condition_error",
-            Self::PluginDropped => "plugin_dropped",
-            Self::PluginError => "plugin_error",
-            Self::LimitExceeded => "limit_exceeded",
-            Self::LoopRefused => "loop_refused",
-            Self::Deduped => "deduped",
-            Self::Debounced => "debounced",
-            Self::Digested => "digested",
-            Self::RateLimited => "rate_limited",
-            Self::Delayed => "delayed",
-            Self::FlowError => "flow_error",
-            Self::Cancelled => "cancelled",
-            Self::EvaluationError => "evaluation_error",
-        }
-    }
+words!(Verdict {
+    Fired = "fired",
+    Filtered = "filtered",
+    ConditionError = "condition_error",
+    PluginDropped = "plugin_dropped",
+    PluginError = "plugin_error",
+    LimitExceeded = "limit_exceeded",
+    LoopRefused = "loop_refused",
+    Deduped = "deduped",
+    Debounced = "debounced",
+    Digested = "digested",
+    RateLimited = "rate_limited",
+    Delayed = "delayed",
+    FlowError = "flow_error",
+    Cancelled = "cancelled",
+    EvaluationError = "evaluation_error",
+});
 
+impl Serialize for Verdict {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Verdict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = Cow::<str>::deserialize(deserializer)?;
+        Self::from_word(&word)
+            .ok_or_else(|| D::Error::custom(format!("there is no verdict '{word}'")))
+    }
+}
+
+impl Verdict {
     /// Whether the automation failed: what it failed at is kept as a dead letter, and counted.
     pub const fn is_failure(self) -> bool {
         matches!(
@@ -348,4 +361,20 @@ fn shortened(mut text: String) -> String {
         text.push('…');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_is_kept_as_its_word() {
+        for verdict in Verdict::ALL {
+            let kept = serde_json::to_string(verdict).expect("JSON");
+            assert_eq!(kept, format!("\"{}\"", verdict.as_str()));
+            let read: Verdict = serde_json::from_str(&kept).expect("a verdict");
+            assert_eq!(read, *verdict);
+        }
+        assert!(serde_json::from_str::<Verdict>("\"Fired\"").is_err());
+    }
 }

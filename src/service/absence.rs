@@ -111,6 +111,31 @@ pub(super) fn unmet(trigger: &Trigger, event_type: &EventType) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::Verdict;
+
+    /// What `explain` may answer instead of an evaluation's verdict.
+    const ABSENT: [&str; 6] = [
+        NOT_SUBSCRIBED,
+        "disabled",
+        "not_published",
+        "made_later",
+        "not_evaluated",
+        "set_aside",
+    ];
+
+    #[test]
+    fn the_guide_leaves_no_verdict_out() {
+        let guide = include_str!("../../docs/explain.md");
+        let rows: Vec<_> = guide
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .collect();
+        for word in Verdict::ALL.iter().map(|it| it.as_str()).chain(ABSENT) {
+            let quoted = format!("`{word}`");
+            let first = |row: &&str| row.split('|').nth(1).is_some_and(|it| it.contains(&quoted));
+            assert!(rows.iter().any(first), "nothing is said of {word}");
+        }
+    }
 
     #[test]
     fn a_trigger_that_is_not_met_is_told_with_what_it_names() {

@@ -6,11 +6,16 @@ use super::{Error, Place};
 use crate::model::limits::{CLIENT_KEY_BYTES_MAX, NAME_BYTES_MAX};
 
 /// Longest note.
-const NOTE_BYTES_MAX: usize = 500;
+pub(super) const NOTE_BYTES_MAX: usize = 500;
 
 /// The id with this text. Whatever else it is: nothing has it, so it is not found.
 pub(super) fn id<I: FromStr>(text: &str, what: &'static str) -> Result<I, Error> {
     text.parse().map_err(|_| Error::NotFound(what))
+}
+
+/// The name or the number with this text. Whatever else it is: nothing has it, so it is not found.
+pub(super) fn known_by<N: FromStr>(text: &str, missing: Error) -> Result<N, Error> {
+    text.parse().map_err(|_| missing)
 }
 
 /// A name as it is written in a JSON pointer (RFC 6901).
@@ -51,15 +56,19 @@ pub(super) fn description(text: &str, pointer: &str) -> Result<(), Error> {
 
 /// A word of an author's on what they have done: not empty, bounded.
 pub(super) fn note(text: &str, pointer: &str) -> Result<(), Error> {
-    let why = if text.trim().is_empty() {
-        "the note is empty: leave it out, or say something".to_owned()
-    } else if text.len() > NOTE_BYTES_MAX {
-        format!(
-            "the note has {} bytes: {NOTE_BYTES_MAX} at most",
-            text.len()
-        )
+    if text.trim().is_empty() {
+        let why = "the note is empty: leave it out, or say something";
+        return Err(Error::field(pointer, why));
+    }
+    kept_words(text, pointer, "the note")
+}
+
+/// Bounds that everything has which authors say of what they have done; `what` it is, for the sentence.
+pub(super) fn kept_words(text: &str, pointer: &str, what: &str) -> Result<(), Error> {
+    let why = if text.len() > NOTE_BYTES_MAX {
+        format!("{what} has {} bytes: {NOTE_BYTES_MAX} at most", text.len())
     } else if text.contains('\0') {
-        "the note has NUL in it: remove it".to_owned()
+        format!("{what} has NUL in it: remove it")
     } else {
         return Ok(());
     };

@@ -8,6 +8,7 @@ use crate::automation::EventType;
 use crate::model::EventId;
 use crate::pipeline::Full;
 use crate::schema::Violations;
+use crate::schema::catalogue::CATALOGUES;
 use crate::store;
 use crate::vault;
 
@@ -64,6 +65,20 @@ pub enum Error {
     /// There is none in the account, whatever other accounts have.
     #[error("there is no such {0} here: check the id, and which account the key acts for")]
     NotFound(&'static str),
+    /// There is none of this name in the account, whatever other accounts have.
+    #[error(
+        "there is no {0} of this name here: check how it is spelled, and which account the key acts for"
+    )]
+    NotNamed(&'static str),
+    /// There is no version of this number.
+    #[error("there is no version of this number: list the versions to see which there are")]
+    NoSuchVersion,
+    /// There is no ready-made catalogue of this name.
+    #[error(
+        "there is no ready-made catalogue of this name: there are {}",
+        catalogues()
+    )]
+    NoSuchCatalogue,
     /// What was sent can't be read at all.
     #[error("{why}")]
     Malformed {
@@ -210,6 +225,11 @@ fn misfits(violations: &Violations) -> String {
     }
 }
 
+/// The names of all ready-made catalogues.
+fn catalogues() -> String {
+    CATALOGUES.map(|catalogue| catalogue.name).join(", ")
+}
+
 fn whose(full: Full) -> &'static str {
     match full {
         Full::Account => "this account",
@@ -224,6 +244,15 @@ impl Error {
             code: "invalid_field",
             at: Place::body(pointer),
             why: why.to_string(),
+        }
+    }
+
+    /// A number, at this place, that none of the automation's versions has.
+    pub(super) fn no_version(at: Place, version: i64, newest: i64) -> Self {
+        Self::Invalid {
+            code: "unknown_version",
+            at,
+            why: format!("the automation has no version {version}: its newest is {newest}"),
         }
     }
 
@@ -254,7 +283,9 @@ impl Error {
             Self::UnknownKey => "unknown_key",
             Self::Forbidden { .. } => "forbidden",
             Self::AccountNotNamed => "account_not_named",
-            Self::NotFound(_) => "not_found",
+            Self::NotFound(_) | Self::NotNamed(_) | Self::NoSuchVersion | Self::NoSuchCatalogue => {
+                "not_found"
+            }
             Self::Malformed { .. } => "malformed",
             Self::TestsFailed { .. } => "tests_failed",
             Self::Unmapped { .. } => "mapping_failed",

@@ -275,7 +275,7 @@ impl Service {
         } = candidate;
         let store = &self.inner.store;
         let row = store.automation_version(account, automation, version);
-        let row = row.await?.ok_or(Error::NotFound("version"))?;
+        let row = row.await?.ok_or(Error::NoSuchVersion)?;
         let event_type = event_type(event)?;
         let absence = match unmet_by(&row.definition, &event_type) {
             Some(why) => Absence::new(NOT_SUBSCRIBED, why),
@@ -307,13 +307,9 @@ impl Service {
     ) -> Result<Explanation, Error> {
         let store = &self.inner.store;
         let row = store.automation_version(account, automation.id, version);
-        let row = row.await?.ok_or_else(|| Error::Invalid {
-            code: "unknown_version",
-            at: Place::Query("version".to_owned()),
-            why: format!(
-                "the automation has no version {version}: its newest is {}",
-                automation.latest_version
-            ),
+        let row = row.await?.ok_or_else(|| {
+            let at = Place::Query("version".to_owned());
+            Error::no_version(at, version, automation.latest_version)
         })?;
         if let Some(why) = unmet_by(&row.definition, &event_type(&event)?) {
             let absence = Absence::new(NOT_SUBSCRIBED, why);

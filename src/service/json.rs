@@ -170,7 +170,14 @@ fn explain(error: &serde_json::Error, mut pointer: String) -> Error {
             };
         }
     }
-    Error::field(pointer, message)
+    // What a type of ours finds wrong among its fields, once it has read them all.
+    match message
+        .strip_prefix("in `")
+        .and_then(|rest| rest.split_once("`: "))
+    {
+        Some((field, why)) => Error::field(format!("{pointer}/{}", escape(field)), why),
+        None => Error::field(pointer, message),
+    }
 }
 
 fn pointer(path: &Path) -> String {

@@ -27,7 +27,7 @@ impl Service {
         let account = who.account();
         let id: AutomationId = check::id(id, "automation")?;
         let row = self.automation_row(account, id).await?;
-        let number = check::id(version, "version")?;
+        let number = check::known_by(version, Error::NoSuchVersion)?;
         let saved = self.saved(account, id, number).await?;
         let definition = saved.definition()?;
         let version = PublishedAutomation {

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::absence::NOT_SUBSCRIBED;
+use super::check::NOTE_BYTES_MAX;
 use super::{Error, check, payload};
 use crate::automation::{EventType, Expectation, Test, TestEvent};
 use crate::model::Timestamp;
@@ -44,7 +45,7 @@ pub struct TestEventRequest {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExpectationRequest {
-    /// A verdict's word: `fired`, `filtered`, `not_subscribed`, `plugin_dropped`, …
+    /// A verdict's word, as docs/explain.md lists them; or `not_subscribed`: the trigger does not name the type.
     #[schema(example = "fired")]
     pub verdict: String,
     /// The bodies that the last plugin puts out, or the payload if there is none: as JSON, in their order, before
@@ -145,10 +146,12 @@ fn event(request: TestEventRequest, at: &str) -> Result<TestEvent, Error> {
 }
 
 fn expectation(request: ExpectationRequest, at: &str) -> Result<Expectation, Error> {
-    let word = serde_json::Value::from(request.verdict.as_str());
-    if request.verdict != NOT_SUBSCRIBED && serde_json::from_value::<Verdict>(word).is_err() {
-        let why =
-            "there is no such verdict: it is fired, filtered, not_subscribed, condition_error, …";
+    if request.verdict != NOT_SUBSCRIBED && Verdict::from_word(&request.verdict).is_none() {
+        let words: Vec<_> = Verdict::ALL.iter().map(|it| it.as_str()).collect();
+        let why = format!(
+            "there is no such verdict: it is {} or {NOT_SUBSCRIBED}",
+            words.join(", ")
+        );
         return Err(Error::field(format!("{at}/verdict"), why));
     }
     Ok(Expectation {
@@ -159,7 +162,16 @@ fn expectation(request: ExpectationRequest, at: &str) -> Result<Expectation, Err
 
 /// Checks why tests are passed over.
 pub(super) fn check_override(overriding: Option<&Override>) -> Result<(), Error> {
-    overriding.map_or(Ok(()), |it| check::note(&it.reason, "/override/reason"))
+    let Some(Override { reason }) = overriding else {
+        return Ok(());
+    };
+    if reason.trim().is_empty() {
+        let why = format!(
+            "say why the version is published although its tests fail: 1 to {NOTE_BYTES_MAX} bytes"
+        );
+        return Err(Error::field("/override/reason", why));
+    }
+    check::kept_words(reason, "/override/reason", "the reason")
 }
 
 #[cfg(test)]
@@ -217,5 +229,41 @@ mod tests_of_shapes {
             error.place().map(ToString::to_string).as_deref(),
             Some("/tests")
         );
+    }
+
+    #[test]
+    fn what_may_be_expected_is_listed_whole() {
+        let test = r#"[{"name":"b","event":{"type":"a","data":1},"expect":{"verdict":"maybe"}}]"#;
+        let told = read(test).expect_err("no verdict").to_string();
+        assert!(
+            told.ends_with("evaluation_error or not_subscribed"),
+            "{told}"
+        );
+        assert!(!told.contains('…'), "{told}");
+    }
+
+    #[test]
+    fn a_reason_is_asked_for_as_a_reason() {
+        let check = |reason: &str| {
+            let reason = reason.to_owned();
+            check_override(Some(&Override { reason }))
+        };
+        assert!(check("the test is of last year").is_ok());
+        let long = "n".repeat(NOTE_BYTES_MAX + 1);
+        for (reason, says) in [
+            (
+                " \n",
+                "say why the version is published although its tests fail: 1 to 500 bytes",
+            ),
+            ("a\0b", "the reason has NUL"),
+            (&long, "the reason has 501 bytes"),
+        ] {
+            let error = check(reason).expect_err(reason);
+            assert_eq!(
+                error.place().map(ToString::to_string).as_deref(),
+                Some("/override/reason")
+            );
+            assert!(error.to_string().starts_with(says), "{error}");
+        }
     }
 }

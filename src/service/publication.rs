@@ -10,7 +10,7 @@ use super::automation_state::Change;
 use super::kept_test_shape::{Override, check_override};
 use super::principal::{MayRead, MayWrite, Principal};
 use super::version::AuthorView;
-use super::{Error, Listed, PageRequest, Service, check};
+use super::{Error, Listed, PageRequest, Place, Service, check};
 use crate::automation::Action;
 use crate::model::{AccountId, AutomationId, EndpointId, Timestamp};
 use crate::store::{self, LiveSpan, Publication, StateChange};
@@ -279,13 +279,15 @@ impl Service {
             Wanted::Version(None, _) => Ok(row.latest_version),
             Wanted::Version(Some(version), _) => {
                 if !(1..=row.latest_version).contains(&version) {
-                    return Err(no_version("/version", version, row));
+                    let (at, newest) = (Place::body("/version"), row.latest_version);
+                    return Err(Error::no_version(at, version, newest));
                 }
                 Ok(version)
             }
             Wanted::Earlier(Some(version)) => {
                 if !(1..=row.latest_version).contains(&version) {
-                    return Err(no_version("/to", version, row));
+                    let (at, newest) = (Place::body("/to"), row.latest_version);
+                    return Err(Error::no_version(at, version, newest));
                 }
                 if !store.was_live(account, row.id, version).await? {
                     let why = format!("version {version} was never live: publish it instead");
@@ -348,12 +350,6 @@ impl Service {
             .filter(|row| row.owner_endpoint.is_none())
             .ok_or(Error::NotFound("automation"))
     }
-}
-
-fn no_version(pointer: &str, version: i64, row: &store::Automation) -> Error {
-    let newest = row.latest_version;
-    let why = format!("the automation has no version {version}: its newest is {newest}");
-    Error::field(pointer, why)
 }
 
 impl Replaced {

@@ -209,7 +209,7 @@ impl Service {
     }
 
     async fn variable_row(&self, account: AccountId, name: &str) -> Result<store::Variable, Error> {
-        let missing = || Error::NotFound("variable");
+        let missing = || Error::NotNamed("variable");
         if !is_variable_name(name) {
             return Err(missing());
         }
@@ -280,7 +280,7 @@ impl Service {
             .store
             .change_variable(account, row, refuses)
             .await?;
-        let refusing = changed.ok_or(Error::NotFound("variable"))?;
+        let refusing = changed.ok_or(Error::NotNamed("variable"))?;
         if refusing.is_empty() {
             self.forget_doors(account).await;
             return Ok(());
@@ -313,7 +313,7 @@ impl Service {
             .await?;
         match removal {
             Removal::Removed => Ok(()),
-            Removal::Missing => Err(Error::NotFound("variable")),
+            Removal::Missing => Err(Error::NotNamed("variable")),
             Removal::InUse(users) => Err(Error::Conflict {
                 code: "variable_in_use",
                 why: format!(

@@ -196,7 +196,7 @@ impl Service {
     ) -> Result<WholeVersionView, Error> {
         let id = check::id(id, "automation")?;
         let automation = self.automation_row(who.account(), id).await?;
-        let number = check::id(version, "version")?;
+        let number = check::known_by(version, Error::NoSuchVersion)?;
         let Saved { row, text, digest } = self.saved(who.account(), id, number).await?;
         let head = VersionView {
             version: row.version,
@@ -221,17 +221,18 @@ impl Service {
     ) -> Result<DiffView, Error> {
         let id = check::id(id, "automation")?;
         let account = who.account();
-        self.automation_row(account, id).await?;
-        let number = check::id(version, "version")?;
+        let row = self.automation_row(account, id).await?;
+        let number = check::known_by(version, Error::NoSuchVersion)?;
         let after = self.saved(account, id, number).await?;
         let from = from.or((number > 1).then_some(number - 1));
         let before = match from {
             None => "{}".to_owned(),
             Some(other) => {
-                self.saved(account, id, other)
-                    .await
-                    .map_err(|error| not_comparable(error, other))?
-                    .text
+                if !(1..=row.latest_version).contains(&other) {
+                    let at = Place::Query("from".to_owned());
+                    return Err(Error::no_version(at, other, row.latest_version));
+                }
+                self.saved(account, id, other).await?.text
             }
         };
         let found = differences(&before, &after.text).map_err(unreadable)?;
@@ -261,7 +262,7 @@ impl Service {
         version: i64,
     ) -> Result<Saved, Error> {
         let found = self.inner.store.automation_version(account, id, version);
-        Saved::of(found.await?.ok_or(Error::NotFound("version"))?)
+        Saved::of(found.await?.ok_or(Error::NoSuchVersion)?)
     }
 
     /// Saves a version, unless it would say the same as the newest, which is published instead.
@@ -347,17 +348,6 @@ impl Service {
             return Ok(());
         }
         self.change_row(who, row, change).await.map(drop)
-    }
-}
-
-fn not_comparable(error: Error, version: i64) -> Error {
-    match error {
-        Error::NotFound(_) => Error::Invalid {
-            code: "invalid_parameter",
-            at: Place::Query("from".to_owned()),
-            why: format!("the automation has no version {version}: name one that it has"),
-        },
-        error => error,
     }
 }
 

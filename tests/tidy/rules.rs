@@ -49,7 +49,7 @@ pub fn names(source: &Source) -> Vec<Fault> {
             faults.push(Fault::new(
                 &source.path,
                 1,
-                format!("the file name says `{word}`: use the glossary's word"),
+                format!("the file name says `{word}`: use the word of docs/glossary.md"),
             ));
         }
     }
@@ -63,7 +63,7 @@ pub fn names(source: &Source) -> Vec<Fault> {
         }
         if let Some(word) = banned(name.text) {
             let remedy = format!(
-                "`{}` says `{word}`: use the glossary's word for what it is",
+                "`{}` says `{word}`: use the word of docs/glossary.md for what it is",
                 name.text
             );
             faults.push(Fault::new(&source.path, source.line_no(name.at), remedy));

@@ -44,18 +44,12 @@ mod fault;
 mod form;
 mod formula;
 mod function;
-#[cfg(test)]
-mod guide;
 mod json;
 mod loops;
 mod mapping;
 mod names;
 mod nesting;
-#[cfg(test)]
-mod oracle;
 mod parse;
-#[cfg(test)]
-mod refusals;
 mod schema;
 #[cfg(test)]
 mod tests;

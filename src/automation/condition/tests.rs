@@ -2,6 +2,10 @@
 
 #![expect(clippy::too_many_lines, reason = "a table of cases is one story")]
 
+mod guide;
+mod oracle;
+mod refusals;
+
 use super::loops::LOOP_ENTRIES_MAX;
 use super::*;
 use crate::automation::EventType;

@@ -26,8 +26,6 @@
 mod arrival;
 mod decide;
 mod digest;
-#[cfg(test)]
-mod refusals;
 mod rules;
 mod shape;
 #[cfg(test)]

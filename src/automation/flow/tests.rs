@@ -1,5 +1,7 @@
 //! Flow control told as tables: what comes when, and what becomes of it. The clock is in the table's hand.
 
+mod refusals;
+
 use std::collections::VecDeque;
 
 use super::*;

@@ -42,7 +42,7 @@ const UNTOLD_MAX: usize = 1000;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "It needs nothing, sends nothing anywhere but to itself, and leaves nothing behind.\n\
-    Exit codes of --once: 0, each expected delivery arrived exactly once and verified, and nothing\n\
+    Exit codes of --once: 0, each expected delivery arrived exactly once and verified, and nothing \
     else did; 3, the answer is no."
 )]
 pub(super) struct DemoOptions {

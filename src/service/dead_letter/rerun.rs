@@ -292,7 +292,7 @@ impl Service {
             ));
         };
         let saved = store.automation_version(account, automation, version);
-        let definition = saved.await?.ok_or(Error::NotFound("version"))?.definition;
+        let definition = saved.await?.ok_or(Error::NoSuchVersion)?.definition;
         Ok(Ok(PublishedAutomation {
             id: automation,
             name: row.name,

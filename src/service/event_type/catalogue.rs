@@ -123,7 +123,7 @@ impl Service {
 }
 
 fn found(name: &str) -> Result<Catalogue, Error> {
-    catalogue::named(name).ok_or(Error::NotFound("catalogue"))
+    catalogue::named(name).ok_or(Error::NoSuchCatalogue)
 }
 
 fn entries(catalogue: Catalogue) -> Result<Vec<Entry>, Error> {

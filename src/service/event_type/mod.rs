@@ -141,14 +141,14 @@ impl Service {
         account: AccountId,
         name: &str,
     ) -> Result<(AccountId, EventTypeEntry), Error> {
-        let name: EventType = check::id(name, "event type")?;
+        let name: EventType = check::known_by(name, Error::NotNamed("event type"))?;
         for owner in owners(account) {
             let found = self.inner.store.event_type(owner, name.as_str()).await?;
             if let Some(row) = found {
                 return Ok((owner, row));
             }
         }
-        Err(Error::NotFound("event type"))
+        Err(Error::NotNamed("event type"))
     }
 
     /// A page of the versions of an event type's schema, newest first, without the schemas.
@@ -189,10 +189,10 @@ impl Service {
         (name, version): (&str, &str),
     ) -> Result<EventTypeVersionView, Error> {
         let (owner, row) = self.seen_event_type(who.account(), name).await?;
-        let number: i64 = check::id(version, "version")?;
+        let number: i64 = check::known_by(version, Error::NoSuchVersion)?;
         let store = &self.inner.store;
         let found = store.event_type_version(owner, &row.name, number).await?;
-        let found = found.ok_or(Error::NotFound("version"))?;
+        let found = found.ok_or(Error::NoSuchVersion)?;
         Ok(EventTypeVersionView {
             version: found.version,
             digest: digest(&found.digest)?,
@@ -210,7 +210,7 @@ impl Service {
         name: &str,
         patch: EventTypePatch,
     ) -> Result<EventTypeView, Error> {
-        let name: EventType = check::id(name, "event type")?;
+        let name: EventType = check::known_by(name, Error::NotNamed("event type"))?;
         let draft = Draft::from(&patch);
         let mut merges = self.merges(who.account());
         loop {
@@ -230,7 +230,7 @@ impl Service {
     ) -> Result<EventTypeView, Error> {
         let owner = who.account();
         let found = self.inner.store.event_type(owner, name.as_str()).await?;
-        let from = found.ok_or(Error::NotFound("event type"))?;
+        let from = found.ok_or(Error::NotNamed("event type"))?;
         let to = self.lay(owner, draft.clone(), from.clone()).await?;
         if to != from {
             let write = vec![(Some(from), to.clone())];
@@ -245,13 +245,13 @@ impl Service {
         who: &Principal<MayWriteCatalogue>,
         name: &str,
     ) -> Result<(), Error> {
-        let name: EventType = check::id(name, "event type")?;
+        let name: EventType = check::known_by(name, Error::NotNamed("event type"))?;
         let store = &self.inner.store;
         if !store
             .delete_event_type(who.account(), name.as_str())
             .await?
         {
-            return Err(Error::NotFound("event type"));
+            return Err(Error::NotNamed("event type"));
         }
         self.catalogue_changed(who.account()).await;
         Ok(())

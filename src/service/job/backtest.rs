@@ -16,7 +16,7 @@ use crate::service::automation_shape::AutomationPatch;
 use crate::service::principal::{MayRead, MayWrite, Principal};
 use crate::service::trial::within;
 use crate::service::version::text;
-use crate::service::{Error, Listed, PageRequest, Service, check, json};
+use crate::service::{Error, Listed, PageRequest, Place, Service, check, json};
 use crate::store;
 
 /// How many events, if nothing is said.
@@ -288,9 +288,8 @@ impl Service {
             })?,
         };
         if !(1..=row.latest_version).contains(&version) {
-            let newest = row.latest_version;
-            let why = format!("the automation has no version {version}: its newest is {newest}");
-            return Err(Error::field("/draft", why));
+            let (at, newest) = (Place::body("/draft"), row.latest_version);
+            return Err(Error::no_version(at, version, newest));
         }
         let definition = self.saved(who.account(), row.id, version).await?.text;
         let pinned = PinnedVersion {

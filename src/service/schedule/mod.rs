@@ -17,11 +17,10 @@ use serde_json::value::RawValue;
 use super::page::cursor_text;
 use super::principal::{MayRead, MayWrite, Principal};
 use super::{Error, Listed, PageRequest, Place, Service, check, payload};
-use crate::automation::EventType;
 use crate::cron::{Definition, Every, Reason};
 use crate::model::{AccountId, AutomationId, ScheduleId, Timestamp};
 use crate::store::{OccurrenceEntry, Schedule};
-use shape::no_clock;
+use shape::{check_name, no_clock};
 use state::{due_at, goes_on};
 
 /// What is put before a schedule's name to make the type of its events.
@@ -92,17 +91,6 @@ pub(super) fn definition(row: &Schedule) -> Result<Definition, Error> {
 
 fn text(definition: &Definition) -> Result<String, Error> {
     serde_json::to_string(definition).map_err(|error| Error::unreadable("the schedule", error))
-}
-
-fn check_name(name: &str) -> Result<(), Error> {
-    let event_type = format!("{TYPE_PREFIX}{name}").parse::<EventType>();
-    let event_type = event_type.map_err(|error| Error::field("/name", error))?;
-    if event_type.is_own_schedule() {
-        let why =
-            "names that begin with aut_ are those of automations' own schedules: choose another";
-        return Err(Error::field("/name", why));
-    }
-    Ok(())
 }
 
 /// For what is the automation's to change.

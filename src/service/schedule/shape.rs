@@ -4,10 +4,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::TYPE_PREFIX;
+use crate::automation::EventType;
 use crate::cron::{CatchUp, Definition, Direction, DstPolicy, Every, Overlap};
 use crate::model::{AutomationId, EventId, ScheduleId, Timestamp};
-use crate::service::Error;
 use crate::service::json::nullable;
+use crate::service::{Error, check};
 
 /// A schedule to be made. It has either `cron` or `interval`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -336,4 +338,19 @@ pub(in crate::service) fn no_clock(said: &[Option<&str>]) -> Result<(), Error> {
             Err(Error::field(*field, why))
         }
     }
+}
+
+/// Checks what a schedule's events are called by.
+pub(super) fn check_name(name: &str) -> Result<(), Error> {
+    check::name(name, "/name")?;
+    let read = |text: &str| text.parse::<EventType>();
+    // By itself first, so that what is wrong is told of what was written.
+    let whole = read(name).and_then(|_| read(&format!("{TYPE_PREFIX}{name}")));
+    let event_type = whole.map_err(|error| Error::field("/name", error))?;
+    if event_type.is_own_schedule() {
+        let why =
+            "names that begin with aut_ are those of automations' own schedules: choose another";
+        return Err(Error::field("/name", why));
+    }
+    Ok(())
 }

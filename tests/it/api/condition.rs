@@ -219,7 +219,22 @@ async fn a_condition_is_checked_against_the_types_that_are_named() {
         (
             json!({"condition": {"all": [{"field": "data.a", "operator": "is"}]}}),
             "invalid_field",
-            "/condition/all/0",
+            "/condition/all/0/operator",
+        ),
+        (
+            json!({"condition": {"not": {"value": "1", "operator": "less_than", "field": "data.a"}}}),
+            "invalid_field",
+            "/condition/not/value",
+        ),
+        (
+            json!({"condition": {"field": "amount", "operator": "exists"}}),
+            "invalid_field",
+            "/condition/field",
+        ),
+        (
+            json!({"condition": {"field": "data.a", "operator": "exists", "missing": "no"}}),
+            "invalid_field",
+            "/condition/missing",
         ),
         (
             json!({"condition": {"field": "data.a", "operator": "exists", "of": 1}}),

@@ -60,7 +60,10 @@ async fn a_schema_has_versions_and_examples_fit_it() {
         assert_eq!(rest.is(200).body["data"][0]["version"], 1);
         let one = doors.get(&format!("{path}/versions/1")).await.is(200);
         assert_eq!((&one.body["schema"], &one.body["in_force"]), (&first, &json!(false)));
-        doors.get(&format!("{path}/versions/3")).await.is(404);
+        let missing = doors.get(&format!("{path}/versions/3")).await.is(404);
+        missing.refuses("not_found", "nowhere");
+        let told = missing.text("/detail");
+        assert!(told.contains("no version of this number"), "{told}");
         doors.get(&format!("{path}/versions/x")).await.is(404);
 
         let none = doors.patch(path, json!({"schema": null})).await.is(200);

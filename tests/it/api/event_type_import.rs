@@ -181,7 +181,9 @@ async fn of_two_catalogues_the_first_schema_is_kept() {
             .is(200);
         assert_eq!(seen.body["data"].as_array().map(Vec::len), Some(5));
         let path = "/v1/event-types/catalogues/nothing/install";
-        doors.post(path, json!({})).await.is(404);
+        let missing = doors.post(path, json!({})).await.is(404);
+        let told = missing.text("/detail");
+        assert!(told.ends_with("there are crm, dialer, proposals"), "{told}");
     })
     .await;
 }

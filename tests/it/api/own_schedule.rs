@@ -8,7 +8,7 @@ use axum::http::Request;
 use serde_json::{Value, json};
 
 use super::schedule::{MINUTE, ledger, pass};
-use super::{Doors, OPERATOR, nobody};
+use super::{Answer, Doors, OPERATOR, nobody};
 use crate::support::receiver::Receiver;
 use crate::support::store::on_both;
 
@@ -18,6 +18,40 @@ fn every_minute(url: &str) -> Value {
         "trigger": {"schedule": {"cron": "* * * * *", "timezone": "Europe/Berlin", "data": {"n": 1}}},
         "actions": [{"webhook": {"url": url}}],
     })
+}
+
+/// An automation that runs every minute, and where it and its schedule are.
+struct Ticking {
+    id: String,
+    automation: String,
+    schedule: String,
+}
+
+impl Ticking {
+    async fn made(doors: &Doors) -> Self {
+        let new = every_minute(&nobody().await);
+        let made = doors.post("/v1/automations", new).await.is(201);
+        Self {
+            id: made.id(),
+            automation: format!("/v1/automations/{}", made.id()),
+            schedule: format!("/v1/schedules/{}", made.text("/schedule")),
+        }
+    }
+
+    /// Its schedule as it is now.
+    async fn shown(&self, doors: &Doors) -> Answer {
+        doors.get(&self.schedule).await.is(200)
+    }
+
+    /// Has a step done with the automation, such as `publish`.
+    async fn step(&self, doors: &Doors, step: &str) {
+        let path = format!("{}/{step}", self.automation);
+        doors.post(&path, json!({})).await.is(200);
+    }
+
+    async fn change(&self, doors: &Doors, patch: Value) -> Answer {
+        doors.patch(&self.automation, patch).await.is(200)
+    }
 }
 
 /// Verdicts of an event, by automation.
@@ -85,46 +119,34 @@ async fn its_events_are_for_it_alone() {
 async fn it_lives_as_its_automation_does() {
     on_both(async |engine| {
         let doors = Doors::open(engine).await;
-        let made = doors
-            .post("/v1/automations", every_minute(&nobody().await))
-            .await
-            .is(201);
-        let automation = format!("/v1/automations/{}", made.id());
-        let schedule = format!("/v1/schedules/{}", made.text("/schedule"));
-        let shown = async || doors.get(&schedule).await.is(200);
-        let first = shown().await;
-        assert_eq!(first.text("/automation"), made.id());
-        assert_eq!(first.text("/event_type"), format!("schedule.{}", made.id()));
+        let ticking = Ticking::made(&doors).await;
+        let first = ticking.shown(&doors).await;
+        assert_eq!(first.text("/automation"), ticking.id);
+        assert_eq!(
+            first.text("/event_type"),
+            format!("schedule.{}", ticking.id)
+        );
         pass(&doors, MINUTE).await;
 
         // A draft changes nothing; published, it counts from then on.
         let hourly = json!({"trigger": {"schedule": {"cron": "0 * * * *"}}, "draft": true});
-        doors.patch(&automation, hourly).await.is(200);
-        assert_eq!(shown().await.text("/words"), "every minute");
-        doors
-            .post(&format!("{automation}/publish"), json!({}))
-            .await
-            .is(200);
-        assert_eq!(shown().await.text("/next_at"), "2026-09-21T15:00:00.000Z");
-        doors
-            .post(&format!("{automation}/rollback"), json!({}))
-            .await
-            .is(200);
-        assert_eq!(shown().await.text("/words"), "every minute");
+        ticking.change(&doors, hourly).await;
+        assert_eq!(ticking.shown(&doors).await.text("/words"), "every minute");
+        ticking.step(&doors, "publish").await;
+        assert_eq!(
+            ticking.shown(&doors).await.text("/next_at"),
+            "2026-09-21T15:00:00.000Z"
+        );
+        ticking.step(&doors, "rollback").await;
+        assert_eq!(ticking.shown(&doors).await.text("/words"), "every minute");
 
         // Switched off, its occurrences are skipped.
-        doors
-            .patch(&automation, json!({"enabled": false}))
-            .await
-            .is(200);
-        assert_eq!(shown().await.body["paused"], true);
+        ticking.change(&doors, json!({"enabled": false})).await;
+        assert_eq!(ticking.shown(&doors).await.body["paused"], true);
         pass(&doors, MINUTE).await;
-        doors
-            .patch(&automation, json!({"enabled": true}))
-            .await
-            .is(200);
+        ticking.change(&doors, json!({"enabled": true})).await;
         pass(&doors, MINUTE).await;
-        let told = ledger(&doors, &schedule).await;
+        let told = ledger(&doors, &ticking.schedule).await;
         assert_eq!(told, ["16:16 fired", "16:15 skipped paused", "16:14 fired"]);
     })
     .await;
@@ -134,47 +156,32 @@ async fn it_lives_as_its_automation_does() {
 async fn it_stands_still_where_no_such_version_is_live_and_goes_with_its_automation() {
     on_both(async |engine| {
         let doors = Doors::open(engine).await;
-        let made = doors
-            .post("/v1/automations", every_minute(&nobody().await))
-            .await
-            .is(201);
-        let automation = format!("/v1/automations/{}", made.id());
-        let schedule = format!("/v1/schedules/{}", made.text("/schedule"));
-        let shown = async || doors.get(&schedule).await.is(200);
+        let ticking = Ticking::made(&doors).await;
         pass(&doors, 3 * MINUTE).await;
         // Its ledger stays meanwhile.
         let events = json!({"trigger": {"events": ["deal.*"]}});
-        let changed = doors.patch(&automation, events).await.is(200);
+        let changed = ticking.change(&doors, events).await;
         assert_eq!(changed.body["schedule"], Value::Null);
-        assert_eq!(shown().await.body["next_at"], Value::Null);
+        assert_eq!(ticking.shown(&doors).await.body["next_at"], Value::Null);
         pass(&doors, 2 * MINUTE).await;
-        doors
-            .post(&format!("{automation}/rollback"), json!({}))
-            .await
-            .is(200);
-        assert_eq!(shown().await.text("/next_at"), "2026-09-21T14:19:00.000Z");
-        doors
-            .post(&format!("{automation}/archive"), json!({}))
-            .await
-            .is(200);
-        assert_eq!(shown().await.body["next_at"], Value::Null);
-        doors
-            .post(&format!("{automation}/unarchive"), json!({}))
-            .await
-            .is(200);
-        assert_eq!(shown().await.body["paused"], true);
-        doors
-            .patch(&automation, json!({"enabled": true}))
-            .await
-            .is(200);
+        ticking.step(&doors, "rollback").await;
+        assert_eq!(
+            ticking.shown(&doors).await.text("/next_at"),
+            "2026-09-21T14:19:00.000Z"
+        );
+        ticking.step(&doors, "archive").await;
+        assert_eq!(ticking.shown(&doors).await.body["next_at"], Value::Null);
+        ticking.step(&doors, "unarchive").await;
+        assert_eq!(ticking.shown(&doors).await.body["paused"], true);
+        ticking.change(&doors, json!({"enabled": true})).await;
         pass(&doors, MINUTE).await;
         assert_eq!(
-            ledger(&doors, &schedule).await[..2],
+            ledger(&doors, &ticking.schedule).await[..2],
             ["16:19 fired", "16:16 fired"]
         );
 
-        doors.delete(&automation).await.is(204);
-        doors.get(&schedule).await.is(404);
+        doors.delete(&ticking.automation).await.is(204);
+        doors.get(&ticking.schedule).await.is(404);
         pass(&doors, Duration::from_hours(2)).await;
         // What was told of the endpoint, which nobody answers for, is none of its own.
         let events = doors.get("/v1/events").await.is(200);
@@ -192,19 +199,13 @@ async fn it_stands_still_where_no_such_version_is_live_and_goes_with_its_automat
 async fn it_is_changed_with_its_automation_and_run_by_itself() {
     on_both(async |engine| {
         let doors = Doors::open(engine).await;
-        let made = doors
-            .post("/v1/automations", every_minute(&nobody().await))
-            .await
-            .is(201);
-        let schedule = format!("/v1/schedules/{}", made.text("/schedule"));
-        let refused = doors
-            .patch(&schedule, json!({"paused": true}))
-            .await
-            .is(409);
-        assert!(refused.text("/detail").contains(&made.id()));
+        let ticking = Ticking::made(&doors).await;
+        let schedule = &ticking.schedule;
+        let refused = doors.patch(schedule, json!({"paused": true})).await.is(409);
+        assert!(refused.text("/detail").contains(&ticking.id));
         refused.refuses("owned", "nowhere");
         doors
-            .delete(&schedule)
+            .delete(schedule)
             .await
             .is(409)
             .refuses("owned", "nowhere");
@@ -217,16 +218,15 @@ async fn it_is_changed_with_its_automation_and_run_by_itself() {
         assert_eq!(events.body["data"].as_array().map(Vec::len), Some(1));
 
         // What says the same makes no version, though an interval's start is left out.
-        let automation = format!("/v1/automations/{}", made.id());
         let interval = json!({"trigger": {"schedule": {"interval": {"every_s": 60}}}});
-        let changed = doors.patch(&automation, interval.clone()).await.is(200);
+        let changed = ticking.change(&doors, interval.clone()).await;
         assert_eq!(changed.body["version"], 2);
         doors.clock.advance(Duration::from_secs(5));
-        let changed = doors.patch(&automation, interval).await.is(200);
+        let changed = ticking.change(&doors, interval).await;
         assert_eq!(changed.body["version"], 2);
         // What is shown may be sent again.
         let again = json!({"trigger": {"schedule": changed.body["trigger"]["schedule"]}});
-        let changed = doors.patch(&automation, again).await.is(200);
+        let changed = ticking.change(&doors, again).await;
         assert_eq!(changed.body["version"], 2);
     })
     .await;
@@ -280,9 +280,17 @@ async fn a_trigger_that_can_not_be_is_told_with_its_place() {
             let answer = doors.post("/v1/automations", new).await;
             answer.is(422).refuses(code, place);
         }
-        let named = json!({"name": "aut_1", "cron": "* * * * *"});
-        let answer = doors.post("/v1/schedules", named).await;
-        answer.is(422).refuses("invalid_field", "/name");
+        for (name, says) in [
+            ("aut_1", "names that begin with aut_"),
+            ("a b", "'a b' has the character ' '"),
+            ("", "the name is empty"),
+        ] {
+            let named = json!({"name": name, "cron": "* * * * *"});
+            let answer = doors.post("/v1/schedules", named).await.is(422);
+            answer.refuses("invalid_field", "/name");
+            let told = answer.text("/detail");
+            assert!(told.starts_with(says), "{told}");
+        }
         doors.has_none("/v1/schedules").await;
     })
     .await;

@@ -76,17 +76,17 @@ async fn what_can_t_be_published_is_named() {
             (
                 "publish",
                 json!({"version": 4}),
-                "invalid_field",
+                "unknown_version",
                 "/version",
             ),
             (
                 "publish",
                 json!({"version": 0}),
-                "invalid_field",
+                "unknown_version",
                 "/version",
             ),
             ("publish", json!({"to": 1}), "unknown_field", "/to"),
-            ("rollback", json!({"to": 4}), "invalid_field", "/to"),
+            ("rollback", json!({"to": 4}), "unknown_version", "/to"),
             (
                 "rollback",
                 json!({"version": 1}),

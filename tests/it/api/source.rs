@@ -28,6 +28,15 @@ pub(super) async fn make(doors: &Doors, new: Value) -> Source {
     }
 }
 
+/// A source of this name and scheme, with everything else as it is at first.
+pub(super) async fn make_of(doors: &Doors, name: &str, scheme: &str) -> Source {
+    make(
+        doors,
+        json!({"name": name, "verification": {"scheme": scheme}}),
+    )
+    .await
+}
+
 /// Sends without a key.
 pub(super) async fn send(
     doors: &Doors,
@@ -169,8 +178,7 @@ async fn a_change_counts_from_the_next_request_on() {
 async fn what_another_node_changes_is_heard_of() {
     on_both(async |engine| {
         let doors = Doors::open(engine).await;
-        let new = json!({"name": "s", "verification": {"scheme": "none"}});
-        let source = make(&doors, new).await;
+        let source = make_of(&doors, "s", "none").await;
         send(&doors, &source.path, &[], "{}").await.is(202);
         let account = doors.get("/v1/account").await.is(200).id();
         let account = account.parse().expect("an id");
@@ -187,11 +195,7 @@ async fn what_another_node_changes_is_heard_of() {
 async fn where_nothing_is_signed_the_path_is_the_secret() {
     on_both(async |engine| {
         let doors = Doors::open(engine).await;
-        let source = make(
-            &doors,
-            json!({"name": "s", "verification": {"scheme": "none"}}),
-        )
-        .await;
+        let source = make_of(&doors, "s", "none").await;
         assert!(
             source.path.len() > 40 && source.secret.is_empty(),
             "{}",
@@ -233,11 +237,7 @@ async fn where_nothing_is_signed_the_path_is_the_secret() {
 async fn conditions_see_by_which_source_an_event_came() {
     on_both(async |engine| {
         let doors = Doors::open(engine).await;
-        let source = make(
-            &doors,
-            json!({"name": "Shop", "verification": {"scheme": "none"}}),
-        )
-        .await;
+        let source = make_of(&doors, "Shop", "none").await;
         let automation = json!({
             "name": "a", "trigger": {"events": ["*"]}, "condition": "event.source == 'source:Shop'",
             "actions": [{"webhook": {"url": super::nobody().await}}],

@@ -7,7 +7,7 @@ use axum::http::Request;
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 
-use super::source::{digits, github, ledger, make, send};
+use super::source::{digits, github, ledger, make_of, send};
 use super::{Doors, OPERATOR};
 use crate::support::before_hanging;
 use crate::support::store::on_both;
@@ -22,11 +22,7 @@ fn stripe(doors: &Doors, secret: &str, body: &str) -> Vec<(&'static str, String)
 async fn what_is_refused_is_told_to_the_owner_and_counted() {
     on_both(async |engine| {
         let doors = Doors::open(engine).await;
-        let source = make(
-            &doors,
-            json!({"name": "s", "verification": {"scheme": "stripe"}}),
-        )
-        .await;
+        let source = make_of(&doors, "s", "stripe").await;
         let body = r#"{"type":"invoice.paid","id":"evt_1"}"#;
         let headers = stripe(&doors, &source.secret, body);
         let forged = stripe(&doors, "another secret", body);
@@ -87,11 +83,7 @@ async fn what_is_refused_is_told_to_the_owner_and_counted() {
 async fn a_trial_tells_every_step_and_stores_nothing() {
     on_both(async |engine| {
         let doors = Doors::open(engine).await;
-        let source = make(
-            &doors,
-            json!({"name": "github", "verification": {"scheme": "github"}}),
-        )
-        .await;
+        let source = make_of(&doors, "github", "github").await;
         let path = format!("/v1/sources/{}/test", source.id);
         let body = "{}";
         let headers = |secret: &str| -> Value {
@@ -192,7 +184,7 @@ async fn what_can_t_be_a_source_is_refused_by_its_field() {
         ] {
             doors.post("/v1/sources", new).await.is(422).refuses(code, at);
         }
-        let source = make(&doors, json!({"name": "s", "verification": {"scheme": "github"}})).await;
+        let source = make_of(&doors, "s", "github").await;
         let own = format!("/v1/sources/{}", source.id);
         let other = json!({"verification": {"scheme": "none"}});
         doors.patch(&own, other).await.is(422).refuses("invalid_field", "/verification/scheme");
@@ -206,11 +198,7 @@ async fn what_can_t_be_a_source_is_refused_by_its_field() {
 async fn a_sender_that_never_ends_is_given_up_and_keeps_nobody_out() {
     on_both(async |engine| {
         let doors = Doors::open(engine).await;
-        let source = make(
-            &doors,
-            json!({"name": "s", "verification": {"scheme": "none"}}),
-        )
-        .await;
+        let source = make_of(&doors, "s", "none").await;
         let begin = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"{"))]);
         let endless = Body::from_stream(begin.chain(stream::pending()));
         let asked = send(&doors, &source.path, &[], endless);
@@ -246,8 +234,7 @@ async fn what_the_account_does_not_want_comes_in_by_no_door() {
         let asked = json!({"validation": "refuse"});
         doors.patch("/v1/account", asked).await.is(200);
 
-        let new = json!({"name": "s", "verification": {"scheme": "none"}});
-        let source = make(&doors, new).await;
+        let source = make_of(&doors, "s", "none").await;
         let misfit = r#"{"type":"deal.won"}"#;
         let answer = send(&doors, &source.path, &[], misfit).await.is(422);
         assert_eq!(answer.text("/code"), "schema_violation");

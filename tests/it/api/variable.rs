@@ -373,7 +373,9 @@ async fn variables_are_listed_by_name_and_a_secret_does_not_become_plain_by_itse
             .patch("/v1/variables/none", json!({"value": 1}))
             .await
             .is(404);
-        doors.delete("/v1/variables/none").await.is(404);
+        let missing = doors.delete("/v1/variables/none").await.is(404);
+        let told = missing.text("/detail");
+        assert!(told.contains("check how it is spelled"), "{told}");
     })
     .await;
 }

@@ -182,8 +182,9 @@ async fn a_diff_is_told_field_by_field() {
         assert_eq!(first.body["from"], Value::Null);
         assert_eq!(first.body["changes"][1]["pointer"], "/condition");
         diff("4/diff").await.is(404);
-        for (query, place) in [("3/diff?from=4", "from"), ("3/diff?from=0", "from"), ("3/diff?from=x", "from")] {
-            diff(query).await.is(422).refuses("invalid_parameter", place);
+        for (from, code) in [("4", "unknown_version"), ("0", "unknown_version"), ("x", "invalid_parameter")] {
+            let query = format!("3/diff?from={from}");
+            diff(&query).await.is(422).refuses(code, "from");
         }
     })
     .await;

@@ -46,7 +46,11 @@ async fn event_types_are_installed_imported_and_listed() {
             &["created      proposal.accepted", "5 created"],
         ),
         (&["install", "proposals"], 0, &["! kept", "5 kept"]),
-        (&["install", "no/thing"], 1, &["no such catalogue"]),
+        (
+            &["install", "no/thing"],
+            1,
+            &["no ready-made catalogue of this name"],
+        ),
         (
             &["import", "types.json", "--dry-run"],
             3,

@@ -21,6 +21,7 @@ mod schedules;
 mod shutdown;
 mod trials;
 mod two_nodes;
+mod versions;
 
 use std::collections::BTreeMap;
 

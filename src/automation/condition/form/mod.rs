@@ -12,8 +12,6 @@
 //! Forms are kept in one normal form, which means the same: a group within a group of the same kind is a
 //! part of that, a group of one is that one, and `not` of `exists` is `not_exists` (see `normal`).
 
-#[cfg(test)]
-mod cases;
 mod field;
 mod normal;
 mod operator;

@@ -63,29 +63,62 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
+/// What is wrong, and in which field of a leaf: whoever tells it with a JSON pointer finds the place in the sentence
+/// (`in `value`: …`), as serde's own words for a field that is missing or unknown have it.
+#[derive(Debug)]
+struct Wrong {
+    field: Option<&'static str>,
+    error: Error,
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(field) = self.field {
+            write!(f, "in `{field}`: ")?;
+        }
+        self.error.fmt(f)
+    }
+}
+
+impl From<Error> for Wrong {
+    fn from(error: Error) -> Self {
+        Self { field: None, error }
+    }
+}
+
+/// For what is wrong in a field of a leaf.
+fn within(field: &'static str) -> impl FnOnce(Error) -> Wrong {
+    move |error| Wrong {
+        field: Some(field),
+        error,
+    }
+}
+
 impl Written {
-    fn form(self) -> Result<Form, Error> {
+    fn form(self) -> Result<Form, Wrong> {
         let is_leaf = self.field.is_some()
             || self.operator.is_some()
             || self.value.is_some()
             || self.previous.is_some()
             || self.missing.is_some();
         match (self.all, self.any, self.not) {
-            (Some(parts), None, None) if !is_leaf => members(parts).map(Form::All),
-            (None, Some(parts), None) if !is_leaf => members(parts).map(Form::Any),
+            (Some(parts), None, None) if !is_leaf => Ok(Form::All(members(parts)?)),
+            (None, Some(parts), None) if !is_leaf => Ok(Form::Any(members(parts)?)),
             (None, None, Some(inner)) if !is_leaf => Ok(Form::Not(inner)),
             (None, None, None) if is_leaf => {
-                let field = self.field.ok_or(Error::NoField)?;
-                let operator = self.operator.ok_or(Error::NoOperator)?;
+                let field = self.field.ok_or(Error::NoField);
+                let field = field.and_then(|field| FieldPath::parse(&field));
+                let operator = self.operator.ok_or(Error::NoOperator);
+                let operator = operator.and_then(|word| operator_of(&word));
                 let asked = Asked {
-                    field: FieldPath::parse(&field)?,
-                    operator: operator_of(&operator)?,
+                    field: field.map_err(within("field"))?,
+                    operator: operator.map_err(within("operator"))?,
                     previous: self.previous.as_deref(),
                     missing: self.missing.as_deref(),
                 };
                 asked.leaf(self.value).map(Form::Leaf)
             }
-            _ => Err(Error::Kind),
+            _ => Err(Error::Kind.into()),
         }
     }
 }
@@ -112,22 +145,27 @@ struct Asked<'w> {
 }
 
 impl Asked<'_> {
-    fn leaf(self, value: Option<Value>) -> Result<Leaf, Error> {
+    fn leaf(self, value: Option<Value>) -> Result<Leaf, Wrong> {
         let operator = self.operator;
         let is_time = matches!(operator, FieldOperator::Before | FieldOperator::After);
         let is_there = matches!(operator, FieldOperator::Exists | FieldOperator::NotExists);
         if self.field.is_time() && !is_time && !is_there {
-            return Err(Error::Time);
+            return Err(within("operator")(Error::Time));
         }
-        let unused = |what| Error::Unused {
-            what,
-            operator: operator.as_str(),
+        let unused = |what| {
+            within(what)(Error::Unused {
+                what,
+                operator: operator.as_str(),
+            })
         };
-        let previous = self.previous.map(FieldPath::parse).transpose()?;
+        let previous = self.previous.map(FieldPath::parse).transpose();
+        let previous = previous.map_err(within("previous"))?;
         if operator == FieldOperator::ChangedTo {
-            let inside = previous.as_ref().is_none_or(FieldPath::is_in_payload);
-            if !self.field.is_in_payload() || !inside {
-                return Err(Error::Changed);
+            if !self.field.is_in_payload() {
+                return Err(within("field")(Error::Changed));
+            }
+            if !previous.as_ref().is_none_or(FieldPath::is_in_payload) {
+                return Err(within("previous")(Error::Changed));
             }
         } else if previous.is_some() {
             return Err(unused("previous"));
@@ -135,14 +173,18 @@ impl Asked<'_> {
         let missing = match self.missing {
             None => operator.missing(),
             Some(_) if operator.is_settled() => return Err(unused("missing")),
-            Some(word) => Missing::from_word(word).ok_or(Error::Value {
-                operator: "missing",
-                takes: "no, yes or error",
+            Some(word) => Missing::from_word(word).ok_or_else(|| {
+                within("missing")(Error::Value {
+                    operator: "missing",
+                    takes: "no, yes or error",
+                })
             })?,
         };
-        let wrong = || Error::Value {
-            operator: operator.as_str(),
-            takes: operator.taken(),
+        let wrong = || {
+            within("value")(Error::Value {
+                operator: operator.as_str(),
+                takes: operator.taken(),
+            })
         };
         let operands = operands(operator, value).ok_or_else(wrong)?;
         Ok(Leaf {

@@ -1,6 +1,8 @@
 //! A form and its CEL are two spellings of one thing, whatever the form and whatever the event. The judge of
 //! what a form means is a small interpreter of its JSON, which knows nothing of CEL.
 
+mod cases;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -14,7 +14,7 @@ use crate::automation::EventType;
 use crate::model::limits::CONDITION_BYTES_MAX;
 use crate::model::{EventId, Timestamp};
 
-const GUIDE: &str = include_str!("../../../docs/conditions.md");
+const GUIDE: &str = include_str!("../../../../docs/conditions.md");
 /// Before what comes of an example.
 const ANSWER: &str = " // ";
 
