@@ -35,6 +35,7 @@ mod expiry;
 mod explain;
 mod first_start;
 mod flow;
+mod hidden;
 mod intake;
 mod intake_lines;
 mod intake_rules;
