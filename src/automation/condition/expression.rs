@@ -265,15 +265,20 @@ impl Expression {
     }
 }
 
+impl fmt::Display for Root {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_of_event() {
+            f.write_str("event.")?;
+        }
+        f.write_str(self.as_str())
+    }
+}
+
 impl fmt::Display for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Literal(literal) => f.write_str(&value::as_source(literal)),
-            Self::Root(root) => {
-                let before = if root.is_of_event() { "event." } else { "" };
-                f.write_str(before)?;
-                f.write_str(root.as_str())
-            }
+            Self::Root(root) => root.fmt(f),
             Self::Variable(name) => f.write_str(name),
             Self::Known(name, _) => write!(f, "{VARIABLES}.{name}"),
             Self::Field(of, name) => {
