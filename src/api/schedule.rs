@@ -82,7 +82,8 @@ pub(super) async fn delete(On(who, service, id): On<MayWrite>) -> Answer<Done> {
 ///
 /// Besides its own times, and whether it is paused or not: a run of the cause `run_now` goes on the ledger and
 /// becomes an event at once, or, with the overlap `queue_one`, after the run before. While a run is under way
-/// that the overlap does not let it go beside, it is refused (409).
+/// that the overlap does not let it go beside, it is refused (409); so is a run of a schedule that is the trigger
+/// of an automation which is archived or switched off, since nothing would run.
 #[utoipa::path(post, path = "/v1/schedules/{id}/run", tag = "schedules", operation_id = "run_schedule",
     params(("id" = String, Path, description = "The schedule's id")),
     responses((status = 202, description = "The occurrence on the ledger", body = OccurrenceView)))]

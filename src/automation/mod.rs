@@ -28,5 +28,6 @@ pub use pattern::{
     EventType, OPERATIONAL_PREFIX, OWN_SCHEDULE_PREFIX, Pattern, PatternError, PatternIndex,
 };
 pub use reference::{
-    ReferenceError, fill, fill_json, may_name_variables, references, references_in_json,
+    ReferenceError, VARIABLES_ROOT, fill, fill_json, may_name_variables, references,
+    references_in_json,
 };

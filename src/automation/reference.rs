@@ -1,5 +1,5 @@
 //! References to variables in texts: `{{vars.name}}`, alone or within a text, with or without spaces inside
-//! the braces. A backslash before it takes that meaning away: `\{{vars.name}}` is the text `{{vars.name}}`;
+//! the braces and around the dot. A backslash before it takes that meaning away: `\{{vars.name}}` is the text `{{vars.name}}`;
 //! two backslashes there are one, and the reference is one. Other braces mean nothing here and stay.
 //!
 //! In JSON each string value is such a text, and names of members are not. A string that is nothing but one
@@ -14,7 +14,9 @@ use super::is_variable_name;
 
 const OPEN: &str = "{{";
 const CLOSE: &str = "}}";
-const ROOT: &str = "vars.";
+/// What every reference to a variable begins with, in these texts and in expressions, whatever stands between it
+/// and the name.
+pub const VARIABLES_ROOT: &str = "vars";
 /// How much of a wrong reference is shown again.
 const SHOWN_CHARS_MAX: usize = 60;
 
@@ -42,7 +44,7 @@ pub enum ReferenceError {
 
 /// Whether a definition or settings, as they are stored, may ask for variables at all.
 pub fn may_name_variables(text: &str) -> bool {
-    text.contains(ROOT)
+    text.contains(VARIABLES_ROOT)
 }
 
 /// A piece of a text.
@@ -124,7 +126,7 @@ fn pieces(text: &str) -> Result<Vec<Piece<'_>>, ReferenceError> {
     while let Some(found) = text[at..].find(OPEN) {
         let open = at + found;
         let inside = &text[open + OPEN.len()..];
-        let Some(named) = inside.trim_start_matches(' ').strip_prefix(ROOT) else {
+        let Some(named) = after_root(inside) else {
             at = open + 1;
             continue;
         };
@@ -146,7 +148,7 @@ fn pieces(text: &str) -> Result<Vec<Piece<'_>>, ReferenceError> {
         };
         let (name, _) = named.split_once(CLOSE).ok_or_else(malformed)?;
         let length = name.len();
-        let name = name.trim_end_matches(' ');
+        let name = name.trim_matches(' ');
         if !is_variable_name(name) {
             return Err(malformed());
         }
@@ -156,6 +158,14 @@ fn pieces(text: &str) -> Result<Vec<Piece<'_>>, ReferenceError> {
     }
     push(&mut pieces, &text[kept..]);
     Ok(pieces)
+}
+
+/// What follows `vars.`, if that comes first, with or without spaces.
+fn after_root(inside: &str) -> Option<&str> {
+    let inside = inside
+        .trim_start_matches(' ')
+        .strip_prefix(VARIABLES_ROOT)?;
+    inside.trim_start_matches(' ').strip_prefix('.')
 }
 
 fn push<'t>(pieces: &mut Vec<Piece<'t>>, text: &'t str) {
@@ -238,6 +248,8 @@ mod tests {
             (r"a\\\{{vars.most}}", r"a\{{vars.most}}"),
             (r"a\b {{event.data.x}} {{ {", r"a\b {{event.data.x}} {{ {"),
             ("{{{vars.most}}}", "{5}"),
+            ("{{vars . most}}{{ vars .on }}", "5true"),
+            ("{{vars}} {{varsity.most}}", "{{vars}} {{varsity.most}}"),
             ("ü{{vars.most}}ü", "ü5ü"),
         ] {
             assert_eq!(fill(text, look_up).as_deref(), Ok(filled), "{text}");
@@ -250,6 +262,8 @@ mod tests {
             "{{vars.a",
             "{{vars.a}",
             "{{vars.in}}",
+            "{{vars.\nmost}}",
+            "{{vars . }}",
         ] {
             let error = fill(wrong, look_up).expect_err(wrong);
             assert!(matches!(error, ReferenceError::Malformed(_)), "{wrong}");

@@ -2,9 +2,9 @@
 
 use super::evaluate::{AcceptedEvent, Reached};
 use super::evaluation::{BreakingPoint, Evaluation, Output, Outputs, Step, Verdict};
+use super::secret::Secrets;
 use super::shown;
 use super::snapshot::Compiled;
-use super::variables::Secrets;
 use crate::automation::OnError;
 use crate::model::limits::OUTPUTS_MAX;
 use crate::plugin::{self, Context, Engine, Event, Outcome, Request, RunError};

@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::variables::{AccountVariables, Filled, Secrets};
+use super::secret::Secrets;
+use super::variables::{AccountVariables, Filled};
 use crate::automation::flow::Rules;
 use crate::automation::{
     Action, Condition, Definition, EventType, Formula, OnError, Pattern, Trigger,

@@ -15,9 +15,10 @@ use super::evaluation::Verdict;
 use super::late::Carries;
 use super::plan::Draft;
 use super::request::RequestParts;
+use super::secret::HIDDEN;
 use super::snapshot::Compiled;
 use super::standing::{Current, Standing};
-use super::variables::{AccountVariables, HIDDEN};
+use super::variables::AccountVariables;
 use super::workers::Run;
 use super::{AcceptedEvent, Evaluation, Pipeline, SnapshotError, shown};
 use crate::automation::EventType;
@@ -63,9 +64,10 @@ pub struct Tried {
     pub evaluation: Evaluation,
     /// What it put out, before any envelope and without secrets.
     pub outputs: Vec<Bytes>,
-    /// What would leave, if it fired and requests were wanted.
+    /// What would leave, if it fired and requests were wanted. As it would leave: what nobody may see is hidden by
+    /// whoever shows it.
     pub requests: Vec<TriedRequest>,
-    /// The events that it would make, if it fired: of each its type and its payload.
+    /// The events that it would make, if it fired: of each its type and its payload, as it would be.
     pub events: Vec<(EventType, Bytes)>,
 }
 
@@ -76,10 +78,10 @@ pub struct TriedRequest {
     pub endpoint: EndpointId,
     /// Its URL; nothing, if the endpoint can't be read.
     pub url: String,
-    /// The headers, signatures among them. What HTTP itself needs is added when it is sent.
+    /// The headers, signatures among them, hidden where the endpoint fills them with a secret. What HTTP itself
+    /// needs is added when it is sent.
     pub headers: Vec<(String, String)>,
-    /// The body, byte for byte as it is signed unless it is cut, or has a secret variable's value, which is
-    /// hidden.
+    /// The body, byte for byte as it is signed unless it is cut.
     pub body: String,
     /// That the body is cut, if it is.
     pub cut: Option<String>,
@@ -327,8 +329,7 @@ impl Begun {
                     webhook_id: &delivery.webhook_id,
                     content,
                 };
-                let mut request = request(&parts, delivery, (&current, now), left_bytes);
-                secrets.hide(&mut request.body);
+                let request = request(&parts, delivery, (&current, now), left_bytes);
                 left_bytes = left_bytes.saturating_sub(request.body.len());
                 tried.requests.push(request);
             }

@@ -3,18 +3,17 @@
 //! still waits is evaluated with what stands by then.
 //!
 //! Secret ones go into configurations and headers only. Whatever could show one, such as what a plugin says,
-//! goes through [`Secrets::hide`].
+//! goes through [`Secrets`].
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::secret::{Secret, Secrets};
 use crate::automation::flow::Rules;
 use crate::automation::{
     Condition, Flow, ReferenceError, Variables, fill, fill_json, may_name_variables,
@@ -23,12 +22,6 @@ use crate::model::AccountId;
 use crate::model::limits::VARIABLES_PER_ACCOUNT_MAX;
 use crate::store::{self, Store};
 use crate::vault::Vault;
-
-/// What stands for a secret where it is not shown.
-pub(super) const HIDDEN: &str = "***";
-
-/// The shortest beginning of a secret that is hidden at the end of a text.
-const BEGINNING_BYTES_MIN: usize = 4;
 
 /// The variables of an account.
 #[derive(Debug, Default)]
@@ -44,20 +37,6 @@ enum Known {
     /// Or why it can't be opened.
     Secret(Result<Secret, String>),
 }
-
-/// The text of a secret variable. Not shown by `Debug`, and overwritten when dropped.
-#[derive(Clone, PartialEq)]
-struct Secret(Arc<Zeroizing<String>>);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(HIDDEN)
-    }
-}
-
-/// The secrets that have gone into something.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Secrets(Vec<Secret>);
 
 /// A text with its references filled. Not shown by `Debug`.
 #[derive(Clone)]
@@ -168,6 +147,17 @@ impl AccountVariables {
         variables
     }
 
+    /// Those that are secret, as far as they can be opened.
+    pub fn secrets(&self) -> Secrets {
+        let mut secrets = Secrets::default();
+        for known in self.known.values() {
+            if let Known::Secret(Ok(secret)) = known {
+                secrets.add(secret);
+            }
+        }
+        secrets
+    }
+
     /// A configuration with its references filled.
     pub fn fill_config(&self, config: &str) -> Result<Filled, ReferenceError> {
         let mut secrets = Secrets::default();
@@ -210,10 +200,8 @@ impl AccountVariables {
         match self.known.get(name) {
             Some(Known::Plain(value)) => Ok(value.clone()),
             Some(Known::Secret(Ok(secret))) => {
-                if !secrets.0.contains(secret) {
-                    secrets.0.push(secret.clone());
-                }
-                Ok(secret.0.as_str().into())
+                secrets.add(secret);
+                Ok(secret.text().into())
             }
             Some(Known::Secret(Err(why))) => {
                 Err(format!("the variable `{name}` can't be read: {why}"))
@@ -234,72 +222,11 @@ fn open(
     let plain = vault.open(sealed, &context);
     let plain = plain.map_err(|error| error.to_string())?;
     let text = std::str::from_utf8(&plain).map_err(|error| error.to_string())?;
-    Ok(Secret(Arc::new(Zeroizing::new(text.to_owned()))))
-}
-
-impl Secrets {
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Takes these in, too.
-    pub(super) fn join(&mut self, others: &Self) {
-        for secret in &others.0 {
-            if !self.0.contains(secret) {
-                self.0.push(secret.clone());
-            }
-        }
-    }
-
-    /// A body without what nobody may see; as it is, if there is nothing to hide.
-    pub(super) fn hide_in_body(&self, body: Bytes) -> Bytes {
-        if self.is_empty() {
-            return body;
-        }
-        let mut text = String::from_utf8_lossy(&body).into_owned();
-        self.hide(&mut text);
-        text.into()
-    }
-
-    /// The text without them, also where they are written as JSON writes them.
-    pub(super) fn hide(&self, text: &mut String) {
-        for Secret(secret) in &self.0 {
-            let escaped = Zeroizing::new(Value::from(secret.as_str()).to_string());
-            let escaped = &escaped[1..escaped.len() - 1];
-            for spelling in [secret.as_str(), escaped] {
-                if text.contains(spelling) {
-                    *text = text.replace(spelling, HIDDEN);
-                }
-                hide_beginning(text, spelling);
-            }
-        }
-    }
-
-    /// The same with all texts of a value.
-    pub(super) fn hide_in(&self, value: &mut Value) {
-        match value {
-            Value::String(text) => self.hide(text),
-            Value::Array(entries) => entries.iter_mut().for_each(|entry| self.hide_in(entry)),
-            Value::Object(members) => members.values_mut().for_each(|member| self.hide_in(member)),
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
-        }
-    }
-}
-
-/// Of a text that was cut within a secret, the beginning of that is at its end.
-fn hide_beginning(text: &mut String, secret: &str) {
-    let lengths = (BEGINNING_BYTES_MIN..secret.len()).rev();
-    let mut beginnings = lengths.filter_map(|length| secret.get(..length));
-    if let Some(beginning) = beginnings.find(|beginning| text.ends_with(beginning)) {
-        text.truncate(text.len() - beginning.len());
-        text.push_str(HIDDEN);
-    }
+    Ok(Secret::new(text))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::model::Timestamp;
     use crate::vault::MasterKey;
@@ -337,17 +264,12 @@ mod tests {
         for shown in [format!("{variables:?}"), format!("{filled:?}")] {
             assert!(!shown.contains("s3cret"), "{shown}");
         }
-        let mut said = json!({"why": format!("no {SECRET}"), "log": [json!({"a": SECRET}).to_string()], "n": 5});
-        filled.secrets.hide_in(&mut said);
-        assert_eq!(
-            said,
-            json!({"why": "no ***", "log": ["{\"a\":\"***\"}"], "n": 5})
-        );
-        for (cut, hidden) in [("it is s3cr", "it is ***"), ("it is s3c", "it is s3c")] {
-            let mut text = cut.to_owned();
-            filled.secrets.hide(&mut text);
-            assert_eq!(text, hidden);
-        }
+        let mut said = format!("no {SECRET}");
+        filled.secrets.hide(&mut said);
+        assert_eq!(said, "no ***");
+        said = format!("no {SECRET}");
+        variables.secrets().hide(&mut said);
+        assert_eq!(said, "no ***");
     }
 
     #[test]

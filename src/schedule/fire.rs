@@ -14,7 +14,7 @@ use crate::cron::{Cause, Definition, Mark, Reason};
 use crate::model::{EventId, Origin, Timestamp};
 use crate::pipeline::crash::crash_point;
 use crate::pipeline::{AcceptError, Pipeline};
-use crate::store::{NewEvent, NewKey, OccurrenceKey, OpenOccurrence};
+use crate::store::{KeyOf, NewEvent, NewKey, OccurrenceKey, OpenOccurrence};
 
 /// Occurrences that are accepted in one commit.
 const OCCURRENCES_AT_ONCE_MAX: usize = 100;
@@ -184,7 +184,7 @@ fn event(one: &OpenOccurrence, now: Timestamp) -> Option<NewEvent> {
         body_hash: Sha256::digest(name.as_bytes()).into(),
         violations: None,
         keys: vec![NewKey {
-            kind: "id",
+            kind: KeyOf::Schedule,
             key: name,
             expires_at: None,
         }],

@@ -128,7 +128,7 @@ impl Service {
             Some(version)
                 if enabled == Some(true) && !row.enabled && (draft_stays || !changes_version) =>
             {
-                self.pass_saved(who, &row, version, patch.overriding.as_ref())
+                self.pass_again(who, &row, (version, patch.overriding.as_ref()))
                     .await?
             }
             _ => None,

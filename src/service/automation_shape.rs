@@ -85,7 +85,8 @@ pub struct AutomationPatch {
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     pub alert_after: Option<Option<u32>>,
-    /// Whether the published version works.
+    /// Whether the published version works. One that was live before is switched on as it is; one that was not must
+    /// pass its tests first.
     pub enabled: Option<bool>,
     /// True: the new version is saved without being published. False: the newest version is published.
     pub draft: Option<bool>,

@@ -27,7 +27,7 @@ use super::{Error, Place, Service, check, json};
 use crate::model::limits::{BATCH_EVENTS_MAX, CLIENT_KEY_BYTES_MAX, CLOUDEVENT_BYTES_MAX};
 use crate::model::{AccountId, Origin};
 use crate::pipeline::Acknowledged;
-use crate::store;
+use crate::store::{self, KeyOf};
 
 /// The attribute that says of which kind the data is.
 const KIND: &str = "datacontenttype";
@@ -136,7 +136,7 @@ impl Service {
             attributes.insert(BASE64.to_owned(), Value::Bool(true));
         }
         let required = |name: &str| text(&attributes, name).unwrap_or_default();
-        let known_as = pair(required("source"), required("id"));
+        let known_as = (KeyOf::CloudEvent, pair(required("source"), required("id")));
         let time = text(&attributes, "time").map(str::to_owned);
         let data = data(&payload)?;
         let envelope = NewEvent::of(required("type"), data, (Some(known_as), time));

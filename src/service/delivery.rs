@@ -3,11 +3,13 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::hidden::Shown;
 use super::principal::{MayRead, MayWrite, Principal};
 use super::{Error, Listed, PageRequest, Place, Service, check};
 use crate::model::{
     AttemptId, AutomationId, BEHIND, DeliveryId, EndpointId, EventId, JobId, Timestamp,
 };
+use crate::pipeline::Secrets;
 use crate::store::{self, DeliveryFilter};
 
 /// The states of a delivery.
@@ -94,7 +96,7 @@ pub struct AttemptView {
     pub error_class: Option<String>,
     /// A sentence about what went wrong; null, if there is nothing to add.
     pub message: Option<String>,
-    /// The beginning of the answer's body as text: 4096 bytes at most.
+    /// The beginning of the answer's body as text: 4096 bytes at most. A secret variable's value in it is hidden.
     pub response: Option<String>,
     /// How long it took from the look-up of the host to the answer's last byte, in milliseconds.
     pub duration_ms: i64,
@@ -142,6 +144,17 @@ impl From<store::Attempt> for AttemptView {
                 .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
             duration_ms: row.duration_ms,
             at: row.started_at,
+        }
+    }
+}
+
+impl Shown for AttemptView {
+    fn hide(&mut self, secrets: &Secrets) {
+        for text in [&mut self.message, &mut self.response]
+            .into_iter()
+            .flatten()
+        {
+            secrets.hide(text);
         }
     }
 }
@@ -249,9 +262,9 @@ impl Service {
             return Err(Error::NotFound("delivery"));
         }
         let rows = self.inner.store.attempts(who.account(), id).await?;
-        Ok(Listed::whole(
-            rows.into_iter().map(AttemptView::from).collect(),
-        ))
+        let hidden = self.hidden(who.account()).await?;
+        let shown = |row| AttemptView::from(row).without(&hidden);
+        Ok(Listed::whole(rows.into_iter().map(shown).collect()))
     }
 
     /// Makes a delivery again, whatever its state: the same body under the same `webhook-id`, with

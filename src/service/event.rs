@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::hidden::Shown;
 use super::principal::{MayRead, Principal};
 use super::{Error, Listed, PageRequest, Place, Service, check};
 use crate::automation::EventType;
@@ -73,7 +74,7 @@ pub struct EventView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub mapped_by: Option<MappedBy>,
-    /// The payload, as the bytes it came as.
+    /// The payload, as the bytes it came as; a secret variable's value in it is hidden.
     #[schema(value_type = serde_json::Value)]
     pub data: Box<RawValue>,
 }
@@ -228,8 +229,9 @@ impl Service {
         let origin = super::trial::origin(row.origin.as_deref())?.unwrap_or_default();
         let payload = String::from_utf8(row.payload)
             .map_err(|error| Error::unreadable("the payload", error))?;
-        let data = RawValue::from_string(payload)
+        let mut data = RawValue::from_string(payload)
             .map_err(|error| Error::unreadable("the payload", error))?;
+        self.hidden(who.account()).await?.hide_in_json(&mut data);
         let own = own_source(&row.r#type, cause.as_ref());
         let source = origin.source().unwrap_or(own).to_owned();
         let (cloudevent, mapped_by) = origin.into_parts();
@@ -304,8 +306,10 @@ impl Service {
             None => Vec::new(),
         };
         let evaluations = self.with_flow(who.account(), id, evaluations).await?;
+        let hidden = self.hidden(who.account()).await?;
+        let shown = |evaluation| EvaluationView::from(evaluation).without(&hidden);
         Ok(Evaluations {
-            data: evaluations.into_iter().map(EvaluationView::from).collect(),
+            data: evaluations.into_iter().map(shown).collect(),
             state,
             why,
         })

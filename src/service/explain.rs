@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::absence::{self, Absence, NOT_SUBSCRIBED, unmet_by};
+use super::hidden::Shown;
 use super::principal::{MayRead, Principal};
 use super::{CauseView, Error, EventState, LetterNote, Place, Service, check};
 use crate::automation::EventType;
@@ -164,11 +165,12 @@ impl Service {
             }
             _ => None,
         };
-        Ok(Explanation {
+        let explained = Explanation {
             cause: cause.as_ref().map(CauseView::from),
             dead_letter,
             ..explained
-        })
+        };
+        Ok(explained.without(&self.hidden(account).await?))
     }
 
     async fn explain_subscription(

@@ -17,7 +17,7 @@ use super::{Error, Place, Service, check, payload};
 use crate::model::limits::BATCH_EVENTS_MAX;
 use crate::model::{AccountId, EventId, Timestamp};
 use crate::pipeline::{AcceptError, Acknowledged};
-use crate::store::{self, NewKey};
+use crate::store::{self, KeyOf, NewKey};
 
 /// How long an idempotency key is remembered.
 const KEY_LIFE_MS: i64 = 24 * 60 * 60 * 1000;
@@ -41,6 +41,9 @@ pub struct NewEvent<'a> {
     data: &'a RawValue,
     /// What you call the event: 1 to 256 bytes without control characters. The same id twice is the same event.
     id: Option<String>,
+    /// Whose word that is.
+    #[serde(skip)]
+    id_of: KeyOf,
     /// When it happened, RFC 3339; now, if left out.
     #[schema(format = DateTime)]
     timestamp: Option<String>,
@@ -50,16 +53,18 @@ pub struct NewEvent<'a> {
 }
 
 impl<'a> NewEvent<'a> {
-    /// An event that came in another form than the API's own, with what its sender calls it and its time.
+    /// An event that came in another form than the API's own, with what it is known by there and its time.
     pub(super) fn of(
         event_type: &'a str,
         data: &'a RawValue,
-        (id, timestamp): (Option<String>, Option<String>),
+        (known_as, timestamp): (Option<(KeyOf, String)>, Option<String>),
     ) -> Self {
+        let (id_of, id) = known_as.unzip();
         Self {
             event_type: event_type.into(),
             data,
             id,
+            id_of: id_of.unwrap_or_default(),
             timestamp,
             idempotency_key: None,
         }
@@ -175,7 +180,8 @@ impl Service {
                 .map_err(|error| Error::field("/timestamp", error))?,
             None => now,
         };
-        let keys = keys(envelope.id, envelope.idempotency_key, key, now)?;
+        let id = envelope.id.map(|id| (envelope.id_of, id));
+        let keys = keys(id, envelope.idempotency_key, key, now)?;
         let body_hash = if keys.is_empty() {
             [0; 32]
         } else {
@@ -197,16 +203,16 @@ impl Service {
 
 /// The names by which a repeat of the event is recognised.
 fn keys(
-    id: Option<String>,
+    id: Option<(KeyOf, String)>,
     in_body: Option<String>,
     in_header: Option<&str>,
     now: Timestamp,
 ) -> Result<Vec<NewKey>, Error> {
     let mut keys = Vec::new();
-    if let Some(id) = id {
+    if let Some((kind, id)) = id {
         check::client_key(&id, Place::body("/id"))?;
         keys.push(NewKey {
-            kind: "id",
+            kind,
             key: id,
             expires_at: None,
         });
@@ -224,7 +230,7 @@ fn keys(
     };
     if let Some(key) = key {
         keys.push(NewKey {
-            kind: "key",
+            kind: KeyOf::Idempotency,
             key,
             expires_at: Some(now.plus_ms(KEY_LIFE_MS)),
         });
@@ -329,17 +335,18 @@ mod tests {
             assert_eq!(
                 found,
                 [NewKey {
-                    kind: "key",
+                    kind: KeyOf::Idempotency,
                     key: "k".to_owned(),
                     expires_at: Some(Timestamp::from_ms(KEY_LIFE_MS))
                 }]
             );
         }
         assert!(key(Some("k"), Some("other")).is_err());
-        let both = keys(Some("i".to_owned()), None, Some("k"), now).expect("both");
+        let id = Some((KeyOf::Sender, "i".to_owned()));
+        let both = keys(id, None, Some("k"), now).expect("both");
         assert_eq!(
             both.iter().map(|key| key.kind).collect::<Vec<_>>(),
-            ["id", "key"]
+            [KeyOf::Sender, KeyOf::Idempotency]
         );
     }
 

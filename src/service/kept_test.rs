@@ -88,6 +88,21 @@ impl Service {
             .await
     }
 
+    /// The same of the published version, when it is switched on: what was live before goes back as it is, as with
+    /// a rollback, whatever was said when it was published.
+    pub(super) async fn pass_again(
+        &self,
+        who: &Principal<MayWrite>,
+        row: &store::Automation,
+        (number, overriding): (i64, Option<&Override>),
+    ) -> Result<Option<String>, Error> {
+        let store = &self.inner.store;
+        if store.was_live(who.account(), row.id, number).await? {
+            return Ok(None);
+        }
+        self.pass_saved(who, row, number, overriding).await
+    }
+
     /// What comes of each of the definition's tests, one after the other and not for ever.
     async fn tested(
         &self,

@@ -36,6 +36,7 @@ mod expiry;
 mod explain;
 mod first_start;
 mod flow;
+mod hidden;
 mod intake;
 mod intake_lines;
 mod intake_rules;

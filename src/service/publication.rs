@@ -61,7 +61,8 @@ pub struct PublicationView {
     pub version: i64,
     /// Whose key made it live, by publishing it or by switching the automation on; null, if that is not known.
     pub author: Option<AuthorView>,
-    /// Why they made it live although its tests failed; null, if its tests passed, or if it was rolled back to.
+    /// Why they made it live although its tests failed; null, if its tests passed, or if it was live before and was
+    /// rolled back to or switched on again.
     pub override_reason: Option<String>,
     /// Since when it was live, RFC 3339; null, if that is not known.
     #[schema(value_type = Option<String>, format = DateTime)]

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use super::absence::{NOT_SUBSCRIBED, unmet};
 use super::automation_shape::NewAutomation;
 use super::draft::Drafted;
+use super::hidden::Shown;
 use super::principal::{MayWrite, Principal};
 use super::schedule::own::may_meet;
 use super::turns::Turn;
@@ -56,7 +57,7 @@ pub struct TrialEvent {
     pub timestamp: Option<String>,
 }
 
-/// What came of a trial.
+/// What came of a trial. The values of secret variables are hidden in it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TrialView {
     /// The verdict: one of an evaluation's, or `not_subscribed` (the trigger does not name the event's type).
@@ -181,16 +182,15 @@ impl Service {
             cut: request.cut,
             held: request.held,
         };
-        Ok(TrialView {
+        let events = events.into_iter().map(MadeView::of);
+        let view = TrialView {
             verdict: evaluation.verdict.as_str(),
             summary: evaluation.summary,
             steps: evaluation.steps,
             requests: requests.into_iter().map(shown).collect(),
-            events: events
-                .into_iter()
-                .map(MadeView::of)
-                .collect::<Result<_, _>>()?,
-        })
+            events: events.collect::<Result<_, _>>()?,
+        };
+        Ok(view.without(&self.hidden(account).await?))
     }
 
     /// Waits for a turn to try something of this account's.

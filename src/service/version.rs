@@ -341,7 +341,11 @@ impl Service {
             && published(row.enabled) == publication;
         if publication != Publication::Draft && !is_so {
             let (version, why) = (row.latest_version, overriding.as_ref());
-            change.override_reason = self.pass_saved(who, row, version, why).await?;
+            change.override_reason = if row.published_version == Some(version) {
+                self.pass_again(who, row, (version, why)).await?
+            } else {
+                self.pass_saved(who, row, version, why).await?
+            };
             change.course = Some(StateChange::Publish(version, publication));
         }
         if change.name.is_none() && change.course.is_none() {

@@ -168,6 +168,7 @@ fn look_standard(tolerance_s: u32, keys: &[SigningKey], sent: &Sent<'_>, report:
     let Some(presented) = verify::find_headers(sent.headers, report) else {
         return;
     };
+    verify::check_unsigned(sent.headers, &presented, report);
     verify::check_timestamp(&check(tolerance_s, sent), presented.timestamp, report);
     let signatures = presented.signatures_v1().len();
     if signatures == 0 {

@@ -167,6 +167,25 @@ fn a_changed_byte_a_strange_secret_and_a_missing_header_are_refused() {
 }
 
 #[test]
+fn what_is_not_signed_says_nothing_else() {
+    for (signed, other) in [("webhook", "svix"), ("svix", "webhook")] {
+        let id = text(&vector("/standard_v1"), "id");
+        let with = |part: &str, value: &str| {
+            Received::standard(signed).with(&format!("{other}-{part}"), value)
+        };
+        with("id", &id)
+            .with(&format!("{other}-timestamp"), "1614265330")
+            .is_genuine();
+        let wanted = format!("{other}-id is not signed");
+        with("id", "EVIL").is_refused(&wanted);
+        with("id", &id)
+            .with(&format!("{other}-id"), &id)
+            .is_refused(&wanted);
+        with("timestamp", "1614265331").is_refused(&format!("{other}-timestamp is not signed"));
+    }
+}
+
+#[test]
 fn one_of_several_signatures_or_secrets_is_enough() {
     let mut several = Received::standard("webhook");
     let right = several.headers["webhook-signature"]

@@ -181,6 +181,27 @@ pub(super) fn find_headers<'a>(
     Some(presented)
 }
 
+/// Refuses what another family of headers says beside the one that is signed, unless it says the same: who takes
+/// it for what was signed would take what anybody may have added.
+pub(super) fn check_unsigned(headers: &HeaderMap, presented: &Presented<'_>, report: &mut Report) {
+    for family in &FAMILIES {
+        let names = [
+            (&family.id, presented.id),
+            (&family.timestamp, presented.timestamp),
+        ];
+        for (name, signed) in names {
+            let mut values = headers.get_all(name).iter();
+            let differs = values.any(|value| value != signed);
+            if differs || headers.get_all(name).iter().count() > 1 {
+                let text = format!(
+                    "The header {name} is not signed, and says something else than what is."
+                );
+                report.failed(Step::Headers, text);
+            }
+        }
+    }
+}
+
 /// The value of a header that must be there once.
 pub(super) fn read_header<'a>(
     headers: &'a HeaderMap,

@@ -10,7 +10,7 @@ use super::backend::Tx;
 use super::event_violation::{self, EventViolations};
 use super::values::{Columns, Kind, Rows, Shape, values};
 use crate::automation::EventType;
-use crate::model::{AccountId, EventId, IncarnationId, Origin, Timestamp};
+use crate::model::{AccountId, EventId, IncarnationId, Origin, Timestamp, words};
 
 /// An event to be accepted.
 #[derive(Debug, Clone)]
@@ -38,13 +38,37 @@ pub struct NewEvent {
 /// A name that a client gave to an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewKey {
-    /// `id` or `key`: the two never meet.
-    pub kind: &'static str,
+    /// Whose word it is: what two kinds say never meets.
+    pub kind: KeyOf,
     /// The client's text.
     pub key: String,
     /// When it may be used again; `None`: as long as the event.
     pub expires_at: Option<Timestamp>,
 }
+
+/// Whose word a name of an event is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeyOf {
+    /// The id that whoever sends to the API gives.
+    #[default]
+    Sender,
+    /// The source and the id of a CloudEvent.
+    CloudEvent,
+    /// A source of the account, and what its sender calls the event.
+    Source,
+    /// A schedule, and the time of its occurrence.
+    Schedule,
+    /// An idempotency key.
+    Idempotency,
+}
+
+words!(KeyOf {
+    Sender = "id",
+    CloudEvent = "cloudevent",
+    Source = "source",
+    Schedule = "schedule",
+    Idempotency = "key",
+});
 
 /// What became of an event that was to be accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,7 +150,7 @@ pub(super) async fn write(
             event
                 .keys
                 .iter()
-                .find(|key| key.kind == "id")
+                .find(|key| key.kind != KeyOf::Idempotency)
                 .map(|key| key.key.as_str()),
             event.payload.clone(),
             event.origin.as_deref().map(Origin::to_text)

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::accept::{Accepted, NewEvent, NewKey};
+use super::accept::{Accepted, KeyOf, NewEvent, NewKey};
 use super::backend::Tx;
 use super::row::record;
 use super::values::{Columns, Kind, Rows, Shape, args, values};
@@ -37,7 +37,7 @@ record!(Owner {
 });
 
 /// Who owns a key already, by account, kind and key.
-type Owners = HashMap<(AccountId, &'static str, String), (EventId, Vec<u8>)>;
+type Owners = HashMap<(AccountId, KeyOf, String), (EventId, Vec<u8>)>;
 
 impl Store {
     /// Deletes up to `rows_max` keys that have expired by now; how many there were.
@@ -56,7 +56,7 @@ impl Store {
                        AND (expires_at_ms IS NULL OR expires_at_ms > $4)",
                     args![
                         event.account,
-                        key.kind,
+                        key.kind.as_str(),
                         key.key.as_str(),
                         event.id.minted_at()
                     ],
@@ -106,7 +106,7 @@ pub(super) async fn claim(
     Ok(repeats)
 }
 
-fn name(event: &NewEvent, key: &NewKey) -> (AccountId, &'static str, String) {
+fn name(event: &NewEvent, key: &NewKey) -> (AccountId, KeyOf, String) {
     (event.account, key.kind, key.key.clone())
 }
 
@@ -137,12 +137,11 @@ async fn find_owners(tx: &mut Tx, keyed: &[&NewEvent]) -> Result<Owners, Error> 
         .await?;
     Ok(found
         .into_iter()
-        .map(|owner| {
-            let kind = if owner.kind == "id" { "id" } else { "key" };
-            (
-                (owner.account_id, kind, owner.key),
-                (owner.event_id, owner.body_hash),
-            )
+        .filter_map(|owner| {
+            // What was asked for is found, and nothing else.
+            let kind = KeyOf::from_word(&owner.kind)?;
+            let name = (owner.account_id, kind, owner.key);
+            Some((name, (owner.event_id, owner.body_hash)))
         })
         .collect())
 }
@@ -178,7 +177,7 @@ fn key_rows<'a>(keys: impl Iterator<Item = (&'a NewEvent, &'a NewKey)>) -> Rows 
     for (event, key) in keys {
         rows.push(values![
             event.account,
-            key.kind,
+            key.kind.as_str(),
             key.key.as_str(),
             event.id,
             event.body_hash,

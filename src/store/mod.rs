@@ -83,7 +83,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
-pub use accept::{Accepted, NewEvent, NewKey};
+pub use accept::{Accepted, KeyOf, NewEvent, NewKey};
 pub use account::{Account, NewAccount, Switch};
 pub use api_key::{ApiKey, NewApiKey};
 pub use applied::{Applied, NewestVersion};

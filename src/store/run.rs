@@ -59,8 +59,8 @@ impl Store {
         let changed = tx
             .execute(
                 "UPDATE schedules SET runs_asked = runs_asked + 1
-                 WHERE account_id = $1 AND id = $2 AND definition = $3",
-                args![from.account, from.id, from.definition.as_str()],
+                 WHERE account_id = $1 AND id = $2 AND definition = $3 AND paused = $4",
+                args![from.account, from.id, from.definition.as_str(), from.paused],
             )
             .await?;
         if changed == 0 {

@@ -46,6 +46,7 @@ const MIGRATIONS: [&str; 12] = [
     include_str!("../../migrations/sqlite/0011_order.sql"),
     include_str!("../../migrations/sqlite/0012_backtests.sql"),
     include_str!("../../migrations/sqlite/0013_applied.sql"),
+    include_str!("../../migrations/sqlite/0016_keys.sql"),
 ];
 
 /// One database file. Clones are the same.

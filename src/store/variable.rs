@@ -6,7 +6,7 @@ use bytes::Bytes;
 use super::row::record;
 use super::values::args;
 use super::{Error, Store, Tx, account};
-use crate::automation::{Definition, references_in_json};
+use crate::automation::{Definition, VARIABLES_ROOT as ROOT, references_in_json};
 use crate::model::limits::VARIABLES_PER_ACCOUNT_MAX;
 use crate::model::{AccountId, AutomationId, EndpointId, SourceId, Timestamp};
 
@@ -200,6 +200,14 @@ impl Store {
         .await
     }
 
+    /// The account's secret variables.
+    pub async fn secret_variables(&self, account: AccountId) -> Result<Vec<Variable>, Error> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM variables WHERE account_id = $1 AND sealed IS NOT NULL ORDER BY name"
+        );
+        self.fetch(&sql, args![account]).await
+    }
+
     /// Up to `limit` variables after `after`, by name.
     pub async fn variables(
         &self,
@@ -224,8 +232,8 @@ pub(super) async fn live(tx: &mut Tx, account: AccountId) -> Result<Vec<Variable
 /// Who asks for a variable, read inside the transaction, which has raised the revision: what is saved at
 /// the same moment is either seen here or comes after it.
 async fn users(tx: &mut Tx, account: AccountId, name: &str) -> Result<Vec<VariableUser>, Error> {
-    // The names are of letters, digits and `_`; what is found by chance is told apart below.
-    let pattern = format!("%vars.{name}%");
+    // However it is spelled, this is in it; which names it asks for is the parsers' to say.
+    let pattern = format!("%{ROOT}%");
     let mut users = Vec::new();
     let found: Vec<AutomationCandidate> = tx
         .fetch(

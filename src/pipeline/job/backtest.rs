@@ -11,8 +11,8 @@ use super::work::{End, Work};
 use super::{Error, SnapshotError};
 use crate::automation::{Action, Definition};
 use crate::model::{Backtest, BacktestTally, EventId, PinnedVersion};
+use crate::pipeline::secret::Secrets;
 use crate::pipeline::snapshot::Compiled;
-use crate::pipeline::variables::Secrets;
 use crate::store::{JobDifference, PastEvent, PublishedAutomation};
 
 /// Events that are read at a time.

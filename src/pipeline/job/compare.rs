@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 use crate::automation::{Difference, differences};
 use crate::model::{EventId, Timestamp};
 use crate::pipeline::evaluation::{Evaluation, Output, Verdict};
+use crate::pipeline::secret::Secrets;
 use crate::pipeline::shown;
-use crate::pipeline::variables::Secrets;
 
 /// The trigger does not name the event's type.
 const NOT_SUBSCRIBED: &str = "not_subscribed";
@@ -253,15 +253,16 @@ impl Body {
 }
 
 /// A value whole, or the beginning of its text.
-fn value(mut json: String, secrets: &Secrets) -> Box<RawValue> {
-    secrets.hide(&mut json);
-    let kept = if json.len() <= VALUE_BYTES_MAX {
-        RawValue::from_string(json)
-    } else {
-        let shown = &json[..json.floor_char_boundary(VALUE_BYTES_MAX)];
-        serde_json::value::to_raw_value(&format!("{shown}…"))
-    };
-    kept.unwrap_or_else(|_| RawValue::NULL.to_owned())
+fn value(json: String, secrets: &Secrets) -> Box<RawValue> {
+    let mut whole = RawValue::from_string(json).unwrap_or_else(|_| RawValue::NULL.to_owned());
+    secrets.hide_in_json(&mut whole);
+    let json = whole.get();
+    if json.len() <= VALUE_BYTES_MAX {
+        return whole;
+    }
+    let shown = &json[..json.floor_char_boundary(VALUE_BYTES_MAX)];
+    let cut = serde_json::value::to_raw_value(&format!("{shown}…"));
+    cut.unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
 fn excerpt(output: &Output, secrets: &Secrets) -> Excerpt {

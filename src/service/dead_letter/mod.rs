@@ -9,10 +9,11 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::hidden::Shown;
 use super::principal::{MayRead, MayWrite, Principal};
 use super::{Error, Listed, PageRequest, Place, Service, check};
 use crate::model::{AccountId, AutomationId, DeadLetterId, EventId, Timestamp};
-use crate::pipeline::Verdict;
+use crate::pipeline::{Secrets, Verdict};
 use crate::store::{self, DeadLetterFilter, LetterState};
 
 /// The word for letters in any state.
@@ -113,7 +114,8 @@ pub struct WholeDeadLetterView {
     pub head: DeadLetterView,
     /// What the input is.
     pub input_of: InputOf,
-    /// Exactly what went in: the bytes as they were; null, if they are no longer kept.
+    /// Exactly what went in: the bytes as they were, but for a secret variable's value, which is hidden; null, if
+    /// they are no longer kept.
     #[schema(value_type = serde_json::Value)]
     pub input: Option<Box<RawValue>>,
 }
@@ -133,6 +135,15 @@ impl From<store::DeadLetter> for DeadLetterView {
             state: row.state,
             created_at: row.created_at,
             failed_at: row.failed_at,
+        }
+    }
+}
+
+impl Shown for DeadLetterView {
+    fn hide(&mut self, secrets: &Secrets) {
+        secrets.hide(&mut self.summary);
+        if let Some(rerun) = &mut self.rerun {
+            rerun.hide(secrets);
         }
     }
 }
@@ -218,7 +229,10 @@ impl Service {
             .store
             .dead_letters(who.account(), &filter, page.after()?, page.limit()?)
             .await?;
-        Ok(Listed::of(rows, DeadLetterView::from))
+        let hidden = self.hidden(who.account()).await?;
+        Ok(Listed::of(rows, |row| {
+            DeadLetterView::from(row).without(&hidden)
+        }))
     }
 
     /// The dead letter with this id, and what went into what failed.
@@ -238,10 +252,15 @@ impl Service {
                 (InputOf::Automation, event.map(|event| event.payload))
             }
         };
+        let hidden = self.hidden(who.account()).await?;
+        let mut input = input.map(raw).transpose()?;
+        if let Some(input) = &mut input {
+            hidden.hide_in_json(input);
+        }
         Ok(WholeDeadLetterView {
-            head: row.into(),
+            head: DeadLetterView::from(row).without(&hidden),
             input_of,
-            input: input.map(raw).transpose()?,
+            input,
         })
     }
 

@@ -130,7 +130,11 @@ impl Service {
             ran.push(one);
         }
         drop(turn);
+        let hidden = self.hidden(account).await?;
         let mut view = self.keep_runs(account, ran).await?;
+        for one in &mut view.data {
+            hidden.hide(&mut one.summary);
+        }
         view.left = left;
         Ok(view)
     }

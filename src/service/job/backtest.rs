@@ -13,6 +13,7 @@ use crate::model::{
     AutomationId, Backtest, BacktestTally, EventId, Job, PinnedVersion, Reach, Timestamp,
 };
 use crate::service::automation_shape::AutomationPatch;
+use crate::service::hidden::Shown;
 use crate::service::principal::{MayRead, MayWrite, Principal};
 use crate::service::trial::within;
 use crate::service::version::text;
@@ -347,8 +348,10 @@ impl Service {
             .store
             .differences(who.account(), row.id, page.after()?, page.limit()?)
             .await?;
+        let hidden = self.hidden(who.account()).await?;
         Listed::try_of(rows, |row| {
-            serde_json::from_slice(&row.content).map_err(unreadable)
+            let view: DifferenceView = serde_json::from_slice(&row.content).map_err(unreadable)?;
+            Ok(view.without(&hidden))
         })
     }
 }

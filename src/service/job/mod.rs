@@ -12,6 +12,7 @@ pub use rerun::{NewRerun, RerunAs, RerunProblemView, RerunResultView};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::hidden::Shown;
 use super::principal::{MayRead, MayWrite, Principal};
 use super::version::AuthorView;
 use super::{Error, Listed, PageRequest, Service, check};
@@ -150,7 +151,9 @@ impl Service {
 
     /// The job with this id.
     pub async fn job(&self, who: &Principal<MayRead>, id: &str) -> Result<JobView, Error> {
-        JobView::of(self.job_row(who, id).await?)
+        let row = self.job_row(who, id).await?;
+        let hidden = self.hidden(who.account()).await?;
+        Ok(JobView::of(row)?.without(&hidden))
     }
 
     pub(super) async fn job_row<R>(&self, who: &Principal<R>, id: &str) -> Result<JobRow, Error> {
@@ -171,7 +174,8 @@ impl Service {
             .store
             .jobs(who.account(), page.after()?, page.limit()?)
             .await?;
-        Listed::try_of(rows, JobView::of)
+        let hidden = self.hidden(who.account()).await?;
+        Listed::try_of(rows, |row| Ok(JobView::of(row)?.without(&hidden)))
     }
 
     /// Calls a job off: nothing more comes of it from now on. One that is at its end stays as it is.
@@ -189,6 +193,8 @@ impl Service {
             self.inner.store.once_durable(told).await;
         }
         let found = self.inner.store.job(account, id).await?;
-        JobView::of(found.ok_or(Error::NotFound("job"))?)
+        let hidden = self.hidden(account).await?;
+        let view = JobView::of(found.ok_or(Error::NotFound("job"))?)?;
+        Ok(view.without(&hidden))
     }
 }

@@ -11,7 +11,7 @@ use crate::model::AccountId;
 use crate::pipeline::Full;
 use crate::service::principal::{MayWrite, Principal};
 use crate::service::{Error, Service};
-use crate::store::{Asked, OccurrenceEntry};
+use crate::store::{Asked, OccurrenceEntry, Schedule};
 
 /// Occurrences of an account that wait to become events, beyond which none is added.
 const UNFIRED_MAX: usize = 1_000;
@@ -30,7 +30,7 @@ impl Service {
     }
 
     /// Puts a run of a schedule on its ledger, which becomes an event at once, or after the run before; whether
-    /// the schedule is paused or not.
+    /// the schedule is paused or not, unless it is that of an automation which stands still.
     pub async fn run_schedule(
         &self,
         who: &Principal<MayWrite>,
@@ -47,6 +47,7 @@ impl Service {
 
     async fn try_to_run(&self, account: AccountId, id: &str) -> Result<OccurrenceView, Error> {
         let row = self.schedule_row(account, id).await?;
+        self.check_runs(&row).await?;
         let definition = definition(&row)?;
         let timing = definition
             .timing()
@@ -70,6 +71,37 @@ impl Service {
                 }))
             }
         }
+    }
+}
+
+impl Service {
+    /// Refuses a run of a schedule that starts nothing now. One that is an automation's own stands still, paused,
+    /// whenever nothing would meet its events.
+    async fn check_runs(&self, row: &Schedule) -> Result<(), Error> {
+        let Some(owner) = row.owner.filter(|_| row.paused) else {
+            return Ok(());
+        };
+        let automation = self.inner.store.automation(row.account, owner).await?;
+        let automation = automation.ok_or(Error::NotFound("schedule"))?;
+        let (code, why) = if automation.archived_at.is_some() {
+            (
+                "archived",
+                "is archived: POST to its /unarchive, and switch it on",
+            )
+        } else if !automation.enabled {
+            ("disabled", "is switched off: switch it on")
+        } else {
+            (
+                "not_its_trigger",
+                "is started by something else by now: publish a version with this trigger",
+            )
+        };
+        Err(Error::Conflict {
+            code,
+            why: format!(
+                "nothing would run: the automation {owner}, whose trigger this schedule was made for, {why}"
+            ),
+        })
     }
 }
 

@@ -13,6 +13,7 @@ use crate::model::{AccountId, SourceId, Timestamp, counted};
 use crate::service::cloudevent::pair;
 use crate::service::{Error, Place};
 use crate::signing::{Report, SenderProof, Sent, SigningKey};
+use crate::store::KeyOf;
 
 /// A source, ready to look at requests.
 #[derive(Debug)]
@@ -91,8 +92,8 @@ impl OpenSource {
 
     /// What an event of this source is known by: what two senders call theirs has nothing to do with one
     /// another.
-    pub(in crate::service) fn known_as(&self, name: &str) -> String {
-        pair(&self.id.to_string(), name)
+    pub(in crate::service) fn known_as(&self, name: &str) -> (KeyOf, String) {
+        (KeyOf::Source, pair(&self.id.to_string(), name))
     }
 
     /// Whether the request is genuine, step by step.

@@ -61,6 +61,43 @@ async fn a_run_that_is_asked_for_is_an_event_that_says_so() {
 }
 
 #[tokio::test]
+async fn nothing_is_run_of_an_automation_that_stands_still() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let new = json!({
+            "name": "a", "trigger": {"schedule": {"cron": "0 7 * * *"}},
+            "actions": [{"webhook": {"url": nobody().await}}],
+        });
+        let made = doors.post("/v1/automations", new).await.is(201);
+        let own = format!("/v1/automations/{}", made.id());
+        let path = format!("/v1/schedules/{}", made.text("/schedule"));
+        let refused = async |code: &str| {
+            run(&doors, &path).await.is(409).refuses(code, "nowhere");
+        };
+        doors.patch(&own, json!({"enabled": false})).await.is(200);
+        refused("disabled").await;
+        doors
+            .post(&format!("{own}/archive"), json!({}))
+            .await
+            .is(200);
+        refused("archived").await;
+        doors
+            .post(&format!("{own}/unarchive"), json!({}))
+            .await
+            .is(200);
+        refused("disabled").await;
+        doors.patch(&own, json!({"enabled": true})).await.is(200);
+        run(&doors, &path).await.is(202);
+        let other = json!({"trigger": {"events": ["deal.won"]}});
+        doors.patch(&own, other).await.is(200);
+        refused("not_its_trigger").await;
+        pass(&doors, std::time::Duration::ZERO).await;
+        assert_eq!(told(&doors, &path).await.len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn asked_for_twice_with_one_key_it_runs_once() {
     on_both(async |engine| {
         let doors = Doors::open(engine).await;

@@ -3,6 +3,7 @@
 use throwbar::envelope::Envelope;
 use throwbar::pipeline::{EndpointSettings, Verdict};
 use throwbar::signing::Scheme;
+use throwbar::store::KeyOf;
 
 use crate::support::app::TestApp;
 use crate::support::publishing::{SECRET, another_secret, automation, settings};
@@ -191,7 +192,7 @@ async fn a_repeated_event_is_acknowledged_and_not_delivered_again() {
         let keyed = || {
             let mut event = app.event("a.b", "{}");
             let key = throwbar::store::NewKey {
-                kind: "id",
+                kind: KeyOf::Sender,
                 key: "once".to_owned(),
                 expires_at: None,
             };

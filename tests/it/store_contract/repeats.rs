@@ -1,6 +1,6 @@
 //! What a client calls its events, and how a repeat is recognised.
 
-use throwbar::store::{Accepted, NewKey};
+use throwbar::store::{Accepted, KeyOf, NewKey};
 
 use super::{accept, write};
 use crate::support::batch;
@@ -41,13 +41,13 @@ async fn the_same_again_is_the_first_one_and_another_body_is_a_conflict() {
             NEW,
             "another account's"
         );
-        let mut other_kind = making::keyed(own, "Größe-①", 4);
-        other_kind.keys[0].kind = "key";
-        assert_eq!(
-            accept(store, &other_kind).await,
-            NEW,
-            "ids and keys never meet"
-        );
+        for (number, kind) in KeyOf::ALL.iter().enumerate().skip(1) {
+            let mut other_kind = making::keyed(own, "Größe-①", 3 + number as u8);
+            other_kind.keys[0].kind = *kind;
+            assert_eq!(accept(store, &other_kind).await, NEW, "they never meet");
+            let again = accept(store, &other_kind.clone()).await;
+            assert_ne!(again, NEW, "{kind:?}");
+        }
     })
     .await;
 }
@@ -90,7 +90,7 @@ async fn an_expired_key_can_be_used_again() {
             let mut event = making::keyed(own, "k", body);
             let expires_at = Some(event.id.minted_at().plus_ms(lives_ms));
             event.keys = vec![NewKey {
-                kind: "key",
+                kind: KeyOf::Idempotency,
                 key: "k".to_owned(),
                 expires_at,
             }];

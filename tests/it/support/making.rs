@@ -8,8 +8,8 @@ use throwbar::model::{
 };
 use throwbar::store::{
     Authorship, AutomationChange, Consequences, EndpointState, Error, EventTypeEntry,
-    EventTypeWrite, NewAccount, NewAutomation, NewDelivery, NewEndpoint, NewEvent, NewKey, NewPlan,
-    Publication, StateChange, Store,
+    EventTypeWrite, KeyOf, NewAccount, NewAutomation, NewDelivery, NewEndpoint, NewEvent, NewKey,
+    NewPlan, Publication, StateChange, Store,
 };
 
 /// The present, which ids are minted from.
@@ -161,7 +161,7 @@ pub fn event(account: AccountId, payload: impl Into<Bytes>) -> NewEvent {
 pub fn keyed(account: AccountId, key: &str, body: u8) -> NewEvent {
     let mut new = event(account, format!("{body}"));
     new.keys = vec![NewKey {
-        kind: "id",
+        kind: KeyOf::Sender,
         key: key.to_owned(),
         expires_at: None,
     }];
