@@ -33,7 +33,7 @@ const CHECKPOINT_PAGES: i64 = 4_000;
 const LOG_BYTES_KEPT: i64 = 64 * 1024 * 1024;
 
 /// The schema, one step a file. How many were taken stands in the file's `user_version`.
-const MIGRATIONS: [&str; 12] = [
+const MIGRATIONS: [&str; 13] = [
     include_str!("../../migrations/sqlite/0001_house.sql"),
     include_str!("../../migrations/sqlite/0002_versions.sql"),
     include_str!("../../migrations/sqlite/0003_schedules.sql"),
