@@ -89,11 +89,8 @@ async fn each_transform_says_what_becomes_of_what_it_fails_for() {
             let bodies: Vec<_> = app.receiver.requests().drain(before..).collect();
             let bodies: Vec<_> = bodies.into_iter().map(|request| request.body).collect();
             assert_eq!(bodies, sent);
-            let letter = ok(app.store.dead_letter(
-                app.account,
-                DeadLetterId::derive(event, event.minted_at(), own),
-            ))
-            .await;
+            let letter = DeadLetterId::derive(event, event.minted_at(), own);
+            let letter = ok(app.store.dead_letter(app.account, letter)).await;
             assert_eq!(letter.is_some(), verdict == Verdict::PluginError);
             ok(app
                 .store
