@@ -33,7 +33,7 @@ const CHECKPOINT_PAGES: i64 = 4_000;
 const LOG_BYTES_KEPT: i64 = 64 * 1024 * 1024;
 
 /// The schema, one step a file. How many were taken stands in the file's `user_version`.
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     include_str!("../../migrations/sqlite/0001_house.sql"),
     include_str!("../../migrations/sqlite/0002_versions.sql"),
     include_str!("../../migrations/sqlite/0003_schedules.sql"),
@@ -45,6 +45,7 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("../../migrations/sqlite/0010_schedule_runs.sql"),
     include_str!("../../migrations/sqlite/0011_order.sql"),
     include_str!("../../migrations/sqlite/0012_backtests.sql"),
+    include_str!("../../migrations/sqlite/0014_turns.sql"),
 ];
 
 /// One database file. Clones are the same.
