@@ -103,6 +103,7 @@ impl Draft {
                 automation: automation.id,
                 version: automation.version,
                 ask: *ask,
+                in_order: automation.order.is_some(),
                 alert_after: (!event.is_operational()).then_some(automation.alert_after),
             });
         }

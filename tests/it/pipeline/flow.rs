@@ -306,6 +306,7 @@ async fn what_a_dead_node_had_let_through_is_planned_once() {
                 dedupe: Some(("1".to_owned(), 10_000)),
                 then: throwbar::automation::flow::Then::Go,
             },
+            in_order: false,
             alert_after: Some(2),
         }];
         let outcome = ok(app.store.write(dead.id(), &batch::plans(vec![plan]))).await;

@@ -21,6 +21,8 @@ struct Story<'a> {
     automation: AutomationId,
     holder: IncarnationId,
     start: Timestamp,
+    /// Whether its deliveries keep an order.
+    in_order: bool,
 }
 
 impl<'a> Story<'a> {
@@ -34,6 +36,7 @@ impl<'a> Story<'a> {
             automation: new.id,
             holder: somebody(),
             start: now(),
+            in_order: false,
         }
     }
 
@@ -62,6 +65,7 @@ impl<'a> Story<'a> {
             automation: self.automation,
             version: 1,
             ask: ask.clone(),
+            in_order: self.in_order,
             alert_after: Some(2),
         }];
         plan
