@@ -6,7 +6,7 @@ use super::secret::Secrets;
 use super::variables::{AccountVariables, Filled};
 use crate::automation::flow::Rules;
 use crate::automation::{
-    Action, Condition, Definition, EventType, Formula, OnError, Pattern, Trigger,
+    Action, Condition, Definition, EventType, Flow, Formula, OnError, Pattern, Trigger,
 };
 use crate::model::limits::ALERT_AFTER_DEFAULT;
 use crate::model::{AutomationId, EndpointId};
@@ -34,8 +34,8 @@ pub(super) struct Compiled {
     pub(super) condition: Option<Result<Condition, String>>,
     /// When what meets the condition goes on; or why that can't be said.
     pub(super) flow: Option<Result<Box<Rules>, String>>,
-    /// What its deliveries keep their order by.
-    pub(super) order: Option<Box<Formula>>,
+    /// What its deliveries keep their order by; or why that can't be said.
+    pub(super) order: Option<Result<Box<Formula>, String>>,
     pub(super) transforms: Vec<Transform>,
     /// What the configurations have that nobody may see.
     pub(super) secrets: Secrets,
@@ -60,6 +60,28 @@ pub(super) struct Transform {
     pub(super) component: Result<Component, String>,
 }
 
+/// What its deliveries keep their order by, and what decides when it goes on. What has passed that goes on without
+/// it; but never without the order.
+type Ordered = (
+    Option<Result<Box<Formula>, String>>,
+    Option<Result<Box<Rules>, String>>,
+);
+
+fn flow_of(flow: &Flow, variables: &AccountVariables) -> Ordered {
+    match variables.flow(flow) {
+        Ok(rules) => {
+            let (order, rules) = rules.split();
+            let order = order.map(|order| Ok(Box::new(order)));
+            (order, rules.map(|rules| Ok(Box::new(rules))))
+        }
+        Err(why) => {
+            let order = Rules::order(flow, &variables.for_conditions()).transpose();
+            let order = order.map(|order| order.map(Box::new).map_err(|error| error.to_string()));
+            (order, Some(Err(why)))
+        }
+    }
+}
+
 impl Compiled {
     pub(super) fn runs_plugins(&self) -> bool {
         !self.transforms.is_empty()
@@ -82,13 +104,9 @@ impl Compiled {
         for transform in &transforms {
             secrets.join(&transform.config.secrets);
         }
-        let (order, flow) = match definition.flow.as_ref().map(|flow| variables.flow(flow)) {
+        let (order, flow) = match &definition.flow {
             None => (None, None),
-            Some(Err(error)) => (None, Some(Err(error))),
-            Some(Ok(rules)) => {
-                let (order, flow) = rules.split();
-                (order.map(Box::new), flow.map(|rules| Ok(Box::new(rules))))
-            }
+            Some(flow) => flow_of(flow, variables),
         };
         Self {
             id: row.id,

@@ -31,7 +31,7 @@ pub(super) struct Unplanned {
     pub(super) revision: i64,
     pub(super) event: AcceptedEvent,
     pub(super) permit: Permit,
-    /// The place of a suspect, until it is evaluated.
+    /// The place of a suspect, or of one that others go behind, until it is evaluated.
     pub(super) alone: Option<OwnedSemaphorePermit>,
 }
 
@@ -206,7 +206,7 @@ fn steps_at_once(candidates: &[Arc<Compiled>], payload_bytes: usize) -> Option<u
             reads = payload_bytes / READ_BYTES_PER_STEP;
             steps += rules.steps_max(payload_bytes);
         }
-        if let Some(order) = &automation.order {
+        if let Some(Ok(order)) = &automation.order {
             reads = payload_bytes / READ_BYTES_PER_STEP;
             steps += order.steps_max(payload_bytes);
         }

@@ -213,8 +213,13 @@ fn refuse_loop(round: &[Link], event: EventId, evaluation: &mut Evaluation) {
 }
 
 /// Finds what the event's deliveries keep their order with.
-fn keep_order(order: &Formula, view: &EventView<'_>, evaluation: &mut Evaluation) {
-    let (outcome, why, detail) = match order.key(view) {
+fn keep_order(
+    order: &Result<Box<Formula>, String>,
+    view: &EventView<'_>,
+    evaluation: &mut Evaluation,
+) {
+    let order = order.as_ref().map_err(Clone::clone);
+    let (outcome, why, detail) = match order.and_then(|order| order.key(view)) {
         Ok(key) => {
             evaluation.order = Some(OrderKey::of(&key));
             let why = format!("its deliveries go behind those of {}", flow::of_key(&key));

@@ -6,6 +6,8 @@ use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::chain::Chain;
 use super::dues::DueTurn;
 use super::evaluate::{AcceptedEvent, Reached, evaluate, evaluate_late};
@@ -62,6 +64,8 @@ pub(super) struct Late {
     pub(super) permit: Permit,
     /// Its account's turn, if it has waited.
     pub(super) turn: Option<Arc<DueTurn>>,
+    /// The place that others go behind, until it is evaluated.
+    pub(super) place: Option<OwnedSemaphorePermit>,
     /// Why nothing comes of it, if that is known.
     pub(super) ends: Option<(Verdict, String)>,
     pub(super) chain: Option<Chain>,
@@ -126,6 +130,7 @@ impl Node {
             standing,
             mut permit,
             turn,
+            place,
             ..
         } = late;
         let now = self.clock.now();
@@ -156,6 +161,7 @@ impl Node {
                 turn,
             },
         );
+        drop(place);
     }
 }
 
@@ -200,6 +206,7 @@ pub(super) fn go_on(
                 standing: standing.clone(),
                 permit: node.permits.take_over(account, gate.event.payload.len()),
                 turn: None,
+                place: None,
                 ends: None,
                 chain: None,
             });

@@ -24,6 +24,7 @@
 //!   store. What one event may make is bounded, too; what is beyond that is a verdict.
 //! - What flow control puts off is a row with its time, in the commit that has planned its event; whoever
 //!   lives goes on with it, and what it makes is planned once.
+//! - Events that a node has taken one after the other are planned so, where an automation keeps an order.
 //! - Nobody's evaluations keep others waiting: what may take long goes on turn by turn, accounts by turns.
 //! - Nothing on the way polls. The writer awaits only the database.
 //! - What is done with past events comes after everything else, and makes nothing twice (`job`).
@@ -58,6 +59,7 @@ mod queue;
 mod request;
 pub mod sealing;
 mod secret;
+mod sequence;
 mod settings;
 mod shown;
 mod slot;
@@ -102,6 +104,7 @@ use lanes::Lanes;
 use node::Node;
 use permit::Permits;
 use queue::{AcceptEntry, Queue};
+use sequence::Sequences;
 use snapshot::Snapshots;
 use workers::Workers;
 
@@ -330,6 +333,7 @@ fn node_of(parts: Parts, holder: IncarnationId) -> Result<Arc<Node>, store::Erro
         dues: Dues::new(busy.clone()),
         queue: Queue::new(busy.clone()),
         workers: Workers::start(parts.limits.plugin_threads).map_err(store::Error::Lock)?,
+        sequences: Sequences::default(),
         suspects: Arc::new(Semaphore::new(1)),
         jobs: job::Calls::default(),
         runtime: Handle::current(),

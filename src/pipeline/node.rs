@@ -25,6 +25,7 @@ use super::late::Gate;
 use super::permit::{Permit, Permits};
 use super::plan::Plan;
 use super::queue::{PlanEntry, Queue};
+use super::sequence::Sequences;
 use super::snapshot::{Snapshot, Snapshots};
 use super::standing::Standing;
 use super::workers::{Run, Workers};
@@ -58,6 +59,8 @@ pub(super) struct Node {
     pub(super) dues: Dues,
     pub(super) queue: Queue,
     pub(super) workers: Workers,
+    /// What is evaluated one after the other.
+    pub(super) sequences: Sequences,
     /// One place: suspects are evaluated alone.
     pub(super) suspects: Arc<Semaphore>,
     /// Who calls to the jobs.
@@ -157,7 +160,9 @@ impl Node {
 
     /// Evaluates events and plans what follows. What is soon done is done here and now, if its account is
     /// in memory; so much of it at a time that nothing else waits for long.
-    pub(super) fn evaluate(self: &Arc<Self>, events: Vec<Unplanned>) {
+    pub(super) fn evaluate(self: &Arc<Self>, mut events: Vec<Unplanned>) {
+        let in_sequence = self.in_sequence(&mut events);
+        self.evaluate_in_sequence(in_sequence);
         if events.is_empty() {
             return;
         }
@@ -187,28 +192,30 @@ impl Node {
     pub(super) fn evaluate_later(self: &Arc<Self>, unplanned: Unplanned) {
         let node = self.clone();
         self.spawn(async move {
-            loop {
-                match node
-                    .snapshots
-                    .at(unplanned.account, unplanned.revision)
-                    .await
-                {
-                    Ok(snapshot) => {
-                        node.evaluate_one(unplanned, snapshot);
-                        return;
-                    }
-                    Err(SnapshotError::NoAccount(_)) => {
-                        return node.queue.set_aside(store::SetAside {
-                            account: unplanned.account,
-                            event: unplanned.event.id,
-                            why: "its account does not exist".to_owned(),
-                        });
-                    }
-                    // The load has said why, once for all that wait for it.
-                    Err(_not_now) => node.pause().await,
-                }
+            if let Some(snapshot) = node.snapshot_for(&unplanned).await {
+                node.evaluate_one(unplanned, snapshot);
             }
         });
+    }
+
+    /// Its account, as soon as that can be loaded; `None` if the event is set aside instead.
+    pub(super) async fn snapshot_for(&self, unplanned: &Unplanned) -> Option<Arc<Snapshot>> {
+        let (account, revision) = (unplanned.account, unplanned.revision);
+        loop {
+            match self.snapshots.at(account, revision).await {
+                Ok(snapshot) => return Some(snapshot),
+                Err(SnapshotError::NoAccount(_)) => {
+                    self.queue.set_aside(store::SetAside {
+                        account,
+                        event: unplanned.event.id,
+                        why: "its account does not exist".to_owned(),
+                    });
+                    return None;
+                }
+                // The load has said why, once for all that wait for it.
+                Err(_not_now) => self.pause().await,
+            }
+        }
     }
 
     /// Evaluates on the spot what is soon done; the workers have all else, and everything while the writer

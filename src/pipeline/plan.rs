@@ -104,6 +104,7 @@ impl Draft {
                 version: automation.version,
                 ask: *ask,
                 precedence: event.precedence(),
+                in_order: automation.order.is_some(),
                 alert_after: (!event.is_operational()).then_some(automation.alert_after),
             });
         }

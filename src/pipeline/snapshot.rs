@@ -63,6 +63,12 @@ impl Snapshot {
         found
     }
 
+    /// Whether deliveries of an event of the type may keep an order.
+    pub(super) fn keeps_order(&self, event_type: &EventType) -> bool {
+        let mut candidates = self.index.candidates(event_type);
+        candidates.any(|automation| automation.order.is_some())
+    }
+
     /// How the account stands now, not as of the snapshot's revision.
     pub(super) fn standing(&self) -> Arc<Standing> {
         self.standing.clone()

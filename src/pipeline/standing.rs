@@ -30,6 +30,8 @@ const REVISIONS_KEPT_MAX: usize = 4;
 const ENDPOINT_BYTES: usize = 1024;
 /// What a definition has in it that names operational events.
 const NAMES_OPERATIONAL: &str = "\"throwbar.";
+/// What a definition has in it that keeps an order.
+const NAMES_ORDER: &str = "\"order\"";
 /// What a signing secret counts.
 const SECRET_BYTES: usize = 256;
 
@@ -48,12 +50,14 @@ pub(super) struct Standing {
 /// What stands as of one revision. Never changes.
 #[derive(Debug)]
 pub(super) struct Current {
-    revision: i64,
+    pub(super) revision: i64,
     /// The integration switch.
     pub(super) enabled: bool,
     endpoints: HashMap<EndpointId, Result<EndpointView, Unreadable>>,
     /// Whether any automation or subscription names operational events.
     pub(super) listens: bool,
+    /// Whether any automation may keep an order.
+    pub(super) keeps_order: bool,
     /// What it takes in memory, about.
     pub(super) bytes: usize,
 }
@@ -90,6 +94,7 @@ impl Default for Standing {
             enabled: false,
             endpoints: HashMap::new(),
             listens: false,
+            keeps_order: false,
             bytes: 0,
         };
         Self {
@@ -192,9 +197,13 @@ impl Current {
             }
             endpoints.insert(row.id, read);
         }
-        let mut automations = rows.automations.iter();
+        let any = |text| {
+            let mut automations = rows.automations.iter();
+            automations.any(|row| row.definition.contains(text))
+        };
         Self {
-            listens: automations.any(|row| row.definition.contains(NAMES_OPERATIONAL)),
+            listens: any(NAMES_OPERATIONAL),
+            keeps_order: any(NAMES_ORDER),
             revision: rows.account.revision,
             enabled: rows.account.enabled,
             endpoints,

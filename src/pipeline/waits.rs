@@ -9,6 +9,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use super::crash::crash_point;
 use super::dues::DueTurn;
 use super::evaluate::AcceptedEvent;
@@ -18,7 +20,7 @@ use super::node::Node;
 use super::snapshot::{self, Compiled};
 use crate::automation::flow;
 use crate::model::limits::FLOW_WAIT_MS_MAX;
-use crate::model::{Cause, Origin, Timestamp};
+use crate::model::{Cause, Clock, Origin, Timestamp};
 use crate::store::{self, Fate, Wait};
 
 /// Waits claimed in one turn of an account.
@@ -27,6 +29,8 @@ const CLAIM_MAX: usize = 32;
 const LOOK_PAGE: usize = 500;
 /// How often the index is looked over: what other nodes put there is not heard here.
 const LOOK_MS: i64 = 5_000;
+/// How long another node's turn is waited for before it is looked at again.
+const ELSEWHERE_MS: i64 = 50;
 /// How many lives may end while something goes on before nothing comes of it. Not as few as for an event:
 /// it is not evaluated alone, and may not be what ends them.
 const DEATHS_MAX: i64 = 10;
@@ -106,15 +110,26 @@ async fn take(node: &Arc<Node>, turn: DueTurn, now: Timestamp) {
         }
     };
     turn.then(claimed.next_due);
+    if claimed.is_elsewhere {
+        // The other node's time, not the product's.
+        let real = Clock::System;
+        return real.sleep_until(real.now().plus_ms(ELSEWHERE_MS)).await;
+    }
     if claimed.waits.is_empty() {
         return;
     }
     crash_point("late-claimed-not-planned");
     let turn = Arc::new(turn);
     let mut versions = HashMap::new();
+    let place = Arc::new(Semaphore::new(1));
     for wait in claimed.waits {
         loop {
             match prepare(node, &turn, &wait, &mut versions).await {
+                Ok(Some(late)) if late.automation.order.is_some() => {
+                    let place = place.clone().acquire_owned().await;
+                    let place = Some(place.expect("the semaphore is never closed"));
+                    node.go_late(Late { place, ..late });
+                }
                 Ok(Some(late)) => node.go_late(late),
                 Ok(None) => {}
                 // Nobody can make anything of it: the others don't wait for that.
@@ -201,6 +216,7 @@ async fn prepare(
         standing,
         permit,
         turn: Some(turn.clone()),
+        place: None,
         ends,
         chain: None,
     }))

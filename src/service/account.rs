@@ -192,10 +192,11 @@ impl Service {
             tracing::info!(account.id = %who.account(), key.id = %who.key(), validation, unknown_types, "what the account asks of events was changed");
         }
         if let Some(enabled) = patch.enabled {
-            self.inner
-                .store
-                .switch_account(who.account(), enabled.into())
-                .await?;
+            let store = &self.inner.store;
+            let switched = store.switch_account(who.account(), enabled.into()).await?;
+            for endpoint in switched.into_iter().flatten() {
+                self.wake(who.account(), endpoint).await;
+            }
             tracing::info!(account.id = %who.account(), key.id = %who.key(), enabled, "the account's integration was switched");
         }
         Ok(self.account_row(who.account()).await?.into())

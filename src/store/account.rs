@@ -8,7 +8,7 @@ use super::backend::Tx;
 use super::row::record;
 use super::values::args;
 use super::{Error, Store};
-use crate::model::{AccountId, Timestamp};
+use crate::model::{AccountId, EndpointId, Timestamp};
 
 /// A tenant.
 #[derive(Debug, Clone)]
@@ -154,8 +154,13 @@ impl Store {
         .await
     }
 
-    /// Switches the account's deliveries on or off. Whether the account exists.
-    pub async fn switch_account(&self, id: AccountId, to: Switch) -> Result<bool, Error> {
+    /// Switches the account's deliveries on or off. At which endpoints something is due because of it; `None` if
+    /// there is no such account.
+    pub async fn switch_account(
+        &self,
+        id: AccountId,
+        to: Switch,
+    ) -> Result<Option<Vec<EndpointId>>, Error> {
         let mut tx = self.begin().await?;
         let raised: Vec<(i64,)> = tx
             .fetch(
@@ -167,8 +172,12 @@ impl Store {
         for (revision,) in &raised {
             tx.raises(id, *revision);
         }
+        let due = match to {
+            Switch::On => self.recover_all(&mut tx, id).await?,
+            Switch::Off => Vec::new(),
+        };
         tx.commit().await?;
-        Ok(!raised.is_empty())
+        Ok((!raised.is_empty()).then_some(due))
     }
 }
 

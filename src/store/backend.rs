@@ -200,6 +200,14 @@ impl Backend {
         }
     }
 
+    /// The same without waiting for whoever changes it just now: then it reads nothing.
+    pub(super) fn for_share_at_once(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(_) => "FOR SHARE SKIP LOCKED",
+        }
+    }
+
     /// What a statement that takes rows to itself ends with, so that nodes don't wait for each other.
     pub(super) fn skip_locked(&self) -> &'static str {
         match self {
@@ -216,6 +224,16 @@ impl Backend {
             Self::Postgres(_) => format!(
                 "ctid = ANY (ARRAY (SELECT ctid FROM {table} WHERE {which} FOR UPDATE SKIP LOCKED))"
             ),
+        }
+    }
+
+    /// The same, but waits for what another node has in hand: nothing is passed over.
+    pub(super) fn picked_in_turn(&self, table: &str, key: &str, which: &str) -> String {
+        match self {
+            Self::Sqlite(_) => self.picked(table, key, which),
+            Self::Postgres(_) => {
+                format!("ctid = ANY (ARRAY (SELECT ctid FROM {table} WHERE {which} FOR UPDATE))")
+            }
         }
     }
 
@@ -288,6 +306,14 @@ impl Tx {
         }
         for (account, automation) in self.alerted {
             self.revisions.alerted(account, automation);
+        }
+        Ok(())
+    }
+
+    /// Undoes all of it, and lets go of what it has locked before this returns.
+    pub(super) async fn undo(self) -> Result<(), Error> {
+        if let On::Postgres(tx) = self.on {
+            tx.rollback().await?;
         }
         Ok(())
     }

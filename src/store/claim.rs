@@ -39,6 +39,18 @@ pub struct Claim {
     pub kept_back: u64,
 }
 
+impl Claim {
+    /// Nothing is taken, and it is soon tried again.
+    fn not_now(request: &ClaimRequest, revision: i64) -> Self {
+        Self {
+            deliveries: Vec::new(),
+            next_due: Some(request.now),
+            revision,
+            kept_back: 0,
+        }
+    }
+}
+
 /// A delivery taken by this node.
 #[derive(Debug, Clone)]
 pub struct ClaimedDelivery {
@@ -131,7 +143,13 @@ impl Store {
         holder: IncarnationId,
         request: &ClaimRequest,
     ) -> Result<Claim, Error> {
-        let (gate, revision) = gate(tx, request).await?;
+        let (mut gate, mut revision) = gate_of(tx, request).await?;
+        if matches!(gate, Gate::Hold) {
+            if !self.stands_still(tx, request.account).await? {
+                return Ok(Claim::not_now(request, revision));
+            }
+            (gate, revision) = gate_of(tx, request).await?;
+        }
         let mut more_held = false;
         let (deliveries, kept_back) = match gate {
             Gate::Open => {
@@ -149,6 +167,10 @@ impl Store {
                     .await?;
                 // RETURNING promises no order; ids begin with the event's time.
                 taken.sort_by_key(|delivery| delivery.id);
+                if taken.iter().any(|delivery| delivery.order.is_some()) {
+                    self.recover(tx, (request.account, request.endpoint))
+                        .await?;
+                }
                 (taken, 0)
             }
             Gate::Hold => {
@@ -188,6 +210,17 @@ impl Store {
             revision,
             kept_back,
         })
+    }
+
+    /// Whether nobody switches the account or one of its endpoints on before the transaction ends. What is held
+    /// beside that would be held for ever.
+    async fn stands_still(&self, tx: &mut Tx, account: AccountId) -> Result<bool, Error> {
+        let sql = format!(
+            "SELECT revision FROM accounts WHERE id = $1 {}",
+            self.backend.for_share_at_once()
+        );
+        let locked: Vec<(i64,)> = tx.fetch(&sql, args![account]).await?;
+        Ok(!locked.is_empty())
     }
 
     fn claim_sql(&self) -> String {
@@ -288,7 +321,7 @@ fn first_endpoint() -> (AccountId, EndpointId) {
     (AccountId::from_uuid(nil), EndpointId::from_uuid(nil))
 }
 
-async fn gate(tx: &mut Tx, request: &ClaimRequest) -> Result<(Gate, i64), Error> {
+async fn gate_of(tx: &mut Tx, request: &ClaimRequest) -> Result<(Gate, i64), Error> {
     let found: Vec<(String, Option<i64>, bool, i64)> = tx
         .fetch(
             "SELECT e.state, e.deleted_at_ms, a.enabled, a.revision FROM endpoints e

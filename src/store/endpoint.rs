@@ -215,6 +215,9 @@ impl Store {
             args![account, known.id, state, why],
         )
         .await?;
+        if to == EndpointState::Enabled {
+            self.recover(tx, (account, known.id)).await?;
+        }
         if known.state == state {
             return Ok(());
         }

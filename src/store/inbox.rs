@@ -84,8 +84,10 @@ impl Store {
              RETURNING account_id, event_id, revision, takeovers",
             self.backend.skip_locked()
         );
-        let taken = tx.fetch(&sql, args![ended, holder, limit]).await?;
+        let mut taken: Vec<InboxEvent> = tx.fetch(&sql, args![ended, holder, limit]).await?;
         tx.commit().await?;
+        // RETURNING promises no order.
+        taken.sort_by_key(|row| (row.account, row.event));
         Ok(taken)
     }
 

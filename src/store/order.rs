@@ -1,6 +1,7 @@
 //! Deliveries that keep an order: of those of one key to one endpoint (a *queue*) only the first open one is
 //! ever due. The others are pending, due in the year 9999. What settles the first one gives the next its due
-//! time, in the same transaction; what only postpones or holds it lets nobody past.
+//! time, in the same transaction; what only postpones or holds it lets nobody past. One that is held is due again
+//! with what switches its endpoint, or the account, on: nothing else would ever move its queue.
 //!
 //! Who adds to a queue and who takes from it must see each other, whichever nodes they are: both have the
 //! queue's lock for the rest of their transaction.
@@ -8,12 +9,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::Error;
 use super::backend::Tx;
 use super::batch::Batch;
 use super::plan::NewPlan;
 use super::record::NewRecord;
-use super::values::{Columns, Kind, Rows, Shape, values};
+use super::values::{Columns, Kind, Rows, Shape, args, values};
+use super::{Error, Store};
 use crate::model::{AccountId, BEHIND, DeliveryState, EndpointId, OrderKey};
 
 /// Whose deliveries to which endpoint keep an order with which key.
@@ -56,6 +57,52 @@ const RELEASE_SQL: &str = "
       AND deliveries.order_no = (SELECT MIN(d.order_no) FROM deliveries d
         WHERE d.account_id = v.account_id AND d.endpoint_id = v.endpoint_id AND d.order_key = v.order_key)
     RETURNING deliveries.account_id, deliveries.endpoint_id";
+
+/// How many of the held ones one statement makes due: the first of as many queues.
+const RECOVERED_MAX: usize = 1000;
+
+/// The first of each queue to an endpoint, where that is held: no other one ever is.
+const HELD_SQL: &str = "
+    SELECT id FROM deliveries
+    WHERE account_id = $1 AND endpoint_id = $2 AND state = 'held' AND order_key IS NOT NULL
+    ORDER BY order_key LIMIT $3";
+
+/// Enabled endpoints of an account at which such are held.
+const HELD_AT_SQL: &str = "
+    SELECT e.id FROM endpoints e
+    WHERE e.account_id = $1 AND e.state = 'enabled' AND e.deleted_at_ms IS NULL
+      AND EXISTS (SELECT 1 FROM deliveries d WHERE d.account_id = $1 AND d.endpoint_id = e.id
+        AND d.state = 'held' AND d.order_key IS NOT NULL)";
+
+impl Store {
+    /// Makes what was held of the queues to an endpoint due again: it is switched on, or is and has more of them.
+    /// How many; if there are more than one statement takes, whoever claims one of these goes on with it.
+    pub(super) async fn recover(
+        &self,
+        tx: &mut Tx,
+        to: (AccountId, EndpointId),
+    ) -> Result<u64, Error> {
+        let sql = format!(
+            "UPDATE deliveries SET state = 'pending', due_at_ms = created_at_ms
+             WHERE account_id = $1 AND id {}",
+            self.backend.one_of(HELD_SQL)
+        );
+        tx.execute(&sql, args![to.0, to.1, RECOVERED_MAX]).await
+    }
+
+    /// The same at all endpoints of an account that is switched on; at which there was something.
+    pub(super) async fn recover_all(
+        &self,
+        tx: &mut Tx,
+        account: AccountId,
+    ) -> Result<Vec<EndpointId>, Error> {
+        let held: Vec<(EndpointId,)> = tx.fetch(HELD_AT_SQL, args![account]).await?;
+        for (endpoint,) in &held {
+            self.recover(tx, (account, *endpoint)).await?;
+        }
+        Ok(held.into_iter().map(|row| row.0).collect())
+    }
+}
 
 /// Takes the locks of the queues that the batch adds to or takes from, in their order.
 pub(super) async fn lock(tx: &mut Tx, batch: &Batch) -> Result<BTreeSet<Queue>, Error> {

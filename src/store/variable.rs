@@ -36,7 +36,8 @@ record!(Variable {
 /// Who asks for a variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VariableUser {
-    /// The condition of a version of an automation that is published, or its newest.
+    /// The condition or the flow control of a version of an automation that is published, its newest, or one with
+    /// which something waits.
     Condition {
         /// Which automation.
         id: AutomationId,
@@ -239,7 +240,9 @@ async fn users(tx: &mut Tx, account: AccountId, name: &str) -> Result<Vec<Variab
         .fetch(
             "SELECT a.id, a.name, v.definition FROM automations a
              JOIN automation_versions v ON v.account_id = a.account_id AND v.automation_id = a.id
-               AND (v.version = a.latest_version OR v.version = a.published_version)
+               AND (v.version = a.latest_version OR v.version = a.published_version
+                 OR (v.automation_id, v.version) IN (
+                   SELECT w.automation_id, w.version FROM flow_waits w WHERE w.account_id = $1))
              WHERE a.account_id = $1 AND a.deleted_at_ms IS NULL AND v.definition LIKE $2
              ORDER BY a.id, v.version",
             args![account, pattern.as_str()],

@@ -134,13 +134,18 @@ impl Rules {
                 ))
             }
         };
-        let order = flow.order.as_ref();
-        let order = order.map(|Order { key }| formula(key, Gives::Key, ("/order/key", variables)));
         Ok(Self {
             dedupe,
             then: Rule::of(flow, variables)?,
-            order: order.transpose()?,
+            order: Self::order(flow, variables)?,
         })
+    }
+
+    /// What of a flow says in which order deliveries go, if something does, whatever the rest is.
+    pub fn order(flow: &Flow, variables: &Variables) -> Result<Option<Formula>, Error> {
+        let order = flow.order.as_ref();
+        let order = order.map(|Order { key }| formula(key, Gives::Key, ("/order/key", variables)));
+        order.transpose()
     }
 
     /// What goes on keeps its order by this, if by anything; and what decides whether it goes on and when, if

@@ -203,6 +203,7 @@ impl Desk {
             place: place(open.event),
             kind,
             key: key.to_owned(),
+            in_order: asked.new.in_order,
             open,
         };
         match decision.moves {

@@ -4,7 +4,7 @@
 use super::super::backend::Tx;
 use super::super::row::record;
 use super::super::snapshot::PublishedAutomation;
-use super::super::values::args;
+use super::super::values::{Value, args};
 use super::super::{Error, Store};
 use super::verdict;
 use super::wait::{WaitKey, WaitKind};
@@ -37,6 +37,8 @@ pub struct ClaimedWaits {
     pub waits: Vec<Wait>,
     /// When the next of this account is due.
     pub next_due: Option<Timestamp>,
+    /// Nothing was claimed: another life has in hand what goes first.
+    pub is_elsewhere: bool,
 }
 
 /// An account in which something waits.
@@ -81,6 +83,7 @@ struct ClaimedRow {
     key: String,
     due_at_ms: Timestamp,
     takeovers: i64,
+    in_order: i64,
 }
 
 record!(ClaimedRow {
@@ -91,7 +94,26 @@ record!(ClaimedRow {
     key: "key",
     due_at_ms: "due_at_ms",
     takeovers: "takeovers",
+    in_order: "in_order",
 });
+
+impl ClaimedRow {
+    fn of(self, account: AccountId) -> Wait {
+        Wait {
+            place: WaitKey {
+                account,
+                automation: self.automation_id,
+                event: self.event_id,
+            },
+            version: self.version,
+            key: self.key,
+            is_digest: self.kind == WaitKind::Digest.as_str(),
+            is_limited: self.kind == WaitKind::Rate.as_str(),
+            due_at: self.due_at_ms,
+            takeovers: self.takeovers,
+        }
+    }
+}
 
 struct EntryRow {
     id: EventId,
@@ -119,9 +141,13 @@ record!(FateRow {
     deleted_at_ms: "deleted_at_ms",
 });
 
-/// What is due of an account.
-const DUE: &str =
-    "account_id = $1 AND state = 'waiting' AND due_at_ms <= $2 ORDER BY due_at_ms LIMIT $3";
+/// What is due of an account, by its time and then as it came.
+const DUE: &str = "account_id = $1 AND state = 'waiting' AND due_at_ms <= $2
+     ORDER BY due_at_ms, event_id LIMIT $3";
+
+/// What keeps an order and is in the hand of another life.
+const ELSEWHERE_SQL: &str = "SELECT event_id FROM flow_waits
+     WHERE account_id = $1 AND state = 'claimed' AND in_order = 1 AND holder <> $2 LIMIT 1";
 
 /// The primary key.
 const KEY: &str = "account_id, automation_id, event_id";
@@ -158,7 +184,8 @@ impl Store {
     }
 
     /// Claims up to `limit` of what is due of an account for `holder`, which must live. From now on they take
-    /// no more events.
+    /// no more events. If something among it keeps an order, no other life has such in hand meanwhile: what each
+    /// of two lives has would be planned in any order.
     pub async fn claim_waits(
         &self,
         holder: IncarnationId,
@@ -166,15 +193,28 @@ impl Store {
         now: Timestamp,
         limit: usize,
     ) -> Result<ClaimedWaits, Error> {
+        let which = args![account, now, limit, holder];
         let mut tx = self.begin_as(holder).await?;
-        let sql = format!(
-            "UPDATE flow_waits SET state = 'claimed', holder = $4
-             WHERE account_id = $1 AND {}
-             RETURNING automation_id, event_id, version, kind, key, due_at_ms, takeovers",
-            self.backend.picked("flow_waits", KEY, DUE)
-        );
-        let mut rows: Vec<ClaimedRow> = tx.fetch(&sql, args![account, now, limit, holder]).await?;
-        rows.sort_by_key(|row| (row.due_at_ms, row.event_id));
+        let free = self.backend.picked("flow_waits", KEY, DUE);
+        let mut rows = claim_due(&mut tx, &free, which.clone()).await?;
+        if self.is_shared() && rows.iter().any(|row| row.in_order == 1) {
+            // Two that claim at the same moment would not see each other: back to before that, and one by one.
+            tx.undo().await?;
+            tx = self.begin_as(holder).await?;
+            let (high, low) = account.uuid().as_u64_pair();
+            tx.lock(vec![(high ^ low).cast_signed()]).await?;
+            let elsewhere: Vec<(EventId,)> =
+                tx.fetch(ELSEWHERE_SQL, args![account, holder]).await?;
+            if !elsewhere.is_empty() {
+                return Ok(ClaimedWaits {
+                    waits: Vec::new(),
+                    next_due: Some(now),
+                    is_elsewhere: true,
+                });
+            }
+            let first = self.backend.picked_in_turn("flow_waits", KEY, DUE);
+            rows = claim_due(&mut tx, &first, which).await?;
+        }
         let next: Vec<(Option<Timestamp>,)> = tx
             .fetch(
                 "SELECT MIN(due_at_ms) FROM flow_waits WHERE account_id = $1 AND state = 'waiting'",
@@ -182,22 +222,12 @@ impl Store {
             )
             .await?;
         tx.commit().await?;
-        let waits = rows.into_iter().map(|row| Wait {
-            place: WaitKey {
-                account,
-                automation: row.automation_id,
-                event: row.event_id,
-            },
-            version: row.version,
-            key: row.key,
-            is_digest: row.kind == WaitKind::Digest.as_str(),
-            is_limited: row.kind == WaitKind::Rate.as_str(),
-            due_at: row.due_at_ms,
-            takeovers: row.takeovers,
-        });
+        rows.sort_by_key(|row| (row.due_at_ms, row.event_id));
+        let waits = rows.into_iter().map(|row| row.of(account));
         Ok(ClaimedWaits {
             waits: waits.collect(),
             next_due: next.first().and_then(|row| row.0),
+            is_elsewhere: false,
         })
     }
 
@@ -321,6 +351,14 @@ impl Store {
         );
         self.execute(&sql, args![before, rows_max]).await
     }
+}
+
+async fn claim_due(tx: &mut Tx, picked: &str, which: Vec<Value>) -> Result<Vec<ClaimedRow>, Error> {
+    let sql = format!(
+        "UPDATE flow_waits SET state = 'claimed', holder = $4 WHERE account_id = $1 AND {picked}
+         RETURNING automation_id, event_id, version, kind, key, due_at_ms, takeovers, in_order"
+    );
+    tx.fetch(&sql, which).await
 }
 
 const FATE_SQL: &str = "SELECT enabled, archived_at_ms, deleted_at_ms FROM automations

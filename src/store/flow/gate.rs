@@ -26,6 +26,8 @@ pub struct NewAsk {
     pub ask: Ask,
     /// Where its event stands among others.
     pub precedence: Precedence,
+    /// Whether what it goes on to keeps an order.
+    pub in_order: bool,
     /// After how many errors one after the other it is told that the automation fails; `None`: errors with this
     /// event are not counted.
     pub alert_after: Option<u32>,

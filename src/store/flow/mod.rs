@@ -7,6 +7,8 @@
 //! - **What waits is a row.** With its due time, the version that accepted it, and the event whose delivery
 //!   it will be. Whoever lives claims it when it is due, and its plan takes it away. What a dead life has
 //!   claimed is claimed again: the ids of its deliveries are derived, so nothing is planned twice.
+//! - **One by one, where an order is kept.** What is due is claimed by its time and then as it came; and while one
+//!   life has such in hand, no other one claims of the account.
 //! - **Closed before it goes.** What is claimed takes no more events: the next one of its key begins anew.
 //! - **Nothing vanishes.** An event that was collected, replaced, dropped or put off has a row that says so.
 

@@ -45,6 +45,8 @@ pub(super) struct WaitRow {
     pub(super) place: WaitKey,
     pub(super) kind: WaitKind,
     pub(super) key: String,
+    /// Whether what it goes on to keeps an order.
+    pub(super) in_order: bool,
     pub(super) open: Open,
 }
 
@@ -60,6 +62,7 @@ struct OpenRow {
     since_ms: Timestamp,
     events: i64,
     bytes: i64,
+    in_order: i64,
 }
 
 record!(OpenRow {
@@ -73,6 +76,7 @@ record!(OpenRow {
     since_ms: "since_ms",
     events: "events",
     bytes: "bytes",
+    in_order: "in_order",
 });
 
 pub(super) const PLACE_COLUMNS: Columns = &[
@@ -94,13 +98,14 @@ const WAIT_COLUMNS: Columns = &[
     ("since_ms", Kind::Int),
     ("events", Kind::Int),
     ("bytes", Kind::Int),
+    ("in_order", Kind::Int),
 ];
 
 macro_rules! open_sql {
     ($lock:literal) => {
         concat!(
             "SELECT w.account_id, w.automation_id, w.event_id, w.version, w.kind, w.key, w.due_at_ms,
-               w.since_ms, w.events, w.bytes FROM v
+               w.since_ms, w.events, w.bytes, w.in_order FROM v
              JOIN flow_waits w ON w.account_id = v.account_id AND w.automation_id = v.automation_id
                AND w.event_id = v.event_id
              WHERE w.state = 'waiting' ",
@@ -147,6 +152,7 @@ async fn open_rows(
             place,
             kind: WaitKind::from_word(&row.kind)?,
             key: row.key,
+            in_order: row.in_order == 1,
             open: Open {
                 event: row.event_id,
                 version: row.version,
@@ -187,12 +193,14 @@ pub(super) async fn put<'a>(
         place,
         kind,
         key,
+        in_order,
         open,
     } in waits
     {
-        let (state, holder) = match kind {
-            WaitKind::Go => ("claimed", Some(holder)),
-            _ => ("waiting", None),
+        // What goes on now has nobody before it.
+        let (state, holder, in_order) = match kind {
+            WaitKind::Go => ("claimed", Some(holder), false),
+            _ => ("waiting", None, *in_order),
         };
         rows.push(values![
             place.account,
@@ -206,7 +214,8 @@ pub(super) async fn put<'a>(
             holder,
             open.since,
             open.events,
-            open.bytes
+            open.bytes,
+            i64::from(in_order)
         ]);
     }
     let insert = Shape::Insert {

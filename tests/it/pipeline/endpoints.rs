@@ -143,12 +143,12 @@ async fn an_automation_that_names_a_removed_endpoint_cancels_for_it_alone() {
 async fn an_account_that_is_switched_off_holds_everything() {
     TestApp::on_both(async |app| {
         let (_, waiting) = one_waiting(app).await;
-        assert!(ok(app.store.switch_account(app.account, Switch::Off)).await);
+        some(app.store.switch_account(app.account, Switch::Off)).await;
         let fresh = app.send_and_settle("a.b", "{}").await;
         assert_eq!(app.outcome(fresh).await, ("held".to_owned(), Vec::new()));
         app.advance(Duration::from_secs(10)).await;
         assert_eq!(app.outcome(waiting).await.0, "held");
-        assert!(ok(app.store.switch_account(app.account, Switch::On)).await);
+        some(app.store.switch_account(app.account, Switch::On)).await;
         let after = app.send_and_settle("a.b", "{}").await;
         assert_eq!(app.outcome(after).await.0, "delivered");
     })

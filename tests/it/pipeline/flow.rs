@@ -349,6 +349,7 @@ async fn what_a_dead_node_had_let_through_is_planned_once() {
                 then: throwbar::automation::flow::Then::Go,
             },
             precedence: throwbar::model::Precedence::of(event.id, event.occurred_at, None),
+            in_order: false,
             alert_after: Some(2),
         }];
         let outcome = ok(app.store.write(dead.id(), &batch::plans(vec![plan]))).await;

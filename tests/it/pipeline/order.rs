@@ -5,13 +5,14 @@ use std::time::Duration;
 use throwbar::automation::Definition;
 use throwbar::automation::flow::{Flow, Order};
 use throwbar::model::{BEHIND, EndpointId};
+use throwbar::pipeline::Evaluation;
 use throwbar::retry::RetryPolicy;
-use throwbar::store::{EndpointChange, EndpointState};
+use throwbar::store::{EndpointChange, EndpointState, Removal, Switch, Variable};
 
 use crate::support::answers::{Answer, Gate};
 use crate::support::app::TestApp;
 use crate::support::publishing::{automation, retrying, settings, transform};
-use crate::support::store::Engine;
+use crate::support::store::{Engine, ok, some};
 
 /// An automation whose deliveries keep their order by the deal.
 fn ordered(events: &[&str], endpoint: EndpointId) -> Definition {
@@ -89,30 +90,120 @@ async fn many_of_a_key_arrive_one_by_one_in_their_order() {
     .await;
 }
 
+async fn switch(app: &TestApp, endpoint: EndpointId, state: EndpointState) {
+    let change = EndpointChange {
+        state: Some(state),
+        ..EndpointChange::default()
+    };
+    let now = app.clock.now();
+    some(
+        app.store
+            .change_endpoint(app.account, endpoint, &change, now),
+    )
+    .await;
+}
+
 #[tokio::test]
-async fn what_is_held_lets_nobody_past() {
+async fn what_is_held_lets_nobody_past_and_goes_first_once_it_is_switched_on() {
     TestApp::on_both(async |app| {
         let endpoint = app.endpoint("/hook", settings()).await;
         app.publish(&ordered(&["deal.*"], endpoint)).await;
-        let switch = async |state: EndpointState| {
-            let change = EndpointChange {
-                state: Some(state),
-                ..EndpointChange::default()
-            };
-            let now = app.clock.now();
-            let changed = app
-                .store
-                .change_endpoint(app.account, endpoint, &change, now);
-            assert!(changed.await.expect("it is written").is_some());
+        let mut expected = Vec::new();
+        for no in [0, 3] {
+            if no == 0 {
+                switch(app, endpoint, EndpointState::Disabled { why: "by_user" }).await;
+            } else {
+                some(app.store.switch_account(app.account, Switch::Off)).await;
+            }
+            let first = app.send_and_settle("deal.won", payload("a", no)).await;
+            let second = app.send_and_settle("deal.won", payload("a", no + 1)).await;
+            assert_eq!(app.delivery(first).await.state, "held");
+            assert_eq!(app.delivery(second).await.due_at, Some(BEHIND));
+            assert_eq!(arrived(app), expected);
+            if no == 0 {
+                switch(app, endpoint, EndpointState::Enabled).await;
+            } else {
+                some(app.store.switch_account(app.account, Switch::On)).await;
+            }
+            app.pipeline().look().await;
+            app.send_and_settle("deal.won", payload("a", no + 2)).await;
+            expected.extend((no..no + 3).map(|no| payload("a", no)));
+            assert_eq!(arrived(app), expected);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_soon_evaluated_does_not_overtake_what_takes_long() {
+    TestApp::on_both(async |app| {
+        let endpoint = app.endpoint("/hook", settings()).await;
+        let redact = app.upload("redact", "plugins/components/redact.wasm").await;
+        let slow = Definition {
+            transforms: vec![transform("redact@1.0.0", redact, r#"{"remove":["/more"]}"#)],
+            ..ordered(&["deal.slow"], endpoint)
         };
-        switch(EndpointState::Disabled { why: "by_user" }).await;
+        app.publish(&slow).await;
+        app.publish(&ordered(&["deal.fast"], endpoint)).await;
+        let mut expected = Vec::new();
+        for no in 0..10 {
+            let (slow, fast) = (payload("a", 2 * no), payload("a", 2 * no + 1));
+            let pair = vec![
+                app.event("deal.slow", slow.replace('}', r#","more":1}"#)),
+                app.event("deal.fast", fast.clone()),
+            ];
+            app.accept(pair).await;
+            expected.extend([slow, fast]);
+        }
+        app.settle().await;
+        assert_eq!(arrived(app), expected);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_waits_never_goes_without_its_order() {
+    TestApp::on_both(async |app| {
+        let endpoint = app.endpoint("/hook", settings()).await;
+        let variable = Variable {
+            name: "pre".to_owned(),
+            value: Some(r#""deal ""#.to_owned()),
+            sealed: None,
+            created_at: app.clock.now(),
+            updated_at: app.clock.now(),
+        };
+        ok(app.store.create_variable(app.account, &variable)).await;
+        let flow = r#"{"delay":{"for_ms":4000},"order":{"key":"vars.pre + event.data.deal"}}"#;
+        let mut definition = automation(&["deal.*"], &[endpoint]);
+        definition.flow = Some(serde_json::from_str(flow).expect("a flow"));
+        let id = app.publish(&definition).await;
         let first = app.send_and_settle("deal.won", payload("a", 1)).await;
-        assert_eq!(app.delivery(first).await.state, "held");
-        switch(EndpointState::Enabled).await;
-        let second = app.send_and_settle("deal.won", payload("a", 2)).await;
-        app.send_and_settle("deal.won", payload("b", 1)).await;
-        assert_eq!(arrived(app), [payload("b", 1)]);
-        assert_eq!(app.delivery(second).await.due_at, Some(BEHIND));
+        app.advance(Duration::from_secs(4)).await;
+        assert_eq!(arrived(app), [payload("a", 1)]);
+        let waits = app.send_and_settle("deal.won", payload("a", 2)).await;
+        definition.flow = None;
+        app.publish_again(id, &definition).await;
+        let used = ok(app.store.delete_variable(app.account, "pre")).await;
+        assert!(matches!(used, Removal::InUse(_)), "{used:?}");
+
+        // Whatever becomes of the variable.
+        app.place.execute("DELETE FROM variables").await;
+        app.advance(Duration::from_secs(4)).await;
+        assert_eq!(arrived(app).len(), 1);
+        for (event, verdict, part) in [(first, "fired", "it went"), (waits, "flow_error", "`pre`")]
+        {
+            let late = ok(app.store.flow_records(app.account, event))
+                .await
+                .remove(0)
+                .late;
+            let late: Vec<Evaluation> =
+                serde_json::from_slice(&late.expect("it has ended")).expect("JSON");
+            assert_eq!(late[0].verdict.as_str(), verdict);
+            assert!(late[0].summary.contains(part), "{}", late[0].summary);
+            assert_eq!(late[0].steps[0].what, "order");
+        }
+        let used = ok(app.store.delete_variable(app.account, "pre")).await;
+        assert_eq!(used, Removal::Missing);
     })
     .await;
 }

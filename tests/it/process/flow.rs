@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use serde_json::{Value, json};
+use throwbar::model::Clock;
 
 use super::assert_repeats_are_identical;
 use crate::support::caller::{Caller, event_body, text};
@@ -301,6 +302,33 @@ async fn a_node_that_only_hears_of_it_later_makes_nothing_twice() {
     let arrived = bodies(&receiver);
     assert_eq!(arrived.len(), 1, "one digest");
     assert_eq!(events_in(&arrived[0]), 20);
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn what_waits_for_one_time_keeps_its_order_whichever_node_goes_on_with_it() {
+    let (home, receiver) = (Home::on(Engine::Postgres).await, Receiver::start().await);
+    let beside = Home::at(home.postgres_url());
+    let (one, other) = (home.start().await, beside.start().await);
+    // Long enough for both nodes to know that something waits.
+    let until = Clock::System.now().plus_ms(7_000);
+    let flow = json!({
+        "delay": {"until": format!("timestamp('{until}')")}, "order": {"key": "event.data.key"},
+    });
+    make(one.caller(), &receiver, flow).await;
+    let lines: Vec<Value> = (0..150)
+        .map(|no| json!({"type": "deal.won", "data": {"key": "k", "no": no}}))
+        .collect();
+    one.caller().post("/v1/events/batch", &json!(lines)).await;
+    receiver.wait_for(150).await;
+    home.until_settled().await;
+    let came: Vec<Value> = bodies(&receiver)
+        .iter()
+        .map(|request| serde_json::from_slice(&request.body).expect("JSON"))
+        .collect();
+    let numbers: Vec<_> = came.iter().map(|body| body["no"].as_u64()).collect();
+    assert_eq!(numbers, (0..150).map(Some).collect::<Vec<_>>());
     one.stop().await;
     other.stop().await;
 }

@@ -46,10 +46,13 @@ async fn an_account_is_found_by_its_id_and_its_uid_and_switched() {
         );
         assert!(ok(store.account(same_uid.id)).await.is_none());
 
-        assert!(ok(store.switch_account(new.id, Switch::Off)).await);
+        assert_eq!(some(store.switch_account(new.id, Switch::Off)).await, []);
         let off = some(store.account(new.id)).await;
         assert_eq!((off.enabled, off.revision), (false, 2));
-        assert!(!ok(store.switch_account(same_uid.id, Switch::On)).await);
+        assert_eq!(
+            ok(store.switch_account(same_uid.id, Switch::On)).await,
+            None
+        );
     })
     .await;
 }

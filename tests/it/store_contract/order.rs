@@ -6,13 +6,15 @@ use std::slice;
 use throwbar::model::{
     AccountId, BEHIND, DeliveryId, DeliveryState, EndpointId, Failure, OrderKey, Timestamp,
 };
-use throwbar::store::{Batch, NewEvent, NewPlan, NewRecord, Store};
+use throwbar::store::{
+    Batch, EndpointChange, EndpointState, NewEvent, NewPlan, NewRecord, Store, Switch,
+};
 
 use super::planning::record;
 use super::{claim, delivery, somebody, write};
 use crate::support::batch;
 use crate::support::making::{self, now};
-use crate::support::store::{TestStore, on_both};
+use crate::support::store::{TestStore, on_both, some};
 
 type To = (AccountId, EndpointId);
 
@@ -188,6 +190,93 @@ async fn a_delivery_that_comes_while_the_one_before_it_is_settled_is_not_left_be
                 settle(store, attempted(to, first, "deal", delivered)),
             );
             first = next;
+        }
+    })
+    .await;
+}
+
+async fn switch(store: &Store, to: To, state: EndpointState) {
+    let change = EndpointChange {
+        state: Some(state),
+        ..EndpointChange::default()
+    };
+    some(store.change_endpoint(to.0, to.1, &change, now())).await;
+}
+
+const OFF: EndpointState = EndpointState::Disabled { why: "by_user" };
+
+#[tokio::test]
+async fn what_was_held_of_a_queue_is_due_again_once_it_is_switched_on() {
+    on_both(async |engine| {
+        let TestStore { store, .. } = &TestStore::open(engine).await;
+        let to = endpoint(store).await;
+        let beside = (to.0, making::stored_endpoint(store, to.0).await);
+        let ids = plan(store, to, &["deal", "deal"]).await;
+        let elsewhere = plan(store, beside, &["deal"]).await;
+        // One that keeps no order stays where it is, as always.
+        let alone = super::waiting(store, to.0, to.1, now()).await;
+        switch(store, to, OFF).await;
+        assert_eq!(take(store, to).await, []);
+        assert_eq!(delivery(store, to.0, ids[0]).await.state, "held");
+        switch(store, to, EndpointState::Enabled).await;
+        assert_eq!(take(store, to).await, ids[..1]);
+        assert_eq!(delivery(store, to.0, alone).await.state, "held");
+        let delivered = DeliveryState::Delivered { at: now() };
+        let first = attempted(to, ids[0], "deal", delivered);
+        assert_eq!(settle(store, first).await, [to]);
+
+        switch(store, beside, OFF).await;
+        some(store.switch_account(to.0, Switch::Off)).await;
+        for to in [to, beside] {
+            assert_eq!(take(store, to).await, []);
+        }
+        let due = some(store.switch_account(to.0, Switch::On)).await;
+        assert_eq!(due, [to.1], "the other one is still off");
+        assert_eq!(take(store, to).await, ids[1..]);
+        switch(store, beside, EndpointState::Enabled).await;
+        assert_eq!(take(store, beside).await, elsewhere);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn however_many_queues_were_held_all_of_them_go_on() {
+    on_both(async |engine| {
+        let TestStore { store, .. } = &TestStore::open(engine).await;
+        let to = endpoint(store).await;
+        let keys: Vec<String> = (0..1_100).map(|no| no.to_string()).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        plan(store, to, &keys).await;
+        switch(store, to, OFF).await;
+        // A claim holds no more than it would take at most.
+        for _ in 0..2 {
+            assert_eq!(take(store, to).await, []);
+        }
+        switch(store, to, EndpointState::Enabled).await;
+        let mut taken = 0;
+        for _ in 0..keys.len().div_ceil(100) {
+            taken += take(store, to).await.len();
+        }
+        assert_eq!(taken, keys.len());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_held_while_it_is_switched_on_is_not_left_behind() {
+    on_both(async |engine| {
+        let TestStore { store, .. } = &TestStore::open(engine).await;
+        let to = endpoint(store).await;
+        for _ in 0..30 {
+            let id = plan(store, to, &["deal"]).await[0];
+            switch(store, to, OFF).await;
+            let (taken, ()) =
+                tokio::join!(take(store, to), switch(store, to, EndpointState::Enabled),);
+            if taken.is_empty() {
+                assert_eq!(take(store, to).await, [id]);
+            }
+            let delivered = DeliveryState::Delivered { at: now() };
+            settle(store, attempted(to, id, "deal", delivered)).await;
         }
     })
     .await;

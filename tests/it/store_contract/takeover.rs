@@ -108,3 +108,21 @@ async fn claims_are_released_in_pieces_each_with_an_attempt_that_says_so() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_inbox_is_taken_over_as_its_events_came() {
+    on_both(async |engine| {
+        let TestStore { store, .. } = &TestStore::open(engine).await;
+        let own = making::account(store).await;
+        let (dead, heir) = (somebody(), somebody());
+        let events: Vec<_> = (0..20).map(|_| making::event(own, "1")).collect();
+        let ids: Vec<_> = events.iter().map(|event| event.id).collect();
+        // However they were written.
+        for event in events.into_iter().rev() {
+            ok(store.write(dead, &batch::accepts(vec![event]))).await;
+        }
+        let taken = ok(store.take_over_inbox(dead, heir, 100)).await;
+        assert_eq!(taken.iter().map(|row| row.event).collect::<Vec<_>>(), ids);
+    })
+    .await;
+}

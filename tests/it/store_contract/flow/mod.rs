@@ -21,6 +21,8 @@ struct Story<'a> {
     automation: AutomationId,
     holder: IncarnationId,
     start: Timestamp,
+    /// Whether its deliveries keep an order.
+    in_order: bool,
 }
 
 impl<'a> Story<'a> {
@@ -34,6 +36,7 @@ impl<'a> Story<'a> {
             automation: new.id,
             holder: somebody(),
             start: now(),
+            in_order: false,
         }
     }
 
@@ -63,6 +66,7 @@ impl<'a> Story<'a> {
             version: 1,
             ask: ask.clone(),
             precedence: Precedence::of(event.id, event.occurred_at, None),
+            in_order: self.in_order,
             alert_after: Some(2),
         }];
         plan

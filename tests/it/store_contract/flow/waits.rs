@@ -225,3 +225,97 @@ async fn what_waits_is_held_while_its_automation_is_off() {
     })
     .await;
 }
+
+fn at(ms: i64, story: &Story<'_>) -> throwbar::automation::flow::Ask {
+    then(Then::At {
+        at: story.start.plus_ms(ms),
+        source: None,
+    })
+}
+
+#[tokio::test]
+async fn what_is_due_at_one_time_is_claimed_as_it_came() {
+    on_both(async |engine| {
+        let place = TestStore::open(engine).await;
+        let story = Story::begin(&place.store).await;
+        let mut plans = Vec::new();
+        for _ in 0..4 {
+            plans.push(story.planned(&at(100, &story), 0).await);
+        }
+        let events: Vec<_> = plans.iter().map(|plan| plan.event).collect();
+        // However they were written.
+        for plan in plans.into_iter().rev() {
+            story.write(vec![plan]).await;
+        }
+        let mut claimed = Vec::new();
+        for _ in 0..2 {
+            let due = story.start.plus_ms(100);
+            let claim = ok(place.store.claim_waits(story.holder, story.account, due, 2)).await;
+            claimed.extend(claim.waits.iter().map(|wait| wait.place.event));
+        }
+        assert_eq!(claimed, events);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_keeps_an_order_goes_on_in_one_life_at_a_time() {
+    on_both(async |engine| {
+        let place = TestStore::open(engine).await;
+        for in_order in [false, true] {
+            let mut story = Story::begin(&place.store).await;
+            story.in_order = in_order;
+            let mut events = Vec::new();
+            for _ in 0..4 {
+                events.push(story.take(&at(100, &story), 0).await.event);
+            }
+            let due = story.start.plus_ms(100);
+            let claim = async |holder| {
+                let claim = place.store.claim_waits(holder, story.account, due, 2);
+                let claim = ok(claim).await;
+                let events: Vec<_> = claim.waits.iter().map(|wait| wait.place.event).collect();
+                (claim.is_elsewhere, events)
+            };
+            let other = somebody();
+            assert_eq!(claim(story.holder).await, (false, events[..2].to_vec()));
+            // Nobody else is there in a file.
+            if in_order && place.store.is_shared() {
+                assert_eq!(claim(other).await, (true, Vec::new()));
+                let late = events[..2].iter().map(|event| story.late(*event));
+                story.write(late.collect()).await;
+            }
+            assert_eq!(claim(other).await, (false, events[2..].to_vec()));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn two_lives_that_claim_at_the_same_moment_do_not_both_have_what_keeps_an_order() {
+    on_both(async |engine| {
+        let place = TestStore::open(engine).await;
+        let mut story = Story::begin(&place.store).await;
+        story.in_order = true;
+        let other = somebody();
+        for _ in 0..20 {
+            let first = story.take(&at(0, &story), -1).await.event;
+            let second = story.take(&at(0, &story), -1).await.event;
+            let claim = |holder| {
+                ok(place
+                    .store
+                    .claim_waits(holder, story.account, story.start, 1))
+            };
+            let (one, two) = tokio::join!(claim(story.holder), claim(other));
+            let mut claimed = one.waits;
+            claimed.extend(two.waits);
+            if place.store.is_shared() {
+                assert_eq!(claimed.len(), 1, "the second waits for the first");
+                assert_eq!(claimed[0].place.event, first);
+            }
+            story
+                .write(vec![story.late(first), story.late(second)])
+                .await;
+        }
+    })
+    .await;
+}
