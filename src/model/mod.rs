@@ -28,7 +28,7 @@ pub use id::{
 };
 pub use job::{
     Backtest, BacktestTally, Job, JobState, PinnedVersion, Reach, Rerun, RerunBy, RerunProblem,
-    RerunTally,
+    RerunTally, RerunWait,
 };
 pub use order::{BEHIND, OrderKey};
 pub use origin::{MappedBy, Origin};
