@@ -20,8 +20,10 @@ CREATE TABLE jobs (
     result          TEXT    NOT NULL,
     -- Who is at it; a life that has ended is not.
     holder          UUID    CHECK (state = 'running' OR holder IS NULL),
-    -- Lives that began on it and saved nothing.
-    takes           BIGINT  NOT NULL DEFAULT 0,
+    -- Nobody takes it before; NULL: at once.
+    not_before_ms   BIGINT  CHECK (not_before_ms IS NULL OR (state = 'running' AND holder IS NULL)),
+    -- Lives that began to evaluate what comes next, none of which came any further.
+    lives           BIGINT  NOT NULL DEFAULT 0,
     author_key_id   UUID,
     author_name     TEXT,
     created_at_ms   BIGINT  NOT NULL,
@@ -30,6 +32,9 @@ CREATE TABLE jobs (
     PRIMARY KEY (account_id, id)
 );
 CREATE INDEX jobs_open ON jobs (id) WHERE state = 'running';
+-- Of an account one is under way at a time.
+CREATE UNIQUE INDEX jobs_held ON jobs (account_id) WHERE holder IS NOT NULL;
+CREATE INDEX jobs_put_off ON jobs (not_before_ms) WHERE not_before_ms IS NOT NULL;
 
 -- Past events that two versions don't say the same of.
 CREATE TABLE differences (

@@ -1,11 +1,11 @@
 //! Work on past events that goes on beside everything else: what is to be done, and what came of it so far.
 //! The API calls one a job.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{EventId, words};
+use super::{EndpointId, EventId, Timestamp, words};
 
 /// Where a job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,6 +150,17 @@ pub struct RerunTally {
     pub truncated: bool,
     /// The first events that came to nothing because something was wrong.
     pub problems: Vec<RerunProblem>,
+    /// What it waits for before it goes on; `None`: nothing.
+    pub waits: Option<RerunWait>,
+}
+
+/// What a re-run waits for: that what it has made has left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RerunWait {
+    /// Where something that is due may not have left yet.
+    pub endpoints: BTreeSet<EndpointId>,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// An event that came to nothing because something was wrong.
@@ -166,7 +177,6 @@ pub struct RerunProblem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Timestamp;
 
     #[test]
     fn an_job_is_read_back_as_it_was_written() {

@@ -30,7 +30,7 @@ pub use id::{
 };
 pub use job::{
     Backtest, BacktestTally, Job, JobState, PinnedVersion, Reach, Rerun, RerunBy, RerunProblem,
-    RerunTally,
+    RerunTally, RerunWait,
 };
 pub use made_id::EmissionOrigin;
 pub use order::{BEHIND, OrderKey};

@@ -3,6 +3,7 @@
 
 mod courses;
 mod drafts;
+mod jobs;
 mod trials;
 
 use std::net::SocketAddr;

@@ -4,12 +4,19 @@
 //! evaluated never come here.
 //!
 //! What nobody waits for is done quietly: one turn at a time on all threads together, and none begins while
-//! anything else could.
+//! anything else could; but for a small share of the time, so that whoever keeps the threads at work for ever does not
+//! keep that from its end.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use crate::model::AccountId;
+use crate::model::{AccountId, Stopwatch};
+
+/// For so long, over all threads, what somebody waits for comes before a quiet turn.
+const AWAITED_FIRST: Duration = Duration::from_millis(500);
+/// And for so many times as long as the quiet turn before has taken.
+const AWAITED_SHARES: u32 = 9;
 
 /// Something to be run for an account, turn by turn.
 pub(super) trait Run: Send {
@@ -27,6 +34,10 @@ struct State {
     quiet: VecDeque<(AccountId, Box<dyn Run>)>,
     /// A turn of those is under way.
     quiet_runs: bool,
+    /// How long the last of them took.
+    quiet_took: Duration,
+    /// How long all other turns took since it began.
+    awaited_took: Duration,
     /// No turn begins.
     paused: bool,
     closed: bool,
@@ -90,8 +101,8 @@ impl Workers {
         self.0.changed.notify_one();
     }
 
-    /// Has `run` run, turn by turn, while nothing else could; never, once they are closed. Those of all accounts
-    /// take turns.
+    /// Has `run` run, turn by turn, while nothing else could, or in the small share of the time that is for that;
+    /// never, once they are closed. Those of all accounts take turns.
     pub(super) fn submit_quietly(&self, account: AccountId, run: Box<dyn Run>) {
         let mut state = self.0.lock();
         if state.closed {
@@ -141,10 +152,17 @@ impl Shared {
 }
 
 impl State {
-    /// The next turn: of an account that has a thread left, or else a quiet one.
+    /// The next turn: of an account that has a thread left, or else a quiet one; that one first, if it has waited
+    /// for its share.
     fn next(&mut self, per_account_max: usize) -> Option<Turn> {
         if self.paused {
             return None;
+        }
+        let first = AWAITED_FIRST.max(self.quiet_took * AWAITED_SHARES);
+        if self.awaited_took >= first
+            && let Some(turn) = self.next_quiet()
+        {
+            return Some(turn);
         }
         self.next_awaited(per_account_max)
             .or_else(|| self.next_quiet())
@@ -179,6 +197,7 @@ impl State {
         }
         let (account, run) = self.quiet.pop_front()?;
         self.quiet_runs = true;
+        self.awaited_took = Duration::ZERO;
         Some(Turn {
             account,
             run,
@@ -186,11 +205,15 @@ impl State {
         })
     }
 
-    /// A turn of the account has ended.
-    fn done(&mut self, account: AccountId, pace: Pace) {
+    /// A turn of the account has ended, that took so long.
+    fn done(&mut self, account: AccountId, pace: Pace, took: Duration) {
         if pace == Pace::Quiet {
             self.quiet_runs = false;
-        } else if let Some(count) = self.running.get_mut(&account) {
+            self.quiet_took = took;
+            return;
+        }
+        self.awaited_took += took;
+        if let Some(count) = self.running.get_mut(&account) {
             *count -= 1;
             if *count == 0 {
                 self.running.remove(&account);
@@ -219,13 +242,14 @@ fn work(shared: &Shared) {
         if let Some(Turn { account, run, pace }) = state.next(shared.per_account_max) {
             drop(state);
             // A panic would take the thread, and with it its share of the machine.
+            let stopwatch = Stopwatch::start();
             let turn = std::panic::AssertUnwindSafe(|| run.turn());
             let left = std::panic::catch_unwind(turn).unwrap_or_else(|_| {
                 tracing::error!(account.id = %account, "a plugin thread's run broke off");
                 None
             });
             state = shared.lock();
-            state.done(account, pace);
+            state.done(account, pace, stopwatch.elapsed());
             match left {
                 None => {}
                 Some(run) if !state.closed => state.put_back(account, run, pace),
@@ -250,141 +274,4 @@ fn work(shared: &Shared) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::mpsc;
-
-    use super::*;
-    use crate::model::Timestamp;
-
-    /// What is done in one turn.
-    impl<F: FnOnce() + Send> Run for F {
-        fn turn(self: Box<Self>) -> Option<Box<dyn Run>> {
-            (*self)();
-            None
-        }
-    }
-
-    /// Says its name in each of so many turns.
-    struct Turns {
-        name: &'static str,
-        left: usize,
-        said: mpsc::Sender<&'static str>,
-    }
-
-    impl Run for Turns {
-        fn turn(mut self: Box<Self>) -> Option<Box<dyn Run>> {
-            self.said.send(self.name).expect("heard");
-            self.left -= 1;
-            (self.left > 0).then_some(self as Box<dyn Run>)
-        }
-    }
-
-    fn accounts<const N: usize>() -> [AccountId; N] {
-        std::array::from_fn(|_| AccountId::mint(Timestamp::from_ms(1)))
-    }
-
-    #[test]
-    fn what_has_more_to_do_lets_others_have_their_turn() {
-        let workers = Workers::start(2).expect("threads");
-        let [held, loud, calm] = accounts();
-        let (open, gate) = mpsc::channel::<()>();
-        // One thread is left, and for it everything waits.
-        workers.submit(held, Box::new(move || assert!(gate.recv().is_err())));
-        workers.pause();
-        let (said, heard) = mpsc::channel();
-        for (account, name, left) in [(loud, "loud", 3), (loud, "loud too", 1), (calm, "calm", 2)] {
-            let said = said.clone();
-            workers.submit(account, Box::new(Turns { name, left, said }));
-        }
-        workers.go_on();
-        drop(said);
-        let order: Vec<_> = heard.iter().collect();
-        assert_eq!(order, ["loud", "calm", "loud", "calm", "loud", "loud too"]);
-        drop(open);
-    }
-
-    #[test]
-    fn what_nobody_waits_for_comes_last_and_one_at_a_time() {
-        let workers = Workers::start(2).expect("threads");
-        let [held, patient, calm] = accounts();
-        let (open, gate) = mpsc::channel::<()>();
-        workers.submit(held, Box::new(move || assert!(gate.recv().is_err())));
-        workers.pause();
-        let (said, heard) = mpsc::channel();
-        let turns = |name, left| {
-            let said = said.clone();
-            Box::new(Turns { name, left, said })
-        };
-        workers.submit_quietly(patient, turns("quiet", 2));
-        workers.submit_quietly(calm, turns("quiet too", 2));
-        workers.submit(patient, turns("awaited", 2));
-        workers.submit(calm, turns("awaited too", 1));
-        workers.go_on();
-        let order: Vec<_> = heard.iter().take(7).collect();
-        assert_eq!(
-            order[..3],
-            ["awaited", "awaited too", "awaited"],
-            "{order:?}"
-        );
-        assert_eq!(order[3..], ["quiet", "quiet too", "quiet", "quiet too"]);
-        drop(open);
-    }
-
-    #[test]
-    fn an_account_s_quiet_work_keeps_a_thread_free() {
-        let workers = Workers::start(2).expect("threads");
-        let [account, other] = accounts();
-        let (open, gate) = mpsc::channel::<()>();
-        let gate = Arc::new(Mutex::new(gate));
-        for whose in [account, other] {
-            let gate = gate.clone();
-            workers.submit_quietly(
-                whose,
-                Box::new(move || drop(gate.lock().map(|gate| gate.recv()))),
-            );
-        }
-        let (said, heard) = mpsc::channel();
-        workers.submit(account, Box::new(move || said.send(()).expect("heard")));
-        assert_eq!(heard.recv(), Ok(()), "while the quiet ones block");
-        drop(open);
-    }
-
-    #[test]
-    fn what_waits_is_let_go_when_they_are_closed() {
-        let workers = Workers::start(2).expect("threads");
-        let [account] = accounts();
-        let (open, gate) = mpsc::channel::<()>();
-        workers.submit(account, Box::new(move || assert!(gate.recv().is_err())));
-        let (said, heard) = mpsc::channel::<()>();
-        for _ in 0..2 {
-            let said = said.clone();
-            workers.submit(account, Box::new(move || said.send(()).expect("heard")));
-        }
-        workers.close();
-        workers.submit(account, Box::new(move || said.send(()).expect("heard")));
-        assert_eq!(heard.recv(), Err(mpsc::RecvError), "nobody can say it");
-        drop(open);
-    }
-
-    #[test]
-    fn one_account_never_has_all_threads() {
-        let workers = Workers::start(2).expect("threads");
-        let [loud, calm] = accounts();
-        let (open, gate) = mpsc::channel::<()>();
-        let gate = Arc::new(Mutex::new(gate));
-        for _ in 0..8 {
-            let gate = gate.clone();
-            workers.submit(
-                loud,
-                Box::new(move || drop(gate.lock().map(|gate| gate.recv()))),
-            );
-        }
-        let (said, heard) = mpsc::channel();
-        workers.submit(
-            calm,
-            Box::new(move || said.send("ran").expect("somebody listens")),
-        );
-        assert_eq!(heard.recv(), Ok("ran"), "while the other's runs block");
-        drop(open);
-    }
-}
+mod tests;

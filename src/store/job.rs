@@ -60,8 +60,10 @@ pub struct JobRow {
     pub result: String,
     /// Who is at it.
     pub holder: Option<IncarnationId>,
-    /// Lives that began on it and saved nothing.
-    pub takes: i64,
+    /// Nobody takes it before; `None`: at once, if nobody is at it.
+    pub not_before: Option<Timestamp>,
+    /// Lives that began to evaluate what comes next, none of which came any further.
+    pub lives: i64,
     /// Whose key gave it, if that is known.
     pub author_key: Option<ApiKeyId>,
     /// What that key was called.
@@ -88,7 +90,8 @@ record!(JobRow {
     spent_ms: "spent_ms",
     result: "result",
     holder: "holder",
-    takes: "takes",
+    not_before: "not_before_ms",
+    lives: "lives",
     author_key: "author_key_id",
     author_name: "author_name",
     created_at: "created_at_ms",
@@ -133,10 +136,12 @@ pub enum Hold {
     Keep,
     /// Another one may.
     LetGo,
+    /// Another one may, from then on.
+    PutOff(Timestamp),
 }
 
 const COLUMNS: &str = "account_id, id, kind, automation_id, request, state, failure, done, total, cursor_id, \
-     spent_ms, result, holder, takes, author_key_id, author_name, created_at_ms, updated_at_ms, ended_at_ms";
+     spent_ms, result, holder, not_before_ms, lives, author_key_id, author_name, created_at_ms, updated_at_ms, ended_at_ms";
 
 const DIFFERENCE_COLUMNS: Columns = &[
     ("account_id", Kind::Uuid),
@@ -144,6 +149,15 @@ const DIFFERENCE_COLUMNS: Columns = &[
     ("event_id", Kind::Uuid),
     ("content", Kind::Bytes),
 ];
+
+/// Those jobs `e` that are open, that nobody alive is at, and that are not put off beyond `now`.
+fn nobody_is_at(now: &str) -> String {
+    format!(
+        "state = 'running' AND (not_before_ms IS NULL OR not_before_ms <= {now})
+           AND (holder IS NULL OR NOT EXISTS (SELECT 1 FROM incarnations i
+             WHERE i.id = e.holder AND i.ended_at_ms IS NULL))"
+    )
+}
 
 /// The account's jobs that are at their end and older than those that are kept.
 fn outlived() -> String {
@@ -194,40 +208,63 @@ impl Store {
         tx.commit().await
     }
 
-    /// A node's own: takes up to `limit` jobs that nobody alive is at, of each account its oldest, and only
-    /// if that is the only one under way.
+    /// A node's own: takes up to `limit` jobs that nobody alive is at, those first that have waited longest. Of each
+    /// account that is the one that somebody has died over; or the oldest that is not put off, if none is under
+    /// way.
     pub async fn take_jobs(
         &self,
         holder: IncarnationId,
         limit: usize,
+        now: Timestamp,
     ) -> Result<Vec<JobRow>, Error> {
         let mut tx = self.begin_as(holder).await?;
         let sql = format!(
             "WITH picked AS (
-               SELECT account_id, id FROM jobs e WHERE state = 'running'
-                 AND NOT EXISTS (SELECT 1 FROM jobs o
-                   WHERE o.account_id = e.account_id AND o.state = 'running' AND o.id < e.id)
-                 AND (holder IS NULL OR NOT EXISTS (SELECT 1 FROM incarnations i
-                   WHERE i.id = e.holder AND i.ended_at_ms IS NULL))
-               ORDER BY id LIMIT $2 {})
-             UPDATE jobs SET holder = $1, takes = takes + 1
+               SELECT account_id, id FROM jobs e WHERE {}
+                 AND (holder IS NOT NULL OR NOT EXISTS (SELECT 1 FROM jobs o
+                   WHERE o.account_id = e.account_id AND o.state = 'running' AND (o.holder IS NOT NULL
+                     OR (o.id < e.id AND (o.not_before_ms IS NULL OR o.not_before_ms <= $3)))))
+               ORDER BY COALESCE(not_before_ms, created_at_ms), id LIMIT $2 {})
+             UPDATE jobs SET holder = $1, not_before_ms = NULL
              WHERE (account_id, id) IN (SELECT account_id, id FROM picked)
              RETURNING {COLUMNS}",
+            nobody_is_at("$3"),
             self.backend.skip_locked()
         );
-        let taken = tx.fetch(&sql, args![holder, limit]).await?;
+        let taken = tx.fetch(&sql, args![holder, limit, now]).await?;
         tx.commit().await?;
         Ok(taken)
     }
 
-    /// A node's own: whether any job is open that nobody alive is at.
-    pub async fn has_jobs(&self) -> Result<bool, Error> {
+    /// A node's own: whether any job is open that nobody alive is at, and that is not put off.
+    pub async fn has_jobs(&self, now: Timestamp) -> Result<bool, Error> {
+        let sql = format!("SELECT id FROM jobs e WHERE {} LIMIT 1", nobody_is_at("$1"));
+        let found: Option<(JobId,)> = self.fetch_optional(&sql, args![now]).await?;
+        Ok(found.is_some())
+    }
+
+    /// A node's own: until when the first of those is put off that are put off now.
+    pub async fn first_put_off(&self, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+        let found: Option<(Timestamp,)> = self
+            .fetch_optional(
+                "SELECT not_before_ms FROM jobs WHERE not_before_ms > $1 ORDER BY not_before_ms LIMIT 1",
+                args![now],
+            )
+            .await?;
+        Ok(found.map(|row| row.0))
+    }
+
+    /// Whether the job goes on, and is `holder`'s.
+    pub async fn holds_job(
+        &self,
+        account: AccountId,
+        id: JobId,
+        holder: IncarnationId,
+    ) -> Result<bool, Error> {
         let found: Option<(JobId,)> = self
             .fetch_optional(
-                "SELECT id FROM jobs e WHERE state = 'running'
-                   AND (holder IS NULL OR NOT EXISTS (SELECT 1 FROM incarnations i
-                     WHERE i.id = e.holder AND i.ended_at_ms IS NULL)) LIMIT 1",
-                Vec::new(),
+                "SELECT id FROM jobs WHERE account_id = $1 AND id = $2 AND holder = $3 AND state = 'running'",
+                args![account, id, holder],
             )
             .await?;
         Ok(found.is_some())
@@ -243,11 +280,17 @@ impl Store {
         hold: Hold,
     ) -> Result<bool, Error> {
         let mut tx = self.begin_as(holder).await?;
-        let holds = hold == Hold::Keep && row.is_open();
+        let (holds, not_before) = match hold {
+            _ if !row.is_open() => (None, None),
+            Hold::Keep => (Some(holder), None),
+            Hold::LetGo => (None, None),
+            Hold::PutOff(until) => (None, Some(until)),
+        };
         let changed = tx
             .execute(
                 "UPDATE jobs SET state = $4, failure = $5, done = $6, total = $7, cursor_id = $8,
-                   spent_ms = $9, result = $10, updated_at_ms = $11, ended_at_ms = $12, holder = $13, takes = 0
+                   spent_ms = $9, result = $10, updated_at_ms = $11, ended_at_ms = $12, holder = $13, not_before_ms = $14,
+                   lives = $15
                  WHERE account_id = $1 AND id = $2 AND holder = $3 AND state = 'running'",
                 args![
                     row.account,
@@ -262,7 +305,9 @@ impl Store {
                     row.result.as_str(),
                     row.updated_at,
                     row.ended_at,
-                    holds.then_some(holder)
+                    holds,
+                    not_before,
+                    row.lives
                 ],
             )
             .await?;
@@ -292,7 +337,7 @@ impl Store {
     ) -> Result<bool, Error> {
         let changed = self
             .execute(
-                "UPDATE jobs SET state = 'cancelled', holder = NULL, updated_at_ms = $3, ended_at_ms = $3
+                "UPDATE jobs SET state = 'cancelled', holder = NULL, not_before_ms = NULL, updated_at_ms = $3, ended_at_ms = $3
                  WHERE account_id = $1 AND id = $2 AND state = 'running'",
                 args![account, id, now],
             )

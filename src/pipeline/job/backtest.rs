@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::compare::{Said, Which, told};
 use super::slice::{Evaluated, Subject, Versions, evaluate_slice, ready};
 use super::walk::{self, Counted, Truncated};
-use super::work::{End, Work};
+use super::work::{End, UNSAVED_EVENTS_MAX, Work};
 use super::{Error, SnapshotError};
 use crate::automation::{Action, Definition};
 use crate::model::{Backtest, BacktestTally, EventId, PinnedVersion};
@@ -16,7 +16,9 @@ use crate::pipeline::snapshot::Compiled;
 use crate::store::{JobDifference, PastEvent, PublishedAutomation};
 
 /// Events that are read at a time.
-const EVENTS_AT_ONCE_MAX: usize = 500;
+const EVENTS_AT_ONCE_MAX: usize = 250;
+/// Events that a life may have looked at without having saved that.
+const SUSPECTS_MAX: i64 = UNSAVED_EVENTS_MAX + EVENTS_AT_ONCE_MAX as i64;
 /// Most differences that are kept of one backtest.
 const LISTED_MAX: u64 = 5_000;
 /// Most bytes of them.
@@ -114,7 +116,10 @@ pub(super) async fn run(work: &mut Work, asked: &Backtest) -> Result<End, Error>
         draft,
         secrets,
     });
-    while let Some(stride) = way.step(work, EVENTS_AT_ONCE_MAX).await? {
+    if let Some(end) = work.begin(&tally, SUSPECTS_MAX).await? {
+        return Ok(end);
+    }
+    while let Some(stride) = way.step(work, work.at_once(EVENTS_AT_ONCE_MAX)).await? {
         let done = work.row.done;
         if let Some(end) = go(work, &sides, &mut tally, stride.events).await? {
             return Ok(end);
@@ -159,9 +164,7 @@ async fn go(
     while events.peek().is_some() {
         let mut ahead = ready(work, &mut events).await?;
         while !ahead.is_empty() {
-            let Some(slice) =
-                evaluate_slice(&work.node, work.row.account, ahead, &work.stop).await?
-            else {
+            let Some(slice) = evaluate_slice(work, ahead).await? else {
                 work.keep(tally)?;
                 return Ok(Some(End::Stopped));
             };

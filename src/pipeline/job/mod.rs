@@ -8,8 +8,9 @@
 //! - Of an account one is under way at a time, whichever node is at it; a node is at a few.
 //! - It comes after everything else: its evaluations are the workers' quiet turns, what it reads it reads in
 //!   bounded pieces, and what it sends waits until what is there has left.
-//! - It costs a bounded time of evaluation, and one that ends its node again and again is given up.
-//! - Whoever calls it off sees it cancelled at once, and nothing more is made of it.
+//! - One that must wait is let go and put off: it keeps no place from others, and its account's next one may come.
+//! - It costs a bounded time of evaluation, and one that ends its node again and again at one event is given up.
+//! - Whoever calls it off, on whichever node, sees it cancelled at once, and nothing more is made of it.
 
 mod backtest;
 mod calls;
@@ -31,7 +32,7 @@ use work::{End, Work};
 
 use super::node::Node;
 use super::{Pipeline, SnapshotError, store};
-use crate::model::{AccountId, Job, JobId};
+use crate::model::{AccountId, Job, JobId, Timestamp};
 use crate::store::JobRow;
 
 /// Jobs that a node is at, at a time.
@@ -39,8 +40,6 @@ const JOBS_AT_ONCE_MAX: usize = 2;
 /// How often a node looks for what others were given or have left.
 const LOOK_SHARED_MS: i64 = 1_000;
 const LOOK_ALONE_MS: i64 = 60_000;
-/// Lives that may begin on a job, one after the other, without coming any further.
-const TAKES_MAX: i64 = 3;
 
 /// Why a job was not gone on with.
 #[derive(Debug, thiserror::Error)]
@@ -82,14 +81,16 @@ pub(super) async fn run(node: Arc<Node>) {
     };
     while !node.is_closing() {
         let held = node.jobs.answer();
-        if let Err(error) = take(&node, &places).await {
+        let put_off = take(&node, &places).await.unwrap_or_else(|error| {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "can't look for jobs"
             );
-        }
+            None
+        });
         drop(held);
-        let until = node.clock.now().plus_ms(look_ms);
+        let later = node.clock.now().plus_ms(look_ms);
+        let until = put_off.map_or(later, |put_off| put_off.min(later));
         tokio::select! {
             () = node.jobs.called() => {}
             () = node.clock.sleep_until(until) => {}
@@ -97,19 +98,26 @@ pub(super) async fn run(node: Arc<Node>) {
     }
 }
 
-/// Takes as many as there are places for.
-async fn take(node: &Arc<Node>, places: &Arc<Semaphore>) -> Result<(), store::Error> {
+/// Takes as many as there are places for. Until when the next one is put off that may be taken then, if there is a
+/// place for it: whoever gives his back calls.
+async fn take(
+    node: &Arc<Node>,
+    places: &Arc<Semaphore>,
+) -> Result<Option<Timestamp>, store::Error> {
     let free = places.available_permits();
-    if free == 0 || !node.store.has_jobs().await? {
-        return Ok(());
+    if free == 0 {
+        return Ok(None);
     }
-    for row in node.store.take_jobs(node.holder, free).await? {
-        // Only this loop takes places.
-        if let Ok(place) = places.clone().try_acquire_owned() {
-            begin(node, row, place);
+    let (store, now) = (&node.store, node.clock.now());
+    if store.has_jobs(now).await? {
+        for row in store.take_jobs(node.holder, free, now).await? {
+            // Only this loop takes places.
+            if let Ok(place) = places.clone().try_acquire_owned() {
+                begin(node, row, place);
+            }
         }
     }
-    Ok(())
+    store.first_put_off(now).await
 }
 
 /// Goes on with it for as long as it is this node's. A panic in it is its end, and not the node's: every other node
@@ -134,6 +142,7 @@ fn begin(node: &Arc<Node>, row: JobRow, place: OwnedSemaphorePermit) {
 
 /// Goes on from where it was saved, again and again while something is missing that comes back.
 async fn go_on(node: &Arc<Node>, mut row: JobRow, stop: &CancellationToken) {
+    let lives = row.lives;
     loop {
         let (account, id) = (row.account, row.id);
         let mut work = Work::new(node.clone(), row, stop.clone());
@@ -159,12 +168,13 @@ async fn go_on(node: &Arc<Node>, mut row: JobRow, stop: &CancellationToken) {
                 Err(_not_now) => {}
             }
         };
+        // This life is counted once.
+        row.lives = row.lives.min(lives);
     }
 }
 
 async fn do_it(work: &mut Work) -> Result<(), Error> {
-    if work.row.takes > TAKES_MAX {
-        let why = format!("it ended its node {TAKES_MAX} times without coming any further");
+    if let Some(why) = work.is_deadly() {
         return work.end(End::Failed(why)).await;
     }
     let done = match serde_json::from_str(&work.row.request) {

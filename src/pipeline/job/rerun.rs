@@ -1,12 +1,15 @@
 //! A re-run: what follows from each event once more, by the version that it met or by the one that is published.
 //! Its deliveries have ids of their own, derived from the job's and from the first ones', and are marked with
-//! it. They go out behind everything else: none is made while something that is due waits at their endpoints.
+//! it. They go out behind everything else: none is made while something that is due waits at the endpoints of those
+//! before it. What a re-run waits for is saved with what it has made; while that takes long it is put off, and
+//! whoever takes it next looks again before anything else.
 //!
 //! A version with flow control, or one that makes events, follows nothing once more: it is told of each event that
 //! it was not run, and why. What failed is no dead letter and counts for nobody's health.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -18,7 +21,7 @@ use super::work::{End, Work};
 use crate::automation::Definition;
 use crate::model::{
     AutomationId, Clock, EndpointId, EventId, PinnedVersion, Rerun, RerunBy, RerunProblem,
-    RerunTally,
+    RerunTally, RerunWait, Stopwatch,
 };
 use crate::pipeline::plan::Draft;
 use crate::pipeline::snapshot::Compiled;
@@ -27,8 +30,12 @@ use crate::store::{self, NewDelivery, NewRerun, PastEvent};
 
 /// Events that are followed in one commit, and whose deliveries wait at their endpoints at a time.
 const EVENTS_AT_ONCE_MAX: usize = 32;
-/// How often it is evaluated whether what waits at an endpoint has left.
+/// How often it is looked whether what waits at an endpoint has left.
 const LOOK_MS: i64 = 50;
+/// For how long that keeps a place from others.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// For how long it is put off then: half as long as it has waited, within these bounds.
+const PUT_OFF_MS: (i64, i64) = (1_000, 30_000);
 /// Versions that are kept ready to run.
 const VERSIONS_KEPT_MAX: usize = 32;
 /// Events that came to nothing because something was wrong, of which it is told.
@@ -72,6 +79,12 @@ async fn rerun_version(
 /// Goes on with a re-run.
 pub(super) async fn run(work: &mut Work, asked: &Rerun) -> Result<End, Error> {
     let mut tally: RerunTally = work.tally()?;
+    if let Some(end) = cut_short(work).await? {
+        return Ok(end);
+    }
+    if let Some(end) = send(work, &mut tally, Duration::ZERO).await? {
+        return Ok(end);
+    }
     let way = match walk::begin(work, &asked.reach).await? {
         Counted::Stopped => return Ok(End::Stopped),
         Counted::Way(way, truncated) => {
@@ -88,7 +101,10 @@ pub(super) async fn run(work: &mut Work, asked: &Rerun) -> Result<End, Error> {
         current,
         earlier: HashMap::new(),
     };
-    while let Some(stride) = way.step(work, EVENTS_AT_ONCE_MAX).await? {
+    if let Some(end) = work.begin(&tally, EVENTS_AT_ONCE_MAX as i64).await? {
+        return Ok(end);
+    }
+    while let Some(stride) = way.step(work, work.at_once(EVENTS_AT_ONCE_MAX)).await? {
         if let Some(end) = go(work, &mut versions, &mut tally, stride).await? {
             return Ok(end);
         }
@@ -123,9 +139,7 @@ async fn go(
     while events.peek().is_some() {
         let mut ahead = ready(work, &mut events).await?;
         while !ahead.is_empty() {
-            let Some(slice) =
-                evaluate_slice(&work.node, work.row.account, ahead, &work.stop).await?
-            else {
+            let Some(slice) = evaluate_slice(work, ahead).await? else {
                 return Ok(Some(abandoned(work)));
             };
             ahead = slice.left;
@@ -138,12 +152,32 @@ async fn go(
             }
         }
     }
+    if let Some(end) = cut_short(work).await? {
+        work.findings = store::JobFindings::default();
+        return Ok(Some(end));
+    }
     // All of it in one commit with how far it has come.
     work.reached(stride.last, stride.count);
+    tally.waits = (!endpoints.is_empty()).then(|| RerunWait {
+        endpoints,
+        since: work.node.clock.now(),
+    });
     if let Some(end) = work.save(tally).await? {
         return Ok(Some(end));
     }
-    Ok(send(work, endpoints).await?.map(|()| End::Stopped))
+    send(work, tally, PATIENCE).await
+}
+
+/// Why it goes no further, if nobody wants any more that its automation makes something.
+async fn cut_short(work: &Work) -> Result<Option<End>, Error> {
+    let (store, account) = (&work.node.store, work.row.account);
+    let row = store.automation(account, work.row.automation).await?;
+    let why = match row {
+        None => "its automation was removed",
+        Some(row) if row.archived_at.is_some() => "its automation was archived",
+        Some(_) => return Ok(None),
+    };
+    Ok(Some(End::Failed(why.to_owned())))
 }
 
 /// Leaves what was not saved: it is done again.
@@ -299,28 +333,47 @@ fn run_again(
     endpoints
 }
 
-/// Has what was saved sent, and returns when nothing that is due waits at these endpoints; with something, if the
-/// job must stop before.
-async fn send(work: &Work, endpoints: BTreeSet<EndpointId>) -> Result<Option<()>, Error> {
-    let (node, account) = (&work.node, work.row.account);
-    for endpoint in &endpoints {
+/// Has sent what was saved, and returns when nothing that is due waits at its endpoints; with how the job is left, if
+/// it must stop before, or if that takes longer than `patience`.
+async fn send(
+    work: &mut Work,
+    tally: &mut RerunTally,
+    patience: Duration,
+) -> Result<Option<End>, Error> {
+    let Some(mut waits) = tally.waits.take() else {
+        return Ok(None);
+    };
+    let (node, account) = (work.node.clone(), work.row.account);
+    for endpoint in &waits.endpoints {
         node.lanes.waits(account, *endpoint, node.clock.now());
     }
-    for endpoint in endpoints {
-        while node
-            .store
-            .has_due(account, endpoint, node.clock.now())
-            .await?
-        {
-            // How long a receiver takes is a matter of real time.
-            let real = Clock::System;
-            tokio::select! {
-                () = real.sleep_until(real.now().plus_ms(LOOK_MS)) => {}
-                () = work.stop.cancelled() => return Ok(Some(())),
-            }
+    let stopwatch = Stopwatch::start();
+    while let Some(endpoint) = waits.endpoints.first().copied() {
+        let now = node.clock.now();
+        if !node.store.has_due(account, endpoint, now).await? {
+            waits.endpoints.remove(&endpoint);
+            continue;
+        }
+        if stopwatch.elapsed() >= patience {
+            let until = now.plus_ms(put_off_ms(now.ms_since(waits.since)));
+            tally.waits = Some(waits);
+            work.keep(tally)?;
+            return Ok(Some(End::Waits(until)));
+        }
+        // How long a receiver takes is a matter of real time.
+        let real = Clock::System;
+        tokio::select! {
+            () = real.sleep_until(real.now().plus_ms(LOOK_MS)) => {}
+            () = work.stop.cancelled() => return Ok(Some(End::Stopped)),
         }
     }
-    Ok(work.stop.is_cancelled().then_some(()))
+    Ok(work.stop.is_cancelled().then_some(End::Stopped))
+}
+
+/// For how long a job is put off that has waited so long.
+fn put_off_ms(waited_ms: i64) -> i64 {
+    let (least, most) = PUT_OFF_MS;
+    (waited_ms / 2).clamp(least, most)
 }
 
 #[cfg(test)]

@@ -11,17 +11,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
 
 use super::Error;
 use super::work::Work;
 use crate::automation::flow::{self, Ask, Entry, Then};
-use crate::model::{AccountId, Cause, EventId, Origin, Stopwatch};
+use crate::model::{Cause, Clock, EventId, Origin, Stopwatch};
 use crate::pipeline::chain::Chain;
 use crate::pipeline::evaluate::{AcceptedEvent, Reached, evaluate, evaluate_late};
 use crate::pipeline::evaluation::{Evaluation, Verdict};
 use crate::pipeline::late::Carries;
-use crate::pipeline::node::Node;
 use crate::pipeline::snapshot::Compiled;
 use crate::pipeline::workers::Run;
 use crate::plugin::Engine;
@@ -31,6 +29,8 @@ use crate::store::PastEvent;
 const TURN: Duration = Duration::from_millis(5);
 /// How long turns go on before what they have brought is taken: so far a job comes between two saves.
 const SLICE: Duration = Duration::from_millis(500);
+/// How often it is looked at meanwhile whether the job was called off.
+const MINE_LOOK_MS: i64 = 1_000;
 /// Bytes of payloads and outputs that are in memory at a time, about.
 const BYTES_MAX: usize = 4 * 1024 * 1024;
 
@@ -66,14 +66,13 @@ pub(super) struct Slice {
     not_now: Option<String>,
 }
 
-/// Evaluates, for a while. `None`: the job must stop.
+/// Evaluates, for a while. `None`: the job must stop, or is not this node's any more.
 pub(super) async fn evaluate_slice(
-    node: &Node,
-    account: AccountId,
+    work: &Work,
     subjects: VecDeque<Subject>,
-    stop: &CancellationToken,
 ) -> Result<Option<Slice>, Error> {
-    let (reply, answer) = oneshot::channel();
+    let node = &work.node;
+    let (reply, mut answer) = oneshot::channel();
     let turns = SliceTurns {
         ahead: subjects,
         in_progress: None,
@@ -83,15 +82,26 @@ pub(super) async fn evaluate_slice(
         engine: node.components.engine().clone(),
         reply,
     };
-    node.workers.submit_quietly(account, Box::new(turns));
-    let slice = tokio::select! {
-        biased;
-        () = stop.cancelled() => return Ok(None),
-        // What waits when the node stops is let go, and its sender with it.
-        slice = answer => match slice {
-            Ok(slice) => slice,
-            Err(_gone) => return Ok(None),
-        },
+    node.workers
+        .submit_quietly(work.row.account, Box::new(turns));
+    let slice = loop {
+        // How long others' turns take is a matter of real time.
+        let real = Clock::System;
+        tokio::select! {
+            biased;
+            () = work.stop.cancelled() => return Ok(None),
+            // What waits when the node stops is let go, and its sender with it.
+            slice = &mut answer => match slice {
+                Ok(slice) => break slice,
+                Err(_gone) => return Ok(None),
+            },
+            // Another node may have called it off.
+            () = real.sleep_until(real.now().plus_ms(MINE_LOOK_MS)) => {
+                if !work.is_mine().await? {
+                    return Ok(None);
+                }
+            }
+        }
     };
     match slice.not_now {
         // What was looked at before is looked at again.

@@ -8,13 +8,18 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use super::Error;
-use crate::model::{EventId, JobState, Stopwatch};
+use crate::model::{EventId, JobState, Stopwatch, Timestamp};
 use crate::pipeline::crash::crash_point;
 use crate::pipeline::node::Node;
 use crate::store::{Hold, JobFindings, JobRow};
 
 /// How often it is saved: each time is a commit, for which others wait.
 const SAVED_EVERY: Duration = Duration::from_secs(1);
+/// After how many events at the latest.
+pub(super) const UNSAVED_EVENTS_MAX: i64 = 250;
+/// Lives that may end over a job without coming any further: one at any of the next events, the others at the next
+/// one alone.
+const LIVES_MAX: i64 = 4;
 /// How long all evaluations of one job may take together.
 const SPENT_MS_MAX: i64 = 15 * 60 * 1_000;
 
@@ -27,6 +32,8 @@ pub(super) enum End {
     Stopped,
     /// It is another node's by now, or nobody's.
     Lost,
+    /// It must wait, and gives its place to others: until then at least.
+    Waits(Timestamp),
     /// It can't go on, and why.
     Failed(String),
 }
@@ -41,17 +48,64 @@ pub(super) struct Work {
     pub(super) findings: JobFindings,
     /// `None`: not by this life. The first save is soon, so that who follows sees where a life has ended.
     saved: Option<Stopwatch>,
+    /// How many were done when it was saved.
+    saved_done: i64,
+    /// So many of the next events are looked at one by one, because a life has ended over one of them, it may be.
+    suspects: i64,
 }
 
 impl Work {
     pub(super) fn new(node: Arc<Node>, row: JobRow, stop: CancellationToken) -> Self {
         Self {
             node,
-            row,
             stop,
             findings: JobFindings::default(),
             saved: None,
+            saved_done: row.done,
+            row,
+            suspects: 0,
         }
+    }
+
+    /// Why nobody goes on with it, if it ends its nodes.
+    pub(super) fn is_deadly(&self) -> Option<String> {
+        (self.row.lives >= LIVES_MAX).then(|| {
+            let times = LIVES_MAX - 1;
+            format!("it ended its node {times} times at the same event")
+        })
+    }
+
+    /// Counts, before anything is evaluated, that this life begins to: a life that ends before has not ended over the
+    /// job. After one that may have, the next `suspects` are looked at one by one: so many may be done without being
+    /// saved. How it is left, if it is not this node's any more.
+    pub(super) async fn begin(
+        &mut self,
+        tally: &impl Serialize,
+        suspects: i64,
+    ) -> Result<Option<End>, Error> {
+        crash_point("job-not-begun");
+        self.keep(tally)?;
+        if self.row.lives > 0 {
+            self.suspects = suspects;
+        }
+        self.row.lives += 1;
+        let (store, holder) = (&self.node.store, self.node.holder);
+        let saved = store.save_job(&self.row, holder, JobFindings::default(), Hold::Keep);
+        let saved = saved.await?;
+        crash_point("job-begun");
+        Ok((!saved).then_some(End::Lost))
+    }
+
+    /// How many events are taken at a time: `most`, or one while it may be the one that ends its nodes.
+    pub(super) fn at_once(&self, most: usize) -> usize {
+        if self.suspects > 0 { 1 } else { most }
+    }
+
+    /// Whether it goes on, and is still this node's.
+    pub(super) async fn is_mine(&self) -> Result<bool, Error> {
+        let store = &self.node.store;
+        let held = store.holds_job(self.row.account, self.row.id, self.node.holder);
+        Ok(held.await?)
     }
 
     /// What it has come to so far.
@@ -82,7 +136,9 @@ impl Work {
         tally: &impl Serialize,
     ) -> Result<Option<End>, Error> {
         let saved = self.saved.as_ref().map(Stopwatch::elapsed);
-        if saved.is_some_and(|elapsed| elapsed < SAVED_EVERY) {
+        let is_fresh = saved.is_some_and(|elapsed| elapsed < SAVED_EVERY);
+        let unsaved = self.row.done - self.saved_done;
+        if is_fresh && self.suspects == 0 && unsaved < UNSAVED_EVENTS_MAX {
             return Ok(None);
         }
         self.save(tally).await
@@ -91,6 +147,8 @@ impl Work {
     /// Saves it. How it is left, if it is not this node's any more.
     pub(super) async fn save(&mut self, tally: &impl Serialize) -> Result<Option<End>, Error> {
         self.keep(tally)?;
+        // This life goes on to what comes next.
+        self.row.lives = 1;
         let saved = self.write(Hold::Keep).await?;
         crash_point("job-saved");
         Ok((!saved).then_some(End::Lost))
@@ -105,8 +163,10 @@ impl Work {
     /// Leaves it.
     pub(super) async fn end(&mut self, end: End) -> Result<(), Error> {
         let now = self.node.clock.now();
+        let mut hold = Hold::LetGo;
         match end {
             End::Lost => return Ok(()),
+            End::Waits(until) => hold = Hold::PutOff(until),
             // Whoever goes on with it does so from here. If somebody has called it off, nothing is written.
             End::Stopped => {}
             End::Done => {
@@ -121,7 +181,8 @@ impl Work {
                 self.row.ended_at = Some(now);
             }
         }
-        self.write(Hold::LetGo).await.map(drop)
+        self.row.lives = 0;
+        self.write(hold).await.map(drop)
     }
 
     fn leave_as(&mut self, state: JobState) {
@@ -134,6 +195,8 @@ impl Work {
         let (store, holder) = (&self.node.store, self.node.holder);
         let saved = store.save_job(&self.row, holder, findings, hold).await?;
         self.saved = Some(Stopwatch::start());
+        self.suspects = (self.suspects - (self.row.done - self.saved_done)).max(0);
+        self.saved_done = self.row.done;
         Ok(saved)
     }
 }

@@ -16,7 +16,7 @@ use super::hidden::Shown;
 use super::principal::{MayRead, MayWrite, Principal};
 use super::version::AuthorView;
 use super::{Error, Listed, PageRequest, Service, check};
-use crate::model::{AutomationId, Job, JobId, Timestamp};
+use crate::model::{AutomationId, Job, JobId, RerunTally, RerunWait, Timestamp};
 use crate::store::{self, JobRow, NewJob};
 
 /// The job that was made.
@@ -40,8 +40,8 @@ pub struct JobView {
     /// The id of the automation that it is about.
     #[schema(value_type = String)]
     pub automation: AutomationId,
-    /// `running` (an account's jobs run one after the other: it may wait for its turn), `done`, `cancelled` or
-    /// `failed`.
+    /// `running` (an account's jobs run one at a time: it may wait, for its turn or for something else, which
+    /// `waits` tells), `done`, `cancelled` or `failed`.
     pub state: String,
     /// Events that are done.
     pub done: i64,
@@ -49,6 +49,8 @@ pub struct JobView {
     pub total: Option<i64>,
     /// What came of it so far.
     pub result: JobResultView,
+    /// What it waits for, as a sentence; null, if it goes on or is at its end.
+    pub waits: Option<String>,
     /// Why it has failed, as a sentence; null, if it has not.
     pub why: Option<String>,
     /// Whose key made it; null, if that is not known.
@@ -79,18 +81,45 @@ pub(super) fn unreadable(error: serde_json::Error) -> Error {
     Error::unreadable("the job", error)
 }
 
+/// A sentence about a job that nobody is at.
+fn why_it_waits(put_off: Option<RerunWait>) -> String {
+    let Some(RerunWait { endpoints, since }) = put_off else {
+        return "it waits for its turn: of an account one runs at a time, and few on a node"
+            .to_owned();
+    };
+    let others = match endpoints.len().saturating_sub(1) {
+        0 => String::new(),
+        others => format!(" and {others} more"),
+    };
+    let first = endpoints
+        .first()
+        .map_or_else(String::new, ToString::to_string);
+    format!(
+        "since {since} something that is due has not left to the endpoint {first}{others}: it looks again from \
+         time to time, and goes on when that has left"
+    )
+}
+
 impl JobView {
     fn of(row: JobRow) -> Result<Self, Error> {
         let asked: Job = serde_json::from_str(&row.request).map_err(unreadable)?;
+        let mut put_off = None;
         let result = match asked {
             Job::Backtest(asked) => {
                 let tally = serde_json::from_str(&row.result).map_err(unreadable)?;
                 JobResultView::Backtest(BacktestResultView::of(&asked, tally))
             }
             Job::Rerun(asked) => {
-                let tally = serde_json::from_str(&row.result).map_err(unreadable)?;
+                let mut tally: RerunTally =
+                    serde_json::from_str(&row.result).map_err(unreadable)?;
+                put_off = tally.waits.take();
                 JobResultView::Rerun(RerunResultView::of(&asked, tally))
             }
+        };
+        let waits = if row.is_open() && row.holder.is_none() {
+            Some(why_it_waits(put_off.filter(|_| row.not_before.is_some())))
+        } else {
+            None
         };
         Ok(Self {
             id: row.id,
@@ -100,6 +129,7 @@ impl JobView {
             done: row.done,
             total: row.total,
             result,
+            waits,
             why: row.failure,
             author: AuthorView::of(row.author_key, row.author_name),
             created_at: row.created_at,
@@ -183,15 +213,15 @@ impl Service {
         let row = self.job_row(who, id).await?;
         let now = self.inner.clock.now();
         let (account, id) = (who.account(), row.id);
-        if self.inner.store.cancel_job(account, id, now).await? {
-            let service = self.clone();
-            let told = async move {
-                if let Some(pipeline) = service.pipeline() {
-                    pipeline.call_off_job(id);
-                }
-            };
-            self.inner.store.once_durable(told).await;
-        }
+        self.inner.store.cancel_job(account, id, now).await?;
+        // This node's own, too, if it was called off elsewhere before.
+        let service = self.clone();
+        let told = async move {
+            if let Some(pipeline) = service.pipeline() {
+                pipeline.call_off_job(id);
+            }
+        };
+        self.inner.store.once_durable(told).await;
         let found = self.inner.store.job(account, id).await?;
         let hidden = self.hidden(account).await?;
         let view = JobView::of(found.ok_or(Error::NotFound("job"))?)?;

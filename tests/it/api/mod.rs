@@ -31,6 +31,7 @@ mod preview;
 mod publication;
 mod replies;
 mod rerun;
+mod rerun_waits;
 mod run_now;
 mod schedule;
 mod schedule_clock;

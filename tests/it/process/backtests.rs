@@ -144,6 +144,65 @@ async fn a_backtest_of_a_dead_node_is_gone_on_with_by_another() {
     survivor.stop().await;
 }
 
+/// A backtest that is asked for, and of which its node dies at this place, so many times.
+#[cfg(feature = "crash-points")]
+async fn dies_again_and_again(home: &Home, point: &str, times: usize) {
+    let receiver = Receiver::start().await;
+    let node = home.start().await;
+    let automation = automation(node.caller(), &receiver.url("/")).await;
+    send(node.caller(), EVENTS).await;
+    home.until_settled().await;
+    node.stop().await;
+    let mut node = home.start_armed(point).await;
+    // The node may die before its answer has left.
+    let _ = ask(node.caller(), &automation).await;
+    node.dies().await;
+    for _ in 1..times {
+        home.run_until_death(point).await;
+    }
+}
+
+#[cfg(feature = "crash-points")]
+#[tokio::test]
+async fn lives_that_end_before_they_evaluate_say_nothing_of_a_job() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        let home = Home::on(engine).await;
+        dies_again_and_again(&home, "job-not-begun", 5).await;
+        let node = home.start().await;
+        let listed = node.caller().list("/v1/jobs").await;
+        assert_whole(&ended(node.caller(), &text(&listed[0]["id"])).await);
+        node.stop().await;
+    }
+}
+
+#[cfg(feature = "crash-points")]
+#[tokio::test]
+async fn a_life_that_ends_as_soon_as_it_has_come_further_goes_further() {
+    let home = Home::on(Engine::Sqlite).await;
+    dies_again_and_again(&home, "job-saved", 8).await;
+    let done = home.number("SELECT done FROM jobs").await;
+    let node = home.start().await;
+    let listed = node.caller().list("/v1/jobs").await;
+    assert_whole(&ended(node.caller(), &text(&listed[0]["id"])).await);
+    assert!(done < EVENTS as i64, "{done} were done");
+    node.stop().await;
+}
+
+#[cfg(feature = "crash-points")]
+#[tokio::test]
+async fn a_job_that_ends_its_nodes_is_given_up() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        let home = Home::on(engine).await;
+        dies_again_and_again(&home, "job-begun", 4).await;
+        let node = home.start().await;
+        let listed = node.caller().list("/v1/jobs").await;
+        let job = ended(node.caller(), &text(&listed[0]["id"])).await;
+        assert_eq!(job["state"], "failed", "{job}");
+        assert_eq!(job["why"], "it ended its node 3 times at the same event");
+        node.stop().await;
+    }
+}
+
 #[cfg(feature = "crash-points")]
 #[tokio::test]
 async fn a_re_run_that_is_killed_doubles_nothing() {

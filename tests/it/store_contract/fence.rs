@@ -70,7 +70,7 @@ async fn pipeline_is_refused(late: &Store, known: &Known) {
     refused(late.forget_life(somebody()).await);
     refused(late.cancel_open(account, endpoint, 1).await);
     refused(late.resend(account, again, again, now()).await);
-    refused(late.take_jobs(dead, 1).await);
+    refused(late.take_jobs(dead, 1, now()).await);
 }
 
 async fn users_are_refused(late: &Store, known: &Known) {

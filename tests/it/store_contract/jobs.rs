@@ -32,7 +32,11 @@ async fn given(store: &Store, account: AccountId) -> JobId {
 }
 
 async fn taken(store: &Store, holder: IncarnationId) -> Vec<JobId> {
-    let taken = ok(store.take_jobs(holder, 10)).await;
+    taken_at(store, holder, now()).await
+}
+
+async fn taken_at(store: &Store, holder: IncarnationId, at: Timestamp) -> Vec<JobId> {
+    let taken = ok(store.take_jobs(holder, 10, at)).await;
     taken.into_iter().map(|row| row.id).collect()
 }
 
@@ -44,6 +48,7 @@ fn further(row: &JobRow) -> (JobRow, JobFindings) {
         total: Some(9),
         cursor: Some(event),
         spent_ms: 7,
+        lives: 3,
         result: "{\"a\":1}".to_owned(),
         ..row.clone()
     };
@@ -74,7 +79,7 @@ async fn of_an_account_one_is_taken_at_a_time_by_whoever_comes_first() {
         let first = given(store, own).await;
         let second = given(store, own).await;
         let third = given(store, other).await;
-        assert!(ok(store.has_jobs()).await);
+        assert!(ok(store.has_jobs(now())).await);
         let life = ok(store.begin_life(now())).await;
         let mut found = taken(store, life.id()).await;
         found.sort();
@@ -84,7 +89,7 @@ async fn of_an_account_one_is_taken_at_a_time_by_whoever_comes_first() {
             "somebody alive is at them"
         );
         let row = some(store.job(own, first)).await;
-        assert_eq!((row.holder, row.takes), (Some(life.id()), 1));
+        assert_eq!(row.holder, Some(life.id()));
         let done = ended(&row, "done");
         let nothing = JobFindings::default;
         assert!(ok(store.save_job(&done, life.id(), nothing(), Hold::Keep)).await);
@@ -96,7 +101,6 @@ async fn of_an_account_one_is_taken_at_a_time_by_whoever_comes_first() {
         let mut found = taken(store, next.id()).await;
         found.sort();
         assert_eq!(found, [second, third]);
-        assert_eq!(some(store.job(own, second)).await.takes, 2);
         ok(store.end_life(next, now())).await;
     })
     .await;
@@ -122,8 +126,8 @@ async fn it_is_saved_with_what_it_finds_as_long_as_it_is_the_holder_s() {
             (1, Some(9), row.cursor)
         );
         assert_eq!(
-            (kept.takes, kept.spent_ms, &*kept.result),
-            (0, 7, "{\"a\":1}")
+            (kept.lives, kept.spent_ms, &*kept.result),
+            (3, 7, "{\"a\":1}")
         );
         // Saved twice it is there once.
         assert!(ok(store.save_job(&row, life.id(), findings, Hold::Keep)).await);
@@ -136,6 +140,8 @@ async fn it_is_saved_with_what_it_finds_as_long_as_it_is_the_holder_s() {
                 .is_empty()
         );
 
+        assert!(ok(store.holds_job(account, id, life.id())).await);
+        assert!(!ok(store.holds_job(account, id, somebody())).await);
         let (next, findings) = further(&row);
         let nobody = store.save_job(&next, somebody(), findings.clone(), Hold::Keep);
         assert!(matches!(nobody.await, Err(Error::Fenced)));
@@ -143,11 +149,12 @@ async fn it_is_saved_with_what_it_finds_as_long_as_it_is_the_holder_s() {
         assert!(ok(store.cancel_job(account, id, now())).await);
         assert!(!ok(store.cancel_job(account, id, now())).await);
         assert!(!ok(store.save_job(&next, life.id(), findings, Hold::Keep)).await);
+        assert!(!ok(store.holds_job(account, id, life.id())).await);
         let off = some(store.job(account, id)).await;
         assert_eq!((&*off.state, off.done, off.holder), ("cancelled", 1, None));
         let page = ok(store.differences(account, id, None, 10)).await;
         assert_eq!(page.rows.len(), 1, "nothing more comes of it");
-        assert!(!ok(store.has_jobs()).await);
+        assert!(!ok(store.has_jobs(now())).await);
         ok(store.end_life(life, now())).await;
     })
     .await;
@@ -166,6 +173,59 @@ async fn one_that_is_let_go_is_anybody_s() {
         let kept = some(store.job(account, id)).await;
         assert_eq!((&*kept.state, kept.holder, kept.done), ("running", None, 1));
         assert_eq!(taken(store, life.id()).await, [id]);
+        ok(store.end_life(life, now())).await;
+    })
+    .await;
+}
+
+/// Puts off a job that the life is at.
+async fn put_off(store: &Store, (account, id): (AccountId, JobId), until: Timestamp) {
+    let row = some(store.job(account, id)).await;
+    let holder = row.holder.expect("somebody is at it");
+    let nothing = JobFindings::default();
+    assert!(ok(store.save_job(&row, holder, nothing, Hold::PutOff(until))).await);
+}
+
+#[tokio::test]
+async fn one_that_is_put_off_keeps_its_place_from_nobody() {
+    on_both(async |engine| {
+        let TestStore { store, .. } = &TestStore::open(engine).await;
+        let account = making::account(store).await;
+        let (first, second) = (given(store, account).await, given(store, account).await);
+        let life = ok(store.begin_life(now())).await;
+        assert_eq!(taken(store, life.id()).await, [first]);
+        let (begin, until) = (now(), now().plus_ms(60_000));
+        put_off(store, (account, first), until).await;
+        let row = some(store.job(account, first)).await;
+        assert_eq!((row.holder, row.not_before), (None, Some(until)));
+        assert_eq!(ok(store.first_put_off(begin)).await, Some(until));
+        assert_eq!(ok(store.first_put_off(until)).await, None);
+        assert!(ok(store.has_jobs(begin)).await, "the second one");
+        assert_eq!(taken_at(store, life.id(), begin).await, [second]);
+        assert!(!ok(store.has_jobs(begin)).await);
+        assert!(
+            taken_at(store, life.id(), until).await.is_empty(),
+            "of an account one at a time"
+        );
+        put_off(store, (account, second), until).await;
+        assert!(
+            taken_at(store, life.id(), until.plus_ms(-1))
+                .await
+                .is_empty()
+        );
+        assert_eq!(taken_at(store, life.id(), until).await, [first]);
+        let row = some(store.job(account, first)).await;
+        assert_eq!((row.holder, row.not_before), (Some(life.id()), None));
+        assert!(ok(store.cancel_job(account, second, now())).await);
+        assert_eq!(ok(store.first_put_off(begin)).await, None);
+
+        // Whoever has waited longest comes first, and not whoever was given first.
+        let far = until.plus_ms(60_000);
+        put_off(store, (account, first), far).await;
+        let other = making::account(store).await;
+        let third = given(store, other).await;
+        let next = ok(store.take_jobs(life.id(), 1, far)).await;
+        assert_eq!(next[0].id, third);
         ok(store.end_life(life, now())).await;
     })
     .await;
