@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use throwbar::model::{AccountId, EventId};
-use throwbar::store::{Accepted, Batch, Error, EventFilter, NewEvent, NewKey, Switch};
+use throwbar::store::{Accepted, Batch, Error, EventFilter, NewEvent, Switch};
 
 use super::{accept, somebody, write};
 use crate::support::batch;
@@ -127,11 +127,10 @@ async fn a_poisoned_row_refuses_the_whole_batch_and_nothing_of_it_is_kept() {
         let TestStore { store, .. } = &TestStore::open(engine).await;
         let own = making::account(store).await;
         let (good, mut bad) = (making::keyed(own, "good", 1), making::event(own, "2"));
-        bad.keys = vec![NewKey {
-            kind: "neither",
-            key: "k".to_owned(),
-            expires_at: None,
-        }];
+        // No two events have one id.
+        let known = making::event(own, "3");
+        accept(store, &known).await;
+        bad.id = known.id;
         let batch = batch::accepts(vec![good.clone(), bad]);
         let refused = store.write(somebody(), &batch).await;
         assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");

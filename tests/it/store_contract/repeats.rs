@@ -123,10 +123,10 @@ async fn a_repeat_by_one_key_takes_none_of_its_others() {
             expires_at: None,
         };
         let mut first = making::keyed(own, "id-1", 1);
-        first.keys.push(key("key", "key-1"));
+        first.keys.push(key(KeyOf::Idempotency, "key-1"));
         assert_eq!(accept(store, &first).await, NEW);
         let mut repeat = making::keyed(own, "id-2", 1);
-        repeat.keys.push(key("key", "key-1"));
+        repeat.keys.push(key(KeyOf::Idempotency, "key-1"));
         assert_eq!(
             accept(store, &repeat).await,
             Accepted::Same { event: first.id }

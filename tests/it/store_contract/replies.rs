@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use throwbar::model::{AccountId, Timestamp};
-use throwbar::store::{Error, NewKey, Store, StoredReply, Whole};
+use throwbar::store::{Error, KeyOf, NewKey, Store, StoredReply, Whole};
 
 use super::accept;
 use crate::support::making::{self, now};
@@ -235,7 +235,7 @@ async fn what_has_expired_goes_in_chunks_whoever_else_is_at_it() {
             let (hold, lives) = ((account, name.as_str(), ONE), (at, until));
             assert!(ok(store.begin_reply(hold, [1; 32], lives)).await.is_none());
             let mut event = making::event(account, "1");
-            for (kind, expires_at) in [("key", Some(until)), ("id", None)] {
+            for (kind, expires_at) in [(KeyOf::Idempotency, Some(until)), (KeyOf::Sender, None)] {
                 let key = name.clone();
                 event.keys.push(NewKey {
                     kind,
