@@ -159,26 +159,10 @@ fn minted_at(uuid: Uuid) -> Timestamp {
 }
 
 impl EventId {
-    /// When the event was minted, in milliseconds since the Unix epoch.
+    /// When the event was minted, in milliseconds since the Unix epoch. Of one that an automation made: when the
+    /// first one was that it descends from; see [`Self::accepted_at`].
     pub fn minted_at(self) -> Timestamp {
         minted_at(self.0)
-    }
-
-    /// The id of the event that an automation makes: a UUIDv8 as a [delivery's](DeliveryId::derive) is, that
-    /// begins with the time of the event that it is made of.
-    pub fn derive(origin: &EmissionOrigin) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(b"event");
-        hash.update(origin.event.0.as_bytes());
-        hash.update(origin.automation.0.as_bytes());
-        hash.update(origin.action_no.to_be_bytes());
-        hash.update(origin.output_no.to_be_bytes());
-        Self(derived(origin.event, hash))
-    }
-
-    /// Whether an automation has made it: no minted id is a derived one.
-    pub fn is_derived(self) -> bool {
-        self.0.get_version_num() == 8
     }
 }
 
@@ -189,28 +173,16 @@ impl RefusalId {
     }
 }
 
-/// What makes one event of an automation's different from every other of the same event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EmissionOrigin {
-    /// The event that was evaluated.
-    pub event: EventId,
-    /// The automation that fired.
-    pub automation: AutomationId,
-    /// The place among the automation's events, from 0.
-    pub action_no: u16,
-    /// The output's place among the outputs of the transforms, from 0.
-    pub output_no: u16,
-}
-
 impl DeadLetterId {
     /// The id of what the automation failed at in evaluating the event: a UUIDv8 as a
-    /// [delivery's](DeliveryId::derive) is.
-    pub fn derive(event: EventId, automation: AutomationId) -> Self {
+    /// [delivery's](DeliveryId::derive) is, that begins with the time at which the event was
+    /// [accepted](EventId::accepted_at).
+    pub fn derive(event: EventId, accepted_at: Timestamp, automation: AutomationId) -> Self {
         let mut hash = Sha256::new();
         hash.update(b"letter");
         hash.update(event.0.as_bytes());
         hash.update(automation.0.as_bytes());
-        Self(derived(event, hash))
+        Self(derived(EventId::first_at(accepted_at), hash))
     }
 
     /// An id before all those of events that came at `at` or later, and after all others.
@@ -351,47 +323,17 @@ mod tests {
     }
 
     #[test]
-    fn what_an_automation_makes_is_named_by_every_part_of_its_origin() {
+    fn a_letter_is_among_those_of_the_time_at_which_its_event_came() {
         let now = Timestamp::from_ms(1_790_000_000_000);
-        let origin = EmissionOrigin {
-            event: EventId::mint(now),
-            automation: AutomationId::mint(now),
-            action_no: 0,
-            output_no: 0,
-        };
-        let id = EventId::derive(&origin);
-        assert_eq!(id, EventId::derive(&origin));
-        assert!(id.is_derived() && !origin.event.is_derived());
-        assert_eq!(id.minted_at(), now);
-        let event = EventId::derive(&EmissionOrigin {
-            event: EventId::mint(now),
-            ..origin
-        });
-        let automation = AutomationId::mint(now);
-        for other in [
-            EmissionOrigin {
-                automation,
-                ..origin
-            },
-            EmissionOrigin {
-                action_no: 1,
-                ..origin
-            },
-            EmissionOrigin {
-                output_no: 1,
-                ..origin
-            },
-        ] {
-            assert_ne!(EventId::derive(&other), id);
+        let (event, automation) = (EventId::mint(now), AutomationId::mint(now));
+        for at in [now, now.plus_ms(7_000)] {
+            let letter = DeadLetterId::derive(event, at, automation);
+            assert_eq!(letter, DeadLetterId::derive(event, at, automation));
+            let other = AutomationId::mint(now);
+            assert_ne!(letter, DeadLetterId::derive(event, at, other));
+            let (first, next) = (at, at.plus_ms(1));
+            assert!(DeadLetterId::first_at(first) < letter);
+            assert!(letter < DeadLetterId::first_at(next));
         }
-        assert_ne!(event, id);
-        let letter = DeadLetterId::derive(origin.event, origin.automation);
-        assert_eq!(
-            letter,
-            DeadLetterId::derive(origin.event, origin.automation)
-        );
-        assert_ne!(letter, DeadLetterId::derive(origin.event, automation));
-        let (first, next) = (now, now.plus_ms(1));
-        assert!(DeadLetterId::first_at(first) < letter && letter < DeadLetterId::first_at(next));
     }
 }

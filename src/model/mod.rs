@@ -11,27 +11,31 @@ pub mod header;
 mod id;
 mod job;
 pub mod limits;
+mod made_id;
 mod order;
 mod origin;
+mod precedence;
 mod shares;
 mod stopwatch;
 mod words;
 
-pub use cause::{Allowance, Cause, Link};
+pub use cause::{Allowance, Branch, Cause, Link, Member};
 pub use clock::{Clock, ManualClock, Timestamp};
 pub use count::counted;
 pub use delivery::{AttemptResult, DeliveryState, Failure, Refusal};
 pub use id::{
     AccountId, ApiKeyId, AttemptId, AutomationId, DeadLetterId, DeliveryId, DeliveryOrigin,
-    EmissionOrigin, EndpointId, EventId, IdError, IncarnationId, JobId, PluginId, RefusalId,
-    ScheduleId, SecretId, SourceId,
+    EndpointId, EventId, IdError, IncarnationId, JobId, PluginId, RefusalId, ScheduleId, SecretId,
+    SourceId,
 };
 pub use job::{
     Backtest, BacktestTally, Job, JobState, PinnedVersion, Reach, Rerun, RerunBy, RerunProblem,
     RerunTally,
 };
+pub use made_id::EmissionOrigin;
 pub use order::{BEHIND, OrderKey};
 pub use origin::{MappedBy, Origin};
+pub use precedence::Precedence;
 pub use shares::Shares;
 pub use stopwatch::Stopwatch;
 pub(crate) use words::words;

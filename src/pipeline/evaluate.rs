@@ -14,7 +14,7 @@ use super::evaluation::{Evaluation, Step, Verdict};
 use super::snapshot::Compiled;
 use crate::automation::flow::{self, Rules, entry_bytes};
 use crate::automation::{Answer, Condition, EventType, EventView, Formula, OPERATIONAL_PREFIX};
-use crate::model::{Cause, EventId, Link, OrderKey, Origin, Timestamp};
+use crate::model::{Cause, EventId, Link, OrderKey, Origin, Precedence, Timestamp};
 use crate::plugin::Engine;
 
 /// An event as evaluation sees it.
@@ -28,7 +28,8 @@ pub struct AcceptedEvent {
     pub occurred_at: Timestamp,
     /// JSON text, exactly as it came.
     pub payload: Bytes,
-    /// What made it; `None`: it came in from outside, or is an operational event.
+    /// What made it; `None`: it came in from outside, or is an operational event. Of a digest what led to all of its
+    /// events.
     pub cause: Option<Arc<Cause>>,
     /// What it tells of its way in; `None`: it was sent to the API in its own form.
     pub origin: Option<Arc<Origin>>,
@@ -36,7 +37,7 @@ pub struct AcceptedEvent {
 
 /// Where events come from of whose way in nothing is told.
 pub fn own_source(event_type: &str, cause: Option<&Cause>) -> &'static str {
-    if cause.is_some() {
+    if cause.is_some_and(Cause::is_own) {
         "automation"
     } else if event_type.starts_with(OPERATIONAL_PREFIX) {
         "throwbar"
@@ -46,6 +47,16 @@ pub fn own_source(event_type: &str, cause: Option<&Cause>) -> &'static str {
 }
 
 impl AcceptedEvent {
+    /// When it was accepted, or made.
+    pub(super) fn accepted_at(&self) -> Timestamp {
+        self.id.accepted_at(self.occurred_at)
+    }
+
+    /// Where it stands among those of its account.
+    pub(super) fn precedence(&self) -> Precedence {
+        Precedence::of(self.id, self.occurred_at, self.cause.as_deref())
+    }
+
     /// Whether it is an operational event, or descends from one.
     pub(super) fn is_operational(&self) -> bool {
         let of_one = |cause: &Arc<Cause>| cause.is_operational();
@@ -146,7 +157,7 @@ fn before_flow(automation: &Compiled, event: &AcceptedEvent, view: &EventView<'_
         && let Some(cause) = &event.cause
         && let Some(round) = cause.since(automation.id)
     {
-        refuse_loop(round, event.id, &mut evaluation);
+        refuse_loop(&round, event.id, &mut evaluation);
     }
     evaluation
 }
@@ -231,7 +242,7 @@ fn ask_flow(
 ) {
     let bytes = entry_bytes(&event.event_type, event.payload.len());
     let asked = rules.as_ref().map_err(Clone::clone);
-    match asked.and_then(|rules| rules.ask(view, event.id, bytes)) {
+    match asked.and_then(|rules| rules.ask(view, event.accepted_at(), bytes)) {
         Ok(ask) => evaluation.asks(ask),
         Err(why) => {
             evaluation.ends(Verdict::FlowError, why.clone());

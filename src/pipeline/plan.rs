@@ -103,6 +103,7 @@ impl Draft {
                 automation: automation.id,
                 version: automation.version,
                 ask: *ask,
+                precedence: event.precedence(),
                 alert_after: (!event.is_operational()).then_some(automation.alert_after),
             });
         }
@@ -253,7 +254,7 @@ impl Draft {
         let fits = self.body_bytes + bytes <= BODY_BYTES_PER_EVENT_MAX;
         self.body_bytes += if fits { bytes } else { 0 };
         self.consequences.letters.push(NewDeadLetter {
-            id: DeadLetterId::derive(event.id, automation.id),
+            id: DeadLetterId::derive(event.id, event.accepted_at(), automation.id),
             automation: automation.id,
             version: automation.version,
             verdict: evaluation.verdict.as_str(),

@@ -169,6 +169,9 @@ async fn prepare(
         }
         return Ok(None);
     }
+    if fate == Fate::Live && waits_again(node, wait, &automation).await? {
+        return Ok(None);
+    }
     let event = node.store.event(place.account, place.event).await?;
     let cause = node.store.cause(place.account, place.event).await?;
     let mut ends = ending(wait, fate, now);
@@ -201,6 +204,26 @@ async fn prepare(
         ends,
         chain: None,
     }))
+}
+
+/// Whether it has missed its place in a limit by now, and waits for another.
+async fn waits_again(
+    node: &Arc<Node>,
+    wait: &Wait,
+    automation: &Compiled,
+) -> Result<bool, store::Error> {
+    let now = node.clock.now();
+    let Some(Ok(rules)) = automation.flow.as_ref().filter(|_| wait.is_limited) else {
+        return Ok(false);
+    };
+    let Some(ask) = rules.ask_again(&wait.key, wait.due_at, now) else {
+        return Ok(false);
+    };
+    let later = node.store.ask_again(node.holder, wait, &ask, now).await?;
+    if let Some(at) = later {
+        node.dues.waits(wait.place.account, at);
+    }
+    Ok(later.is_some())
 }
 
 /// Whether its time came too long ago for it to be held any longer.
@@ -273,7 +296,7 @@ fn nothing(wait: &Wait) -> AcceptedEvent {
     }
 }
 
-/// The digest of its events, in the place of the first one's payload.
+/// The digest of its events, in the place of the first one's payload. What it makes was led to by all of them.
 async fn digest(
     node: &Node,
     wait: &Wait,
@@ -281,8 +304,11 @@ async fn digest(
 ) -> Result<AcceptedEvent, store::Error> {
     let entries = node.store.digest_events(wait.place).await?;
     let body = flow::digest(wait.place.automation, &wait.key, &entries);
+    let events: Vec<_> = entries.iter().map(|entry| entry.id).collect();
+    let cause = node.store.joined_cause(wait.place.account, &events).await?;
     Ok(AcceptedEvent {
         payload: body,
+        cause: cause.map(Arc::new),
         ..first
     })
 }

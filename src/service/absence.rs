@@ -1,7 +1,7 @@
 //! Why there is no evaluation of an automation for an event, as a word and a sentence. Pure.
 
 use crate::automation::{Definition, EventType, Pattern, Trigger};
-use crate::model::{EventId, Timestamp};
+use crate::model::Timestamp;
 
 /// The trigger does not name the event's type.
 pub(super) const NOT_SUBSCRIBED: &str = "not_subscribed";
@@ -35,15 +35,15 @@ pub(super) fn unrecorded() -> Absence {
     )
 }
 
-/// For an automation of which no version had gone live by the time of an event; `published`: the version
+/// For an automation of which no version had gone live by the time at which an event was accepted; `published`: the version
 /// that is published now; `first`: the revision at which the first one went live.
 pub(super) fn not_live_yet(
     made_at: Timestamp,
-    event: EventId,
+    accepted_at: Timestamp,
     published: Option<i64>,
     first: Option<i64>,
 ) -> Absence {
-    if is_later(made_at, event) {
+    if made_at > accepted_at {
         Absence::new("made_later", "the automation was made after the event came")
     } else if first.is_some() {
         Absence::new(
@@ -61,19 +61,14 @@ pub(super) fn not_live_yet(
 }
 
 /// For an endpoint that had no subscription of its own.
-pub(super) fn no_subscription(made_at: Timestamp, event: EventId) -> Absence {
-    if is_later(made_at, event) {
+pub(super) fn no_subscription(made_at: Timestamp, accepted_at: Timestamp) -> Absence {
+    if made_at > accepted_at {
         return Absence::new("made_later", "the endpoint was made after the event came");
     }
     Absence::new(
         NOT_SUBSCRIBED,
         "the endpoint subscribed to nothing itself when the event came: it got what automations sent to it",
     )
-}
-
-/// Whether something was made after an event came.
-fn is_later(made_at: Timestamp, event: EventId) -> bool {
-    made_at > event.minted_at()
 }
 
 /// Why the trigger of a stored definition is not met by an event of this type, if it is not. One that can't
@@ -140,14 +135,13 @@ mod tests {
     #[test]
     fn an_automation_that_never_was_live_by_then_is_told_apart() {
         let at = Timestamp::from_ms;
-        let event = EventId::mint(at(1_000));
         for (made_ms, published, first, verdict) in [
             (1_001, Some(1), Some(9), "made_later"),
             (1_000, Some(1), Some(9), "not_published"),
             (1_000, Some(1), None, "disabled"),
             (1_000, None, None, "not_published"),
         ] {
-            let found = not_live_yet(at(made_ms), event, published, first);
+            let found = not_live_yet(at(made_ms), at(1_000), published, first);
             assert_eq!(found.verdict, verdict, "{}", found.summary);
         }
     }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::principal::{MayRead, Principal};
 use super::{Error, Listed, PageRequest, Place, Service, check};
 use crate::automation::EventType;
-use crate::model::{AccountId, AutomationId, Cause, EventId, MappedBy, Timestamp};
+use crate::model::{AccountId, AutomationId, Cause, EventId, Link, MappedBy, Timestamp};
 use crate::pipeline::{Evaluation, Verdict, own_source};
 use crate::schema::Violation;
 use crate::store::{self, EventFilter};
@@ -90,7 +90,20 @@ pub struct CauseView {
     /// How many automations led to it from the event that came in from outside: 1 to 8.
     pub hops: usize,
     /// Every event that led to it with the automation that made the next one, from the one that came in from outside.
+    /// Where a digest was on the way: the longest of the ways that led to it.
     pub chain: Vec<LinkView>,
+    /// The ways by which other automations led to a digest on the way; left out, if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub branches: Vec<BranchView>,
+}
+
+/// A way that joins another.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BranchView {
+    /// Every event on it with the automation that made the next one, up to the digest's own event.
+    pub chain: Vec<LinkView>,
+    /// From which place of `chain` on it goes on as that does, counted from 0.
+    pub joins: usize,
 }
 
 /// An event, and the automation that made the next one of it.
@@ -106,26 +119,26 @@ pub struct LinkView {
 
 impl From<&Cause> for CauseView {
     fn from(cause: &Cause) -> Self {
-        let chain = cause.chain().iter().map(|link| LinkView {
-            event: link.event,
-            automation: link.automation,
+        let branches = cause.branches().iter().map(|branch| BranchView {
+            chain: links(&branch.links),
+            joins: branch.joins,
         });
         Self {
             event: cause.last().event,
             automation: cause.last().automation,
             hops: cause.chain().len(),
-            chain: chain.collect(),
+            chain: links(cause.chain()),
+            branches: branches.collect(),
         }
     }
 }
 
-/// When an event was accepted; one that an automation made: when it was made, which is its own time.
-fn accepted_at(id: EventId, occurred_at: Timestamp) -> Timestamp {
-    if id.is_derived() {
-        occurred_at
-    } else {
-        id.minted_at()
-    }
+fn links(links: &[Link]) -> Vec<LinkView> {
+    let links = links.iter().map(|link| LinkView {
+        event: link.event,
+        automation: link.automation,
+    });
+    links.collect()
 }
 
 /// What of a payload does not fit the schema of its event's type.
@@ -196,7 +209,7 @@ impl From<store::EventHead> for EventSummary {
             event_type: row.r#type,
             timestamp: row.occurred_at,
             client_id: row.client_id,
-            accepted_at: accepted_at(row.id, row.occurred_at),
+            accepted_at: row.id.accepted_at(row.occurred_at),
         }
     }
 }
@@ -238,7 +251,7 @@ impl Service {
             event_type: row.r#type,
             timestamp: row.occurred_at,
             client_id: row.client_id,
-            accepted_at: accepted_at(id, row.occurred_at),
+            accepted_at: id.accepted_at(row.occurred_at),
             cause: cause.as_ref().map(CauseView::from),
             state,
             why,

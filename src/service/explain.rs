@@ -9,7 +9,7 @@ use super::absence::{self, Absence, NOT_SUBSCRIBED, unmet_by};
 use super::principal::{MayRead, Principal};
 use super::{CauseView, Error, EventState, LetterNote, Place, Service, check};
 use crate::automation::EventType;
-use crate::model::{AccountId, AutomationId, DeadLetterId, EndpointId, EventId};
+use crate::model::{AccountId, AutomationId, DeadLetterId, EndpointId, EventId, Timestamp};
 use crate::pipeline::{Evaluation, Step, Trial};
 use crate::store::{self, PublishedAutomation};
 
@@ -159,7 +159,8 @@ impl Service {
         let cause = store.cause(account, event).await?;
         let dead_letter = match explained.automation {
             Some(automation) if explained.basis == Basis::Recorded => {
-                let id = DeadLetterId::derive(event, automation);
+                let accepted_at = self.accepted_at(account, event).await?;
+                let id = DeadLetterId::derive(event, accepted_at, automation);
                 store.dead_letter(account, id).await?.map(LetterNote::from)
             }
             _ => None,
@@ -169,6 +170,15 @@ impl Service {
             dead_letter,
             ..explained
         })
+    }
+
+    /// When an event was accepted; one that an automation made is read for that.
+    async fn accepted_at(&self, account: AccountId, event: EventId) -> Result<Timestamp, Error> {
+        if !event.is_derived() {
+            return Ok(event.minted_at());
+        }
+        let found = self.inner.store.event(account, event).await?;
+        Ok(found.map_or(event.minted_at(), |row| row.accepted_at()))
     }
 
     async fn explain_subscription(
@@ -187,7 +197,7 @@ impl Service {
         };
         let found = store.subscription_at(account, endpoint, revision).await?;
         let Some((automation, version)) = found else {
-            let absence = absence::no_subscription(row.created_at, event.id);
+            let absence = absence::no_subscription(row.created_at, event.accepted_at());
             return Ok(Explanation::of_none(event.id, None, absence));
         };
         if let Some(evaluation) = self.recorded(account, event.id, automation).await? {
@@ -246,7 +256,13 @@ impl Service {
         let Some(last) = store.live_by(account, id, revision).await? else {
             let first = store.first_live_revision(account, id).await?;
             let (made_at, published) = (automation.created_at, automation.published_version);
-            return Ok(absence::not_live_yet(made_at, event.id, published, first));
+            let accepted_at = event.accepted_at();
+            return Ok(absence::not_live_yet(
+                made_at,
+                accepted_at,
+                published,
+                first,
+            ));
         };
         if !last.is_live_at(revision) {
             let version = last.version;

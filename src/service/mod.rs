@@ -87,8 +87,8 @@ pub use delivery::{AttemptView, DeliveryQuery, DeliveryView};
 pub use endpoint_shape::{EndpointPatch, EndpointView, NewEndpoint, NewEndpointView, Switch};
 pub use error::{Error, Place};
 pub use event::{
-    CauseView, EvaluationView, Evaluations, EventState, EventSummary, EventView, LinkView,
-    MisfitView,
+    BranchView, CauseView, EvaluationView, Evaluations, EventState, EventSummary, EventView,
+    LinkView, MisfitView,
 };
 pub use event_type::{
     CatalogueView, EventTypePatch, EventTypeVersionView, EventTypeView, Import, ImportOutcome,

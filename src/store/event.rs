@@ -33,6 +33,13 @@ record!(Event {
     origin: "origin",
 });
 
+impl Event {
+    /// When it was accepted; one that an automation made: when it was made.
+    pub fn accepted_at(&self) -> Timestamp {
+        self.id.accepted_at(self.occurred_at)
+    }
+}
+
 /// An event without its payload.
 #[derive(Debug, Clone)]
 pub struct EventHead {

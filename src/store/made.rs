@@ -78,7 +78,7 @@ const CAUSE_COLUMNS: Columns = &[
 ];
 
 /// Writes events into the inbox of `holder`, those of no account and those that are there already left out. They
-/// are told once the transaction is durable.
+/// are told once the transaction is durable, in the order in which they were made: by it they are evaluated.
 pub(super) async fn write(
     tx: &mut Tx,
     holder: IncarnationId,
@@ -87,11 +87,13 @@ pub(super) async fn write(
     if events.is_empty() {
         return Ok(());
     }
-    events.sort_by_key(|event| (event.account, event.id));
     let revisions = super::account::revisions(tx, events.iter().map(|event| event.account)).await?;
     events.retain(|event| revisions.contains_key(&event.account));
-    let mut rows = Rows::new(EVENT_COLUMNS, events.len());
-    for event in &events {
+    // Their rows are written in one order on all nodes.
+    let mut by_id: Vec<&NewMade> = events.iter().collect();
+    by_id.sort_by_key(|event| (event.account, event.id));
+    let mut rows = Rows::new(EVENT_COLUMNS, by_id.len());
+    for event in by_id {
         rows.push(values![
             event.account,
             event.id,

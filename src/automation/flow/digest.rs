@@ -6,10 +6,11 @@
 //! ```
 //!
 //! Events stand in the order in which they came, each `data` as the bytes it came as. `key` is null where the
-//! automation names none; `from` and `to` are the times at which the first and the last one were accepted.
+//! automation names none; `from` and `to` are the times at which the first and the last one were accepted, or made.
 //! The same events make the same bytes.
 
 use bytes::Bytes;
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::automation::EventType;
@@ -49,7 +50,7 @@ pub fn digest(automation: AutomationId, key: &str, entries: &[Entry]) -> Bytes {
         Value::from(key)
     };
     let time = |entry: Option<&Entry>| match entry {
-        Some(entry) => Value::from(entry.id.minted_at().to_string()),
+        Some(entry) => Value::from(entry.id.accepted_at(entry.occurred_at).to_string()),
         None => Value::Null,
     };
     let head = format!(
@@ -78,6 +79,21 @@ pub fn digest(automation: AutomationId, key: &str, entries: &[Entry]) -> Bytes {
     body.into()
 }
 
+/// The events of a digest with this body, in order.
+pub fn events_of(body: &[u8]) -> Vec<EventId> {
+    #[derive(Deserialize)]
+    struct Body {
+        events: Vec<Named>,
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        id: EventId,
+    }
+    let read: Option<Body> = serde_json::from_slice(body).ok();
+    let events = read.map(|body| body.events).unwrap_or_default();
+    events.into_iter().map(|event| event.id).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,6 +115,7 @@ mod tests {
             entries[0].id, entries[1].id
         );
         assert_eq!(String::from_utf8_lossy(&body), wanted);
+        assert_eq!(events_of(&body), entries.each_ref().map(|entry| entry.id));
         let lone = digest(automation, "", &entries[..1]);
         assert!(String::from_utf8_lossy(&lone).contains(r#""key":null"#));
         // What is counted for an event is what it takes, its comma included.

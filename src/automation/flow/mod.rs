@@ -36,7 +36,7 @@ mod words;
 
 pub use arrival::{Arrival, Decision, FlowVerdict, Known, Move, Open, Taken, Trace, Used};
 pub use decide::{Full, decide, refuse, replaced};
-pub use digest::{Entry, digest, entry_bytes};
+pub use digest::{Entry, digest, entry_bytes, events_of};
 pub use rules::{Ask, Error, Rules, Then};
 pub use shape::{Debounce, Dedupe, Delay, Digest, Flow, Order, Over, RateLimit};
 pub use words::{of_key, span};

@@ -2,10 +2,10 @@
 
 use super::super::{EventView, Formula, FormulaError, Gives, Variables};
 use super::shape::{Debounce, Delay, Digest, Flow, Order, Over, RateLimit};
+use crate::model::Timestamp;
 use crate::model::limits::{
     DIGEST_BYTES_MAX, DIGEST_EVENTS_MAX, FLOW_WAIT_MS_MAX, RATE_EVENTS_MAX,
 };
-use crate::model::{EventId, Timestamp};
 
 /// How many periods a debounce takes at most, where nothing else is said.
 const LONGEST_PERIODS: i64 = 10;
@@ -165,7 +165,12 @@ impl Rules {
 
     /// What the event of `view` asks for; or a sentence that says why that can't be told. `bytes`: what it would
     /// have in a digest.
-    pub fn ask(&self, view: &EventView<'_>, event: EventId, bytes: i64) -> Result<Ask, String> {
+    pub fn ask(
+        &self,
+        view: &EventView<'_>,
+        accepted_at: Timestamp,
+        bytes: i64,
+    ) -> Result<Ask, String> {
         let key = |formula: &Option<Formula>| match formula {
             None => Ok(String::new()),
             Some(formula) => formula.key(view),
@@ -195,7 +200,7 @@ impl Rules {
                 over: *over,
             },
             Rule::For(ms) => Then::At {
-                at: event.minted_at().plus_ms(*ms),
+                at: accepted_at.plus_ms(*ms),
                 source: None,
             },
             Rule::Until(formula) => Then::At {
@@ -204,6 +209,23 @@ impl Rules {
             },
         };
         Ok(Ask { dedupe, then })
+    }
+
+    /// What an event asks for that had a place in a limit and has missed it: the window that began at `place_at` is
+    /// over by now. `None`: nothing; it goes on.
+    pub fn ask_again(&self, key: &str, place_at: Timestamp, now: Timestamp) -> Option<Ask> {
+        let Rule::Rate(_, (events_max, window_ms), over) = &self.then else {
+            return None;
+        };
+        (now.ms_since(place_at) >= *window_ms).then(|| Ask {
+            dedupe: None,
+            then: Then::Rate {
+                key: key.to_owned(),
+                events_max: *events_max,
+                window_ms: *window_ms,
+                over: *over,
+            },
+        })
     }
 }
 

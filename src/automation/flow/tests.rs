@@ -71,7 +71,7 @@ fn rules(flow: &str) -> Rules {
 fn asked(rules: &Rules, event: EventId, at: Timestamp, payload: &str) -> Result<Ask, String> {
     let event_type: EventType = "deal.won".parse().expect("valid");
     let view = EventView::new(event, &event_type, at, payload.as_bytes());
-    rules.ask(&view, event, 100)
+    rules.ask(&view, event.accepted_at(at), 100)
 }
 
 /// In ms after the start.

@@ -3,10 +3,12 @@
 //! is broken off nothing was done, and one that is made again finds what is done.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::automation::flow;
 use crate::model::limits::LETTERS_RERUN_MAX;
 use crate::model::{AccountId, AutomationId, DeadLetterId, EndpointId, EventId, Timestamp};
 use crate::pipeline::LetterRerun;
@@ -262,11 +264,16 @@ impl Service {
         let Some(event) = store.event(account, letter.event).await? else {
             return Ok(Err("the event is no longer kept".to_owned()));
         };
-        let event = self.accepted(account, event).await?;
+        let mut event = self.accepted(account, event).await?;
         if let Some(why) = unmet_by(&automation.definition, &event.event_type) {
             return Ok(Err(why));
         }
         let kept = store.letter_inputs(account, letter.id).await?;
+        if let Some(carried) = &kept.carried {
+            let events = flow::events_of(carried);
+            let cause = store.joined_cause(account, &events).await?;
+            event.cause = cause.map(Arc::new);
+        }
         Ok(Ok(LetterRerun {
             account,
             automation,

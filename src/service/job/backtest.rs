@@ -34,6 +34,7 @@ pub struct NewBacktest {
     /// The last so many events, 1 to 1,000,000; 1,000, if neither this nor a time is given.
     pub events: Option<usize>,
     /// Events that came at this time or later, RFC 3339; of more than 1,000,000 the last ones.
+    /// What automations made of an event counts as having come with it, whenever they made it.
     #[schema(format = DateTime)]
     pub since: Option<String>,
     /// Events that came before this time, RFC 3339; until now, if left out.

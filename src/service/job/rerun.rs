@@ -22,6 +22,7 @@ pub struct NewRerun {
     /// The ids of 1 to 1,000 events.
     pub events: Option<Vec<String>>,
     /// Events that came at this time or later, RFC 3339; of more than 1,000,000 the last ones.
+    /// What automations made of an event counts as having come with it, whenever they made it.
     #[schema(format = DateTime)]
     pub since: Option<String>,
     /// Events that came before this time, RFC 3339; until now, if left out.

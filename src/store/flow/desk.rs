@@ -336,7 +336,8 @@ fn open_waits(keys: &BTreeMap<FlowKey, Memory>) -> impl Iterator<Item = WaitKey>
     })
 }
 
-fn known(
+/// What is known of an ask's own keys.
+pub(super) fn known(
     keys: &BTreeMap<FlowKey, Memory>,
     waits: &BTreeMap<WaitKey, WaitRow>,
     own: &[FlowKey],

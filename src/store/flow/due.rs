@@ -22,6 +22,8 @@ pub struct Wait {
     pub key: String,
     /// Whether its output is that of several events.
     pub is_digest: bool,
+    /// Whether it waits for its place in a rate limit.
+    pub is_limited: bool,
     /// When its time came.
     pub due_at: Timestamp,
     /// How often it was taken over from a life that had claimed it.
@@ -189,6 +191,7 @@ impl Store {
             version: row.version,
             key: row.key,
             is_digest: row.kind == WaitKind::Digest.as_str(),
+            is_limited: row.kind == WaitKind::Rate.as_str(),
             due_at: row.due_at_ms,
             takeovers: row.takeovers,
         });

@@ -11,7 +11,9 @@ use super::super::values::{Columns, Kind, Rows, Shape, values};
 use super::super::{Error, NewDeadLetter, Store};
 use super::desk::Desk;
 use crate::automation::flow::{Arrival, Ask, Decision, FlowVerdict, Known};
-use crate::model::{AccountId, AutomationId, DeadLetterId, EventId, IncarnationId, Timestamp};
+use crate::model::{
+    AccountId, AutomationId, DeadLetterId, EventId, IncarnationId, Precedence, Timestamp,
+};
 
 /// What an event of a plan asks of an automation's flow control.
 #[derive(Debug, Clone)]
@@ -22,6 +24,8 @@ pub struct NewAsk {
     pub version: i64,
     /// What for.
     pub ask: Ask,
+    /// Where its event stands among others.
+    pub precedence: Precedence,
     /// After how many errors one after the other it is told that the automation fails; `None`: errors with this
     /// event are not counted.
     pub alert_after: Option<u32>,
@@ -54,6 +58,10 @@ pub(super) struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
+    fn turn(&self) -> (AccountId, &'a Precedence, AutomationId) {
+        (self.account, &self.new.precedence, self.new.automation)
+    }
+
     pub(super) fn arrival(&self) -> Arrival<'a> {
         Arrival {
             event: self.event,
@@ -72,7 +80,7 @@ impl<'a> Asked<'a> {
             event: self.event,
             at: self.now,
             letter: NewDeadLetter {
-                id: DeadLetterId::derive(self.event, automation),
+                id: DeadLetterId::derive(self.event, self.new.precedence.accepted_at(), automation),
                 automation,
                 version: self.new.version,
                 verdict: decision.verdict.as_str(),
@@ -99,7 +107,7 @@ const KNOWN: Shape = Shape::Query(
 );
 
 impl Store {
-    /// Decides on what the plans ask for, in the order of their events. Also what there was no room for: with it
+    /// Decides on what the plans ask for, in the order in which their events came or were made. Also what there was no room for: with it
     /// the automations failed.
     pub(in super::super) async fn gate(
         &self,
@@ -119,7 +127,7 @@ impl Store {
         if asked.is_empty() {
             return Ok((Vec::new(), Vec::new()));
         }
-        asked.sort_by_key(|one| (one.account, one.event, one.new.automation));
+        asked.sort_by(|one, other| one.turn().cmp(&other.turn()));
         let known = decided(tx, &asked).await?;
         asked.retain(|one| !known.contains(&(one.account, one.event, one.new.automation)));
         let mut desk = Desk::open(self, tx, &asked).await?;

@@ -10,10 +10,12 @@
 //! - **Closed before it goes.** What is claimed takes no more events: the next one of its key begins anew.
 //! - **Nothing vanishes.** An event that was collected, replaced, dropped or put off has a row that says so.
 
+mod again;
 mod bound;
 mod desk;
 mod due;
 mod gate;
+mod joined;
 mod keys;
 mod late;
 mod verdict;

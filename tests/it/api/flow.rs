@@ -292,3 +292,44 @@ async fn what_flow_control_has_no_room_for_is_kept_and_run_again() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_digest_that_is_run_again_descends_from_all_of_its_events() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/hostile.wasm");
+        let hostile = std::fs::read(path).expect("it is committed");
+        doors.upload(hostile, "?name=hostile").await.is(201);
+        let making = json!({
+            "name": "a", "trigger": {"events": ["deal.won"]}, "actions": [{"emit": {"type": "mid"}}],
+        });
+        let one = doors.post("/v1/automations", making).await.is(201).id();
+        let fails = json!([{"plugin": "hostile", "config": {"do": "fail", "text": "no"}}]);
+        let digest = json!({
+            "name": "b", "trigger": {"events": ["begun", "mid"]}, "transforms": fails,
+            "flow": {"digest": {"period_ms": 60_000, "count": 2}},
+            "actions": [{"emit": {"type": "out"}}],
+        });
+        let other = doors.post("/v1/automations", digest).await.is(201).id();
+        let begun = json!({"type": "begun", "data": {}});
+        doors.post("/v1/events", begun).await.is(202);
+        doors.pipeline.settle().await;
+        let first = send(&doors, json!({})).await;
+        let path = format!("/v1/automations/{other}");
+        doors.patch(&path, json!({"transforms": []})).await.is(200);
+        let which = json!({"automation": other});
+        let again = doors.post("/v1/dead-letters/rerun", which).await.is(200);
+        assert_eq!(again.body["rerun"], 1, "{}", again.body);
+        doors.pipeline.settle().await;
+        let made = doors.get("/v1/events?type=out").await.is(200);
+        let made = made.text("/data/0/id");
+        let made = doors.get(&format!("/v1/events/{made}")).await.is(200);
+        let cause = &made.body["cause"];
+        assert_eq!(cause["hops"], 2, "{cause}");
+        assert_eq!(
+            cause["chain"][0],
+            json!({"event": first, "automation": one})
+        );
+    })
+    .await;
+}

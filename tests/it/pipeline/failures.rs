@@ -89,10 +89,8 @@ async fn each_transform_says_what_becomes_of_what_it_fails_for() {
             let bodies: Vec<_> = app.receiver.requests().drain(before..).collect();
             let bodies: Vec<_> = bodies.into_iter().map(|request| request.body).collect();
             assert_eq!(bodies, sent);
-            let letter = ok(app
-                .store
-                .dead_letter(app.account, DeadLetterId::derive(event, own)))
-            .await;
+            let letter = DeadLetterId::derive(event, event.minted_at(), own);
+            let letter = ok(app.store.dead_letter(app.account, letter)).await;
             assert_eq!(letter.is_some(), verdict == Verdict::PluginError);
             ok(app
                 .store
@@ -129,7 +127,7 @@ async fn a_dead_letter_has_exactly_what_went_into_what_failed() {
         ] {
             let own = app.publish(&definition).await;
             let event = app.send_and_settle("a.b", "{ }").await;
-            let id = DeadLetterId::derive(event, own);
+            let id = DeadLetterId::derive(event, event.minted_at(), own);
             let letter = some(app.store.dead_letter(app.account, id)).await;
             assert_eq!((letter.event, letter.automation), (event, own));
             assert_eq!(

@@ -186,6 +186,48 @@ async fn a_limit_spreads_a_burst_over_its_windows() {
 }
 
 #[tokio::test]
+async fn what_was_kept_back_beyond_its_window_asks_for_a_new_place() {
+    on_both(async |engine| {
+        let mut app = TestApp::start_with(engine, Limits::default()).await;
+        let flow = r#"{"rate_limit":{"count":1,"window_ms":60000,"over":"delay"}}"#;
+        let (id, _) = flowing(&app, flow).await;
+        let events: Vec<_> = (0..7).map(|no| app.event("a.b", format!("{no}"))).collect();
+        let third = events[2].id;
+        app.accept(events).await;
+        app.settle().await;
+        assert_eq!(app.receiver.count(), 1);
+
+        // Switched off for longer than all of them would have taken.
+        course(&app, id, StateChange::Publish(1, Publication::Off)).await;
+        app.advance(600 * SECOND).await;
+        course(&app, id, StateChange::Publish(1, Publication::Live)).await;
+        app.pipeline().look().await;
+        app.settle().await;
+        assert_eq!(app.receiver.count(), 2, "one in a window");
+        let note = ok(app.store.flow_records(app.account, third))
+            .await
+            .remove(0)
+            .note;
+        assert!(note.is_some_and(|note| note.contains("its window was over")));
+        app.advance(60 * SECOND).await;
+        assert_eq!(app.receiver.count(), 3);
+
+        // No node lives for as long.
+        app.stop().await;
+        app.clock.advance(600 * SECOND);
+        app.wake().await;
+        app.settle().await;
+        for count in 4..=7 {
+            assert_eq!(app.receiver.count(), count);
+            app.advance(60 * SECOND).await;
+        }
+        assert_eq!(bodies(&app), ["0", "1", "2", "3", "4", "5", "6"]);
+        app.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn transforms_run_when_it_goes_and_by_the_version_that_accepted_it() {
     TestApp::on_both(async |app| {
         let digest = app.upload("redact", "plugins/components/redact.wasm").await;
@@ -306,6 +348,7 @@ async fn what_a_dead_node_had_let_through_is_planned_once() {
                 dedupe: Some(("1".to_owned(), 10_000)),
                 then: throwbar::automation::flow::Then::Go,
             },
+            precedence: throwbar::model::Precedence::of(event.id, event.occurred_at, None),
             alert_after: Some(2),
         }];
         let outcome = ok(app.store.write(dead.id(), &batch::plans(vec![plan]))).await;

@@ -8,6 +8,7 @@ mod endpoints;
 mod evaluations;
 mod failures;
 mod flow;
+mod made_events;
 mod order;
 mod pauses;
 mod plugins;

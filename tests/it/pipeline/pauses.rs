@@ -32,7 +32,7 @@ async fn an_automation_whose_plugin_refuses_its_configuration_is_paused() {
         let event = app.send_and_settle("a.b", "{}").await;
         let found = app.verdicts(event).await;
         assert!(found.iter().any(|it| it.verdict == Verdict::PluginError));
-        let letter = DeadLetterId::derive(event, own);
+        let letter = DeadLetterId::derive(event, event.minted_at(), own);
         let letter = some(app.store.dead_letter(app.account, letter)).await;
         assert!(
             letter.summary.contains("no such mode"),

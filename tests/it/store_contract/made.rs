@@ -158,7 +158,7 @@ async fn failing(store: &Store, account: AccountId, automation: AutomationId) ->
     let event = making::event(account, "{}");
     accept(store, &event).await;
     let letter = NewDeadLetter {
-        id: DeadLetterId::derive(event.id, automation),
+        id: DeadLetterId::derive(event.id, event.id.minted_at(), automation),
         automation,
         version: 3,
         verdict: "plugin_error",

@@ -113,7 +113,7 @@ async fn an_account_with_too_many_keys_is_told_so_and_another_is_not() {
         assert_eq!((refused.verdict, refused.goes_on), (FlowVerdict::LimitExceeded, false));
         let record = story.record(refused.event).await;
         assert!(record.summary.contains("100000 keys"), "{}", record.summary);
-        let letter = DeadLetterId::derive(refused.event, story.automation);
+        let letter = DeadLetterId::derive(refused.event, refused.event.minted_at(), story.automation);
         let letter = some(fresh.dead_letter(story.account, letter)).await;
         assert_eq!((letter.verdict.as_str(), letter.state.as_str()), ("limit_exceeded", "open"));
         assert_eq!(letter.summary, record.summary);

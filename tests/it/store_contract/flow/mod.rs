@@ -6,7 +6,7 @@ mod waits;
 
 use bytes::Bytes;
 use throwbar::automation::flow::{Ask, Then};
-use throwbar::model::{AccountId, AutomationId, EventId, IncarnationId, Timestamp};
+use throwbar::model::{AccountId, AutomationId, EventId, IncarnationId, Precedence, Timestamp};
 use throwbar::store::{FlowRecord, Gated, NewAsk, NewEvent, NewPlan, Store, WaitKey};
 
 use super::somebody;
@@ -62,6 +62,7 @@ impl<'a> Story<'a> {
             automation: self.automation,
             version: 1,
             ask: ask.clone(),
+            precedence: Precedence::of(event.id, event.occurred_at, None),
             alert_after: Some(2),
         }];
         plan
