@@ -183,15 +183,6 @@ impl Service {
         Ok(found.map_or(event.minted_at(), |row| row.accepted_at()))
     }
 
-    /// When an event was accepted; one that an automation made is read for that.
-    async fn accepted_at(&self, account: AccountId, event: EventId) -> Result<Timestamp, Error> {
-        if !event.is_derived() {
-            return Ok(event.minted_at());
-        }
-        let found = self.inner.store.event(account, event).await?;
-        Ok(found.map_or(event.minted_at(), |row| row.accepted_at()))
-    }
-
     async fn explain_subscription(
         &self,
         who: &Principal<MayRead>,
