@@ -19,7 +19,7 @@ use super::queue::PlanEntry;
 use super::snapshot::Compiled;
 use super::standing::Standing;
 use super::workers::Run;
-use crate::automation::flow::FlowVerdict;
+use crate::automation::flow::{self, Ask, Entry, FlowVerdict, Then};
 use crate::model::{AccountId, AutomationId, EventId};
 use crate::store::{Consequences, Gated, Health};
 
@@ -40,6 +40,22 @@ pub(super) enum Carries {
 }
 
 impl Carries {
+    /// What a version goes on with if an event goes on alone: a digest of it, if that is asked for, has taken its
+    /// payload's place.
+    pub(super) fn alone(automation: AutomationId, event: &mut AcceptedEvent, ask: &Ask) -> Self {
+        let Then::Digest { key, .. } = &ask.then else {
+            return Self::Payload;
+        };
+        let entry = Entry {
+            id: event.id,
+            event_type: event.event_type.clone(),
+            occurred_at: event.occurred_at,
+            payload: event.payload.clone(),
+        };
+        event.payload = flow::digest(automation, key, &[entry]);
+        Self::Digest
+    }
+
     /// A digest is stored as an output, also if no transform has touched it.
     pub(super) fn keep(self, evaluation: &mut Evaluation, event: &AcceptedEvent) {
         evaluation.carried = (self == Self::Digest).then(|| event.payload.clone());

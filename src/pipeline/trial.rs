@@ -22,7 +22,7 @@ use super::variables::AccountVariables;
 use super::workers::Run;
 use super::{AcceptedEvent, Evaluation, Pipeline, SnapshotError, shown};
 use crate::automation::EventType;
-use crate::automation::flow::{self, Arrival, Ask, Entry, Move, Then};
+use crate::automation::flow::{self, Arrival, Ask, Move};
 use crate::model::{AccountId, EndpointId, Timestamp};
 use crate::plugin::Engine;
 use crate::store::{self, NewDelivery, PublishedAutomation, SnapshotRows};
@@ -185,20 +185,7 @@ impl Pipeline {
             Move::Wait(at) => Some(at),
             Move::Replace(_, open) | Move::Begin(_, open) | Move::Join(open) => Some(open.due_at),
         };
-        let carries = match &ask.then {
-            Then::Digest { key, .. } => {
-                let event = &trial.event;
-                let alone = Entry {
-                    id: event.id,
-                    event_type: event.event_type.clone(),
-                    occurred_at: event.occurred_at,
-                    payload: event.payload.clone(),
-                };
-                trial.event.payload = flow::digest(automation.id, key, &[alone]);
-                Carries::Digest
-            }
-            _ => Carries::Payload,
-        };
+        let carries = Carries::alone(automation.id, &mut trial.event, ask);
         Ok(Came::On(Box::new(Begun {
             automation,
             trial,

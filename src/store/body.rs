@@ -43,6 +43,17 @@ record!(BodyRow {
     headers: "headers",
 });
 
+/// How bodies are written.
+pub(super) const BODY_COLUMNS: Columns = &[
+    ("account_id", Kind::Uuid),
+    ("event_id", Kind::Uuid),
+    ("automation_id", Kind::Uuid),
+    ("output_no", Kind::Int),
+    ("type", Kind::Text),
+    ("headers", Kind::Text),
+    ("content", Kind::Bytes),
+];
+
 /// Which body: the event's payload, or an output of an automation's transforms.
 type Key = (EventId, Option<(AutomationId, i64)>);
 

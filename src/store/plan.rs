@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::backend::Tx;
+use super::body::BODY_COLUMNS;
 use super::flow::NewAsk;
 use super::values::{Columns, Kind, Rows, Shape, Value, args, values};
 use super::{Consequences, Error, flow, order};
@@ -93,16 +94,6 @@ const EVALUATION_COLUMNS: Columns = &[
     ("revision", Kind::Int),
     ("verdicts", Kind::Bytes),
     ("evaluated_at_ms", Kind::Int),
-];
-
-const BODY_COLUMNS: Columns = &[
-    ("account_id", Kind::Uuid),
-    ("event_id", Kind::Uuid),
-    ("automation_id", Kind::Uuid),
-    ("output_no", Kind::Int),
-    ("type", Kind::Text),
-    ("headers", Kind::Text),
-    ("content", Kind::Bytes),
 ];
 
 const DELIVERY_COLUMNS: Columns = &[

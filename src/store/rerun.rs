@@ -2,6 +2,7 @@
 //! in place of the automation's, so that what the automation has made of the event before stays as it is.
 
 use super::backend::Tx;
+use super::body::BODY_COLUMNS;
 use super::job::JobRow;
 use super::values::{Columns, Kind, Rows, Shape, args, values};
 use super::{Error, NewBody, NewDelivery, Store};
@@ -19,16 +20,6 @@ pub struct NewRerun {
     /// What must be delivered, under the ids of their own. All of them wait.
     pub deliveries: Vec<NewDelivery>,
 }
-
-const BODY_COLUMNS: Columns = &[
-    ("account_id", Kind::Uuid),
-    ("event_id", Kind::Uuid),
-    ("automation_id", Kind::Uuid),
-    ("output_no", Kind::Int),
-    ("type", Kind::Text),
-    ("headers", Kind::Text),
-    ("content", Kind::Bytes),
-];
 
 const DELIVERY_COLUMNS: Columns = &[
     ("account_id", Kind::Uuid),

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::Error;
 use super::work::Work;
-use crate::automation::flow::{self, Ask, Entry, Then};
+use crate::automation::flow::Ask;
 use crate::model::{Cause, Clock, EventId, Origin, Stopwatch};
 use crate::pipeline::chain::Chain;
 use crate::pipeline::evaluate::{AcceptedEvent, Reached, evaluate, evaluate_late};
@@ -341,23 +341,8 @@ impl Released {
     /// With what the version's flow control was asked for.
     fn alone(version: &Compiled, event: &AcceptedEvent, ask: &Ask) -> Self {
         let mut event = event.clone();
-        let Then::Digest { key, .. } = &ask.then else {
-            return Self {
-                event,
-                carries: Carries::Payload,
-            };
-        };
-        let entry = Entry {
-            id: event.id,
-            event_type: event.event_type.clone(),
-            occurred_at: event.occurred_at,
-            payload: event.payload.clone(),
-        };
-        event.payload = flow::digest(version.id, key, &[entry]);
-        Self {
-            event,
-            carries: Carries::Digest,
-        }
+        let carries = Carries::alone(version.id, &mut event, ask);
+        Self { event, carries }
     }
 
     fn settle(&self, mut evaluation: Evaluation) -> Evaluation {

@@ -109,7 +109,7 @@ async fn a_file_is_planned_applied_and_kept_true() {
         "      /condition \"event.data.amount > 1000\" → \"event.data.amount > 5\"\n",
         "Plan: 1 to change, 1 unchanged\n",
         "Big deals on past events:\n",
-        "fired → filtered 1\n! 1 differ\n",
+        "fired → filtered 1\n! 1 differs\n",
     ] {
         assert!(told.contains(wanted), "{wanted}: {told}");
     }
