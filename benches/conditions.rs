@@ -138,7 +138,7 @@ fn worst() {
             "1000 texts of 120 bytes and a long text",
             large(&entries(&long)),
         ),
-        ("as many values as are looked into", numbers(49_998)),
+        ("as many values as are looked into", numbers(39_998)),
         (
             "130,000 numbers, which are too many",
             numbers(PAYLOAD_BYTES_MAX / 2 - 10),

@@ -17,7 +17,7 @@ use serde::de::{
 };
 
 /// Most values of one payload, lists and objects among them.
-pub(super) const VALUES_MAX: usize = 50_000;
+pub(super) const VALUES_MAX: usize = 40_000;
 
 /// One JSON value.
 #[derive(Debug, Clone, PartialEq)]
@@ -176,7 +176,7 @@ mod tests {
         let text = list(VALUES_MAX);
         let error = serde_json::from_str::<Json<'_>>(&text).expect_err("too many");
         assert!(
-            error.to_string().contains("more than 50000 values"),
+            error.to_string().contains("more than 40000 values"),
             "{error}"
         );
     }

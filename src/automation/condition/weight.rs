@@ -9,7 +9,7 @@ use super::expression::{Expression, Loop, LoopKind, Root};
 use super::fault::STEPS_MAX;
 use super::function::Function;
 use super::loops::LOOP_ENTRIES_MAX;
-use super::value::Value;
+use super::value::{FETCH_STEPS, Value};
 use crate::model::limits::{CLOUDEVENT_BYTES_MAX, EVENT_TYPE_BYTES_MAX};
 
 /// The shortest value in a list of a payload, with what parts it from the next one.
@@ -169,7 +169,7 @@ impl Sizes {
 
 /// Comparing ends where the shorter one does.
 fn compared(left: Most, right: Most) -> usize {
-    1 + left.bytes.min(right.bytes) / VALUE_BYTES_MIN
+    1 + (1 + FETCH_STEPS) * left.bytes.min(right.bytes) / VALUE_BYTES_MIN
 }
 
 #[cfg(test)]
