@@ -171,10 +171,13 @@ pub(super) async fn get(On(who, service, id): On<MayRead>) -> Answer<Json<EventV
 
 /// Get what every automation said of an event
 #[utoipa::path(get, path = "/v1/events/{id}/evaluations", tag = "events", operation_id = "list_evaluations",
-    params(("id" = String, Path, description = "The event's id")),
-    responses((status = 200, description = "What every candidate automation said", body = Evaluations)))]
-pub(super) async fn evaluations(On(who, service, id): On<MayRead>) -> Answer<Json<Evaluations>> {
-    Ok(Json(service.evaluations(&who, &id).await?))
+    params(("id" = String, Path, description = "The event's id"), PageQuery),
+    responses((status = 200, description = "A page of what the candidate automations said", body = Evaluations)))]
+pub(super) async fn evaluations(
+    On(who, service, id): On<MayRead>,
+    QueryParams(query): QueryParams<PageQuery>,
+) -> Answer<Json<Evaluations>> {
+    Ok(Json(service.evaluations(&who, &id, &query.page()).await?))
 }
 
 /// List an event's deliveries

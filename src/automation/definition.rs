@@ -66,7 +66,7 @@ impl Definition {
         let read = |source| Condition::parse_with(source, &unasked).ok();
         let asks = condition
             .and_then(read)
-            .is_some_and(|condition| condition.variables().contains(variable));
+            .is_some_and(|condition| condition.variables().names().any(|name| name == variable));
         // What it gives does not matter here, and a time may be a key.
         let read = |source: &str| Formula::parse(source, Gives::Key, &unasked).ok();
         let mut formulas = self.flow.iter().flat_map(Flow::sources).filter_map(read);

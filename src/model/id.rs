@@ -75,11 +75,19 @@ macro_rules! ids {
             pub const fn uuid(self) -> Uuid {
                 self.0
             }
+
+            /// Its text, in `room`.
+            fn encode(self, room: &mut [u8; $prefix.len() + 33]) -> &str {
+                let (prefix, hex) = room.split_at_mut($prefix.len() + 1);
+                prefix.copy_from_slice(concat!($prefix, "_").as_bytes());
+                self.0.as_simple().encode_lower(hex);
+                std::str::from_utf8(room).unwrap_or_default()
+            }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($prefix, "_{}"), self.0.as_simple())
+                f.write_str(self.encode(&mut [0; $prefix.len() + 33]))
             }
         }
 
@@ -106,7 +114,7 @@ macro_rules! ids {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                serializer.serialize_str(self.encode(&mut [0; $prefix.len() + 33]))
             }
         }
 

@@ -8,6 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::chain::Chain;
 use super::evaluate::{AcceptedEvent, Reached, evaluate};
+use super::evaluation::Verdict;
 use super::late::Gate;
 use super::permit::Permit;
 use super::plan::{Draft, Plan};
@@ -47,6 +48,8 @@ pub(super) struct Course {
     /// Those whose flow control decides.
     gated: Vec<Arc<Compiled>>,
     draft: Draft,
+    /// How many came to which verdict, in the order of all verdicts.
+    came_to: [u64; Verdict::ALL.len()],
 }
 
 /// Where a turn has ended.
@@ -75,6 +78,7 @@ impl Course {
             midway: None,
             gated: Vec::new(),
             draft: Draft::new(unplanned.event.id),
+            came_to: [0; Verdict::ALL.len()],
             unplanned,
             snapshot,
         }
@@ -114,6 +118,7 @@ impl Course {
             midway,
             gated,
             draft,
+            came_to,
         } = self;
         let event = &unplanned.event;
         let of_type = || snapshot.candidates(&event.event_type).into_iter();
@@ -146,8 +151,7 @@ impl Course {
                     }
                     // What flow control says is known with the commit.
                     if !is_gated {
-                        metrics::counter!("throwbar_evaluations_total", "verdict" => verdict.as_str())
-                            .increment(1);
+                        came_to[verdict as usize] += 1;
                     }
                 }
                 Reached::Midway(chain) => *midway = Some((automation, chain)),
@@ -181,6 +185,12 @@ impl Course {
     /// What follows from all of it, and what it held.
     pub(super) fn finish(mut self, now: Timestamp) -> (Plan, Unplanned, Arc<Snapshot>) {
         self.draft.close(&self.unplanned.event);
+        for (verdict, count) in Verdict::ALL.iter().zip(self.came_to) {
+            if count > 0 {
+                metrics::counter!("throwbar_evaluations_total", "verdict" => verdict.as_str())
+                    .increment(count);
+            }
+        }
         let Unplanned {
             account, revision, ..
         } = self.unplanned;

@@ -70,7 +70,7 @@ impl AcceptedEvent {
     }
 
     /// The event under the eyes of conditions.
-    pub(super) fn view(&self) -> EventView<'_> {
+    pub fn view(&self) -> EventView<'_> {
         let view = EventView::new(self.id, &self.event_type, self.occurred_at, &self.payload)
             .with_source(self.source());
         match self.origin.as_ref().and_then(|origin| origin.cloudevent()) {
@@ -263,34 +263,20 @@ fn ask_flow(
     }
 }
 
+/// Only the answer: the way to it is told when somebody asks (see [`Evaluation::tell`]).
 fn ask(condition: &Result<Condition, String>, view: &EventView<'_>, evaluation: &mut Evaluation) {
-    let mut step = Step {
-        kind: "condition".to_owned(),
-        what: String::new(),
-        digest: None,
-        outcome: "error".to_owned(),
-        why: String::new(),
-        detail: serde_json::Value::Null,
-    };
-    let verdict = match condition {
+    match condition {
         Err(why) => {
-            step.why.clone_from(why);
-            Verdict::ConditionError
+            evaluation.ends(Verdict::ConditionError, why.clone());
+            evaluation.step(Step::of_unreadable_condition(why.clone()));
         }
         Ok(condition) => {
-            let explanation = condition.explain(view);
-            condition.source().clone_into(&mut step.what);
-            step.why = explanation.summary;
-            step.detail = serde_json::to_value(&explanation.clauses).unwrap_or_default();
-            let (verdict, outcome) = match explanation.answer {
-                Answer::True => (Verdict::Fired, "true"),
-                Answer::False { .. } => (Verdict::Filtered, "false"),
-                Answer::Error { .. } => (Verdict::ConditionError, "error"),
-            };
-            outcome.clone_into(&mut step.outcome);
-            verdict
+            evaluation.variables = condition.variables().clone();
+            match condition.evaluate(view) {
+                Answer::True => {}
+                Answer::False => evaluation.is_filtered(),
+                Answer::Error { message } => evaluation.ends(Verdict::ConditionError, message),
+            }
         }
-    };
-    evaluation.ends(verdict, step.why.clone());
-    evaluation.step(step);
+    }
 }

@@ -1,6 +1,7 @@
-//! What became of an automation for an event, as it is kept: a verdict, one sentence, and the steps that
-//! led to it. Sentences are cut and details left out where they are longer than an event's record may be,
-//! with a word that says so.
+//! What became of an automation for an event, as it is kept: a verdict, and what can't be found out again.
+//! What its condition was asked, and why it has answered so, is told when somebody asks: versions and events
+//! don't change, and the variables that it knew are kept. Sentences are cut and details left out where they are
+//! longer than an event's record may be, with a word that says so.
 
 use std::borrow::Cow;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::snapshot::Compiled;
 use crate::automation::flow::{Ask, FlowVerdict, Trace};
+use crate::automation::{Answer, Condition, EventView, Variables};
 use crate::model::limits::{SUMMARY_BYTES_MAX, TRACE_BYTES_PER_EVENT_MAX};
 use crate::model::{AutomationId, OrderKey, words};
 
@@ -123,6 +125,9 @@ impl From<FlowVerdict> for Verdict {
     }
 }
 
+/// The `kind` of the step that a condition is.
+const CONDITION: &str = "condition";
+
 /// One step of an evaluation. Kept as JSON with the verdict.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Step {
@@ -145,7 +150,8 @@ pub struct Step {
     pub detail: serde_json::Value,
 }
 
-/// A verdict, and how it came about. Kept as JSON, packed with those of the same event.
+/// A verdict, and how it came about. Kept as JSON, packed with those of the same event; an [`Explained`] is what
+/// is shown of it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Which automation.
@@ -154,11 +160,16 @@ pub struct Evaluation {
     pub version: i64,
     /// What became of it.
     pub verdict: Verdict,
-    /// One sentence with the values that decided.
-    pub summary: String,
-    /// Step by step.
+    /// One sentence with the values that decided; `None`: its condition decided, or nothing but its trigger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) summary: Option<String>,
+    /// Step by step, from behind its condition.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
+    /// The variables that its condition has asked for. All evaluations of an event know the same, so that each is
+    /// kept once, with the first of them that asks for it.
+    #[serde(default, rename = "vars", skip_serializing_if = "Variables::is_empty")]
+    pub variables: Variables,
     /// Whether its flow control decides: what that has said, and what came of it, is on a record of its own.
     #[serde(default, skip_serializing_if = "is_not")]
     pub is_gated: bool,
@@ -262,8 +273,9 @@ impl Evaluation {
             automation: automation.id,
             version: automation.version,
             verdict: Verdict::Fired,
-            summary: "the event's type matched".to_owned(),
+            summary: None,
             steps: Vec::new(),
+            variables: Variables::default(),
             is_gated: false,
             ask: None,
             order: None,
@@ -278,27 +290,55 @@ impl Evaluation {
     /// Comes to this verdict. Only one that fires has outputs.
     pub(super) fn ends(&mut self, verdict: Verdict, summary: String) {
         self.verdict = verdict;
-        self.summary = shortened(summary);
+        self.summary = Some(shortened(summary));
         if verdict != Verdict::Fired {
             self.outputs = Outputs::None;
         }
+    }
+
+    /// Its condition says no.
+    pub(super) fn is_filtered(&mut self) {
+        self.verdict = Verdict::Filtered;
+        self.outputs = Outputs::None;
+    }
+
+    /// Why it has failed, if it has.
+    pub(super) fn failure(&self) -> &str {
+        self.summary.as_deref().unwrap_or_default()
+    }
+
+    /// Tells what its condition was asked, and why it has answered as it did, in a step before the others. An
+    /// evaluation that broke off before that, or has told it, stays as it is.
+    pub fn tell(&mut self, condition: &Result<Condition, String>, view: &EventView<'_>) {
+        let is_told = self.steps.iter().any(|step| step.kind == CONDITION);
+        if is_told || self.verdict == Verdict::EvaluationError {
+            return;
+        }
+        let answered = match self.verdict {
+            Verdict::Filtered => "false",
+            Verdict::ConditionError => "error",
+            _ => "true",
+        };
+        let step = Step::of_condition(condition, view, answered);
+        self.summary.get_or_insert_with(|| step.why.clone());
+        self.steps.insert(0, step);
     }
 
     /// Leaves what follows to the automation's flow control, which is asked for this.
     pub(super) fn asks(&mut self, ask: Ask) {
         self.is_gated = true;
         self.ask = Some(Box::new(ask));
-        "its flow control decides".clone_into(&mut self.summary);
+        self.summary = Some("its flow control decides".to_owned());
         self.outputs = Outputs::None;
     }
 
     /// Adds a step; without its detail, once the steps have as much as those of one event may.
     pub(super) fn step(&mut self, mut step: Step) {
         step.why = shortened(step.why);
-        let mut bytes = json_bytes(&step);
+        let mut bytes = step.json_bytes();
         if self.step_bytes + bytes > TRACE_BYTES_PER_EVENT_MAX {
             step.leave_detail_out();
-            bytes = json_bytes(&step);
+            bytes = step.json_bytes();
         }
         self.step_bytes += bytes;
         self.steps.push(step);
@@ -312,13 +352,94 @@ impl Evaluation {
     /// For an event whose record has no room even without details.
     pub(super) fn leave_steps_out(&mut self) {
         self.steps.clear();
-        self.summary.push_str("; its steps are left out: ");
-        self.summary.push_str(&full());
+        let summary = self.summary.get_or_insert_with(|| "it fired".to_owned());
+        summary.push_str("; its steps are left out: ");
+        summary.push_str(&full());
+    }
+}
+
+/// What is shown of an [`Evaluation`].
+#[derive(Debug, Clone)]
+pub struct Explained {
+    /// Which automation.
+    pub automation: AutomationId,
+    /// Which version.
+    pub version: i64,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// One sentence with the values that decided.
+    pub summary: String,
+    /// Step by step.
+    pub steps: Vec<Step>,
+    /// Whether its flow control decides.
+    pub is_gated: bool,
+}
+
+impl From<Evaluation> for Explained {
+    fn from(evaluation: Evaluation) -> Self {
+        let matched = || "the event's type matched".to_owned();
+        Self {
+            automation: evaluation.automation,
+            version: evaluation.version,
+            verdict: evaluation.verdict,
+            summary: evaluation.summary.unwrap_or_else(matched),
+            steps: evaluation.steps,
+            is_gated: evaluation.is_gated,
+        }
     }
 }
 
 impl Step {
-    fn leave_detail_out(&mut self) {
+    pub(super) fn of_unreadable_condition(why: String) -> Self {
+        Self {
+            kind: CONDITION.to_owned(),
+            what: String::new(),
+            digest: None,
+            outcome: "error".to_owned(),
+            why,
+            detail: serde_json::Value::Null,
+        }
+    }
+
+    /// What the condition was asked, and why it has `answered` so.
+    fn of_condition(
+        condition: &Result<Condition, String>,
+        view: &EventView<'_>,
+        answered: &str,
+    ) -> Self {
+        let mut step = Self::of_unreadable_condition(String::new());
+        answered.clone_into(&mut step.outcome);
+        let told = condition.as_ref().map(|condition| {
+            condition.source().clone_into(&mut step.what);
+            condition.explain(view)
+        });
+        match told {
+            Ok(told) if word(&told.answer) == answered => {
+                step.why = shortened(told.summary);
+                step.detail = serde_json::to_value(&told.clauses).unwrap_or_default();
+            }
+            Ok(told) => {
+                let now = word(&told.answer);
+                step.why = format!(
+                    "it came to {answered} when the event was evaluated; the server as it is today would come to {now}"
+                );
+            }
+            Err(why) => {
+                step.why = format!(
+                    "it came to {answered} when the event was evaluated; the server as it is today can't read it: {why}"
+                );
+            }
+        }
+        step
+    }
+
+    /// What it has as JSON.
+    pub fn json_bytes(&self) -> usize {
+        serde_json::to_vec(self).map_or(0, |json| json.len())
+    }
+
+    /// A word in the place of its detail, if it has any: there is no room for that.
+    pub fn leave_detail_out(&mut self) {
         if !self.detail.is_null() {
             self.detail = serde_json::json!({ "left_out": full() });
         }
@@ -346,12 +467,16 @@ fn is_not(value: &bool) -> bool {
     !value
 }
 
-fn full() -> String {
-    format!("the steps of one event have {TRACE_BYTES_PER_EVENT_MAX} bytes at most")
+fn word(answer: &Answer) -> &'static str {
+    match answer {
+        Answer::True => "true",
+        Answer::False => "false",
+        Answer::Error { .. } => "error",
+    }
 }
 
-fn json_bytes(step: &Step) -> usize {
-    serde_json::to_vec(step).map_or(0, |json| json.len())
+fn full() -> String {
+    format!("the steps of one event have {TRACE_BYTES_PER_EVENT_MAX} bytes at most")
 }
 
 /// As much of a sentence as is kept. Plugins write half a megabyte, if they are let.
@@ -366,6 +491,76 @@ fn shortened(mut text: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::automation::EventType;
+    use crate::model::{EventId, Timestamp};
+
+    const RECORD: &str = r#"{"automation":"aut_01890a5dac96774bbcceb302099a8057","version":1,"#;
+
+    /// What is told of a record that goes on like this, about a condition on `{"a":1}`.
+    fn told(record: &str, condition: &str) -> Explained {
+        let record = format!("{RECORD}{record}");
+        let mut evaluation: Evaluation = serde_json::from_str(&record).expect("a record");
+        let condition = Condition::parse_with(condition, &evaluation.variables);
+        let condition = condition.map_err(|error| error.to_string());
+        let (event_type, at): (EventType, _) =
+            ("a.b".parse().expect("valid"), Timestamp::from_ms(0));
+        let view = EventView::new(EventId::mint(at), &event_type, at, br#"{"a":1}"#);
+        evaluation.tell(&condition, &view);
+        evaluation.into()
+    }
+
+    #[test]
+    fn why_a_condition_has_answered_so_is_told_when_somebody_asks() {
+        let no = told(
+            r#""verdict":"filtered","vars":{"n":2}}"#,
+            "event.data.a == vars.n",
+        );
+        assert_eq!(no.summary, "`event.data.a` is 1, needs to be `vars.n` (2)");
+        assert_eq!((no.steps.len(), no.steps[0].outcome.as_str()), (1, "false"));
+        let late = told(
+            r#""verdict":"loop_refused","summary":"round"}"#,
+            "event.data.a == 1",
+        );
+        assert_eq!(late.summary, "round");
+        assert_eq!(late.steps[0].why, "`event.data.a` is 1");
+        let whole = r#""verdict":"filtered","summary":"as it was","steps":[
+            {"kind":"condition","what":"x","outcome":"false","why":"as it was"}]}"#;
+        let before = told(whole, "event.data.a == 1");
+        assert_eq!(
+            (before.summary.as_str(), before.steps.len()),
+            ("as it was", 1)
+        );
+        let broken = told(
+            r#""verdict":"evaluation_error","summary":"s"}"#,
+            "event.data.a == 1",
+        );
+        assert!(broken.steps.is_empty());
+    }
+
+    #[test]
+    fn a_record_stands_whatever_a_later_server_would_say() {
+        let no = r#""verdict":"filtered"}"#;
+        for (record, condition, outcome, why) in [
+            (no, "event.data.a == 1", "false", "today would come to true"),
+            (
+                no,
+                "event.data.b == 1",
+                "false",
+                "today would come to error",
+            ),
+            (no, "event.data.a = 1", "false", "today can't read it"),
+            (
+                r#""verdict":"fired"}"#,
+                "event.data.a == 2",
+                "true",
+                "today would come to false",
+            ),
+        ] {
+            let told = told(record, condition);
+            assert_eq!(told.steps[0].outcome, outcome, "{condition}");
+            assert!(told.summary.contains(why), "{condition}: {}", told.summary);
+        }
+    }
 
     #[test]
     fn a_verdict_is_kept_as_its_word() {

@@ -17,7 +17,7 @@ use super::snapshot::Compiled;
 use super::standing::Current;
 use super::trial::Error;
 use super::workers::Run;
-use super::{AcceptedEvent, Evaluation, Pipeline};
+use super::{AcceptedEvent, Evaluation, Explained, Pipeline};
 use crate::model::{AccountId, Timestamp};
 use crate::plugin::Engine;
 use crate::store::{LetterOutcome, NewPlan, PublishedAutomation};
@@ -41,7 +41,7 @@ pub struct LetterRerun {
 #[derive(Debug)]
 pub struct LetterRerunResult {
     /// The verdict.
-    pub evaluation: Evaluation,
+    pub explained: Explained,
     /// What is to be written.
     pub outcome: LetterOutcome,
     /// What that takes in memory.
@@ -125,6 +125,8 @@ impl Course {
         } = &*self.rerun;
         if self.rerun.carried.is_some() {
             Carries::Digest.keep(&mut evaluation, event);
+        } else if let Some(condition) = &self.automation.condition {
+            evaluation.tell(condition, &event.view());
         }
         let mut draft = Draft::new(event.id);
         let evaluation = draft.follow(&self.automation, event, &self.current, evaluation);
@@ -138,7 +140,7 @@ impl Course {
             delivery.due_at = Some(*now);
         }
         LetterRerunResult {
-            evaluation,
+            explained: evaluation.into(),
             outcome: LetterOutcome::Settled(Arc::new(rows)),
             bytes: plan.bytes,
         }
@@ -151,7 +153,7 @@ fn failed(evaluation: Evaluation) -> LetterRerunResult {
         input: None,
     });
     LetterRerunResult {
-        evaluation,
+        explained: evaluation.into(),
         bytes: input.as_ref().map_or(0, Bytes::len),
         outcome: LetterOutcome::Failed {
             place: u16::try_from(place).ok(),

@@ -2,6 +2,7 @@
 //! time, and only as large as the plan of one event may be: an automation whose outputs don't fit any more
 //! gets a verdict that says so, and one whose steps don't fit is kept without them. Pure.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -59,6 +60,8 @@ pub(super) struct Draft {
     emissions: Emissions,
     consequences: Consequences,
     body_bytes: usize,
+    /// The variables that are kept with verdicts.
+    variables: BTreeSet<String>,
     /// What is there of verdicts with steps.
     trace_bytes: usize,
 }
@@ -77,6 +80,7 @@ impl Draft {
             emissions: Emissions::default(),
             consequences: Consequences::default(),
             body_bytes: 0,
+            variables: BTreeSet::new(),
             trace_bytes: 0,
         }
     }
@@ -259,7 +263,7 @@ impl Draft {
             automation: automation.id,
             version: automation.version,
             verdict: evaluation.verdict.as_str(),
-            summary: evaluation.summary.clone(),
+            summary: evaluation.failure().to_owned(),
             place: u16::try_from(place).ok(),
             input: input.filter(|_| fits),
             carried: evaluation.carried.clone(),
@@ -277,6 +281,10 @@ impl Draft {
         if self.verdicts.len() > 1 {
             self.verdicts.push(b',');
         }
+        let kept = &mut self.variables;
+        evaluation
+            .variables
+            .retain(|name| kept.insert(name.to_owned()));
         let begin = self.verdicts.len();
         for shorten in [Evaluation::leave_details_out, Evaluation::leave_steps_out] {
             self.write(&evaluation);

@@ -53,6 +53,27 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
+    /// One of these automations; all else of the account takes so many bytes.
+    pub(super) fn of(
+        automations: Vec<Arc<Compiled>>,
+        standing: Arc<Standing>,
+        mut bytes: usize,
+    ) -> Self {
+        let mut index = PatternIndex::new();
+        for automation in automations {
+            for pattern in &automation.patterns {
+                index.insert(pattern, automation.clone());
+                bytes += PATTERN_BYTES + pattern.text_bytes();
+            }
+            bytes += automation.bytes;
+        }
+        Self {
+            index,
+            standing,
+            bytes,
+        }
+    }
+
     /// The automations whose trigger the event type meets, each once.
     pub(super) fn candidates(&self, event_type: &EventType) -> Vec<Arc<Compiled>> {
         let mut found: Vec<Arc<Compiled>> = self.index.candidates(event_type).cloned().collect();
@@ -169,28 +190,18 @@ impl Snapshots {
         let standing = self.standings.of(account);
         let rows = self.rows(account, revision).await?;
         let variables = AccountVariables::of(account, &rows.variables, &self.vault);
-        let mut index = PatternIndex::new();
-        let mut bytes = 0;
+        let mut automations = Vec::with_capacity(rows.automations.len());
         for automation in &rows.automations {
-            let compiled = self.compile(account, automation, &variables).await?;
-            for pattern in &compiled.patterns {
-                index.insert(pattern, compiled.clone());
-                bytes += PATTERN_BYTES + pattern.text_bytes();
-            }
-            bytes += compiled.bytes;
+            automations.push(self.compile(account, automation, &variables).await?);
         }
         standing.failing.note(&rows.failing);
         let current = Current::of(rows, &self.vault);
-        bytes += current.bytes;
+        let bytes = current.bytes;
         standing.take(current);
         if let Some(before) = standing.keeps(revision) {
             self.kept.invalidate(&(account, before)).await;
         }
-        Ok(Arc::new(Snapshot {
-            index,
-            standing,
-            bytes,
-        }))
+        Ok(Arc::new(Snapshot::of(automations, standing, bytes)))
     }
 
     async fn compile(

@@ -20,7 +20,7 @@ use super::snapshot::Compiled;
 use super::standing::{Current, Standing};
 use super::variables::AccountVariables;
 use super::workers::Run;
-use super::{AcceptedEvent, Evaluation, Pipeline, SnapshotError, shown};
+use super::{AcceptedEvent, Evaluation, Explained, Pipeline, SnapshotError, shown};
 use crate::automation::EventType;
 use crate::automation::flow::{self, Arrival, Ask, Move};
 use crate::model::{AccountId, EndpointId, Timestamp};
@@ -61,7 +61,7 @@ pub struct Addressees {
 #[derive(Debug)]
 pub struct Tried {
     /// The verdict, with steps that tell what went into each run and what came out.
-    pub evaluation: Evaluation,
+    pub explained: Explained,
     /// What it put out, before any envelope and without secrets.
     pub outputs: Vec<Bytes>,
     /// What would leave, if it fired and requests were wanted. As it would leave: what nobody may see is hidden by
@@ -121,18 +121,18 @@ impl Pipeline {
             trial: Box::new(trial),
             gated: None,
         };
-        let (tried, begun) = self.try_on(begun).await?;
-        let Some(ask) = tried.evaluation.ask.clone() else {
-            return Ok(tried);
+        let (mut settled, begun) = self.try_on(begun).await?;
+        let Some(ask) = settled.evaluation.ask.take() else {
+            return Ok(settled.into());
         };
-        match self.at_the_gate(begun, tried, &ask).await? {
-            Came::Stopped(tried) => Ok(*tried),
-            Came::On(begun) => self.try_on(*begun).await.map(|(tried, _)| tried),
+        match self.at_the_gate(begun, settled.evaluation, &ask).await? {
+            Came::Stopped(evaluation) => Ok(Settled::empty(*evaluation).into()),
+            Came::On(begun) => Ok(self.try_on(*begun).await?.0.into()),
         }
     }
 
     /// As soon as the account's turn comes, up to flow control or, behind it, to the end.
-    async fn try_on(&self, begun: Begun) -> Result<(Tried, Begun), Error> {
+    async fn try_on(&self, begun: Begun) -> Result<(Settled, Begun), Error> {
         let node = &self.node;
         let (reply, answer) = oneshot::channel();
         let account = begun.trial.account;
@@ -148,7 +148,12 @@ impl Pipeline {
     }
 
     /// What flow control would say now of the event. Nothing of it is remembered.
-    async fn at_the_gate(&self, begun: Begun, tried: Tried, ask: &Ask) -> Result<Came, Error> {
+    async fn at_the_gate(
+        &self,
+        begun: Begun,
+        mut evaluation: Evaluation,
+        ask: &Ask,
+    ) -> Result<Came, Error> {
         let node = &self.node;
         let Begun {
             automation,
@@ -165,22 +170,13 @@ impl Pipeline {
             ask,
         };
         let decision = flow::decide(arrival, &known);
-        let mut evaluation = tried.evaluation;
-        evaluation.ask = None;
         evaluation.is_gated = false;
         evaluation.ends(decision.verdict.into(), decision.why);
         for trace in decision.traces {
             evaluation.step(trace.into());
         }
         let due_at = match decision.moves {
-            Move::Stop => {
-                return Ok(Came::Stopped(Box::new(Tried {
-                    evaluation,
-                    outputs: Vec::new(),
-                    requests: Vec::new(),
-                    events: Vec::new(),
-                })));
-            }
+            Move::Stop => return Ok(Came::Stopped(Box::new(evaluation))),
             Move::Go => None,
             Move::Wait(at) => Some(at),
             Move::Replace(_, open) | Move::Begin(_, open) | Move::Join(open) => Some(open.due_at),
@@ -217,9 +213,40 @@ struct Gated {
 /// How a trial has come through flow control.
 enum Came {
     /// Nothing follows.
-    Stopped(Box<Tried>),
+    Stopped(Box<Evaluation>),
     /// It goes on, now or later.
     On(Box<Begun>),
+}
+
+/// What a trial has come to.
+struct Settled {
+    evaluation: Evaluation,
+    outputs: Vec<Bytes>,
+    requests: Vec<TriedRequest>,
+    events: Vec<(EventType, Bytes)>,
+}
+
+impl Settled {
+    /// Nothing follows from it.
+    fn empty(evaluation: Evaluation) -> Self {
+        Self {
+            evaluation,
+            outputs: Vec::new(),
+            requests: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+}
+
+impl From<Settled> for Tried {
+    fn from(settled: Settled) -> Self {
+        Self {
+            explained: settled.evaluation.into(),
+            outputs: settled.outputs,
+            requests: settled.requests,
+            events: settled.events,
+        }
+    }
 }
 
 /// A trial on the workers' threads, as far as it has come: one run of a plugin a turn.
@@ -227,7 +254,7 @@ struct Course {
     begun: Begun,
     engine: Engine,
     chain: Option<Chain>,
-    reply: oneshot::Sender<Result<(Tried, Begun), Error>>,
+    reply: oneshot::Sender<Result<(Settled, Begun), Error>>,
 }
 
 impl Run for Course {
@@ -248,25 +275,32 @@ impl Run for Course {
                 course.chain = Some(chain.telling_everything());
                 return Some(Box::new(course));
             }
-            Reached::Verdict(evaluation) => Ok(course.begun.tried(evaluation)),
+            Reached::Verdict(evaluation) => Ok(course.begun.conclude(evaluation)),
             Reached::NotNow { why, .. } => Err(Error::NotNow(why)),
         };
         // Nobody may be waiting for it any more.
-        drop(course.reply.send(answer.map(|tried| (tried, course.begun))));
+        drop(
+            course
+                .reply
+                .send(answer.map(|settled| (settled, course.begun))),
+        );
         None
     }
 }
 
 impl Begun {
     /// What has come of it, with what flow control has said.
-    fn tried(&mut self, mut evaluation: Evaluation) -> Tried {
+    fn conclude(&mut self, mut evaluation: Evaluation) -> Settled {
         let Some(gated) = self.gated.take() else {
+            if let Some(condition) = &self.automation.condition {
+                evaluation.tell(condition, &self.trial.event.view());
+            }
             return self.settle(evaluation);
         };
         gated.carries.keep(&mut evaluation, &self.trial.event);
-        let mut tried = self.settle(evaluation);
+        let mut settled = self.settle(evaluation);
         if let Some(at) = gated.due_at {
-            for request in &mut tried.requests {
+            for request in &mut settled.requests {
                 let wait = format!("it would not leave before {at}");
                 request.held.get_or_insert(wait);
             }
@@ -277,36 +311,32 @@ impl Begun {
             summary,
             steps,
             ..
-        } = tried.evaluation;
+        } = settled.evaluation;
         if verdict != Verdict::Fired {
-            whole.ends(verdict, summary);
+            whole.ends(verdict, summary.unwrap_or_default());
         }
         for step in steps {
             whole.step(step);
         }
-        Tried {
+        Settled {
             evaluation: whole,
-            ..tried
+            ..settled
         }
     }
 
     /// What follows, as a plan has it, signed; nothing, as long as its flow control is not asked.
-    fn settle(&mut self, evaluation: Evaluation) -> Tried {
-        let mut tried = Tried {
-            evaluation,
-            outputs: Vec::new(),
-            requests: Vec::new(),
-            events: Vec::new(),
-        };
-        if tried.evaluation.ask.is_some() {
-            return tried;
+    fn settle(&mut self, evaluation: Evaluation) -> Settled {
+        let mut settled = Settled::empty(evaluation);
+        if settled.evaluation.ask.is_some() {
+            return settled;
         }
         let (event, secrets) = (&self.trial.event, &self.automation.secrets);
-        let outputs = tried.evaluation.outputs.clone().each(&event.payload);
+        let outputs = settled.evaluation.outputs.clone().each(&event.payload);
         let mut draft = Draft::new(event.id);
         if let Some(Addressees { rows, vault, now }) = self.trial.endpoints.take() {
             let current = Current::of(rows, &vault);
-            tried.evaluation = draft.follow(&self.automation, event, &current, tried.evaluation);
+            settled.evaluation =
+                draft.follow(&self.automation, event, &current, settled.evaluation);
             draft.close(event);
             let plan = draft.finish(self.trial.account, 0, now);
             let mut left_bytes = BODIES_BYTES_MAX;
@@ -318,20 +348,21 @@ impl Begun {
                 };
                 let request = request(&parts, delivery, (&current, now), left_bytes);
                 left_bytes = left_bytes.saturating_sub(request.body.len());
-                tried.requests.push(request);
+                settled.requests.push(request);
             }
             for made in plan.rows.consequences.emissions {
-                tried.events.push((made.event_type, made.payload));
+                settled.events.push((made.event_type, made.payload));
             }
         } else {
             let nothing = Standing::default().last_loaded();
-            tried.evaluation = draft.follow(&self.automation, event, &nothing, tried.evaluation);
+            settled.evaluation =
+                draft.follow(&self.automation, event, &nothing, settled.evaluation);
         }
-        if tried.evaluation.verdict == Verdict::Fired {
+        if settled.evaluation.verdict == Verdict::Fired {
             let contents = outputs.into_iter().map(|output| output.content);
-            tried.outputs = contents.map(|it| secrets.hide_in_body(it)).collect();
+            settled.outputs = contents.map(|it| secrets.hide_in_body(it)).collect();
         }
-        tried
+        settled
     }
 }
 

@@ -6,10 +6,11 @@ use utoipa::ToSchema;
 
 use super::hidden::Shown;
 use super::principal::{MayRead, Principal};
+use super::recorded::Record;
 use super::{Error, Listed, PageRequest, Place, Service, check};
 use crate::automation::EventType;
 use crate::model::{AccountId, AutomationId, Cause, EventId, Link, MappedBy, Timestamp};
-use crate::pipeline::{Evaluation, Verdict, own_source};
+use crate::pipeline::{Explained, Verdict, own_source};
 use crate::schema::Violation;
 use crate::store::{self, EventFilter};
 
@@ -194,8 +195,11 @@ pub struct EvaluationView {
 /// What every candidate automation said of an event.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Evaluations {
-    /// One entry for each automation whose trigger the event meets.
+    /// One entry for each automation whose trigger the event meets, in the order of their ids. An automation whose
+    /// `detail` is left out for want of room has it in its own explanation.
     pub data: Vec<EvaluationView>,
+    /// What to send as `cursor` for the next page; null on the last one, and only there.
+    pub next_cursor: Option<String>,
     /// Where the event stands.
     pub state: EventState,
     /// Why it was set aside, as a sentence; left out, if it was not.
@@ -215,14 +219,14 @@ impl From<store::EventHead> for EventSummary {
     }
 }
 
-impl From<Evaluation> for EvaluationView {
-    fn from(evaluation: Evaluation) -> Self {
+impl From<Explained> for EvaluationView {
+    fn from(explained: Explained) -> Self {
         Self {
-            automation: evaluation.automation,
-            version: evaluation.version,
-            verdict: evaluation.verdict,
-            summary: evaluation.summary,
-            steps: evaluation.steps,
+            automation: explained.automation,
+            version: explained.version,
+            verdict: explained.verdict,
+            summary: explained.summary,
+            steps: explained.steps,
         }
     }
 }
@@ -302,27 +306,30 @@ impl Service {
         Ok(Listed::of(rows, EventSummary::from))
     }
 
-    /// What every candidate automation said of the event.
+    /// A page of what every candidate automation said of the event.
     pub async fn evaluations(
         &self,
         who: &Principal<MayRead>,
         id: &str,
+        page: &PageRequest,
     ) -> Result<Evaluations, Error> {
-        let id: EventId = check::id(id, "event")?;
-        if self.inner.store.event(who.account(), id).await?.is_none() {
-            return Err(Error::NotFound("event"));
-        }
-        let (state, why, verdicts) = self.standing(who.account(), id).await?;
-        let evaluations: Vec<Evaluation> = match verdicts {
-            Some(packed) => serde_json::from_slice(&packed)
-                .map_err(|error| Error::unreadable("the evaluations", error))?,
-            None => Vec::new(),
+        let (after, limit) = (page.after()?, page.limit()?);
+        let account = who.account();
+        let found = self.inner.store.event(account, check::id(id, "event")?);
+        let event = found.await?.ok_or(Error::NotFound("event"))?;
+        let (state, why, packed) = self.standing(account, event.id).await?;
+        let record = match packed {
+            Some(packed) => Record::read(&packed)?,
+            None => Record::default(),
         };
-        let evaluations = self.with_flow(who.account(), id, evaluations).await?;
-        let hidden = self.hidden(who.account()).await?;
-        let shown = |evaluation| EvaluationView::from(evaluation).without(&hidden);
+        let page = record.page(after, limit);
+        let page = self.explained(account, &event, page).await?;
+        let hidden = self.hidden(account).await?;
+        let shown = |explained| EvaluationView::from(explained).without(&hidden);
+        let Listed { data, next_cursor } = Listed::of(page, shown);
         Ok(Evaluations {
-            data: evaluations.into_iter().map(shown).collect(),
+            data,
+            next_cursor,
             state,
             why,
         })

@@ -11,7 +11,7 @@ use super::principal::{MayRead, Principal};
 use super::{CauseView, Error, EventState, LetterNote, Place, Service, check};
 use crate::automation::EventType;
 use crate::model::{AccountId, AutomationId, DeadLetterId, EndpointId, EventId, Timestamp};
-use crate::pipeline::{Evaluation, Step, Trial};
+use crate::pipeline::{Explained, Step, Trial};
 use crate::store::{self, PublishedAutomation};
 
 /// Why an automation did or did not fire for an event.
@@ -58,15 +58,15 @@ pub enum Basis {
 }
 
 impl Explanation {
-    fn of(event: EventId, basis: Basis, evaluation: Evaluation) -> Self {
+    fn of(event: EventId, basis: Basis, explained: Explained) -> Self {
         Self {
             event,
-            automation: Some(evaluation.automation),
-            version: Some(evaluation.version),
+            automation: Some(explained.automation),
+            version: Some(explained.version),
             basis,
-            verdict: evaluation.verdict.as_str(),
-            summary: evaluation.summary,
-            steps: evaluation.steps,
+            verdict: explained.verdict.as_str(),
+            summary: explained.summary,
+            steps: explained.steps,
             cause: None,
             dead_letter: None,
         }
@@ -127,8 +127,8 @@ impl Service {
         if let Some(version) = version {
             return self.run_version(account, automation, version, event).await;
         }
-        if let Some(evaluation) = self.recorded(account, event.id, automation.id).await? {
-            return Ok(Explanation::of(event.id, Basis::Recorded, evaluation));
+        if let Some(explained) = self.recorded(account, &event, automation.id).await? {
+            return Ok(Explanation::of(event.id, Basis::Recorded, explained));
         }
         let absence = match self.inner.store.event_revision(account, event.id).await? {
             None => absence::unrecorded(),
@@ -202,8 +202,8 @@ impl Service {
             let absence = absence::no_subscription(row.created_at, event.accepted_at());
             return Ok(Explanation::of_none(event.id, None, absence));
         };
-        if let Some(evaluation) = self.recorded(account, event.id, automation).await? {
-            return Ok(Explanation::of(event.id, Basis::Recorded, evaluation));
+        if let Some(explained) = self.recorded(account, &event, automation).await? {
+            return Ok(Explanation::of(event.id, Basis::Recorded, explained));
         }
         let candidate = Candidate {
             automation,
@@ -225,24 +225,6 @@ impl Service {
         })?;
         let found = self.inner.store.event(account, check::id(id, "event")?);
         found.await?.ok_or(Error::NotFound("event"))
-    }
-
-    /// What is on record of an automation for an event.
-    async fn recorded(
-        &self,
-        account: AccountId,
-        event: EventId,
-        automation: AutomationId,
-    ) -> Result<Option<Evaluation>, Error> {
-        let Some(packed) = self.inner.store.verdicts(account, event).await? else {
-            return Ok(None);
-        };
-        let evaluations: Vec<Evaluation> = serde_json::from_slice(&packed)
-            .map_err(|error| Error::unreadable("the evaluations", error))?;
-        let mut evaluations = evaluations.into_iter();
-        let own = evaluations.find(|evaluation| evaluation.automation == automation);
-        let told = self.with_flow(account, event, own.into_iter().collect());
-        Ok(told.await?.into_iter().next())
     }
 
     /// Why nothing is on record of an automation for an event as of `revision`.
@@ -353,7 +335,7 @@ impl Service {
         };
         let id = trial.event.id;
         let tried = self.try_out(turn, trial).await?;
-        Ok(Explanation::of(id, Basis::RunNow, tried.evaluation))
+        Ok(Explanation::of(id, Basis::RunNow, tried.explained))
     }
 }
 

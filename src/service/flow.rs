@@ -4,7 +4,7 @@
 use super::{Error, Service};
 use crate::automation::flow::{Flow, Rules};
 use crate::model::{AccountId, EventId};
-use crate::pipeline::{Evaluation, Step, Verdict};
+use crate::pipeline::{Evaluation, Explained, Step, Verdict};
 use crate::store::FlowRecord;
 
 impl Service {
@@ -28,8 +28,8 @@ impl Service {
         &self,
         account: AccountId,
         event: EventId,
-        mut evaluations: Vec<Evaluation>,
-    ) -> Result<Vec<Evaluation>, Error> {
+        mut evaluations: Vec<Explained>,
+    ) -> Result<Vec<Explained>, Error> {
         if !evaluations.iter().any(|it| it.is_gated) {
             return Ok(evaluations);
         }
@@ -49,7 +49,7 @@ fn unreadable(error: serde_json::Error) -> Error {
 }
 
 /// Lays what flow control has said, and what came of it, over what was said before it.
-fn tell(evaluation: &mut Evaluation, record: &FlowRecord) -> Result<(), serde_json::Error> {
+fn tell(evaluation: &mut Explained, record: &FlowRecord) -> Result<(), serde_json::Error> {
     evaluation.verdict = word(&record.verdict)?;
     evaluation.summary.clone_from(&record.summary);
     let steps: Vec<Step> = serde_json::from_str(&record.steps)?;
@@ -87,10 +87,10 @@ fn word(verdict: &str) -> Result<Verdict, serde_json::Error> {
 }
 
 /// The evaluation of what has waited.
-fn read(packed: Option<&[u8]>) -> Result<Option<Evaluation>, serde_json::Error> {
+fn read(packed: Option<&[u8]>) -> Result<Option<Explained>, serde_json::Error> {
     let Some(packed) = packed else {
         return Ok(None);
     };
     let evaluations: Vec<Evaluation> = serde_json::from_slice(packed)?;
-    Ok(evaluations.into_iter().next())
+    Ok(evaluations.into_iter().next().map(Explained::from))
 }

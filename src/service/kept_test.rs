@@ -159,12 +159,8 @@ impl Service {
                 variables: Some(self.variables_in(account, &version.definition).await?),
             };
             let tried = self.try_now(trial).await?;
-            let evaluation = tried.evaluation;
-            (
-                evaluation.verdict.as_str(),
-                evaluation.summary,
-                tried.outputs,
-            )
+            let explained = tried.explained;
+            (explained.verdict.as_str(), explained.summary, tried.outputs)
         } else {
             let summary = unmet(trigger, event_type);
             (NOT_SUBSCRIBED, summary, Vec::new())

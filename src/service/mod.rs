@@ -52,6 +52,7 @@ mod plugin;
 mod principal;
 mod profile;
 mod publication;
+mod recorded;
 mod reply;
 mod room;
 mod schedule;

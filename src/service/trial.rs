@@ -169,7 +169,7 @@ impl Service {
             variables: None,
         };
         let Tried {
-            evaluation,
+            explained,
             requests,
             events,
             outputs: _,
@@ -184,9 +184,9 @@ impl Service {
         };
         let events = events.into_iter().map(MadeView::of);
         let view = TrialView {
-            verdict: evaluation.verdict.as_str(),
-            summary: evaluation.summary,
-            steps: evaluation.steps,
+            verdict: explained.verdict.as_str(),
+            summary: explained.summary,
+            steps: explained.steps,
             requests: requests.into_iter().map(shown).collect(),
             events: events.collect::<Result<_, _>>()?,
         };

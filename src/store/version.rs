@@ -7,7 +7,7 @@ use super::own_schedule::follow;
 use super::publication::{Publication, close_publication, publish};
 use super::row::record;
 use super::standing::AutomationStanding;
-use super::values::args;
+use super::values::{Columns, Kind, Rows, Shape, args, values};
 use super::{Error, Store, Tx, account};
 use crate::automation::DefinitionDigest;
 use crate::model::{AccountId, ApiKeyId, AutomationId, Timestamp};
@@ -82,6 +82,17 @@ record!(AutomationVersion {
     note: "note",
     created_at: "created_at_ms",
 });
+
+const VERSIONS: Columns = &[
+    ("account_id", Kind::Uuid),
+    ("automation_id", Kind::Uuid),
+    ("version", Kind::Int),
+];
+
+const DEFINITIONS_SQL: &str = "
+    SELECT a.automation_id, a.definition FROM v
+    JOIN automation_versions a ON a.account_id = v.account_id AND a.automation_id = v.automation_id
+      AND a.version = v.version";
 
 /// One version without its definition, unless there is no digest of that.
 #[derive(Debug, Clone)]
@@ -203,6 +214,21 @@ impl Store {
             args![account, id, version],
         )
         .await
+    }
+
+    /// The definitions of these versions, one of each automation, in any order.
+    pub async fn definitions(
+        &self,
+        account: AccountId,
+        versions: &[(AutomationId, i64)],
+    ) -> Result<Vec<(AutomationId, String)>, Error> {
+        let mut rows = Rows::new(VERSIONS, versions.len());
+        for (automation, version) in versions {
+            rows.push(values![account, *automation, *version]);
+        }
+        self.backend
+            .fetch_rows(rows, Shape::Query(DEFINITIONS_SQL))
+            .await
     }
 
     /// Up to `limit` versions before the one of the number `before`, newest first.

@@ -51,6 +51,7 @@ impl Steps {
         Self(SAID_STEPS_MAX)
     }
 
+    #[inline]
     pub(super) fn charge(&mut self, steps: usize) -> Result<(), Fault> {
         let left = self.0.checked_sub(steps);
         self.0 = left.unwrap_or(0);

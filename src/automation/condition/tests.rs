@@ -172,13 +172,8 @@ fn a_no_says_what_was_and_what_was_needed() {
             "`event.data.items.all(x, x.sku == \"a\")` is false, needs to be true",
         ),
     ] {
-        assert_eq!(
-            answer_on(PAYLOAD, source),
-            Answer::False {
-                why: why.to_owned()
-            },
-            "{source}"
-        );
+        assert_eq!(answer_on(PAYLOAD, source), Answer::False, "{source}");
+        assert_eq!(explained(source).summary, why, "{source}");
     }
 }
 
@@ -283,9 +278,8 @@ fn a_trace_has_every_clause() {
 #[test]
 fn a_shown_value_is_short() {
     let payload = format!(r#"{{"text":"{}"}}"#, "ü".repeat(5000));
-    let Answer::False { why } = answer_on(&payload, "event.data.text == 'a'") else {
-        panic!("a no");
-    };
+    let source = "event.data.text == 'a'";
+    let why = with_view(&payload, |view| condition(source).explain(view).summary);
     assert!(why.chars().count() < 150 && why.contains("ü…\""), "{why}");
 }
 

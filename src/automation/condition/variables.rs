@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::value::Value;
 
-/// The variables that a condition may ask for.
+/// The variables that a condition may ask for. As JSON an object of the plain ones and their values.
 #[derive(Debug, Clone, Default)]
 pub struct Variables {
     known: BTreeMap<String, Known>,
@@ -60,8 +62,34 @@ impl Variables {
             }
             _ => return false,
         };
-        self.known.insert(name.to_owned(), Known::Plain(value));
+        self.add(name, value);
         true
+    }
+
+    pub(super) fn add(&mut self, name: &str, value: Value<'static>) {
+        self.known.insert(name.to_owned(), Known::Plain(value));
+    }
+
+    /// Adds those of `others` that it does not know.
+    pub fn join(&mut self, others: Self) {
+        for (name, known) in others.known {
+            self.known.entry(name).or_insert(known);
+        }
+    }
+
+    /// Takes out those whose name is not `wanted`.
+    pub fn retain(&mut self, mut wanted: impl FnMut(&str) -> bool) {
+        self.known.retain(|name, _| wanted(name));
+    }
+
+    /// Their names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.known.keys().map(String::as_str)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
     }
 
     /// Adds the name of one that no condition may ask for.
@@ -76,5 +104,47 @@ impl Variables {
             (None, Others::Unasked) => Found::Plain(Value::Null),
             (None, Others::Missing) => Found::Missing,
         }
+    }
+}
+
+impl Serialize for Variables {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.known.iter().filter_map(|(name, known)| match known {
+            Known::Plain(Value::Text(text)) => Some((name, serde_json::Value::from(&**text))),
+            Known::Plain(Value::Bool(value)) => Some((name, (*value).into())),
+            Known::Plain(Value::Int(number)) => Some((name, (*number).into())),
+            Known::Plain(Value::Uint(number)) => Some((name, (*number).into())),
+            Known::Plain(Value::Double(number)) => Some((name, (*number).into())),
+            Known::Plain(_) | Known::Secret => None,
+        }))
+    }
+}
+
+impl<'de> Deserialize<'de> for Variables {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut variables = Self::default();
+        for (name, value) in BTreeMap::<String, serde_json::Value>::deserialize(deserializer)? {
+            variables.add_plain(&name, &value);
+        }
+        Ok(variables)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_they_stand_for_is_kept_exactly() {
+        let kept = r#"{"a":"ü","b":true,"c":-5,"d":18446744073709551615,"e":0.1,"f":5.0}"#;
+        let read: Variables = serde_json::from_str(kept).expect("variables");
+        assert_eq!(serde_json::to_string(&read).expect("JSON"), kept);
+        let mut more = read.clone();
+        more.add_secret("g");
+        assert_eq!(
+            serde_json::to_string(&more).expect("JSON"),
+            kept,
+            "no secret"
+        );
     }
 }

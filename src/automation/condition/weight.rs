@@ -175,7 +175,6 @@ fn compared(left: Most, right: Most) -> usize {
 #[cfg(test)]
 mod tests {
     use super::super::evaluation::Evaluation;
-    use super::super::fault::SAID_STEPS_MAX;
     use super::super::{Condition, EventView};
     use super::*;
     use crate::automation::EventType;
@@ -246,9 +245,6 @@ mod tests {
             assert!(steps <= most, "{source}: {steps}");
         }
         let dear = "event.data.l.exists(x, event.data.t.contains(x))";
-        assert_eq!(
-            condition(dear).steps_max(200_000),
-            STEPS_MAX + SAID_STEPS_MAX
-        );
+        assert_eq!(condition(dear).steps_max(200_000), STEPS_MAX);
     }
 }

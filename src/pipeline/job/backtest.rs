@@ -259,7 +259,11 @@ fn compare(sides: &Sides, evaluated: Evaluated, room: Room) -> Result<Compared, 
         subject,
         evaluations,
     } = evaluated;
-    let Subject { id, event, .. } = subject;
+    let Subject {
+        id,
+        event,
+        versions,
+    } = subject;
     let Some(event) = event else {
         return Ok(Compared {
             event: id,
@@ -287,6 +291,9 @@ fn compare(sides: &Sides, evaluated: Evaluated, room: Room) -> Result<Compared, 
             event_type: event.event_type.as_str().to_owned(),
             occurred_at: event.occurred_at,
         };
+        let [looked, drafted] = &versions;
+        let published = published.tell(looked.as_ref(), &event);
+        let draft = draft.tell(drafted.as_ref(), &event);
         Difference::Told(told(&which, &published, &draft)?)
     } else {
         Difference::Untold

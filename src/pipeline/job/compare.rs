@@ -2,6 +2,7 @@
 //! field. Pure. What is told of an event is bounded, with a word that says what is left out.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -9,9 +10,11 @@ use serde_json::value::RawValue;
 
 use crate::automation::{Difference, differences};
 use crate::model::{EventId, Timestamp};
-use crate::pipeline::evaluation::{Evaluation, Output, Verdict};
+use crate::pipeline::AcceptedEvent;
+use crate::pipeline::evaluation::{Evaluation, Explained, Output, Verdict};
 use crate::pipeline::secret::Secrets;
 use crate::pipeline::shown;
+use crate::pipeline::snapshot::Compiled;
 
 /// The trigger does not name the event's type.
 const NOT_SUBSCRIBED: &str = "not_subscribed";
@@ -31,6 +34,8 @@ const EXCERPT_BYTES_MAX: usize = 1024;
 pub(super) struct Said {
     pub(super) verdict: &'static str,
     summary: String,
+    /// What it has to say, as long as nobody has asked.
+    untold: Option<Box<Evaluation>>,
     outputs: Vec<Output>,
     /// Where each output would go.
     to: Vec<String>,
@@ -44,8 +49,20 @@ impl Said {
             verdict: evaluation.verdict.as_str(),
             outputs: std::mem::take(&mut evaluation.outputs).each(payload),
             to: if fires { targets.to_vec() } else { Vec::new() },
-            summary: evaluation.summary,
+            summary: String::new(),
+            untold: Some(Box::new(evaluation)),
         }
+    }
+
+    /// The same with its sentence: the version has looked at this event.
+    pub(super) fn tell(mut self, version: Option<&Arc<Compiled>>, event: &AcceptedEvent) -> Self {
+        if let Some(mut evaluation) = self.untold.take() {
+            if let Some(condition) = version.and_then(|version| version.condition.as_ref()) {
+                evaluation.tell(condition, &event.view());
+            }
+            self.summary = Explained::from(*evaluation).summary;
+        }
+        self
     }
 
     /// That of a version that does not look at events of this type.
@@ -62,6 +79,7 @@ impl Said {
         Self {
             verdict,
             summary: summary.to_owned(),
+            untold: None,
             outputs: Vec::new(),
             to: Vec::new(),
         }
@@ -286,6 +304,7 @@ mod tests {
         Said {
             verdict: "fired",
             summary: "s".to_owned(),
+            untold: None,
             outputs: contents.iter().map(output).collect(),
             to: vec!["ep_1".to_owned()],
         }

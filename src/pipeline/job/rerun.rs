@@ -303,7 +303,7 @@ fn run_again(
         .entry(verdict.as_str().to_owned())
         .or_default() += 1;
     if verdict.is_failure() {
-        tell(tally, id, (verdict.as_str(), &evaluation.summary));
+        tell(tally, id, (verdict.as_str(), evaluation.failure()));
     }
     let rows = draft.finish(work.row.account, 0, now).rows;
     let job = work.row.id;

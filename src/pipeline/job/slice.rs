@@ -349,8 +349,8 @@ impl Released {
         self.carries.keep(&mut evaluation, &self.event);
         evaluation.is_gated = true;
         if evaluation.verdict == Verdict::Fired {
-            "its flow control decides: this follows if the event goes on, and alone"
-                .clone_into(&mut evaluation.summary);
+            let why = "its flow control decides: this follows if the event goes on, and alone";
+            evaluation.ends(Verdict::Fired, why.to_owned());
         }
         evaluation
     }

@@ -43,7 +43,7 @@ async fn a_trial_waits_for_its_turn_and_nobody_for_one_that_was_given_up() {
     drop(given_up);
     pipeline.node.workers.go_on();
     let tried = waits.await.expect("its turn");
-    assert_eq!(tried.evaluation.verdict, Verdict::Fired);
+    assert_eq!(tried.explained.verdict, Verdict::Fired);
     assert!(tried.requests.is_empty(), "none were wanted");
     pipeline.shut_down().await.expect("it stops");
 }

@@ -222,7 +222,7 @@ impl Service {
             Ok(done) => done,
             Err(error) => return Ok((not_run(id, of, format!("{error}: try again")), 0)),
         };
-        let (verdict, summary) = (done.evaluation.verdict.as_str(), done.evaluation.summary);
+        let (verdict, summary) = (done.explained.verdict.as_str(), done.explained.summary);
         let ran = Ran {
             view: LetterRerunView {
                 id,

@@ -8,6 +8,46 @@ use throwbar::pipeline::{Limits, PermitLimits};
 use super::{Answer, Doors, OPERATOR, nobody};
 use crate::support::store::on_both;
 
+#[tokio::test]
+async fn what_automations_said_comes_page_by_page() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        for least in 0..5 {
+            let new = json!({
+                "name": format!("at least {least}"), "trigger": {"events": ["deal.*"]},
+                "condition": format!("event.data.amount >= {least}"),
+                "actions": [{"webhook": {"url": nobody().await}}],
+            });
+            doors.post("/v1/automations", new).await.is(201);
+        }
+        let sent = json!({"type": "deal.won", "data": {"amount": 3}});
+        let event = doors.post("/v1/events", sent).await.is(202).id();
+        doors.pipeline.settle().await;
+        let path = format!("/v1/events/{event}/evaluations");
+        let whole = doors.get(&path).await.is(200);
+        assert_eq!(whole.body["next_cursor"], Value::Null);
+        let whole = whole.body["data"].as_array().expect("a list").clone();
+        let verdicts: Vec<_> = whole.iter().map(|one| &one["verdict"]).collect();
+        assert_eq!(verdicts, ["fired", "fired", "fired", "fired", "filtered"]);
+
+        let (mut paged, mut next) = (Vec::new(), format!("{path}?limit=2"));
+        for rows in [2, 2, 1] {
+            let page = doors.get(&next).await.is(200);
+            let data = page.body["data"].as_array().expect("a list");
+            assert_eq!(data.len(), rows);
+            paged.extend(data.iter().cloned());
+            next = match page.body["next_cursor"].as_str() {
+                Some(cursor) => format!("{path}?limit=2&cursor={cursor}"),
+                None => String::new(),
+            };
+        }
+        assert_eq!((paged, next.as_str()), (whole, ""));
+        let wrong = doors.get(&format!("{path}?limit=0")).await.is(422);
+        wrong.refuses("invalid_limit", "limit");
+    })
+    .await;
+}
+
 async fn send(doors: &Doors, body: impl Into<Body>, key: Option<&str>) -> Answer {
     let mut request =
         Request::post("/v1/events").header("authorization", format!("Bearer {OPERATOR}"));

@@ -3,7 +3,7 @@
 use throwbar::automation::Definition;
 use throwbar::model::AccountId;
 use throwbar::model::limits::TRACE_BYTES_PER_EVENT_MAX;
-use throwbar::pipeline::{AcceptError, Evaluation, Full, Limits, PermitLimits, Verdict};
+use throwbar::pipeline::{AcceptError, Explained, Full, Limits, PermitLimits, Verdict};
 use throwbar::store::{DeliveryFilter, NewEvent};
 
 use crate::support::answers::{Answer, Gate};
@@ -160,7 +160,7 @@ async fn what_plugins_log_for_one_event_is_kept_as_far_as_it_fits() {
         assert_eq!(verdicts.len(), AUTOMATIONS);
         assert!(verdicts.iter().all(|it| it.verdict == Verdict::Fired));
         assert_eq!(app.deliveries(event).await.len(), AUTOMATIONS);
-        let kept = |it: &&Evaluation| it.steps[0].detail["log"].is_array();
+        let kept = |it: &&Explained| it.steps[0].detail["log"].is_array();
         let whole = verdicts.iter().filter(kept).count();
         assert_eq!(whole, TRACE_BYTES_PER_EVENT_MAX / 60_000);
         let left_out = &verdicts[AUTOMATIONS - 1].steps[0].detail["left_out"];

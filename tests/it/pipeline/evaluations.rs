@@ -20,7 +20,7 @@ async fn a_condition_says_yes_no_or_why_it_can_not_say() {
         app.publish(&definition).await;
         for (payload, verdict, says) in [
             ("{\"amount\": 1000}", Verdict::Fired, ""),
-            ("{\"amount\": 900}", Verdict::Filtered, "900"),
+            ("{\"amount\": 900}", Verdict::Filtered, ""),
             ("{}", Verdict::ConditionError, "amount"),
             ("{\"amount\": \"much\"}", Verdict::ConditionError, "amount"),
         ] {
@@ -39,7 +39,10 @@ async fn a_condition_says_yes_no_or_why_it_can_not_say() {
             );
             let sent = usize::from(verdict == Verdict::Fired);
             assert_eq!(app.deliveries(event).await.len(), sent, "{payload}");
-            assert_eq!(verdicts[0].steps[0].kind, "condition");
+            assert!(
+                verdicts[0].steps.is_empty(),
+                "what it was asked is told when somebody asks"
+            );
         }
         assert_eq!(app.receiver.requests().len(), 1);
     })

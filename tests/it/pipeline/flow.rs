@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde_json::Value;
 use throwbar::automation::Definition;
 use throwbar::model::{AutomationId, EventId};
-use throwbar::pipeline::{Evaluation, Limits, Verdict};
+use throwbar::pipeline::{Limits, Verdict};
 use throwbar::store::{AutomationChange, Publication, StateChange};
 
-use crate::support::app::TestApp;
+use crate::support::app::{TestApp, explained};
 use crate::support::batch;
 use crate::support::making;
 use crate::support::publishing::{automation, settings, transform};
@@ -29,8 +29,7 @@ async fn flowing(app: &TestApp, flow: &str) -> (AutomationId, Definition) {
 async fn late(app: &TestApp, event: EventId) -> Option<Verdict> {
     let records = ok(app.store.flow_records(app.account, event)).await;
     let packed = records[0].late.as_deref()?;
-    let evaluations: Vec<Evaluation> = serde_json::from_slice(packed).expect("JSON");
-    Some(evaluations[0].verdict)
+    Some(explained(packed)[0].verdict)
 }
 
 async fn said(app: &TestApp, event: EventId) -> (String, String) {
@@ -247,7 +246,7 @@ async fn transforms_run_when_it_goes_and_by_the_version_that_accepted_it() {
         assert_eq!(bodies(app), [r#"{"kept":2}"#]);
         let records = ok(app.store.flow_records(app.account, event)).await;
         let late = records[0].late.clone().expect("it has ended");
-        let late: Vec<Evaluation> = serde_json::from_slice(&late).expect("JSON");
+        let late = explained(&late);
         assert_eq!((late[0].version, late[0].steps.len()), (2, 1));
 
         // What fires at once behind flow control runs them, too.

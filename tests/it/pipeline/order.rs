@@ -5,12 +5,11 @@ use std::time::Duration;
 use throwbar::automation::Definition;
 use throwbar::automation::flow::{Flow, Order};
 use throwbar::model::{BEHIND, EndpointId};
-use throwbar::pipeline::Evaluation;
 use throwbar::retry::RetryPolicy;
 use throwbar::store::{EndpointChange, EndpointState, Removal, Switch, Variable};
 
 use crate::support::answers::{Answer, Gate};
-use crate::support::app::TestApp;
+use crate::support::app::{TestApp, explained};
 use crate::support::publishing::{automation, retrying, settings, transform};
 use crate::support::store::{Engine, ok, some};
 
@@ -196,8 +195,7 @@ async fn what_waits_never_goes_without_its_order() {
                 .await
                 .remove(0)
                 .late;
-            let late: Vec<Evaluation> =
-                serde_json::from_slice(&late.expect("it has ended")).expect("JSON");
+            let late = explained(&late.expect("it has ended"));
             assert_eq!(late[0].verdict.as_str(), verdict);
             assert!(late[0].summary.contains(part), "{}", late[0].summary);
             assert_eq!(late[0].steps[0].what, "order");

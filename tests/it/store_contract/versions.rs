@@ -66,6 +66,26 @@ async fn change(
 }
 
 #[tokio::test]
+async fn definitions_are_read_many_at_a_time() {
+    on_both(async |engine| {
+        let place = TestStore::open(engine).await;
+        let store = &place.store;
+        let (own, other) = (making::account(store).await, making::account(store).await);
+        let (one, _) = three_versions(store, own).await;
+        let (two, _) = three_versions(store, own).await;
+        let (foreign, _) = three_versions(store, other).await;
+        let asked = [(one.id, 2), (two.id, 1), (foreign.id, 1), (two.id, 4)];
+        let mut found = ok(store.definitions(own, &asked)).await;
+        found.sort();
+        let mut expected = vec![(one.id, "two".to_owned()), (two.id, "one".to_owned())];
+        expected.sort();
+        assert_eq!(found, expected);
+        assert_eq!(ok(store.definitions(own, &[])).await, []);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_version_says_who_saved_it_and_why_and_has_a_digest() {
     on_both(async |engine| {
         let place = TestStore::open(engine).await;

@@ -11,7 +11,9 @@ use bytes::Bytes;
 use throwbar::model::{AccountId, Clock, DeliveryId, EventId, ManualClock};
 use throwbar::outbound::{self, Client, EgressGuard};
 use throwbar::pipeline::components::Components;
-use throwbar::pipeline::{AcceptError, Acknowledged, Evaluation, Limits, Parts, Pipeline};
+use throwbar::pipeline::{
+    AcceptError, Acknowledged, Evaluation, Explained, Limits, Parts, Pipeline,
+};
 use throwbar::plugin;
 use throwbar::store::{Attempt, Delivery, DeliveryFilter, NewEvent, Store};
 use throwbar::vault::{MasterKey, Vault};
@@ -222,14 +224,14 @@ impl TestApp {
         (delivery.state, words.collect())
     }
 
-    /// What became of each candidate automation.
-    pub async fn verdicts(&self, event: EventId) -> Vec<Evaluation> {
+    /// What is on record of each candidate automation.
+    pub async fn verdicts(&self, event: EventId) -> Vec<Explained> {
         let packed = self
             .store
             .verdicts(self.account, event)
             .await
             .expect("read");
-        serde_json::from_slice(&packed.expect("it was evaluated")).expect("valid")
+        explained(&packed.expect("it was evaluated"))
     }
 
     /// Ends the story: everything settles, and nothing is left half done.
@@ -270,4 +272,10 @@ impl Drop for TestApp {
             "the story did not `finish`"
         );
     }
+}
+
+/// A record, as far as it tells by itself.
+pub fn explained(packed: &[u8]) -> Vec<Explained> {
+    let found: Vec<Evaluation> = serde_json::from_slice(packed).expect("valid");
+    found.into_iter().map(Explained::from).collect()
 }

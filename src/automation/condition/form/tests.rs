@@ -21,7 +21,7 @@ fn answer(condition: &Condition, payload: &Value) -> Option<bool> {
     let view = EventView::new(EventId::mint(at), &event_type, at, bytes.as_bytes());
     match condition.evaluate(&view) {
         Answer::True => Some(true),
-        Answer::False { .. } => Some(false),
+        Answer::False => Some(false),
         Answer::Error { .. } => None,
     }
 }

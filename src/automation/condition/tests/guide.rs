@@ -80,9 +80,10 @@ fn answer(example: &Example) -> String {
     let event_type: EventType = sample.r#type.parse().expect("an event type");
     let payload = sample.data.get().as_bytes();
     let view = EventView::new(EventId::mint(at), &event_type, at, payload).with_source("api");
-    match condition.evaluate(&view) {
+    let explanation = condition.explain(&view);
+    match explanation.answer {
         Answer::True => "true".to_owned(),
-        Answer::False { why } => format!("false: {why}"),
+        Answer::False => format!("false: {}", explanation.summary),
         Answer::Error { message } => format!("error: {message}"),
     }
 }

@@ -51,9 +51,10 @@ fn ours(condition: &Condition, payload: &JsonValue) -> Option<bool> {
     let view = EventView::new(id, &event_type, Timestamp::from_ms(0), bytes.as_bytes());
     let explanation = condition.explain(&view);
     assert!(!explanation.summary.is_empty(), "{condition}");
+    assert_eq!(explanation.answer, condition.evaluate(&view), "{condition}");
     match explanation.answer {
         Answer::True => Some(true),
-        Answer::False { .. } => Some(false),
+        Answer::False => Some(false),
         Answer::Error { .. } => None,
     }
 }
