@@ -1,10 +1,12 @@
 //! A chain of transforms at work: each runs on every output of the one before it, one run at a time.
 
 use super::evaluate::{AcceptedEvent, Reached};
-use super::evaluation::{BreakingPoint, Evaluation, Output, Outputs, Step, Verdict};
+use super::evaluation::{BreakingPoint, Evaluation, Output, Outputs};
 use super::secret::Secrets;
 use super::shown;
 use super::snapshot::Compiled;
+use super::step::Step;
+use super::verdict::Verdict;
 use crate::automation::OnError;
 use crate::model::limits::OUTPUTS_MAX;
 use crate::plugin::{self, Context, Engine, Event, Outcome, Request, RunError};

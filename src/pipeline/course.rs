@@ -8,11 +8,11 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::chain::Chain;
 use super::evaluate::{AcceptedEvent, Reached, evaluate};
-use super::evaluation::Verdict;
 use super::late::Gate;
 use super::permit::Permit;
 use super::plan::{Draft, Plan};
 use super::snapshot::{Compiled, Snapshot};
+use super::verdict::Verdict;
 use crate::model::{AccountId, AutomationId, EventId, Stopwatch, Timestamp};
 use crate::plugin::Engine;
 use crate::store::Health;

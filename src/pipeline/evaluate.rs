@@ -10,8 +10,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::chain::Chain;
-use super::evaluation::{Evaluation, Step, Verdict};
+use super::evaluation::Evaluation;
 use super::snapshot::Compiled;
+use super::step::Step;
+use super::verdict::Verdict;
 use crate::automation::flow::{self, Rules, entry_bytes};
 use crate::automation::{Answer, Condition, EventType, EventView, Formula, OPERATIONAL_PREFIX};
 use crate::model::{Cause, EventId, Link, OrderKey, Origin, Precedence, Timestamp};

@@ -3,152 +3,16 @@
 //! don't change, and the variables that it knew are kept. Sentences are cut and details left out where they are
 //! longer than an event's record may be, with a word that says so.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::snapshot::Compiled;
-use crate::automation::flow::{Ask, FlowVerdict, Trace};
-use crate::automation::{Answer, Condition, EventView, Variables};
-use crate::model::limits::{SUMMARY_BYTES_MAX, TRACE_BYTES_PER_EVENT_MAX};
-use crate::model::{AutomationId, OrderKey, words};
-
-/// What became of an automation for an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Its actions follow.
-    Fired,
-    /// Its condition says no.
-    Filtered,
-    /// Its condition can't be said.
-    ConditionError,
-    /// A plugin dropped every output.
-    PluginDropped,
-    /// A plugin failed, or went beyond a limit.
-    PluginError,
-    /// With those before it, it would make more than one event may; or the account has no room for it.
-    LimitExceeded,
-    /// The event descends from one that it has made.
-    LoopRefused,
-    /// Another event had its key.
-    Deduped,
-    /// It goes on unless another event of its key comes; or one has come.
-    Debounced,
-    /// It is one of a digest.
-    Digested,
-    /// Too many events of its key have come: it goes on later, or not.
-    RateLimited,
-    /// It goes on later.
-    Delayed,
-    /// What its flow control asks can't be said.
-    FlowError,
-    /// It waited, and its automation was removed, or switched off for too long.
-    Cancelled,
-    /// The evaluation itself broke off.
-    EvaluationError,
-}
-
-words!(Verdict {
-    Fired = "fired",
-    Filtered = "filtered",
-    ConditionError = "condition_error",
-    PluginDropped = "plugin_dropped",
-    PluginError = "plugin_error",
-    LimitExceeded = "limit_exceeded",
-    LoopRefused = "loop_refused",
-    Deduped = "deduped",
-    Debounced = "debounced",
-    Digested = "digested",
-    RateLimited = "rate_limited",
-    Delayed = "delayed",
-    FlowError = "flow_error",
-    Cancelled = "cancelled",
-    EvaluationError = "evaluation_error",
-});
-
-impl Serialize for Verdict {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-impl<'de> Deserialize<'de> for Verdict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let word = Cow::<str>::deserialize(deserializer)?;
-        Self::from_word(&word)
-            .ok_or_else(|| D::Error::custom(format!("there is no verdict '{word}'")))
-    }
-}
-
-impl Verdict {
-    /// Whether the automation failed: what it failed at is kept as a dead letter, and counted.
-    pub const fn is_failure(self) -> bool {
-        matches!(
-            self,
-            Self::ConditionError
-                | Self::FlowError
-                | Self::PluginError
-                | Self::LimitExceeded
-                | Self::EvaluationError
-        )
-    }
-
-    /// Those.
-    pub const FAILURES: [Self; 5] = [
-        Self::ConditionError,
-        Self::FlowError,
-        Self::PluginError,
-        Self::LimitExceeded,
-        Self::EvaluationError,
-    ];
-
-    /// Whether the automation did all that it has to do: if it has failed before, it works again. One whose
-    /// condition says no has not shown it.
-    pub(super) const fn shows_health(self) -> bool {
-        matches!(self, Self::Fired | Self::PluginDropped)
-    }
-}
-
-impl From<FlowVerdict> for Verdict {
-    fn from(verdict: FlowVerdict) -> Self {
-        match verdict {
-            FlowVerdict::Fired => Self::Fired,
-            FlowVerdict::Deduped => Self::Deduped,
-            FlowVerdict::Debounced => Self::Debounced,
-            FlowVerdict::Digested => Self::Digested,
-            FlowVerdict::RateLimited => Self::RateLimited,
-            FlowVerdict::Delayed => Self::Delayed,
-            FlowVerdict::LimitExceeded => Self::LimitExceeded,
-        }
-    }
-}
-
-/// The `kind` of the step that a condition is.
-const CONDITION: &str = "condition";
-
-/// One step of an evaluation. Kept as JSON with the verdict.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Step {
-    /// `condition`, `loop`, `flow`, `transform` or `emit`.
-    pub kind: String,
-    /// The condition's text, the rule of flow control, the plugin's name, or the type of the events that are made.
-    pub what: String,
-    /// Of a transform: SHA-256 of the component that ran, as the version pins it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub digest: Option<String>,
-    /// What it came to.
-    pub outcome: String,
-    /// One sentence.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub why: String,
-    /// Of a condition: its parts. Of a loop: the events and automations that led to the event. Of flow control: the
-    /// values that decided. Of a transform: its use against limits and its log. Of what is made: the events' ids. Or
-    /// that it was left out, and why.
-    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
-    pub detail: serde_json::Value,
-}
+use super::step::{CONDITION, Step, no_room, shortened};
+use super::verdict::Verdict;
+use crate::automation::flow::Ask;
+use crate::automation::{Condition, EventView, Variables};
+use crate::model::limits::TRACE_BYTES_PER_EVENT_MAX;
+use crate::model::{AutomationId, OrderKey};
 
 /// A verdict, and how it came about. Kept as JSON, packed with those of the same event; an [`Explained`] is what
 /// is shown of it.
@@ -354,7 +218,7 @@ impl Evaluation {
         self.steps.clear();
         let summary = self.summary.get_or_insert_with(|| "it fired".to_owned());
         summary.push_str("; its steps are left out: ");
-        summary.push_str(&full());
+        summary.push_str(&no_room());
     }
 }
 
@@ -389,103 +253,12 @@ impl From<Evaluation> for Explained {
     }
 }
 
-impl Step {
-    pub(super) fn of_unreadable_condition(why: String) -> Self {
-        Self {
-            kind: CONDITION.to_owned(),
-            what: String::new(),
-            digest: None,
-            outcome: "error".to_owned(),
-            why,
-            detail: serde_json::Value::Null,
-        }
-    }
-
-    /// What the condition was asked, and why it has `answered` so.
-    fn of_condition(
-        condition: &Result<Condition, String>,
-        view: &EventView<'_>,
-        answered: &str,
-    ) -> Self {
-        let mut step = Self::of_unreadable_condition(String::new());
-        answered.clone_into(&mut step.outcome);
-        let told = condition.as_ref().map(|condition| {
-            condition.source().clone_into(&mut step.what);
-            condition.explain(view)
-        });
-        match told {
-            Ok(told) if word(&told.answer) == answered => {
-                step.why = shortened(told.summary);
-                step.detail = serde_json::to_value(&told.clauses).unwrap_or_default();
-            }
-            Ok(told) => {
-                let now = word(&told.answer);
-                step.why = format!(
-                    "it came to {answered} when the event was evaluated; the server as it is today would come to {now}"
-                );
-            }
-            Err(why) => {
-                step.why = format!(
-                    "it came to {answered} when the event was evaluated; the server as it is today can't read it: {why}"
-                );
-            }
-        }
-        step
-    }
-
-    /// What it has as JSON.
-    pub fn json_bytes(&self) -> usize {
-        serde_json::to_vec(self).map_or(0, |json| json.len())
-    }
-
-    /// A word in the place of its detail, if it has any: there is no room for that.
-    pub fn leave_detail_out(&mut self) {
-        if !self.detail.is_null() {
-            self.detail = serde_json::json!({ "left_out": full() });
-        }
-    }
-}
-
-impl From<Trace> for Step {
-    fn from(trace: Trace) -> Self {
-        Self {
-            kind: trace.kind.to_owned(),
-            what: trace.what.to_owned(),
-            digest: None,
-            outcome: trace.outcome.to_owned(),
-            why: trace.why,
-            detail: trace.detail,
-        }
-    }
-}
-
 #[expect(
     clippy::trivially_copy_pass_by_ref,
     reason = "serde passes it by reference"
 )]
 fn is_not(value: &bool) -> bool {
     !value
-}
-
-fn word(answer: &Answer) -> &'static str {
-    match answer {
-        Answer::True => "true",
-        Answer::False => "false",
-        Answer::Error { .. } => "error",
-    }
-}
-
-fn full() -> String {
-    format!("the steps of one event have {TRACE_BYTES_PER_EVENT_MAX} bytes at most")
-}
-
-/// As much of a sentence as is kept. Plugins write half a megabyte, if they are let.
-fn shortened(mut text: String) -> String {
-    if text.len() > SUMMARY_BYTES_MAX {
-        text.truncate(text.floor_char_boundary(SUMMARY_BYTES_MAX));
-        text.push('…');
-    }
-    text
 }
 
 #[cfg(test)]
@@ -560,16 +333,5 @@ mod tests {
             assert_eq!(told.steps[0].outcome, outcome, "{condition}");
             assert!(told.summary.contains(why), "{condition}: {}", told.summary);
         }
-    }
-
-    #[test]
-    fn a_verdict_is_kept_as_its_word() {
-        for verdict in Verdict::ALL {
-            let kept = serde_json::to_string(verdict).expect("JSON");
-            assert_eq!(kept, format!("\"{}\"", verdict.as_str()));
-            let read: Verdict = serde_json::from_str(&kept).expect("a verdict");
-            assert_eq!(read, *verdict);
-        }
-        assert!(serde_json::from_str::<Verdict>("\"Fired\"").is_err());
     }
 }

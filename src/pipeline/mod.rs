@@ -29,6 +29,7 @@
 //! - Nothing on the way polls. The writer awaits only the database.
 //! - What is done with past events comes after everything else, and makes nothing twice (`job`).
 
+mod accept;
 mod attempt;
 mod busy;
 mod cache;
@@ -66,11 +67,14 @@ mod shown;
 mod slot;
 mod snapshot;
 mod standing;
+mod step;
 mod takeover;
 #[cfg(test)]
 mod tests;
 mod trial;
+mod tried;
 mod variables;
+mod verdict;
 mod waits;
 mod workers;
 mod writer;
@@ -80,11 +84,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
 
+pub use accept::{AcceptError, Acknowledged};
 pub use evaluate::{AcceptedEvent, own_source};
-pub use evaluation::{Evaluation, Explained, Step, Verdict};
+pub use evaluation::{Evaluation, Explained};
 pub use letter_rerun::{LetterRerun, LetterRerunResult};
 pub use mapper::{Error as MapperError, Mapper, MapperRun};
 pub use permit::{Full, PermitLimits};
@@ -92,12 +97,15 @@ pub use rehearsal::Rehearsal;
 pub use secret::Secrets;
 pub use settings::EndpointSettings;
 pub use snapshot::Error as SnapshotError;
-pub use trial::{Addressees, Error as TrialError, Trial, Tried, TriedRequest};
+pub use step::Step;
+pub use trial::{Addressees, Error as TrialError, Trial};
+pub use tried::{Tried, TriedRequest};
 pub use variables::{AccountVariables, Filled};
+pub use verdict::Verdict;
 
-use crate::model::{AccountId, Clock, EndpointId, EventId, IncarnationId, Timestamp};
+use crate::model::{AccountId, Clock, EndpointId, IncarnationId, Timestamp};
 use crate::outbound::Client;
-use crate::store::{self, Life, NewEvent, Store};
+use crate::store::{self, Life, Store};
 use crate::vault::Vault;
 use busy::Busy;
 use components::Components;
@@ -105,7 +113,7 @@ use dues::Dues;
 use lanes::Lanes;
 use node::Node;
 use permit::Permits;
-use queue::{AcceptEntry, Queue};
+use queue::Queue;
 use sequence::Sequences;
 use snapshot::Snapshots;
 use workers::Workers;
@@ -157,38 +165,6 @@ impl Default for Limits {
     }
 }
 
-/// An event that is durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Acknowledged {
-    /// Its id: the first one's, if it came before.
-    pub event: EventId,
-    /// Whether it came before.
-    pub repeat: bool,
-}
-
-/// Why an event was not accepted. Nothing of it was kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum AcceptError {
-    /// Too much is on its way: try again in a moment.
-    #[error("too many events are waiting to be evaluated")]
-    Busy(Full),
-    /// Another event has the same id or idempotency key.
-    #[error("the event {event} has this id or idempotency key and another body")]
-    Conflict {
-        /// The first one.
-        event: EventId,
-    },
-    /// There is no such account.
-    #[error("there is no such account")]
-    NoAccount,
-    /// The database does not answer, or the node is stopping.
-    #[error("events can't be stored at the moment")]
-    Unavailable,
-    /// The database refuses this event.
-    #[error("the database refuses this event")]
-    Refused,
-}
-
 /// One incarnation of a node at work. Clones are the same one.
 #[derive(Clone)]
 pub struct Pipeline {
@@ -208,51 +184,6 @@ impl Pipeline {
             life,
             shutdown_ms,
         })
-    }
-
-    /// Takes events; each is answered once it is durable, or refused. All go into one commit as far
-    /// as they fit.
-    pub async fn accept(&self, events: Vec<NewEvent>) -> Vec<Result<Acknowledged, AcceptError>> {
-        let node = &self.node;
-        if node.is_closing() {
-            return events
-                .iter()
-                .map(|_| Err(AcceptError::Unavailable))
-                .collect();
-        }
-        let mut entries = Vec::with_capacity(events.len());
-        let mut answers = Vec::with_capacity(events.len());
-        for event in events {
-            match node.permits.take(event.account, event.payload.len()) {
-                Ok(permit) => {
-                    let (reply, answer) = oneshot::channel();
-                    entries.push(AcceptEntry {
-                        event: Arc::new(event),
-                        permit,
-                        reply,
-                    });
-                    answers.push(Ok(answer));
-                }
-                Err(full) => {
-                    metrics::counter!("throwbar_events_pushed_back_total").increment(1);
-                    answers.push(Err(AcceptError::Busy(full)));
-                }
-            }
-        }
-        node.queue.accept(entries);
-        let mut ended = node.ended.subscribe();
-        let mut outcomes = Vec::with_capacity(answers.len());
-        for answer in answers {
-            outcomes.push(match answer {
-                Err(refused) => Err(refused),
-                // What still waits when the incarnation ends is never answered.
-                Ok(answer) => tokio::select! {
-                    answer = answer => answer.unwrap_or(Err(AcceptError::Unavailable)),
-                    _ = ended.wait_for(|ended| *ended) => Err(AcceptError::Unavailable),
-                },
-            });
-        }
-        outcomes
     }
 
     /// Something waits in the store for this endpoint, due at `due`; or its state has changed.

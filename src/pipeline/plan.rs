@@ -9,9 +9,11 @@ use bytes::Bytes;
 
 use super::emission::Emissions;
 use super::evaluate::AcceptedEvent;
-use super::evaluation::{BreakingPoint, Evaluation, Output, Outputs, Step, Verdict};
+use super::evaluation::{BreakingPoint, Evaluation, Output, Outputs};
 use super::snapshot::Compiled;
 use super::standing::Current;
+use super::step::Step;
+use super::verdict::Verdict;
 use crate::model::limits::{
     BODY_BYTES_PER_EVENT_MAX, DELIVERIES_PER_EVENT_MAX, TRACE_BYTES_PER_EVENT_MAX,
 };

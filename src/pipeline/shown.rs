@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::evaluation::{Output, Step};
+use super::evaluation::Output;
+
+use super::step::Step;
 use crate::plugin::{self, Outcome};
 
 /// Most bytes that are shown of what goes into a run, and of each of its outputs.

@@ -27,7 +27,7 @@ use crate::retry::RetryPolicy;
 use crate::signing::AccountKey;
 use crate::store::{
     Accepted, Batch, DeliveryFilter, EndpointChange, EndpointState, NewAccount, NewAutomation,
-    NewEndpoint, Publication,
+    NewEndpoint, NewEvent, Publication,
 };
 use crate::vault::MasterKey;
 

@@ -216,3 +216,50 @@ async fn explain_says_what_happened_whatever_the_condition_and_the_event() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_explanation_has_the_values_of_then() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        for (name, value) in [("least", json!(1000)), ("stage", json!("won"))] {
+            let new = json!({"name": name, "value": value});
+            doors.post("/v1/variables", new).await.is(201);
+        }
+        for condition in [
+            "event.data.amount > vars.least",
+            "event.data.stage == vars.stage && event.data.amount > vars.least",
+            "event.data.amount > vars.least || event.data.stage != vars.stage",
+        ] {
+            let new = json!({
+                "name": "Large deals", "trigger": {"events": ["deal.*"]}, "condition": condition,
+                "actions": [{"webhook": {"url": nobody().await}}],
+            });
+            doors.post("/v1/automations", new).await.is(201);
+        }
+        let sent = json!({"type": "deal.won", "data": {"amount": 900, "stage": "won"}});
+        let event = doors.post("/v1/events", sent).await.is(202).id();
+        doors.pipeline.settle().await;
+        let path = format!("/v1/events/{event}/evaluations");
+        let before = doors.get(&path).await.is(200).body["data"].clone();
+        let summaries: Vec<&str> = (0..3)
+            .map(|no| before[no]["summary"].as_str().expect("a sentence"))
+            .collect();
+        let needs = "`event.data.amount` is 900, needs more than `vars.least` (1000)";
+        assert_eq!(summaries[..2], [needs, needs]);
+        assert_eq!(
+            summaries[2],
+            format!(
+                "neither of 2 alternatives holds: {needs}; `event.data.stage` is \"won\", must not be `vars.stage` (\"won\")"
+            )
+        );
+        assert_eq!(before[1]["steps"][0]["detail"][0]["value"], "true");
+
+        for (name, value) in [("least", json!(5)), ("stage", json!("lost"))] {
+            let path = format!("/v1/variables/{name}");
+            doors.patch(&path, json!({ "value": value })).await.is(200);
+        }
+        let after = doors.get(&path).await.is(200);
+        assert_eq!(after.body["data"], before, "what was asked then");
+    })
+    .await;
+}

@@ -73,6 +73,9 @@ async fn die_and_deliver(engine: Engine, case: &Case) {
     let mut node = home.start_armed(case.point).await;
     let body = event_body("deal.won", PAYLOAD, Some(IDEMPOTENCY_KEY));
     let first = node.caller().try_post("/v1/events", body.clone()).await;
+    if let Ok(first) = &first {
+        first.expect(202);
+    }
     node.dies().await;
 
     let node = home.start().await;

@@ -1,11 +1,15 @@
 //! What a client calls its events, and how a repeat is recognised.
 
+use std::sync::Arc;
+
+use serde_json::value::to_raw_value;
+use throwbar::model::{MappedBy, Origin};
 use throwbar::store::{Accepted, KeyOf, NewKey};
 
 use super::{accept, write};
 use crate::support::batch;
 use crate::support::making;
-use crate::support::store::{TestStore, ok, on_both, some};
+use crate::support::store::{Engine, TestStore, ok, on_both, some};
 
 const NEW: Accepted = Accepted::New { revision: 1 };
 
@@ -136,6 +140,55 @@ async fn a_repeat_by_one_key_takes_none_of_its_others() {
             NEW,
             "the id is still free"
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn names_from_before_there_were_kinds_are_sorted_by_the_way_their_events_came() {
+    on_both(async |engine| {
+        let place = TestStore::open(engine).await;
+        let own = making::account(&place.store).await;
+        let plugin = MappedBy {
+            plugin: "shop@1.0.0".to_owned(),
+            digest: "sha256:0".to_owned(),
+        };
+        let attributes = to_raw_value(&serde_json::json!({"id": "7"})).expect("JSON");
+        let ways = [
+            (KeyOf::Sender, None),
+            (KeyOf::CloudEvent, Some(Origin::of_cloudevent(attributes))),
+            (KeyOf::Source, Some(Origin::of_source("github"))),
+            (
+                KeyOf::Source,
+                Some(Origin::of_source("shop").mapped_by(plugin)),
+            ),
+            (KeyOf::Schedule, Some(Origin::of_schedule())),
+            (KeyOf::Idempotency, None),
+        ];
+        let mut known = Vec::new();
+        for (number, (kind, origin)) in (0..).zip(ways) {
+            let mut event = making::keyed(own, &format!("called {number}"), number);
+            event.keys[0].kind = kind;
+            event.origin = origin.map(Arc::new);
+            assert_eq!(accept(&place.store, &event).await, NEW);
+            known.push(event);
+        }
+        place
+            .execute("UPDATE event_keys SET kind = 'id' WHERE kind <> 'key'")
+            .await;
+        place
+            .execute(match engine {
+                Engine::Sqlite => include_str!("../../../migrations/sqlite/0015_keys.sql"),
+                Engine::Postgres => include_str!("../../../migrations/postgres/0015_keys.sql"),
+            })
+            .await;
+        let store = place.another().await;
+        for event in known {
+            let mut again = event.clone();
+            again.id = making::event(own, "").id;
+            let same = Accepted::Same { event: event.id };
+            assert_eq!(accept(&store, &again).await, same, "{:?}", event.keys);
+        }
     })
     .await;
 }
