@@ -40,6 +40,8 @@ pub const BODY_BYTES_PER_EVENT_MAX: usize = 16 * 1024 * 1024;
 /// Most bytes of JSON of one event's evaluations that have steps. Beyond them details are left out, then
 /// steps; never a verdict.
 pub const TRACE_BYTES_PER_EVENT_MAX: usize = 1024 * 1024;
+/// Most bytes of variables that are kept of one event's evaluations, about.
+pub const VARIABLE_BYTES_PER_EVENT_MAX: usize = 64 * 1024;
 /// Longest sentence that is kept of an evaluation or one of its steps.
 pub const SUMMARY_BYTES_MAX: usize = 1024;
 /// Most secrets that sign for one endpoint at a time.

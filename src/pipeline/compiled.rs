@@ -169,7 +169,11 @@ impl Compiled {
             .condition
             .as_ref()
             .map_or(0, |condition| match condition {
-                Ok(condition) => condition.source().len() * TREE_BYTES_PER_BYTE,
+                Ok(condition) => {
+                    // They stand in the tree and beside it.
+                    let variables = 2 * condition.variables().bytes();
+                    condition.source().len() * TREE_BYTES_PER_BYTE + variables
+                }
                 Err(why) => why.len(),
             });
         let transforms = self.transforms.iter();

@@ -273,7 +273,7 @@ fn ask(condition: &Result<Condition, String>, view: &EventView<'_>, evaluation: 
             evaluation.step(Step::of_unreadable_condition(why.clone()));
         }
         Ok(condition) => {
-            evaluation.variables = condition.variables().clone();
+            evaluation.asked = Some(condition.variables().clone());
             match condition.evaluate(view) {
                 Answer::True => {}
                 Answer::False => evaluation.is_filtered(),

@@ -3,6 +3,8 @@
 //! don't change, and the variables that it knew are kept. Sentences are cut and details left out where they are
 //! longer than an event's record may be, with a word that says so.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +15,9 @@ use crate::automation::flow::Ask;
 use crate::automation::{Condition, EventView, Variables};
 use crate::model::limits::TRACE_BYTES_PER_EVENT_MAX;
 use crate::model::{AutomationId, OrderKey};
+
+/// What is said after a summary, before the reason.
+const STEPS_LEFT_OUT: &str = "; its steps are left out: ";
 
 /// A verdict, and how it came about. Kept as JSON, packed with those of the same event; an [`Explained`] is what
 /// is shown of it.
@@ -27,13 +32,19 @@ pub struct Evaluation {
     /// One sentence with the values that decided; `None`: its condition decided, or nothing but its trigger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) summary: Option<String>,
-    /// Step by step, from behind its condition.
+    /// Step by step. What its condition was asked is no step of the record, unless that can't be found out later.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
+    /// Whether it had more steps, for which the event's record has no room.
+    #[serde(default, skip_serializing_if = "is_not")]
+    steps_left_out: bool,
     /// The variables that its condition has asked for. All evaluations of an event know the same, so that each is
     /// kept once, with the first of them that asks for it.
     #[serde(default, rename = "vars", skip_serializing_if = "Variables::is_empty")]
     pub variables: Variables,
+    /// All of them; not part of the record.
+    #[serde(skip)]
+    pub(super) asked: Option<Arc<Variables>>,
     /// Whether its flow control decides: what that has said, and what came of it, is on a record of its own.
     #[serde(default, skip_serializing_if = "is_not")]
     pub is_gated: bool,
@@ -139,7 +150,9 @@ impl Evaluation {
             verdict: Verdict::Fired,
             summary: None,
             steps: Vec::new(),
+            steps_left_out: false,
             variables: Variables::default(),
+            asked: None,
             is_gated: false,
             ask: None,
             order: None,
@@ -175,7 +188,10 @@ impl Evaluation {
     /// evaluation that broke off before that, or has told it, stays as it is.
     pub fn tell(&mut self, condition: &Result<Condition, String>, view: &EventView<'_>) {
         let is_told = self.steps.iter().any(|step| step.kind == CONDITION);
-        if is_told || self.verdict == Verdict::EvaluationError {
+        // So it was written once, without the variables.
+        let summary = self.summary.as_deref().unwrap_or_default();
+        let is_whole = !summary.contains(STEPS_LEFT_OUT);
+        if is_told || !is_whole || self.verdict == Verdict::EvaluationError {
             return;
         }
         let answered = match self.verdict {
@@ -216,9 +232,7 @@ impl Evaluation {
     /// For an event whose record has no room even without details.
     pub(super) fn leave_steps_out(&mut self) {
         self.steps.clear();
-        let summary = self.summary.get_or_insert_with(|| "it fired".to_owned());
-        summary.push_str("; its steps are left out: ");
-        summary.push_str(&no_room());
+        self.steps_left_out = true;
     }
 }
 
@@ -241,12 +255,27 @@ pub struct Explained {
 
 impl From<Evaluation> for Explained {
     fn from(evaluation: Evaluation) -> Self {
-        let matched = || "the event's type matched".to_owned();
+        let mut summary = evaluation.summary.unwrap_or_else(|| {
+            let why = match evaluation.verdict {
+                Verdict::Filtered => "its condition says no; why can't be told any more",
+                _ => "the event's type matched",
+            };
+            why.to_owned()
+        });
+        if evaluation.steps_left_out {
+            let is_told = !evaluation.steps.is_empty();
+            summary.push_str(if is_told {
+                "; its other steps are left out: "
+            } else {
+                STEPS_LEFT_OUT
+            });
+            summary.push_str(&no_room());
+        }
         Self {
             automation: evaluation.automation,
             version: evaluation.version,
             verdict: evaluation.verdict,
-            summary: evaluation.summary.unwrap_or_else(matched),
+            summary,
             steps: evaluation.steps,
             is_gated: evaluation.is_gated,
         }

@@ -46,6 +46,7 @@ mod evaluate;
 mod evaluation;
 mod failing;
 mod job;
+mod kept_variables;
 mod lane;
 mod lanes;
 mod late;

@@ -2,7 +2,6 @@
 //! time, and only as large as the plan of one event may be: an automation whose outputs don't fit any more
 //! gets a verdict that says so, and one whose steps don't fit is kept without them. Pure.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,6 +9,7 @@ use bytes::Bytes;
 use super::emission::Emissions;
 use super::evaluate::AcceptedEvent;
 use super::evaluation::{BreakingPoint, Evaluation, Output, Outputs};
+use super::kept_variables::KeptVariables;
 use super::snapshot::Compiled;
 use super::standing::Current;
 use super::step::Step;
@@ -63,7 +63,7 @@ pub(super) struct Draft {
     consequences: Consequences,
     body_bytes: usize,
     /// The variables that are kept with verdicts.
-    variables: BTreeSet<String>,
+    variables: KeptVariables,
     /// What is there of verdicts with steps.
     trace_bytes: usize,
 }
@@ -82,7 +82,7 @@ impl Draft {
             emissions: Emissions::default(),
             consequences: Consequences::default(),
             body_bytes: 0,
-            variables: BTreeSet::new(),
+            variables: KeptVariables::default(),
             trace_bytes: 0,
         }
     }
@@ -118,6 +118,7 @@ impl Draft {
         if verdict.is_failure() {
             self.keep_letter(automation, event, &evaluation);
         }
+        self.variables.keep(automation, event, &mut evaluation);
         self.keep_verdict(evaluation);
         verdict
     }
@@ -283,10 +284,6 @@ impl Draft {
         if self.verdicts.len() > 1 {
             self.verdicts.push(b',');
         }
-        let kept = &mut self.variables;
-        evaluation
-            .variables
-            .retain(|name| kept.insert(name.to_owned()));
         let begin = self.verdicts.len();
         for shorten in [Evaluation::leave_details_out, Evaluation::leave_steps_out] {
             self.write(&evaluation);

@@ -1,5 +1,7 @@
 //! A step of an evaluation, as it is kept and shown.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use serde::{Deserialize, Serialize};
 
 use crate::automation::flow::Trace;
@@ -53,19 +55,27 @@ impl Step {
         answered.clone_into(&mut step.outcome);
         let told = condition.as_ref().map(|condition| {
             condition.source().clone_into(&mut step.what);
-            condition.explain(view)
+            // Nothing that is shared is changed inside.
+            catch_unwind(AssertUnwindSafe(|| condition.explain(view)))
         });
         match told {
-            Ok(told) if word(&told.answer) == answered => {
+            Ok(Err(_panic)) => {
+                tracing::error!(condition = step.what, "an explanation broke off");
+                step.why = format!(
+                    "it came to {answered}; telling why broke off: this is a defect of the server, which its log describes"
+                );
+            }
+            Ok(Ok(told)) if word(&told.answer) == answered => {
                 step.why = shortened(told.summary);
                 step.detail = serde_json::to_value(&told.clauses).unwrap_or_default();
             }
-            Ok(told) => {
+            Ok(Ok(told)) => {
                 let now = word(&told.answer);
                 step.why = format!(
                     "it came to {answered} when the event was evaluated; the server as it is today would come to {now}"
                 );
             }
+            Err(why) if answered == "error" => step.why.clone_from(why),
             Err(why) => {
                 step.why = format!(
                     "it came to {answered} when the event was evaluated; the server as it is today can't read it: {why}"
@@ -81,9 +91,20 @@ impl Step {
     }
 
     /// A word in the place of its detail, if it has any: there is no room for that.
-    pub fn leave_detail_out(&mut self) {
+    pub(super) fn leave_detail_out(&mut self) {
+        self.replace_detail(&no_room());
+    }
+
+    /// The same, if it is the step of a condition, for a list.
+    pub fn leave_parts_to_explain(&mut self) {
+        if self.kind == CONDITION {
+            self.replace_detail("the automation's own explanation of the event has it");
+        }
+    }
+
+    fn replace_detail(&mut self, why: &str) {
         if !self.detail.is_null() {
-            self.detail = serde_json::json!({ "left_out": no_room() });
+            self.detail = serde_json::json!({ "left_out": why });
         }
     }
 }

@@ -195,8 +195,8 @@ pub struct EvaluationView {
 /// What every candidate automation said of an event.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Evaluations {
-    /// One entry for each automation whose trigger the event meets, in the order of their ids. An automation whose
-    /// `detail` is left out for want of room has it in its own explanation.
+    /// One entry for each automation whose trigger the event meets, in the order of their ids. Of many long conditions
+    /// the last ones' parts are left out: each automation's own explanation has them.
     pub data: Vec<EvaluationView>,
     /// What to send as `cursor` for the next page; null on the last one, and only there.
     pub next_cursor: Option<String>,
@@ -315,7 +315,9 @@ impl Service {
     ) -> Result<Evaluations, Error> {
         let (after, limit) = (page.after()?, page.limit()?);
         let account = who.account();
-        let found = self.inner.store.event(account, check::id(id, "event")?);
+        let id = check::id(id, "event")?;
+        let turn = self.list_turn(account).await?;
+        let found = self.inner.store.event(account, id);
         let event = found.await?.ok_or(Error::NotFound("event"))?;
         let (state, why, packed) = self.standing(account, event.id).await?;
         let record = match packed {
@@ -323,7 +325,7 @@ impl Service {
             None => Record::default(),
         };
         let page = record.page(after, limit);
-        let page = self.explained(account, &event, page).await?;
+        let page = self.explained(account, &event, page, Some(turn)).await?;
         let hidden = self.hidden(account).await?;
         let shown = |explained| EvaluationView::from(explained).without(&hidden);
         let Listed { data, next_cursor } = Listed::of(page, shown);

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
+use super::turns::Turn;
 use super::{Error, Service};
 use crate::automation::{Condition, Variables};
 use crate::model::limits::TRACE_BYTES_PER_EVENT_MAX;
@@ -79,7 +80,7 @@ impl Record {
             if let Some(step) = explained.steps.first_mut() {
                 left_bytes = left_bytes.saturating_sub(step.json_bytes());
                 if left_bytes == 0 {
-                    step.leave_detail_out();
+                    step.leave_parts_to_explain();
                 }
             }
             explained
@@ -104,7 +105,7 @@ impl Service {
             return Ok(None);
         };
         let own = Record::read(&packed)?.of(automation);
-        let explained = self.explained(account, event, own).await?;
+        let explained = self.explained(account, event, own, None).await?;
         Ok(explained.rows.into_iter().next())
     }
 
@@ -114,12 +115,23 @@ impl Service {
         account: AccountId,
         event: &store::Event,
         record: Record,
+        turn: Option<Turn>,
     ) -> Result<Page<Explained>, Error> {
         let next = record.next;
+        if record.evaluations.is_empty() {
+            return Ok(Page {
+                rows: Vec::new(),
+                next,
+            });
+        }
         let conditions = self.conditions(account, &record.evaluations).await?;
         let (id, event) = (event.id, self.accepted(account, event.clone()).await?);
-        // A page of the dearest conditions takes a second.
-        let tell = tokio::task::spawn_blocking(move || record.tell(&conditions, &event));
+        // A page of the dearest conditions takes a second; the turn ends with it, whoever waits for it.
+        let tell = tokio::task::spawn_blocking(move || {
+            let told = record.tell(&conditions, &event);
+            drop(turn);
+            told
+        });
         let told = tell
             .await
             .map_err(|error| Error::unreadable("the evaluations", error))?;
@@ -141,7 +153,7 @@ impl Service {
             let found = self.inner.store.definitions(account, &versions).await?;
             let found: HashMap<AutomationId, String> = found.into_iter().collect();
             conditions.extend(versions.iter().map(|(automation, _)| {
-                // One that can't be read was not evaluated.
+                // Of one that can't be read there is nothing to tell.
                 let asks = serde_json::from_str(found.get(automation)?).ok();
                 asks.and_then(|asks: Asks| asks.condition)
             }));

@@ -86,9 +86,7 @@ pub fn is_variable_name(name: &str) -> bool {
 pub struct Condition {
     source: Box<str>,
     expression: Expression,
-    /// The text of each part, in its normal form: told with every explanation, and made once.
-    texts: Vec<Arc<str>>,
-    asked: Variables,
+    asked: Arc<Variables>,
 }
 
 /// What a condition says of one event.
@@ -122,7 +120,7 @@ pub struct Explanation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Clause {
     /// The part, in its normal form.
-    pub text: Arc<str>,
+    pub text: String,
     /// What it came to.
     pub value: ClauseValue,
     /// One sentence with the values that decided; empty if it was not looked at.
@@ -154,7 +152,6 @@ impl Condition {
     /// The same with these variables: what they stand for now, they stand for in each evaluation.
     pub fn parse_with(source: &str, variables: &Variables) -> Result<Self, ConditionError> {
         let expression = check::check(source, variables)?;
-        let (_, parts) = parts(&expression);
         let mut asked = Variables::default();
         expression.visit(&mut |node| {
             if let Expression::Known(name, value) = node {
@@ -163,9 +160,8 @@ impl Condition {
         });
         Ok(Self {
             source: source.into(),
-            texts: parts.iter().map(|part| part.to_string().into()).collect(),
             expression,
-            asked,
+            asked: asked.into(),
         })
     }
 
@@ -180,7 +176,7 @@ impl Condition {
     }
 
     /// The variables that it asks for, and what they stand for in each evaluation.
-    pub fn variables(&self) -> &Variables {
+    pub fn variables(&self) -> &Arc<Variables> {
         &self.asked
     }
 
@@ -207,10 +203,14 @@ impl Condition {
     pub fn explain(&self, view: &EventView<'_>) -> Explanation {
         let (kind, parts) = parts(&self.expression);
         let mut evaluation = Evaluation::new(view);
+        if kind != Kind::Single {
+            // As for the answer alone: at the beginning there are enough.
+            let _enough = evaluation.steps.charge(1);
+        }
         let mut telling = Evaluation::telling(view);
         let mut clauses: Vec<Clause> = Vec::with_capacity(parts.len());
         let (mut decided, mut pending) = (None, None);
-        for (no, (part, text)) in parts.iter().zip(&self.texts).enumerate() {
+        for (no, part) in parts.iter().enumerate() {
             let (value, why) = if decided.is_some() {
                 (ClauseValue::Skipped, String::new())
             } else {
@@ -233,7 +233,7 @@ impl Condition {
                 }
             };
             clauses.push(Clause {
-                text: text.clone(),
+                text: part.to_string(),
                 value,
                 why,
             });

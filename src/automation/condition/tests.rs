@@ -250,7 +250,7 @@ fn a_trace_has_every_clause() {
         trace.clauses[0].why,
         "`event.data.amount` is 900, more than 100"
     );
-    assert_eq!(&*trace.clauses[1].text, "event.data.stage == \"Won\"");
+    assert_eq!(trace.clauses[1].text, "event.data.stage == \"Won\"");
     assert_eq!(
         trace.summary,
         "`event.data.stage` is \"Lost\", needs to be \"Won\""
@@ -273,6 +273,41 @@ fn a_trace_has_every_clause() {
     assert_eq!(trace.clauses[0].value, ClauseValue::Error);
     assert_eq!(trace.clauses[1].value, ClauseValue::False);
     assert!(matches!(trace.answer, Answer::Error { .. }));
+}
+
+#[test]
+fn an_explanation_ends_at_the_very_step_at_which_the_answer_does() {
+    let list = vec!["1"; 1_000].join(",");
+    let asking = |parts: usize| {
+        let parts = vec!["2 in event.data.list"; parts].join(" || ");
+        condition(&format!("event.data.pad.contains('z') || {parts}"))
+    };
+    let payload = |pad: usize| format!(r#"{{"list":[{list}],"pad":"{}"}}"#, "x".repeat(pad));
+    let is_spent = |condition: &Condition, pad: usize| {
+        let answer = with_view(&payload(pad), |view| condition.evaluate(view));
+        matches!(answer, Answer::Error { .. })
+    };
+    let parts = (2..160).find(|parts| is_spent(&asking(*parts), 0));
+    let condition = asking(parts.expect("so many take too long") - 1);
+    let (mut least, mut most) = (0, 200_000);
+    assert!(!is_spent(&condition, least) && is_spent(&condition, most));
+    while most - least > 1 {
+        let middle = usize::midpoint(least, most);
+        if is_spent(&condition, middle) {
+            most = middle;
+        } else {
+            least = middle;
+        }
+    }
+    for pad in [least - 64, least - 32, least, most, most + 32, most + 64] {
+        let (answer, told) = with_view(&payload(pad), |view| {
+            (condition.evaluate(view), condition.explain(view).answer)
+        });
+        assert_eq!(
+            answer, told,
+            "{pad}, and {most} is the first that is too long"
+        );
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What `vars.name` stands for in a condition: an account's plain variables. A secret one is known by name
 //! only, so that no answer can quote it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -77,9 +77,28 @@ impl Variables {
         }
     }
 
-    /// Takes out those whose name is not `wanted`.
-    pub fn retain(&mut self, mut wanted: impl FnMut(&str) -> bool) {
-        self.known.retain(|name, _| wanted(name));
+    /// Those that have none of these names.
+    #[must_use]
+    pub fn without(&self, names: &BTreeSet<String>) -> Self {
+        let known = self.known.iter();
+        let others = known.filter(|(name, _)| !names.contains(*name));
+        Self {
+            known: others
+                .map(|(name, known)| (name.clone(), known.clone()))
+                .collect(),
+            others: self.others,
+        }
+    }
+
+    /// What their names and values take, about.
+    pub fn bytes(&self) -> usize {
+        let known = self.known.iter();
+        known
+            .map(|(name, known)| match known {
+                Known::Plain(Value::Text(text)) => name.len() + text.len(),
+                _ => name.len() + size_of::<u64>(),
+            })
+            .sum()
     }
 
     /// Their names, in order.

@@ -173,7 +173,8 @@ fn what_steps_say_is_kept_as_far_as_it_fits_and_every_verdict_is() {
     let last = &verdicts[automations - 1];
     assert_eq!(last["verdict"], "fired");
     assert!(last["steps"].is_null(), "then no steps");
-    let summary = last["summary"].as_str().expect("a sentence");
+    let last: Evaluation = serde_json::from_value(last.clone()).expect("a record");
+    let summary = Explained::from(last).summary;
     assert!(summary.contains("its steps are left out"), "{summary}");
 }
 

@@ -38,7 +38,7 @@ pub struct NewRerun {
 #[serde(rename_all = "snake_case")]
 pub enum RerunAs {
     /// Each by the version that it met, with the plugins that ran then. Variables and secrets have the values that
-    /// they have now: earlier ones are not kept. An event that the automation did not look at is passed over.
+    /// they have now: earlier ones are not used. An event that the automation did not look at is passed over.
     ItRan,
     /// By the version that is published now. An event whose type its trigger does not name is passed over.
     Current,

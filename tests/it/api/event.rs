@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use throwbar::pipeline::{Limits, PermitLimits};
 
 use super::{Answer, Doors, OPERATOR, nobody};
-use crate::support::store::on_both;
+use crate::support::store::{ok, on_both};
+use crate::support::{batch, making};
 
 #[tokio::test]
 async fn what_automations_said_comes_page_by_page() {
@@ -44,6 +45,27 @@ async fn what_automations_said_comes_page_by_page() {
         assert_eq!((paged, next.as_str()), (whole, ""));
         let wrong = doors.get(&format!("{path}?limit=0")).await.is(422);
         wrong.refuses("invalid_limit", "limit");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn where_nothing_was_said_nothing_is_read() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        doors.pipeline.shut_down().await.expect("it stops");
+        let account = doors.get("/v1/account").await.is(200).id();
+        let event = making::event(account.parse().expect("an id"), "{}");
+        let dead = ok(doors.place.store.begin_life(event.occurred_at)).await;
+        let accepts = batch::accepts(vec![event.clone()]);
+        ok(doors.place.store.write(dead.id(), &accepts)).await;
+        doors.place.execute("UPDATE events SET type = '?'").await;
+        let path = format!("/v1/events/{}/evaluations", event.id);
+        let said = doors.get(&path).await.is(200);
+        assert_eq!(
+            (&said.body["data"], &said.body["state"]),
+            (&json!([]), &json!("in_inbox"))
+        );
     })
     .await;
 }

@@ -263,3 +263,49 @@ async fn an_explanation_has_the_values_of_then() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn where_variables_are_long_what_they_led_to_is_kept_instead() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let names: Vec<String> = (0..9).map(|no| format!("list_{no}")).collect();
+        for name in &names {
+            let new = json!({"name": name, "value": "x".repeat(8_000)});
+            doors.post("/v1/variables", new).await.is(201);
+        }
+        let asks = |name: &String| format!("event.data.of == vars.{name}");
+        let all: Vec<String> = names.iter().map(asks).collect();
+        for condition in [&asks(&names[0]), &all.join(" || "), &asks(&names[0])] {
+            let new = json!({
+                "name": "Long lists", "trigger": {"events": ["deal.*"]}, "condition": condition,
+                "actions": [{"webhook": {"url": nobody().await}}],
+            });
+            doors.post("/v1/automations", new).await.is(201);
+        }
+        let sent = json!({"type": "deal.won", "data": {"of": "us"}});
+        let event = doors.post("/v1/events", sent).await.is(202).id();
+        doors.pipeline.settle().await;
+        let bytes = doors
+            .place
+            .number("SELECT CAST(LENGTH(verdicts) AS BIGINT) FROM evaluations")
+            .await;
+        assert!(
+            (8_000..20_000).contains(&bytes),
+            "one of them once: {bytes}"
+        );
+
+        let path = format!("/v1/events/{event}/evaluations");
+        let before = doors.get(&path).await.is(200).body["data"].clone();
+        for no in 0..3 {
+            let summary = before[no]["summary"].as_str().expect("a sentence");
+            assert!(summary.contains("(\"xxx"), "{no}: {summary}");
+        }
+        for name in &names {
+            let path = format!("/v1/variables/{name}");
+            doors.patch(&path, json!({"value": "us"})).await.is(200);
+        }
+        let after = doors.get(&path).await.is(200);
+        assert_eq!(after.body["data"], before);
+    })
+    .await;
+}
