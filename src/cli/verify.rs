@@ -30,7 +30,7 @@ const BODY_BYTES_MAX: u64 = 32 * 1024 * 1024;
     --header 'webhook-signature: v1,…' --body delivery.json"
 )]
 pub(super) struct VerifyOptions {
-    /// The endpoint's secret (whsec_…) or the account's key (tbk_…); @FILE reads it from a file.
+    /// The endpoint's secret (whsec_… or a text) or the account's key (tbk_…); @FILE reads it from a file.
     #[arg(
         long,
         value_name = "SECRET",
@@ -49,7 +49,7 @@ pub(super) struct VerifyOptions {
     /// The body: a file, or - for standard input.
     #[arg(long, value_name = "FILE")]
     body: PathBuf,
-    /// standard, or body-hmac [default: what the secret is for].
+    /// standard, body-hmac, event-header, github or stripe [default: standard, or body-hmac for a tbk_ key].
     #[arg(long, value_name = "SCHEME")]
     scheme: Option<String>,
     /// The header that body-hmac is in [default: X-Signature].
@@ -237,6 +237,7 @@ mod tests {
         let message = signing::Message {
             id: &signing::MessageId::parse("evt_1").expect("an id"),
             at: Clock::System.now(),
+            event_type: &HeaderValue::from_static("deal.won"),
             body,
         };
         let headers: HeaderMap = signing::sign(&scheme, &keys, &message)

@@ -36,6 +36,8 @@ impl RequestParts<'_> {
             payload: &content.payload,
         });
         let id = MessageId::parse(self.webhook_id).map_err(|error| error.to_string())?;
+        let event_type = HeaderValue::from_str(&content.event_type)
+            .map_err(|_| "the event's type can't be a header".to_owned())?;
         let mut headers = HeaderMap::with_capacity(16);
         for (name, value) in extra {
             // The sandbox has let only allowed names through.
@@ -53,13 +55,16 @@ impl RequestParts<'_> {
             HeaderValue::from_static("application/json"),
         );
         for scheme in &view.settings.signatures {
-            let keys = view.keys(scheme, now)?;
             let message = Message {
                 id: &id,
                 at: now,
+                event_type: &event_type,
                 body: &body,
             };
-            headers.extend(signing::sign(scheme, &keys, &message));
+            headers.extend(match view.keys(scheme, now)? {
+                Some(keys) => signing::sign(scheme, &keys, &message),
+                None => signing::unsigned(&message),
+            });
         }
         Ok((headers, body))
     }

@@ -20,7 +20,7 @@ use super::variables::AccountVariables;
 use crate::envelope::Envelope;
 use crate::model::{AccountId, EndpointId, Timestamp};
 use crate::outbound::Target;
-use crate::signing::{AccountKey, EndpointSecret, Scheme, SigningKey, SigningKeys};
+use crate::signing::{AccountKey, OwnKeys, OwnSecret, Scheme, SigningKeys};
 use crate::store::{self, SnapshotRows, Store};
 use crate::vault::Vault;
 
@@ -72,7 +72,7 @@ pub(super) struct EndpointView {
     pub(super) updated_at: Timestamp,
     /// Headers of its own as they are now; or why they can't be made.
     pub(super) headers: Result<HeaderMap, String>,
-    secrets: Vec<(Key<SigningKey>, Option<Timestamp>)>,
+    secrets: Vec<(Key<OwnKeys>, Option<Timestamp>)>,
     account_key: Key<SigningKeys>,
 }
 
@@ -233,21 +233,30 @@ impl Current {
 }
 
 impl EndpointView {
-    /// The keys that sign for this scheme now; or why there are none. A key that can't be opened is
-    /// not passed over: the receiver may know no other.
-    pub(super) fn keys(&self, scheme: &Scheme, now: Timestamp) -> Result<SigningKeys, String> {
-        match scheme {
-            Scheme::Standard => {
-                let live = self
-                    .secrets
-                    .iter()
-                    .filter(|(_, expires_at)| expires_at.is_none_or(|at| at > now))
-                    .map(|(key, _)| key.clone())
-                    .collect::<Result<Vec<_>, _>>()?;
-                SigningKeys::new(live).map_err(|error| error.to_string())
-            }
-            Scheme::BodyHmac { .. } => self.account_key.clone(),
+    /// The keys that sign for this scheme now; `None`: it is sent unsigned; or why there are none. A key that can't
+    /// be opened is not passed over: the receiver may know no other.
+    pub(super) fn keys(
+        &self,
+        scheme: &Scheme,
+        now: Timestamp,
+    ) -> Result<Option<SigningKeys>, String> {
+        if !scheme.takes_own_secret() {
+            return self.account_key.clone().map(Some);
         }
+        let live = self
+            .secrets
+            .iter()
+            .filter(|(_, expires_at)| expires_at.is_none_or(|at| at > now))
+            .map(|(keys, _)| {
+                let key = keys.as_ref().map_err(Clone::clone)?.of(scheme);
+                key.cloned().map_err(|error| error.to_string())
+            })
+            .collect::<Result<Vec<_>, String>>()?;
+        if live.is_empty() && !scheme.needs_own_secret() {
+            return Ok(None);
+        }
+        let keys = SigningKeys::new(live).map_err(|error| error.to_string());
+        keys.map(Some)
     }
 }
 
@@ -284,14 +293,14 @@ fn open_account_key(account: &store::Account, vault: &Vault) -> Key<SigningKeys>
     Ok(SigningKeys::from(key.signing_key()))
 }
 
-fn open_secret(account: AccountId, row: &store::EndpointSecret, vault: &Vault) -> Key<SigningKey> {
+fn open_secret(account: AccountId, row: &store::EndpointSecret, vault: &Vault) -> Key<OwnKeys> {
     let context = super::sealing::endpoint_secret(account, row.id);
     let plain = vault
         .open(&row.sealed, &context)
         .map_err(|error| error.to_string())?;
     let text = std::str::from_utf8(&plain).map_err(|error| error.to_string())?;
-    let secret = EndpointSecret::parse(text).map_err(|error| error.to_string())?;
-    Ok(secret.signing_key())
+    let secret = OwnSecret::stored(text).map_err(|error| error.to_string())?;
+    Ok(secret.keys())
 }
 
 type Known = Mutex<HashMap<AccountId, Weak<Standing>>>;

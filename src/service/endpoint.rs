@@ -12,7 +12,7 @@ use crate::automation::{Action, Definition, Trigger};
 use crate::model::{AccountId, AutomationId, EndpointId, SecretId, Timestamp};
 use crate::outbound::Target;
 use crate::pipeline::EndpointSettings;
-use crate::signing::EndpointSecret;
+use crate::signing::{OwnSecret, Scheme};
 use crate::store::{
     self, EndpointChange, EndpointState, Publication, SettingsChange, SubscriptionChange,
 };
@@ -45,7 +45,7 @@ impl Service {
         &self,
         account: AccountId,
         new: &NewEndpoint,
-    ) -> Result<(store::NewEndpoint, Option<EndpointSecret>), Error> {
+    ) -> Result<(store::NewEndpoint, Option<OwnSecret>), Error> {
         let target = self.admit(&new.url, "/url")?;
         let name = new.name.clone().unwrap_or_else(|| target.host().to_owned());
         check::name(&name, "/name")?;
@@ -55,7 +55,7 @@ impl Service {
         let id = EndpointId::mint(now);
         let secret = match given {
             None if profile::needs_secret(&settings) => {
-                Some(EndpointSecret::from_random(random::bytes()?))
+                Some(OwnSecret::from_random(random::bytes()?))
             }
             given => given,
         };
@@ -176,8 +176,9 @@ impl Service {
             self.check_headers(who.account(), &settings.headers).await?;
         }
         let now = self.inner.clock.now();
-        if profile::needs_secret(&settings) && !profile::needs_secret(&known) {
-            self.see_to_secret(who.account(), row.id).await?;
+        if settings.signatures != known.signatures {
+            let which = (who.account(), row.id);
+            self.see_to_secret(which, &settings.signatures).await?;
         }
         let name = patch.name.as_deref().unwrap_or(&row.name);
         let subscription = subscription_change((row.id, name), &known, &settings, now)?;
@@ -194,18 +195,34 @@ impl Service {
         self.apply_change(who.account(), row.id, &change).await
     }
 
-    /// Makes a secret for an endpoint that has none which signs.
+    /// Makes a secret for an endpoint that needs one for these schemes and has none which signs; or says that those
+    /// it has can't sign under them.
     pub(super) async fn see_to_secret(
         &self,
-        account: AccountId,
-        endpoint: EndpointId,
+        (account, endpoint): (AccountId, EndpointId),
+        schemes: &[Scheme],
     ) -> Result<(), Error> {
         let now = self.inner.clock.now();
         let known = self.inner.store.endpoint_secrets(account, endpoint).await?;
-        if known.iter().any(|row| row.expires_at.is_none()) {
+        let live = known.iter();
+        for row in live.filter(|row| row.expires_at.is_none_or(|at| at > now)) {
+            let secret = self.opened_secret(account, row)?;
+            for scheme in schemes.iter().filter(|scheme| scheme.takes_own_secret()) {
+                secret.check(scheme).map_err(|_| {
+                    let why = format!(
+                        "a secret of this endpoint is a text, which '{}' can't sign with: rotate to one that \
+                         begins with whsec_, without overlap, before",
+                        scheme.as_str()
+                    );
+                    Error::field("/signatures", why)
+                })?;
+            }
+        }
+        let needs = schemes.iter().any(Scheme::needs_own_secret);
+        if !needs || known.iter().any(|row| row.expires_at.is_none()) {
             return Ok(());
         }
-        let secret = EndpointSecret::from_random(random::bytes()?);
+        let secret = OwnSecret::from_random(random::bytes()?);
         self.add_secret((account, endpoint, SecretId::mint(now)), &secret, now)
             .await
     }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::profile::{Overrides, SignatureRequest};
+use super::profile::Overrides;
+use super::signature::SignatureRequest;
 use super::{Error, Subscribe};
 use crate::envelope::Envelope;
 use crate::failure::FailurePolicy;

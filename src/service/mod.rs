@@ -57,6 +57,7 @@ mod reply;
 mod room;
 mod schedule;
 mod secret;
+mod signature;
 mod source;
 mod strict;
 mod subscribe;
@@ -124,7 +125,6 @@ pub use principal::{
     Identity, MayAdminister, MayOperate, MayRead, MayReadCatalogue, MaySend, MayWrite,
     MayWriteCatalogue, Principal, Right, Scope,
 };
-pub use profile::SignatureRequest;
 pub use publication::{Archival, PublicationView, Publish, PublishedView, Rollback};
 pub use reply::{ReplySlot, Started};
 pub use room::{BodyRoom, UploadTurn};
@@ -133,6 +133,7 @@ pub use schedule::{
     SchedulePatch, ScheduleView, TriggerSchedule,
 };
 pub use secret::{Rotation, SecretView, WholeSecretView};
+pub use signature::SignatureRequest;
 pub use source::{
     Arrival, NewSource, NewSourceView, RefusalView, SourceDoor, SourceEventView, SourceMapping,
     SourceMappingView, SourcePatch, SourceRotation, SourceStepView, SourceTrial, SourceTrialView,

@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 
 use http::HeaderName;
-use serde::Deserialize;
-use utoipa::ToSchema;
 
+use super::signature::{self, SignatureRequest};
 use super::{Error, Subscribe, check, subscribe};
 use crate::envelope::Envelope;
 use crate::failure::FailurePolicy;
@@ -14,13 +13,15 @@ use crate::model::header::{OF_THE_CONNECTION, is_signature};
 use crate::model::limits::{HEADER_VALUE_BYTES_MAX, HEADERS_PER_ENDPOINT_MAX};
 use crate::pipeline::EndpointSettings;
 use crate::retry::RetryPolicy;
-use crate::signing::{EndpointSecret, Scheme, SignatureHeader};
+use crate::signing::{OwnSecret, Scheme, SignatureHeader};
 
 /// The profile of an endpoint that names none.
 pub(super) const STANDARD: &str = "standard";
 /// The profile of a bare URL in an automation.
 pub(super) const ACCOUNT_SIGNED: &str = "account-signed";
-const NOT_BUILT: [&str; 2] = ["event-envelope", "rsa-signed"];
+/// The profile whose events tell their type and time beside the payload, and in headers.
+const EVENT_ENVELOPE: &str = "event-envelope";
+const NOT_BUILT: [&str; 1] = ["rsa-signed"];
 /// Time for one attempt when none is named.
 const TIMEOUT_MS_DEFAULT: u64 = 15_000;
 /// Shortest time-out: less is a mistake.
@@ -43,24 +44,6 @@ const HEADER_PREFIXES_TAKEN: [&str; 6] = [
     "x-forwarded-",
     "x-throwbar-",
 ];
-/// Most signatures of one delivery.
-const SIGNATURES_MAX: usize = 4;
-
-/// A signature of an endpoint's deliveries.
-#[derive(Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SignatureRequest {
-    /// The scheme: `standard` (Standard Webhooks, with a secret of the endpoint's own) or `body-hmac` (with the
-    /// account's key).
-    #[schema(example = "standard")]
-    pub scheme: String,
-    /// For `body-hmac` alone: the header that the signature goes in; `X-Signature`, if left out.
-    pub header: Option<String>,
-    /// For `standard` alone, when the endpoint is made: a secret of your own, `whsec_` and base64; one is made,
-    /// if left out.
-    pub secret: Option<String>,
-}
-
 /// What an endpoint overrides of its profile.
 #[derive(Clone, Default)]
 pub(super) struct Overrides {
@@ -78,6 +61,7 @@ pub(super) struct Overrides {
 pub(super) fn ready_made(name: &str) -> Result<EndpointSettings, Error> {
     let (envelope, signature, retry_policy) = match name {
         STANDARD => (Envelope::Raw, Scheme::Standard, RetryPolicy::EightStep),
+        EVENT_ENVELOPE => (Envelope::Event, Scheme::EventHeader, RetryPolicy::EightStep),
         ACCOUNT_SIGNED => {
             let scheme = Scheme::BodyHmac {
                 header: SignatureHeader::default(),
@@ -92,7 +76,9 @@ pub(super) fn ready_made(name: &str) -> Result<EndpointSettings, Error> {
         }
         _ => {
             let shown: String = name.chars().take(80).collect();
-            let why = format!("there is no profile '{shown}': take standard or account-signed");
+            let why = format!(
+                "there is no profile '{shown}': take standard, event-envelope or account-signed"
+            );
             return Err(Error::field("/profile", why));
         }
     };
@@ -114,7 +100,7 @@ impl Overrides {
     pub(super) fn apply(
         self,
         known: Option<EndpointSettings>,
-    ) -> Result<(EndpointSettings, Option<EndpointSecret>), Error> {
+    ) -> Result<(EndpointSettings, Option<OwnSecret>), Error> {
         let mut settings = match (&self.profile, known) {
             (Some(name), Some(known)) => EndpointSettings {
                 subscribe: known.subscribe,
@@ -133,7 +119,7 @@ impl Overrides {
         }
         let mut secret = None;
         if let Some(signatures) = self.signatures {
-            (settings.signatures, secret) = schemes(&signatures)?;
+            (settings.signatures, secret) = signature::schemes(&signatures)?;
         }
         settings.envelope = self.envelope.unwrap_or(settings.envelope);
         settings.retry_policy = self.retry_policy.unwrap_or(settings.retry_policy);
@@ -152,45 +138,6 @@ impl Overrides {
         }
         Ok((settings, secret))
     }
-}
-
-fn schemes(requests: &[SignatureRequest]) -> Result<(Vec<Scheme>, Option<EndpointSecret>), Error> {
-    if !(1..=SIGNATURES_MAX).contains(&requests.len()) {
-        let why = format!(
-            "there are {} signatures: give 1 to {SIGNATURES_MAX}",
-            requests.len()
-        );
-        return Err(Error::field("/signatures", why));
-    }
-    let mut schemes: Vec<Scheme> = Vec::with_capacity(requests.len());
-    let mut secret = None;
-    for (place, request) in requests.iter().enumerate() {
-        let at = |field: &str| format!("/signatures/{place}{field}");
-        let field = if request.header.is_some() && request.scheme == "body-hmac" {
-            "/header"
-        } else {
-            "/scheme"
-        };
-        let scheme = Scheme::from_words(&request.scheme, request.header.as_deref())
-            .map_err(|error| Error::field(at(field), error))?;
-        if schemes.contains(&scheme) {
-            return Err(Error::field(
-                at(""),
-                "this signature stands there twice: remove one",
-            ));
-        }
-        if let Some(text) = &request.secret {
-            if scheme != Scheme::Standard {
-                let why = "this scheme signs with the account's key: leave the secret out";
-                return Err(Error::field(at("/secret"), why));
-            }
-            secret = Some(
-                EndpointSecret::parse(text).map_err(|error| Error::field(at("/secret"), error))?,
-            );
-        }
-        schemes.push(scheme);
-    }
-    Ok((schemes, secret))
 }
 
 /// Headers that an endpoint may have for its own. What their values refer to is looked up elsewhere.
@@ -239,9 +186,9 @@ fn own_headers(headers: BTreeMap<String, String>) -> Result<BTreeMap<String, Str
     Ok(named)
 }
 
-/// Whether deliveries are signed with a secret of the endpoint's own.
+/// Whether nothing is delivered without a secret of the endpoint's own.
 pub(super) fn needs_secret(settings: &EndpointSettings) -> bool {
-    settings.signatures.contains(&Scheme::Standard)
+    settings.signatures.iter().any(Scheme::needs_own_secret)
 }
 
 #[cfg(test)]
@@ -337,7 +284,6 @@ mod tests {
             ),
             (headed("a/b", "a"), "/headers/a~1b", "not the name"),
             (profile("rsa-signed"), "/profile", "not built yet"),
-            (profile("event-envelope"), "/profile", "not built yet"),
             (profile("nope"), "/profile", "no profile 'nope'"),
             (
                 Overrides {

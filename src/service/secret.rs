@@ -4,12 +4,14 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::endpoint_shape::stored_settings;
 use super::principal::{MayAdminister, Principal};
 use super::{Error, Listed, Service, check};
 use crate::model::limits::SECRETS_PER_ENDPOINT_MAX;
 use crate::model::{AccountId, EndpointId, SecretId, Timestamp};
 use crate::pipeline::sealing;
-use crate::signing::EndpointSecret;
+use crate::signing::OwnSecret;
+use crate::store;
 use crate::vault::random;
 
 /// How long an old secret goes on signing when nothing is said.
@@ -24,7 +26,8 @@ pub struct Rotation {
     /// For how many seconds the old secrets go on signing beside the new one, 0 to 2592000; 86400 (a day), if
     /// left out.
     pub overlap_s: Option<i64>,
-    /// The new secret, `whsec_` and base64; one is made, if left out.
+    /// The new secret: `whsec_` and base64, or, if the endpoint does not sign by `standard`, any text of 1 to 512
+    /// bytes; one is made, if left out.
     pub secret: Option<String>,
 }
 
@@ -48,7 +51,7 @@ pub struct WholeSecretView {
     /// The secret's id.
     #[schema(value_type = String, example = "sec_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: SecretId,
-    /// The secret itself: of an endpoint `whsec_` and the base64 of the key.
+    /// The secret itself: of an endpoint `whsec_` and the base64 of the key, or the text that was given.
     #[schema(example = "whsec_…")]
     pub secret: String,
 }
@@ -70,7 +73,7 @@ impl Service {
         let live = rows
             .into_iter()
             .filter(|row| row.expires_at.is_none_or(|at| at > now));
-        let view = |row: crate::store::EndpointSecret| SecretView {
+        let view = |row: store::EndpointSecret| SecretView {
             id: row.id,
             created_at: row.created_at,
             expires_at: row.expires_at,
@@ -85,7 +88,8 @@ impl Service {
         endpoint: &str,
         rotation: Rotation,
     ) -> Result<WholeSecretView, Error> {
-        let endpoint = self.endpoint_id(who.account(), endpoint).await?;
+        let row = self.secrets_owner(who.account(), endpoint).await?;
+        let endpoint = row.id;
         let overlap_s = rotation.overlap_s.unwrap_or(OVERLAP_S_DEFAULT);
         if !(0..=OVERLAP_S_MAX).contains(&overlap_s) {
             let why = format!("overlap_s is {overlap_s}: it must be 0 to {OVERLAP_S_MAX}");
@@ -93,9 +97,10 @@ impl Service {
         }
         let secret = match &rotation.secret {
             Some(text) => {
-                EndpointSecret::parse(text).map_err(|error| Error::field("/secret", error))?
+                let schemes = stored_settings(&row)?.signatures;
+                OwnSecret::parse(text, &schemes).map_err(|error| Error::field("/secret", error))?
             }
-            None => EndpointSecret::from_random(random::bytes()?),
+            None => OwnSecret::from_random(random::bytes()?),
         };
         let now = self.inner.clock.now();
         if overlap_s > 0 {
@@ -150,22 +155,19 @@ impl Service {
             .into_iter()
             .find(|row| row.id == id)
             .ok_or(Error::NotFound("secret"))?;
-        let plain = self
-            .inner
-            .vault
-            .open(&row.sealed, &sealing::endpoint_secret(who.account(), id))?;
-        let secret = std::str::from_utf8(&plain)
-            .map_err(|error| Error::unreadable("the secret", error))?
-            .to_owned();
+        let secret = self.opened_secret(who.account(), &row)?;
         tracing::info!(account.id = %who.account(), key.id = %who.key(), endpoint.id = %endpoint, secret.id = %id, "a signing secret was revealed");
-        Ok(WholeSecretView { id, secret })
+        Ok(WholeSecretView {
+            id,
+            secret: secret.text().to_string(),
+        })
     }
 
     /// Adds a secret; all others stop signing at `others_expire_at`.
     pub(super) async fn add_secret(
         &self,
         which: (AccountId, EndpointId, SecretId),
-        secret: &EndpointSecret,
+        secret: &OwnSecret,
         others_expire_at: Timestamp,
     ) -> Result<(), Error> {
         let (account, endpoint, id) = which;
@@ -183,7 +185,7 @@ impl Service {
         &self,
         account: AccountId,
         id: SecretId,
-        secret: &EndpointSecret,
+        secret: &OwnSecret,
     ) -> Result<bytes::Bytes, Error> {
         let context = sealing::endpoint_secret(account, id);
         Ok(self
@@ -193,9 +195,28 @@ impl Service {
             .into())
     }
 
+    /// A stored secret, opened.
+    pub(super) fn opened_secret(
+        &self,
+        account: AccountId,
+        row: &store::EndpointSecret,
+    ) -> Result<OwnSecret, Error> {
+        let context = sealing::endpoint_secret(account, row.id);
+        let plain = self.inner.vault.open(&row.sealed, &context)?;
+        let text =
+            std::str::from_utf8(&plain).map_err(|error| Error::unreadable("the secret", error))?;
+        OwnSecret::stored(text).map_err(|error| Error::unreadable("the secret", error))
+    }
+
+    async fn secrets_owner(&self, account: AccountId, id: &str) -> Result<store::Endpoint, Error> {
+        let found = self
+            .inner
+            .store
+            .endpoint(account, check::id(id, "endpoint")?);
+        found.await?.ok_or(Error::NotFound("endpoint"))
+    }
+
     async fn endpoint_id(&self, account: AccountId, id: &str) -> Result<EndpointId, Error> {
-        let id: EndpointId = check::id(id, "endpoint")?;
-        let found = self.inner.store.endpoint(account, id).await?;
-        found.map(|row| row.id).ok_or(Error::NotFound("endpoint"))
+        Ok(self.secrets_owner(account, id).await?.id)
     }
 }

@@ -2,6 +2,7 @@
 //! secret: a base64 error, which names the wrong symbol, is not passed on for that reason.
 
 use super::key::{ACCOUNT_KEY_DIGITS, SECRET_BYTES};
+use super::scheme::SUPPORTED;
 use super::sender::SENDER_TOLERANCE_S_MAX;
 use crate::model::limits::SECRETS_PER_ENDPOINT_MAX;
 
@@ -9,10 +10,10 @@ use crate::model::limits::SECRETS_PER_ENDPOINT_MAX;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A scheme that is planned.
-    #[error("the signature scheme '{0}' is not built yet; supported are standard and body-hmac")]
+    #[error("the signature scheme '{0}' is not built yet; supported are {SUPPORTED}")]
     SchemeNotBuilt(String),
     /// A scheme that nobody planned.
-    #[error("there is no signature scheme '{0}'; supported are standard and body-hmac")]
+    #[error("there is no signature scheme '{0}'; supported are {SUPPORTED}")]
     SchemeUnknown(String),
     /// A header was named for a scheme whose headers are fixed.
     #[error("the scheme '{0}' has fixed header names; leave out 'header'")]
@@ -43,6 +44,9 @@ pub enum Error {
         /// How many it has.
         bytes: usize,
     },
+    /// A text that no delivery is signed with.
+    #[error("the secret must be 1 to 512 bytes without control characters")]
+    SecretText,
     /// A text that is not an account key.
     #[error(
         "the account key must be 'tbk_' and {} to {} lowercase hexadecimal digits",

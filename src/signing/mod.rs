@@ -6,6 +6,9 @@
 //! | --- | --- | --- |
 //! | `standard` | `webhook-id`, `-timestamp`, `-signature` and the same under `svix-` | [`EndpointSecret`], decoded |
 //! | `body-hmac` | one, `X-Signature` unless named otherwise | [`AccountKey`], its text |
+//! | `event-header` | `X-Webhook-Event`, `-Timestamp`, and `-Signature` if there is a secret | [`OwnSecret`], its text |
+//! | `github` | `X-Hub-Signature-256` | [`OwnSecret`], its text |
+//! | `stripe` | `Stripe-Signature` | [`OwnSecret`], its text |
 //!
 //! The other way round again, [`SenderProof`]: what requests that come in must prove, by the schemes of those
 //! who send them.
@@ -17,19 +20,22 @@ mod error;
 mod header;
 mod hints;
 mod key;
+mod own_secret;
 mod report;
 mod scheme;
 mod secret;
 mod sender;
 mod sign;
 mod verify;
+mod verify_text;
 
 pub use error::Error;
 pub use header::SignatureHeader;
 pub use key::{AccountKey, EndpointSecret, SigningKey, SigningKeys};
+pub use own_secret::{OwnKeys, OwnSecret};
 pub use report::{Finding, Outcome, Report, Step};
 pub use scheme::Scheme;
 pub use secret::Secret;
 pub use sender::{SenderProof, Sent};
-pub use sign::{Message, MessageId, sign};
+pub use sign::{Message, MessageId, sign, unsigned};
 pub use verify::{Check, TOLERANCE_S_DEFAULT, Variant, verify};

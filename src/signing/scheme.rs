@@ -13,7 +13,12 @@ use super::{Error, SignatureHeader};
 const STANDARD: &str = "standard";
 const BODY_HMAC: &str = "body-hmac";
 /// Schemes that are planned; named so that a user learns that the word itself was right.
-const NOT_BUILT: [&str; 4] = ["event-header", "rsa", "github", "stripe"];
+const NOT_BUILT: [&str; 1] = ["rsa"];
+const EVENT_HEADER: &str = "event-header";
+const GITHUB: &str = "github";
+const STRIPE: &str = "stripe";
+/// Those that there are, in words.
+pub(super) const SUPPORTED: &str = "standard, body-hmac, event-header, github and stripe";
 /// How much of a wrong word is shown again.
 const SHOWN_CHARS_MAX: usize = 80;
 
@@ -29,6 +34,13 @@ pub enum Scheme {
         /// Which one.
         header: SignatureHeader,
     },
+    /// The event's type and the attempt's time in headers, and hexadecimal HMAC-SHA256 of the body if there is
+    /// a secret.
+    EventHeader,
+    /// As GitHub signs: `sha256=` and hexadecimal HMAC-SHA256 of the body.
+    Github,
+    /// As Stripe signs: the attempt's time, and hexadecimal HMAC-SHA256 of `time.body`.
+    Stripe,
 }
 
 /// A scheme as it is written.
@@ -46,7 +58,13 @@ impl Scheme {
     pub fn from_words(scheme: &str, header: Option<&str>) -> Result<Self, Error> {
         match (scheme, header) {
             (STANDARD, None) => Ok(Self::Standard),
+            (EVENT_HEADER, None) => Ok(Self::EventHeader),
+            (GITHUB, None) => Ok(Self::Github),
+            (STRIPE, None) => Ok(Self::Stripe),
             (STANDARD, Some(_)) => Err(Error::HeaderNotForScheme(STANDARD)),
+            (EVENT_HEADER, Some(_)) => Err(Error::HeaderNotForScheme(EVENT_HEADER)),
+            (GITHUB, Some(_)) => Err(Error::HeaderNotForScheme(GITHUB)),
+            (STRIPE, Some(_)) => Err(Error::HeaderNotForScheme(STRIPE)),
             (BODY_HMAC, None) => Ok(Self::BodyHmac {
                 header: SignatureHeader::default(),
             }),
@@ -77,7 +95,20 @@ impl Scheme {
         match self {
             Self::Standard => STANDARD,
             Self::BodyHmac { .. } => BODY_HMAC,
+            Self::EventHeader => EVENT_HEADER,
+            Self::Github => GITHUB,
+            Self::Stripe => STRIPE,
         }
+    }
+
+    /// Whether it signs with a secret of the endpoint's own, and not with the account's key.
+    pub fn takes_own_secret(&self) -> bool {
+        !matches!(self, Self::BodyHmac { .. })
+    }
+
+    /// Whether nothing is sent under it without that secret.
+    pub fn needs_own_secret(&self) -> bool {
+        self.takes_own_secret() && *self != Self::EventHeader
     }
 }
 
@@ -92,7 +123,7 @@ impl From<Scheme> for Spelling {
     fn from(scheme: Scheme) -> Self {
         let word = scheme.as_str().to_owned();
         let header = match scheme {
-            Scheme::Standard => None,
+            Scheme::Standard | Scheme::EventHeader | Scheme::Github | Scheme::Stripe => None,
             Scheme::BodyHmac { header } => Some(header.as_str().to_owned()),
         };
         Self {
@@ -125,9 +156,18 @@ impl PartialSchema for Scheme {
             .description(Some(
                 "Lowercase hexadecimal HMAC-SHA256 of the body with the account's key",
             ));
+        let bare = |name, description: &str| {
+            ObjectBuilder::new()
+                .property("scheme", word(name))
+                .required("scheme")
+                .description(Some(description))
+        };
         OneOfBuilder::new()
             .item(standard)
             .item(body_hmac)
+            .item(bare(EVENT_HEADER, "X-Webhook-Event and X-Webhook-Timestamp; X-Webhook-Signature, lowercase hexadecimal HMAC-SHA256 of the body, if the endpoint has a secret, whose text is the key"))
+            .item(bare(GITHUB, "X-Hub-Signature-256: sha256= and lowercase hexadecimal HMAC-SHA256 of the body; the secret's text is the key"))
+            .item(bare(STRIPE, "Stripe-Signature: t=, the time in seconds, and v1=, lowercase hexadecimal HMAC-SHA256 of time.body; the secret's text is the key"))
             .description(Some("How a delivery is signed"))
             .into()
     }
@@ -148,6 +188,12 @@ mod tests {
         for (text, shown) in [
             (r#"{"scheme":"standard"}"#, r#"{"scheme":"standard"}"#),
             (
+                r#"{"scheme":"event-header"}"#,
+                r#"{"scheme":"event-header"}"#,
+            ),
+            (r#"{"scheme":"github"}"#, r#"{"scheme":"github"}"#),
+            (r#"{"scheme":"stripe"}"#, r#"{"scheme":"stripe"}"#),
+            (
                 r#"{"scheme":"body-hmac"}"#,
                 r#"{"scheme":"body-hmac","header":"X-Signature"}"#,
             ),
@@ -163,22 +209,15 @@ mod tests {
 
     #[test]
     fn what_is_not_supported_is_refused_by_name_with_what_is() {
-        for word in [
-            "event-header",
-            "rsa",
-            "github",
-            "stripe",
-            "hmac-md5",
-            "",
-            "Standard",
-        ] {
+        for word in ["rsa", "hmac-md5", "", "Standard"] {
             let text = format!(r#"{{"scheme":"{word}"}}"#);
             let error = serde_json::from_str::<Scheme>(&text)
                 .expect_err(word)
                 .to_string();
             assert!(error.contains(&format!("'{word}'")), "{error}");
             assert!(
-                error.contains("supported are standard and body-hmac"),
+                error
+                    .contains("supported are standard, body-hmac, event-header, github and stripe"),
                 "{error}"
             );
             assert_eq!(
@@ -190,6 +229,10 @@ mod tests {
         for (text, wanted) in [
             (
                 r#"{"scheme":"standard","header":"X-S"}"#,
+                "fixed header names",
+            ),
+            (
+                r#"{"scheme":"github","header":"X-S"}"#,
                 "fixed header names",
             ),
             (r#"{"scheme":"body-hmac","header":"Host"}"#, "another use"),
@@ -225,6 +268,6 @@ mod tests {
                     .expect("a word")
             })
             .collect();
-        assert_eq!(words, [STANDARD, BODY_HMAC]);
+        assert_eq!(words, [STANDARD, BODY_HMAC, EVENT_HEADER, GITHUB, STRIPE]);
     }
 }

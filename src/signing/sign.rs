@@ -2,7 +2,8 @@
 //!
 //! `standard` is Standard Webhooks 1.0 (<https://www.standardwebhooks.com>), the symmetric `v1`:
 //! base64 of HMAC-SHA256 over `id.timestamp.body`. All keys sign, separated by a space.
-//! `body-hmac` holds one signature, that of the oldest key.
+//! `stripe` carries all in one header, too. `body-hmac`, `event-header` and `github` hold one signature, that of
+//! the oldest key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,6 +13,11 @@ use super::{Error, Scheme, SignatureHeader, SigningKeys};
 use crate::model::limits::CLIENT_KEY_BYTES_MAX;
 use crate::model::{DeliveryId, EventId, Timestamp};
 
+pub(super) const EVENT: HeaderName = HeaderName::from_static("x-webhook-event");
+pub(super) const EVENT_TIMESTAMP: HeaderName = HeaderName::from_static("x-webhook-timestamp");
+pub(super) const EVENT_SIGNATURE: HeaderName = HeaderName::from_static("x-webhook-signature");
+pub(super) const GITHUB: HeaderName = HeaderName::from_static("x-hub-signature-256");
+pub(super) const STRIPE: HeaderName = HeaderName::from_static("stripe-signature");
 /// `v1,`, 44 characters of base64 and a space.
 const SIGNATURE_V1_BYTES: usize = 48;
 
@@ -81,12 +87,14 @@ pub struct Message<'a> {
     pub id: &'a MessageId,
     /// When this attempt begins; signed in whole seconds.
     pub at: Timestamp,
+    /// The type of the event.
+    pub event_type: &'a HeaderValue,
     /// The body, byte for byte as it is sent.
     pub body: &'a [u8],
 }
 
-/// The headers that prove the message under this scheme: six for `standard`, one for
-/// `body-hmac`.
+/// The headers that prove the message under this scheme: six for `standard`, three for `event-header`, one for
+/// each other.
 pub fn sign(
     scheme: &Scheme,
     keys: &SigningKeys,
@@ -95,7 +103,44 @@ pub fn sign(
     match scheme {
         Scheme::Standard => sign_standard(keys, message),
         Scheme::BodyHmac { header } => vec![sign_body(header, keys, message)],
+        Scheme::EventHeader => {
+            let mut headers = unsigned(message);
+            headers.push((EVENT_SIGNATURE, digits("", keys, message)));
+            headers
+        }
+        Scheme::Github => vec![(GITHUB, digits("sha256=", keys, message))],
+        Scheme::Stripe => vec![(STRIPE, sign_stripe(keys, message))],
     }
+}
+
+/// The headers of `event-header` without a secret: they tell what came, and prove nothing.
+pub fn unsigned(message: &Message<'_>) -> Vec<(HeaderName, HeaderValue)> {
+    vec![
+        (EVENT, message.event_type.clone()),
+        (EVENT_TIMESTAMP, time(message.at)),
+    ]
+}
+
+/// RFC 3339.
+fn time(at: Timestamp) -> HeaderValue {
+    HeaderValue::try_from(at.to_string()).expect("a time is visible")
+}
+
+/// The hexadecimal digits of the body's signature, behind `prefix`.
+fn digits(prefix: &str, keys: &SigningKeys, message: &Message<'_>) -> HeaderValue {
+    let digits = hex::encode(keys.oldest().mac(&[message.body]));
+    HeaderValue::try_from(format!("{prefix}{digits}")).expect("hexadecimal digits are visible")
+}
+
+fn sign_stripe(keys: &SigningKeys, message: &Message<'_>) -> HeaderValue {
+    let at = message.at.as_s().to_string();
+    let mut value = format!("t={at}");
+    for key in keys.all() {
+        let mac = key.mac(&[at.as_bytes(), b".", message.body]);
+        value.push_str(",v1=");
+        value.push_str(&hex::encode(mac));
+    }
+    HeaderValue::try_from(value).expect("digits are visible")
 }
 
 fn sign_body(
@@ -103,9 +148,7 @@ fn sign_body(
     keys: &SigningKeys,
     message: &Message<'_>,
 ) -> (HeaderName, HeaderValue) {
-    let signature = hex::encode(keys.oldest().mac(&[message.body]));
-    let value = HeaderValue::try_from(signature).expect("hexadecimal digits are visible");
-    (header.name().clone(), value)
+    (header.name().clone(), digits("", keys, message))
 }
 
 fn sign_standard(keys: &SigningKeys, message: &Message<'_>) -> Vec<(HeaderName, HeaderValue)> {
@@ -140,7 +183,9 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::signing::{AccountKey, EndpointSecret};
+    use crate::signing::{AccountKey, EndpointSecret, OwnSecret, SigningKey};
+
+    const TYPE: HeaderValue = HeaderValue::from_static("contact.created");
 
     fn vectors() -> Value {
         let text = include_str!("../../tests/vectors/signatures.json");
@@ -162,6 +207,7 @@ mod tests {
         let message = Message {
             id: &MessageId::parse(text("id")).expect("valid"),
             at: Timestamp::from_ms(vector["timestamp"].as_i64().expect("a number") * 1000 + 999),
+            event_type: &TYPE,
             body: text("body").as_bytes(),
         };
         let headers = sign(&Scheme::Standard, &secret.signing_key().into(), &message);
@@ -184,6 +230,7 @@ mod tests {
         let message = Message {
             id: &MessageId::parse("evt_1").expect("valid"),
             at: Timestamp::from_ms(0),
+            event_type: &TYPE,
             body: text("body").as_bytes(),
         };
         for (chosen, name) in [(None, "x-signature"), (Some("X-Acme"), "x-acme")] {
@@ -201,6 +248,7 @@ mod tests {
         let message = Message {
             id: &id,
             at: Timestamp::from_ms(1_000),
+            event_type: &TYPE,
             body: b"{}",
         };
         let signature = |scheme: &Scheme, keys: &SigningKeys| {
@@ -239,5 +287,61 @@ mod tests {
         for wrong in ["", "a.b", "a b", "a\r\nb", "ä", &"x".repeat(257)] {
             assert_eq!(MessageId::parse(wrong), Err(Error::MessageId), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn texts_sign_like_the_vectors() {
+        let vectors = vectors();
+        for (name, header, wanted) in [
+            ("event_header", "x-webhook-signature", "X-Webhook-Signature"),
+            ("github", "x-hub-signature-256", "X-Hub-Signature-256"),
+        ] {
+            let vector = &vectors[name];
+            let text = |name: &str| vector[name].as_str().expect("a text");
+            let scheme = Scheme::from_words(&name.replace('_', "-"), None).expect("valid");
+            let keys = OwnSecret::stored(text("secret")).expect("valid").keys();
+            let key = keys.of(&scheme).expect("a key").clone();
+            let message = Message {
+                id: &MessageId::parse("evt_1").expect("valid"),
+                at: Timestamp::from_ms(1_790_000_000_123),
+                event_type: &TYPE,
+                body: text("body").as_bytes(),
+            };
+            let headers = sign(&scheme, &key.into(), &message);
+            let found = shown(&headers);
+            assert_eq!(found.last(), Some(&(header, text(wanted))));
+            if name == "event_header" {
+                let told = [
+                    ("x-webhook-event", "contact.created"),
+                    ("x-webhook-timestamp", "2026-09-21T14:13:20.123Z"),
+                ];
+                assert_eq!(found[..2], told);
+                assert_eq!(shown(&unsigned(&message)), told);
+            }
+        }
+    }
+
+    #[test]
+    fn stripe_style_signs_the_time_with_each_key() {
+        let keys: Vec<_> = ["one", "two"]
+            .map(|text| OwnSecret::stored(text).expect("a text").keys())
+            .iter()
+            .map(|keys| keys.of(&Scheme::Stripe).expect("a key").clone())
+            .collect();
+        let message = Message {
+            id: &MessageId::parse("evt_1").expect("valid"),
+            at: Timestamp::from_ms(1_790_000_000_999),
+            event_type: &TYPE,
+            body: b"{}",
+        };
+        let mac = |key: &str| {
+            hex::encode(SigningKey::from_bytes(key.as_bytes()).mac(&[b"1790000000.{}"]))
+        };
+        let both = SigningKeys::new(keys).expect("two");
+        let wanted = format!("t=1790000000,v1={},v1={}", mac("one"), mac("two"));
+        assert_eq!(
+            shown(&sign(&Scheme::Stripe, &both, &message)),
+            [("stripe-signature", wanted.as_str())]
+        );
     }
 }

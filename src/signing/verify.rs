@@ -8,11 +8,11 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName};
 use subtle::ConstantTimeEq;
 
+use super::Scheme;
 use super::hints;
 use super::key::{EndpointSecret, SigningKey};
 use super::report::{Report, Step};
 use super::sign::{FAMILIES, Family};
-use super::{Scheme, SignatureHeader};
 use crate::model::{Timestamp, counted};
 
 /// How far a signed time may be from now, either way, unless said otherwise: what the Standard
@@ -54,7 +54,7 @@ pub fn verify(check: &Check<'_>) -> Report {
     let mut report = Report::default();
     match check.scheme {
         Scheme::Standard => verify_standard(check, &mut report),
-        Scheme::BodyHmac { header } => verify_body_hmac(check, header, &mut report),
+        _ => super::verify_text::verify(check, &mut report),
     }
     report
 }
@@ -268,38 +268,6 @@ pub(super) fn check_timestamp(check: &Check<'_>, text: &str, report: &mut Report
             ),
         );
     }
-}
-
-fn verify_body_hmac(check: &Check<'_>, header: &SignatureHeader, report: &mut Report) {
-    let Some(sent) = read_header(check.headers, header.name(), report) else {
-        return hints::on_missing_headers(check.headers, report);
-    };
-    report.passed(Step::Headers, format!("{header} is there."));
-    report.hint(
-        Step::Timestamp,
-        "This scheme signs no time: a repeated message looks genuine.",
-    );
-    if check.secret.is_empty() {
-        return report.failed(Step::Secret, "The key is empty.");
-    }
-    report.passed(
-        Step::Secret,
-        format!(
-            "The key's text is used: {}.",
-            counted(check.secret.len(), "byte")
-        ),
-    );
-    let key = SigningKey::from_bytes(check.secret.as_bytes());
-    let expected = hex::encode(key.mac(&[check.body]));
-    if bool::from(sent.as_bytes().ct_eq(expected.as_bytes())) {
-        return report.passed(Step::Signature, "The signature matches.");
-    }
-    let text = format!(
-        "The signature does not match. For these {} of body it would be {expected}",
-        counted(check.body.len(), "byte")
-    );
-    report.failed(Step::Signature, text);
-    hints::on_body_hmac(check, sent, report);
 }
 
 #[cfg(test)]

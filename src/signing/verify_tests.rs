@@ -3,10 +3,11 @@
 use http::HeaderValue;
 
 use super::*;
-use crate::signing::{AccountKey, Message, MessageId, Outcome, sign};
+use crate::signing::{AccountKey, Message, MessageId, Outcome, OwnSecret, sign};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const KEY: &str = "tbk_8f2c0d5e7a914b36";
+const TEXT: &str = "your-secret-key";
 const BODY: &[u8] = br#"{"a":1}"#;
 const SIGNED_AT: Timestamp = Timestamp::from_ms(1_790_000_000_000);
 
@@ -27,11 +28,16 @@ impl Received {
                 EndpointSecret::parse(SECRET).expect("valid").signing_key(),
             ),
             Scheme::BodyHmac { .. } => (KEY, AccountKey::parse(KEY).expect("valid").signing_key()),
+            Scheme::EventHeader | Scheme::Github | Scheme::Stripe => {
+                let keys = OwnSecret::stored(TEXT).expect("a text").keys();
+                (TEXT, keys.of(&scheme).expect("a key").clone())
+            }
         };
         let id = MessageId::parse("evt_1").expect("valid");
         let message = Message {
             id: &id,
             at: SIGNED_AT,
+            event_type: &HeaderValue::from_static("deal.won"),
             body: BODY,
         };
         let headers = sign(&scheme, &key.into(), &message).into_iter().collect();
@@ -308,4 +314,45 @@ fn a_sender_s_usual_mistakes_are_named() {
     let mut received = Received::body_hmac();
     received.secret = format!("{KEY}\n");
     received.is_refused(Step::Signature, "white space around the key");
+}
+
+#[test]
+fn other_styles_are_told_step_by_step_too() {
+    for scheme in [Scheme::EventHeader, Scheme::Github, Scheme::Stripe] {
+        let genuine = Received::genuine(scheme.clone());
+        assert!(genuine.verify().is_genuine(), "{scheme:?}");
+        let mut body = Received::genuine(scheme.clone());
+        body.body.push(b'\n');
+        let mut secret = Received::genuine(scheme.clone());
+        secret.secret = "another".to_owned();
+        let mut bare = Received::genuine(scheme.clone());
+        bare.headers.clear();
+        for (received, words) in [
+            (body, "without the newline at the end"),
+            (secret, "it would be"),
+            (bare, "is missing"),
+        ] {
+            let report = received.verify();
+            assert!(!report.is_genuine(), "{scheme:?}");
+            let told: Vec<_> = report.findings.iter().map(|it| it.text.clone()).collect();
+            let told = told.join(" ");
+            assert!(told.contains(words), "{scheme:?}: {told}");
+        }
+    }
+    let mut late = Received::genuine(Scheme::Stripe);
+    late.now = SIGNED_AT.plus_ms(301_000);
+    assert!(!late.verify().is_genuine());
+    let mut prefixless = Received::genuine(Scheme::Github);
+    let sent = prefixless.headers["x-hub-signature-256"]
+        .to_str()
+        .expect("digits");
+    let digits = sent.strip_prefix("sha256=").expect("a prefix").to_owned();
+    prefixless.set("x-hub-signature-256", &digits);
+    let report = prefixless.verify();
+    assert!(
+        report
+            .findings
+            .iter()
+            .any(|it| it.text.contains("lacks 'sha256='"))
+    );
 }

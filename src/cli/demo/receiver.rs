@@ -201,6 +201,7 @@ mod tests {
         let message = signing::Message {
             id: &signing::MessageId::parse("evt_1").expect("an id"),
             at: Clock::System.now(),
+            event_type: &http::HeaderValue::from_static("deal.won"),
             body: body.as_bytes(),
         };
         signing::sign(&Scheme::of_secret(KEY), &keys, &message)

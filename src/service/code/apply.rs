@@ -216,8 +216,8 @@ impl Service {
         write: &EndpointWrite,
     ) -> Result<(), Error> {
         let account = who.account();
-        if write.needs_secret {
-            self.see_to_secret(account, write.id).await?;
+        if let Some(schemes) = &write.signatures {
+            self.see_to_secret((account, write.id), schemes).await?;
         }
         let now = self.inner.clock.now();
         let changed = self

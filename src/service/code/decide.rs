@@ -17,7 +17,6 @@ use crate::service::endpoint::subscription_change;
 use crate::service::endpoint_shape::stored_settings;
 use crate::service::event_type::draft::{Draft, check_name};
 use crate::service::principal::{MayWrite, Principal};
-use crate::service::profile::needs_secret;
 use crate::service::schedule::definition;
 use crate::service::schedule::state::goes_on;
 use crate::service::supposed::Supposed;
@@ -251,7 +250,7 @@ impl Service {
         let write = Write::Endpoint(Box::new(EndpointWrite {
             id: row.id,
             change,
-            needs_secret: needs_secret(&settings),
+            signatures: (settings.signatures != known.signatures).then_some(settings.signatures),
         }));
         Ok(meant.comes_to(row.id.to_string(), content, write))
     }

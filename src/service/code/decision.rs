@@ -8,6 +8,7 @@ use super::file::Entry;
 use super::present::{Known, Present};
 use crate::model::{AutomationId, EndpointId};
 use crate::service::ConditionProblemView;
+use crate::signing::Scheme;
 use crate::store::{
     AutomationStanding, EndpointChange, EventTypeWrite, NewAutomation, NewEndpoint, Schedule,
     StateChange, Variable,
@@ -51,8 +52,8 @@ pub(super) enum Write {
 pub(super) struct EndpointWrite {
     pub(super) id: EndpointId,
     pub(super) change: EndpointChange,
-    /// Whether its deliveries are signed with a secret of its own.
-    pub(super) needs_secret: bool,
+    /// How its deliveries are signed from then on, if that changes.
+    pub(super) signatures: Option<Vec<Scheme>>,
 }
 
 /// How an automation is changed.

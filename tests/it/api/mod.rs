@@ -35,6 +35,7 @@ mod rerun_waits;
 mod run_now;
 mod schedule;
 mod schedule_clock;
+mod signature;
 mod source;
 mod source_plugin;
 mod source_refusals;

@@ -19,6 +19,7 @@ mod kills;
 mod load;
 mod schedules;
 mod shutdown;
+mod signatures;
 mod trials;
 mod two_nodes;
 mod versions;

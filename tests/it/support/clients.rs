@@ -1,5 +1,5 @@
-//! The client libraries of others, as their users get them: `standardwebhooks` from npm and from
-//! PyPI, `cloudevents` from both, GitHub's example payloads and its signer. `tests/clients/install` puts
+//! The client libraries of others, as their users get them: `standardwebhooks`, `stripe` and `cloudevents` from
+//! npm and from PyPI, GitHub's example payloads, its signer and its verifier. `tests/clients/install` puts
 //! them there.
 //!
 //! The libraries refuse a delivery that was signed more than five minutes from the machine's time,
@@ -30,7 +30,9 @@ pub enum Library {
 /// A delivery and the secret that it should be signed with.
 #[derive(Debug, Clone, Serialize)]
 pub struct Signed {
-    /// `whsec_…`.
+    /// By which scheme it should be signed.
+    pub scheme: &'static str,
+    /// `whsec_…`, or a text.
     pub secret: String,
     /// Headers by lower-case name.
     pub headers: BTreeMap<String, String>,
@@ -39,11 +41,20 @@ pub struct Signed {
 }
 
 impl Signed {
-    /// What a receiver got.
+    /// What a receiver got that wants this scheme.
+    pub fn under(scheme: &'static str, secret: &str, request: &Request) -> Self {
+        Self {
+            scheme,
+            ..Self::new(secret, request)
+        }
+    }
+
+    /// What a receiver of Standard Webhooks got.
     pub fn new(secret: &str, request: &Request) -> Self {
         let text =
             |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         Self {
+            scheme: "standard",
             secret: secret.to_owned(),
             headers: request
                 .headers
