@@ -1,6 +1,6 @@
 //! What a condition may cost at worst, and what it gives: both are known from its tree.
 //!
-//! The bound is half of the steps an evaluation has, so that a condition that was accepted runs
+//! The bound is two thirds of the steps an evaluation has, so that a condition that was accepted runs
 //! out of them only over its texts and lists, never over its own length.
 
 use super::error::ConditionError;
@@ -11,7 +11,7 @@ use super::loops::LOOP_ENTRIES_MAX;
 use super::value::Value;
 
 /// Most steps that the nodes of a condition may need.
-const COST_MAX: usize = STEPS_MAX / 2;
+const COST_MAX: usize = STEPS_MAX / 3 * 2;
 
 /// Refuses what is too expensive.
 pub(super) fn check_steps(expression: &Expression) -> Result<(), ConditionError> {

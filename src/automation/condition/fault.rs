@@ -4,8 +4,8 @@
 //! bound on every machine and in every replay.
 
 /// Most steps of one evaluation: one for each node evaluated, each entry of a list looked at, and
-/// each [`BYTES_PER_STEP`] bytes of text touched. About 2 ms on one core.
-pub(super) const STEPS_MAX: usize = 100_000;
+/// each [`BYTES_PER_STEP`] bytes of text touched. About 1.5 ms on one core.
+pub(super) const STEPS_MAX: usize = 75_000;
 /// Most steps of all sentences about one evaluation.
 pub(super) const SAID_STEPS_MAX: usize = STEPS_MAX / 2;
 /// How many bytes of text are touched for one step.

@@ -335,23 +335,23 @@ fn a_large_event_ends_in_a_sentence_and_not_in_a_wait() {
     for (source, said) in [
         (
             "event.data.l.all(x, event.data == event.data)",
-            "more than 100000 steps",
+            "more than 75000 steps",
         ),
         (
             "event.data.l.all(x, !(2 in event.data.l))",
-            "more than 100000 steps",
+            "more than 75000 steps",
         ),
         (
             "event.data.l.all(x, !event.data.t.contains('bb'))",
-            "more than 100000 steps",
+            "more than 75000 steps",
         ),
         (
             "event.data.l.exists(x, (event.data.t + 'x').size() == 0)",
-            "more than 100000 steps",
+            "more than 75000 steps",
         ),
         (
             "[event.data.t + 'x'].exists(x, x + x + x + x + x + x == x)",
-            "more than 100000 steps",
+            "more than 75000 steps",
         ),
         (
             "event.data.l.exists(x, event.data.t < event.data.l)",
@@ -360,7 +360,7 @@ fn a_large_event_ends_in_a_sentence_and_not_in_a_wait() {
         // What is used up can't be made up for by what comes after it.
         (
             "event.data.l.all(x, event.data == event.data) || true",
-            "more than 100000 steps",
+            "more than 75000 steps",
         ),
     ] {
         match answer_on(&full, source) {

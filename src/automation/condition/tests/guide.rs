@@ -150,7 +150,7 @@ fn the_guide_leaves_nothing_out() {
     for (bound, told) in [
         (CONDITION_BYTES_MAX, "4,096 bytes"),
         (LOOP_ENTRIES_MAX, "1,000 entries"),
-        (STEPS_MAX, "100,000 steps"),
+        (STEPS_MAX, "75,000 steps"),
     ] {
         assert!(GUIDE.contains(told), "nothing is said of {bound}");
         assert_eq!(
