@@ -10,11 +10,13 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
+use tracing::Instrument as _;
 
 use super::body::whole;
 use super::principal::identify;
 use super::problem::Problem;
 use crate::service::{Error, Identity, Place, ReplySlot, Service, Started};
+use crate::unbroken::unbroken;
 
 /// The header's name.
 const KEY: &str = "idempotency-key";
@@ -38,36 +40,34 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Option<&str>, Error> {
     key.map_err(|_| refused("an idempotency key in a header is visible ASCII"))
 }
 
-/// Answers a repeated write as the first time.
+/// Answers a repeated write as the first time, and brings every write to its end.
 pub(super) async fn once(service: &Service, request: Request, next: Next) -> Response {
     let path = request
         .extensions()
         .get::<MatchedPath>()
         .map(MatchedPath::as_str);
     let writes = [Method::POST, Method::PATCH, Method::DELETE].contains(request.method());
-    let wanted = writes
-        && path.is_some_and(|path| !OWN_WAY.contains(&path))
-        && request.headers().contains_key(KEY);
-    if !wanted {
+    if !writes || path.is_some_and(|path| OWN_WAY.contains(&path)) {
         return next.run(request).await;
     }
-    let who = match identify(service, request.headers()).await {
-        Ok(who) => who,
-        Err(error) => return Problem::from(error).into_response(),
-    };
+    // A client that hangs up must not keep others from hearing of what was written, nor leave its key
+    // taken.
+    let written = write(service.clone(), request, next).in_current_span();
+    unbroken(written)
+        .await
+        .unwrap_or_else(Problem::into_response)
+}
+
+async fn write(service: Service, request: Request, next: Next) -> Result<Response, Problem> {
+    if !request.headers().contains_key(KEY) {
+        return Ok(next.run(request).await);
+    }
+    let who = identify(&service, request.headers()).await?;
     // Who may write nothing is told so by the route, before a body is read.
     if !who.may_write() {
-        return next.run(request).await;
+        return Ok(next.run(request).await);
     }
-    // On a thread of its own, so that a client that hangs up can't leave the key taken.
-    match tokio::spawn(answer(service.clone(), who, request, next)).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(problem)) => problem.into_response(),
-        Err(failed) => match failed.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Problem::from(Error::Unavailable).into_response(),
-        },
-    }
+    answer(service, who, request, next).await
 }
 
 async fn answer(

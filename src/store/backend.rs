@@ -24,6 +24,7 @@ use super::sqlite::{self, Sqlite, SqliteTx};
 use super::values::{Kind, Rows, Shape, Value};
 use super::whole::Whole;
 use crate::model::{AccountId, AutomationId};
+use crate::unbroken::unbroken;
 
 /// Connections to one database.
 #[derive(Debug, Clone)]
@@ -104,12 +105,7 @@ impl Backend {
     pub(super) async fn begin(&self) -> Result<On, Error> {
         match self {
             Self::Sqlite(sqlite) => SqliteTx::begin(sqlite.turn().await).await.map(On::Sqlite),
-            Self::Postgres(postgres) => postgres
-                .pool
-                .begin()
-                .await
-                .map(On::Postgres)
-                .map_err(Into::into),
+            Self::Postgres(postgres) => postgres.begin(None).await.map(On::Postgres),
         }
         .map_err(Error::Unavailable)
     }
@@ -120,7 +116,7 @@ impl Backend {
             Self::Sqlite(sqlite) => {
                 On::Sqlite(SqliteTx::begin(sqlite.reading_turn().await?).await?)
             }
-            Self::Postgres(postgres) => On::Postgres(postgres.pool.begin_with(READING).await?),
+            Self::Postgres(postgres) => On::Postgres(postgres.begin(Some(READING)).await?),
         })
     }
 
@@ -290,6 +286,10 @@ impl Tx {
         if let Some(whole) = self.whole.clone() {
             return whole.keep(self);
         }
+        unbroken(self.commit_and_tell()).await
+    }
+
+    async fn commit_and_tell(self) -> Result<(), Error> {
         let committed = match self.on {
             On::Sqlite(tx) => tx.commit().await,
             On::Postgres(tx) => tx.commit().await.map_err(Into::into),

@@ -3,14 +3,15 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Transaction};
 
 use super::Error;
 use super::engine::EngineError;
 use super::row::{Record, Row};
 use super::values::{ColumnValues, Rows, Shape, Value};
+use crate::unbroken::unbroken;
 
 /// Connections of the pipeline's.
 const CONNECTIONS_MAX: u32 = 12;
@@ -60,6 +61,23 @@ impl Postgres {
             pool,
             options: Box::new(options),
         })
+    }
+
+    /// Begins a transaction, with this statement rather than a bare `BEGIN`. sqlx gives a connection
+    /// whose `BEGIN` is under way back to the pool as if nothing had begun: whoever had it next would
+    /// write into a transaction that nobody commits.
+    pub(super) async fn begin(
+        &self,
+        with: Option<&'static str>,
+    ) -> Result<Transaction<'static, sqlx::Postgres>, EngineError> {
+        let pool = self.pool.clone();
+        let begun = unbroken(async move {
+            match with {
+                Some(statement) => pool.begin_with(statement).await,
+                None => pool.begin().await,
+            }
+        });
+        Ok(begun.await?)
     }
 
     /// The same database over a pool of its own, made as it is needed.

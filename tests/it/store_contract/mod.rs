@@ -6,6 +6,7 @@
 mod accepting;
 mod accounts;
 mod automations;
+mod broken_off;
 mod claiming;
 mod counts;
 mod endpoints;
