@@ -30,7 +30,7 @@
 //! | 3 | [`pipeline`]: from acceptance to the record, and taking over from the dead |
 //! | 2 | [`store`]: all SQL; [`plugin`]: the sandbox; [`outbound`]: the guarded way out |
 //! | 1 | [`automation`], [`signing`], [`retry`], [`failure`], [`cron`], [`vault`], [`envelope`], [`schema`], [`yaml`]: pure rules |
-//! | 0 | [`model`]: the nouns; `unbroken`: steps that don't stop halfway |
+//! | 0 | [`model`]: the nouns; [`unbroken`]: steps that don't stop halfway |
 
 pub mod api;
 pub mod app;
@@ -52,6 +52,6 @@ pub mod service;
 pub mod signing;
 pub mod store;
 pub mod telemetry;
-mod unbroken;
+pub mod unbroken;
 pub mod vault;
 pub mod yaml;

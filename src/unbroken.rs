@@ -1,5 +1,6 @@
-//! Steps that must not stop halfway.
+//! Floor 0: steps that must not stop halfway.
 
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -7,19 +8,26 @@ use tokio::runtime::Handle;
 
 /// A future that, once begun, goes on to its end also when whoever awaited it has gone away: a client
 /// that hangs up, a time-out, an incarnation that ends. Not begun, it is just dropped.
-pub(crate) struct Unbroken<T: Send + 'static> {
+#[must_use = "nothing is done until it is awaited"]
+pub struct Unbroken<T: Send + 'static> {
     /// `None` once it has ended.
     rest: Option<Pin<Box<dyn Future<Output = T> + Send>>>,
     begun: bool,
 }
 
 /// `step`, unbroken.
-pub(crate) fn unbroken<T: Send + 'static>(
-    step: impl Future<Output = T> + Send + 'static,
-) -> Unbroken<T> {
+pub fn unbroken<T: Send + 'static>(step: impl Future<Output = T> + Send + 'static) -> Unbroken<T> {
     Unbroken {
         rest: Some(Box::pin(step)),
         begun: false,
+    }
+}
+
+impl<T: Send + 'static> fmt::Debug for Unbroken<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unbroken")
+            .field("begun", &self.begun)
+            .finish_non_exhaustive()
     }
 }
 

@@ -6,7 +6,7 @@ use crate::source::{Source, Word};
 /// Floor 0 first. Rooms that are not built yet have their floor already; `src/lib.rs` shows those that
 /// are.
 const FLOORS: [&[&str]; 10] = [
-    &["model"],
+    &["model", "unbroken"],
     &[
         "automation",
         "signing",
