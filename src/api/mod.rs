@@ -25,6 +25,7 @@ mod openapi;
 mod operations;
 mod pass;
 mod plugin;
+mod policy;
 mod principal;
 mod problem;
 mod query;

@@ -10,8 +10,8 @@ use utoipa_axum::routes;
 
 use super::{
     account, api_key, automation, code, condition, dead_letter, delivery, endpoint, event,
-    event_type, explain, job, operations, pass, plugin, problem, query, schedule, source, trial,
-    variable, version,
+    event_type, explain, job, operations, pass, plugin, policy, problem, query, schedule, source,
+    trial, variable, version,
 };
 use crate::service::Service;
 
@@ -105,6 +105,8 @@ const ENDPOINTS: &[Described] = &[
     || routes!(endpoint::secrets),
     || routes!(endpoint::rotate_secret),
     || routes!(endpoint::reveal_secret),
+    || routes!(policy::retry),
+    || routes!(policy::preview_retry),
     || routes!(delivery::list),
     || routes!(delivery::get),
     || routes!(delivery::attempts),

@@ -48,6 +48,8 @@ pub const SUMMARY_BYTES_MAX: usize = 1024;
 pub const SECRETS_PER_ENDPOINT_MAX: usize = 8;
 /// Most custom delays in a retry policy.
 pub const RETRY_DELAYS_MAX: usize = 50;
+/// Most statuses that a retry policy calls final.
+pub const FINAL_STATUSES_MAX: usize = 50;
 /// Most items of one page.
 pub const PAGE_ITEMS_MAX: usize = 250;
 /// Items of a page when none is asked for.

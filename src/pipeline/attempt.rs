@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::crash::crash_point;
-use super::decide::Outcome;
+use super::decide::{self, Outcome};
 use super::lane::Feeling;
 use super::plan::Content;
 use super::request::RequestParts;
@@ -190,7 +190,7 @@ fn record(
             duration_ms: i64::from(answer.duration_ms),
         }),
         attempts_made: no.get(),
-        next: outcome.state(no, &view.settings.retry_policy, ended_at, advice),
+        next: decide::next(result, no, &view.settings.retry_policy, (ended_at, advice)),
         mark: outcome.mark(view.settings.failure_policy, ended_at, view.updated_at),
         order: outgoing.order,
         tells: tells(outgoing),

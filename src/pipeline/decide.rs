@@ -43,27 +43,27 @@ impl From<AttemptResult> for Outcome {
     }
 }
 
-impl Outcome {
-    /// The delivery's state after the attempt, which is its `no`th and ended at `ended_at`.
-    pub(super) fn state(
-        self,
-        no: NonZeroU16,
-        policy: &RetryPolicy,
-        ended_at: Timestamp,
-        advice: Advice,
-    ) -> DeliveryState {
-        let failed = |why| DeliveryState::Failed { at: ended_at, why };
-        match self {
-            Self::Taken => DeliveryState::Delivered { at: ended_at },
-            Self::Gone => failed(Failure::Gone),
-            Self::Interrupted => DeliveryState::Pending { due_at: ended_at },
-            Self::Overwhelmed | Self::Failed => match policy.next(no, ended_at, advice) {
-                Some(due_at) => DeliveryState::Pending { due_at },
-                None => failed(Failure::Exhausted),
-            },
-        }
+/// The delivery's state after the attempt, which is its `no`th and ended at `ended_at`.
+pub(super) fn next(
+    result: AttemptResult,
+    no: NonZeroU16,
+    policy: &RetryPolicy,
+    (ended_at, advice): (Timestamp, Advice),
+) -> DeliveryState {
+    let failed = |why| DeliveryState::Failed { at: ended_at, why };
+    match (Outcome::from(result), result) {
+        (Outcome::Taken, _) => DeliveryState::Delivered { at: ended_at },
+        (Outcome::Gone, _) => failed(Failure::Gone),
+        (Outcome::Interrupted, _) => DeliveryState::Pending { due_at: ended_at },
+        (_, AttemptResult::Http { status }) if policy.is_final(status) => failed(Failure::Rejected),
+        (Outcome::Overwhelmed | Outcome::Failed, _) => match policy.next(no, ended_at, advice) {
+            Some(due_at) => DeliveryState::Pending { due_at },
+            None => failed(Failure::Exhausted),
+        },
     }
+}
 
+impl Outcome {
     /// What the attempt means for its endpoint, which was `asked` as it stood when it had last changed.
     pub(super) fn mark(
         self,
@@ -99,12 +99,14 @@ impl Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::retry::Rule;
 
     const AT: Timestamp = Timestamp::from_ms(1_000_000);
 
     fn after(no: u16, status: u16, policy: &RetryPolicy) -> DeliveryState {
         let no = NonZeroU16::new(no).expect("from 1");
-        Outcome::from(AttemptResult::Http { status }).state(no, policy, AT, Advice::default())
+        let result = AttemptResult::Http { status };
+        next(result, no, policy, (AT, Advice::default()))
     }
 
     #[test]
@@ -137,6 +139,17 @@ mod tests {
                 why: Failure::Gone
             }
         );
+    }
+
+    #[test]
+    fn a_final_status_is_the_end_and_a_410_is_gone_all_the_same() {
+        let policy = RetryPolicy::of(Rule::ThreeStep, 0, &[400, 410, 502]).expect("valid");
+        let failed = |why| DeliveryState::Failed { at: AT, why };
+        assert_eq!(after(1, 400, &policy), failed(Failure::Rejected));
+        assert_eq!(after(3, 502, &policy), failed(Failure::Rejected));
+        assert_eq!(after(1, 410, &policy), failed(Failure::Gone));
+        let due_at = AT.plus_ms(10_000);
+        assert_eq!(after(1, 404, &policy), DeliveryState::Pending { due_at });
     }
 
     #[test]

@@ -62,8 +62,9 @@ pub struct DeliveryView {
     pub next_attempt_at: Option<Timestamp>,
     /// Whether it waits behind an earlier delivery of its ordering key to the same endpoint.
     pub waits_behind: bool,
-    /// Why it was given up: `exhausted` (no attempt is left), `gone` (the receiver answered 410) or `expired`
-    /// (its payload is no longer kept); null, if it was not.
+    /// Why it was given up: `exhausted` (no attempt is left), `rejected` (the receiver answered with a status that
+    /// is final by the retry policy), `gone` (it answered 410) or `expired` (its payload is no longer kept); null,
+    /// if it was not.
     pub failure: Option<String>,
     /// The id of the delivery that this one repeats; null, if it repeats none.
     #[schema(value_type = Option<String>)]

@@ -49,6 +49,7 @@ mod operator_key;
 mod page;
 mod payload;
 mod plugin;
+mod policy;
 mod principal;
 mod profile;
 mod publication;
@@ -121,6 +122,7 @@ pub use kept_test_shape::{
 pub use operator_key::{make_operator_key, operator_keys, revoke_operator_key};
 pub use page::{Listed, PageRequest};
 pub use plugin::{PluginVersionView, PluginView};
+pub use policy::{PlannedAttemptView, RetryPolicyView, RetryPreviewRequest, RetryPreviewView};
 pub use principal::{
     Identity, MayAdminister, MayOperate, MayRead, MayReadCatalogue, MaySend, MayWrite,
     MayWriteCatalogue, Principal, Right, Scope,

@@ -203,6 +203,7 @@ async fn lists_show_ones_own_only() {
             *method == "GET"
                 && !template.contains('{')
                 && !["/v1/account", "/v1/accounts", READY_MADE, EXPORT].contains(&&**template)
+                && !template.ends_with("-policies")
         });
         let theirs = doors.export(&stranger, "").await;
         assert_eq!(theirs, "throwbar: 1\n", "nothing of another's");

@@ -27,6 +27,7 @@ mod merges;
 mod names;
 mod own_schedule;
 mod plugin;
+mod policy;
 mod preview;
 mod publication;
 mod replies;

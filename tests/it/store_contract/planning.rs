@@ -167,6 +167,10 @@ async fn a_record_brings_the_attempt_and_the_next_state() {
         let own = making::account(store).await;
         let to = (own, making::stored_endpoint(store, own).await);
         let at = now();
+        let failed = |why: Failure| {
+            let state = DeliveryState::Failed { at, why };
+            (state, "failed", None, Some(why.as_str()), Some(at))
+        };
         for (next, word, due_at, failure, settled_at) in [
             (
                 DeliveryState::Delivered { at },
@@ -182,36 +186,10 @@ async fn a_record_brings_the_attempt_and_the_next_state() {
                 None,
                 None,
             ),
-            (
-                DeliveryState::Failed {
-                    at,
-                    why: Failure::Exhausted,
-                },
-                "failed",
-                None,
-                Some("exhausted"),
-                Some(at),
-            ),
-            (
-                DeliveryState::Failed {
-                    at,
-                    why: Failure::Gone,
-                },
-                "failed",
-                None,
-                Some("gone"),
-                Some(at),
-            ),
-            (
-                DeliveryState::Failed {
-                    at,
-                    why: Failure::Expired,
-                },
-                "failed",
-                None,
-                Some("expired"),
-                Some(at),
-            ),
+            failed(Failure::Exhausted),
+            failed(Failure::Rejected),
+            failed(Failure::Gone),
+            failed(Failure::Expired),
             (DeliveryState::Held, "held", None, None, None),
             (DeliveryState::Cancelled, "cancelled", None, None, None),
         ] {
