@@ -1,4 +1,4 @@
-//! `/v1/retry-policies`.
+//! `/v1/retry-policies` and `/v1/failure-policies`.
 
 use axum::Json;
 
@@ -6,7 +6,8 @@ use super::answer::Answer;
 use super::body::JsonBody;
 use super::principal::By;
 use crate::service::{
-    Listed, MayRead, MayWrite, RetryPolicyView, RetryPreviewRequest, RetryPreviewView,
+    FailurePolicyView, Listed, MayRead, MayWrite, RetryPolicyView, RetryPreviewRequest,
+    RetryPreviewView,
 };
 
 /// List the ready-made retry policies
@@ -29,4 +30,15 @@ pub(super) async fn preview_retry(
     JsonBody(request): JsonBody<RetryPreviewRequest>,
 ) -> Answer<Json<RetryPreviewView>> {
     Ok(Json(service.preview_retry_policy(&who, &request)?))
+}
+
+/// List the failure policies
+///
+/// What an endpoint's `failure_policy` can be, and what an endpoint that fails must expect of each.
+#[utoipa::path(get, path = "/v1/failure-policies", tag = "policies", operation_id = "list_failure_policies",
+    responses((status = 200, description = "All of them", body = Listed<FailurePolicyView>)))]
+pub(super) async fn failure(
+    By(who, service): By<MayRead>,
+) -> Answer<Json<Listed<FailurePolicyView>>> {
+    Ok(Json(service.failure_policies(&who)))
 }

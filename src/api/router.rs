@@ -107,6 +107,7 @@ const ENDPOINTS: &[Described] = &[
     || routes!(endpoint::reveal_secret),
     || routes!(policy::retry),
     || routes!(policy::preview_retry),
+    || routes!(policy::failure),
     || routes!(delivery::list),
     || routes!(delivery::get),
     || routes!(delivery::attempts),

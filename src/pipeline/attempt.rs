@@ -27,7 +27,7 @@ use crate::model::{
 };
 use crate::outbound::{Answer, Client, Method, Request};
 use crate::retry::Advice;
-use crate::store::{EndpointMark, NewAttempt, NewRecord, Tells};
+use crate::store::{NewAttempt, NewRecord, Tells};
 use crate::vault::random;
 
 /// How long a delivery waits until it is seen whether somebody has mended what it can't be sent for.
@@ -220,7 +220,7 @@ fn without_request(outgoing: Outgoing, next: DeliveryState) -> Attempted {
             attempt: None,
             attempts_made: outgoing.attempts_made,
             next,
-            mark: EndpointMark::Untouched,
+            mark: None,
             tells: tells(&outgoing),
             order: outgoing.order,
         }),

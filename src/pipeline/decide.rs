@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 
 use super::lane::Feeling;
-use crate::failure::FailurePolicy;
+use crate::failure::{self, FailurePolicy};
 use crate::model::{AttemptResult, DeliveryState, Failure, Refusal, Timestamp};
 use crate::retry::{Advice, RetryPolicy};
 use crate::store::EndpointMark;
@@ -68,22 +68,21 @@ impl Outcome {
     pub(super) fn mark(
         self,
         policy: FailurePolicy,
-        ended_at: Timestamp,
+        at: Timestamp,
         asked: Timestamp,
-    ) -> EndpointMark {
-        match self {
-            Self::Taken => EndpointMark::Succeeded,
-            Self::Gone => EndpointMark::Gone {
-                at: ended_at,
-                asked,
-            },
-            Self::Interrupted => EndpointMark::Untouched,
-            Self::Overwhelmed | Self::Failed => EndpointMark::Failed {
-                at: ended_at,
-                disable_if_since: policy.patience_ms().map(|ms| ended_at.plus_ms(-ms)),
-                asked,
-            },
-        }
+    ) -> Option<EndpointMark> {
+        let outcome = match self {
+            Self::Taken => failure::Outcome::Taken,
+            Self::Gone => failure::Outcome::Gone,
+            Self::Overwhelmed | Self::Failed => failure::Outcome::Failed,
+            Self::Interrupted => return None,
+        };
+        Some(EndpointMark {
+            outcome,
+            at,
+            policy,
+            asked,
+        })
     }
 
     /// What the attempt says about the endpoint's strength.
@@ -156,16 +155,15 @@ mod tests {
     fn every_answer_says_what_is_to_be_thought_of_the_endpoint() {
         let (well, indifferent, overwhelmed) =
             (Feeling::Well, Feeling::Indifferent, Feeling::Overwhelmed);
-        let gone = EndpointMark::Gone { at: AT, asked: AT };
-        let failed = EndpointMark::Failed {
-            at: AT,
-            disable_if_since: None,
-            asked: AT,
-        };
+        let (taken, failed, gone) = (
+            Some(failure::Outcome::Taken),
+            Some(failure::Outcome::Failed),
+            Some(failure::Outcome::Gone),
+        );
         let http = |status| AttemptResult::Http { status };
         let refused = AttemptResult::Refused;
         for (result, mark, feeling) in [
-            (http(204), EndpointMark::Succeeded, well),
+            (http(204), taken, well),
             (http(410), gone, indifferent),
             (http(302), failed, indifferent),
             (http(500), failed, indifferent),
@@ -173,18 +171,17 @@ mod tests {
             (http(503), failed, overwhelmed),
             (refused(Refusal::Timeout), failed, overwhelmed),
             (refused(Refusal::Egress), failed, indifferent),
-            (
-                AttemptResult::Interrupted,
-                EndpointMark::Untouched,
-                indifferent,
-            ),
+            (AttemptResult::Interrupted, None, indifferent),
         ] {
             let outcome = Outcome::from(result);
-            assert_eq!(
-                outcome.mark(FailurePolicy::Never, AT, AT),
-                mark,
-                "{result:?}"
-            );
+            let said = outcome.mark(FailurePolicy::Ladder, AT, AT.plus_ms(-1));
+            let wanted = mark.map(|outcome| EndpointMark {
+                outcome,
+                at: AT,
+                policy: FailurePolicy::Ladder,
+                asked: AT.plus_ms(-1),
+            });
+            assert_eq!(said, wanted, "{result:?}");
             assert_eq!(outcome.feeling(), feeling, "{result:?}");
         }
     }

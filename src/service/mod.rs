@@ -122,7 +122,9 @@ pub use kept_test_shape::{
 pub use operator_key::{make_operator_key, operator_keys, revoke_operator_key};
 pub use page::{Listed, PageRequest};
 pub use plugin::{PluginVersionView, PluginView};
-pub use policy::{PlannedAttemptView, RetryPolicyView, RetryPreviewRequest, RetryPreviewView};
+pub use policy::{
+    FailurePolicyView, PlannedAttemptView, RetryPolicyView, RetryPreviewRequest, RetryPreviewView,
+};
 pub use principal::{
     Identity, MayAdminister, MayOperate, MayRead, MayReadCatalogue, MaySend, MayWrite,
     MayWriteCatalogue, Principal, Right, Scope,

@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use super::principal::{MayRead, MayWrite, Principal};
 use super::{Error, Listed, Service};
+use crate::failure::FailurePolicy;
 use crate::model::Timestamp;
 use crate::retry::RetryPolicy;
 
@@ -21,6 +22,18 @@ pub struct RetryPolicyView {
     pub words: String,
     /// Milliseconds from a failure to the attempt after it.
     pub delays_ms: Vec<i64>,
+}
+
+/// A failure policy that an endpoint can have.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FailurePolicyView {
+    /// Its name.
+    #[schema(example = "ladder")]
+    pub name: &'static str,
+    /// How an endpoint has it, with a number that stands for any where it takes one.
+    pub written: FailurePolicy,
+    /// When the endpoint is disabled, and what is told before, as a sentence.
+    pub words: String,
 }
 
 /// A retry policy to be looked at.
@@ -68,6 +81,16 @@ impl Service {
             name: policy,
         };
         Listed::whole(presets.map(view).collect())
+    }
+
+    /// The failure policies.
+    pub fn failure_policies(&self, _who: &Principal<MayRead>) -> Listed<FailurePolicyView> {
+        let view = |policy: FailurePolicy| FailurePolicyView {
+            name: policy.name(),
+            words: policy.words(),
+            written: policy,
+        };
+        Listed::whole(FailurePolicy::EACH.into_iter().map(view).collect())
     }
 
     /// What a retry policy comes to that no endpoint needs to have.

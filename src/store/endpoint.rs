@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::automation::insert_automation;
 use super::endpoint_secret::insert_secret;
+use super::mark::forget;
 use super::operational::{self, Alert, Topic};
 use super::page::{Cursor, Page, start};
 use super::publication::close_publication;
@@ -153,7 +154,8 @@ impl Store {
     }
 
     /// Changes an endpoint. The account's new revision; `None` if there is no such endpoint. At another
-    /// URL, whatever it was failing at is over. [`Error::Raced`] if its settings are not those any more
+    /// URL, and once it is switched, nothing is remembered of attempts before; another failure policy goes on
+    /// with what the one before has counted. [`Error::Raced`] if its settings are not those any more
     /// that the new ones were made from.
     pub async fn change_endpoint(
         &self,
@@ -173,9 +175,7 @@ impl Store {
         }
         tx.execute(
             "UPDATE endpoints SET name = COALESCE($3, name), url = COALESCE($4, url),
-               settings = COALESCE($5, settings), updated_at_ms = $6,
-               failing_since_ms = CASE WHEN COALESCE($4, url) = url THEN failing_since_ms END,
-               alerted_at_ms = CASE WHEN COALESCE($4, url) = url THEN alerted_at_ms END
+               settings = COALESCE($5, settings), updated_at_ms = $6
              WHERE account_id = $1 AND id = $2",
             args![
                 account,
@@ -187,6 +187,9 @@ impl Store {
             ],
         )
         .await?;
+        if change.url.as_ref().is_some_and(|url| *url != known.url) {
+            forget(&mut tx, account, id).await?;
+        }
         if let Some(state) = change.state {
             self.switch(&mut tx, (account, &known), state, now).await?;
         }
@@ -210,11 +213,11 @@ impl Store {
     ) -> Result<(), Error> {
         let (state, why) = to.words();
         tx.execute(
-            "UPDATE endpoints SET state = $3, disabled_why = $4, failing_since_ms = NULL, alerted_at_ms = NULL
-             WHERE account_id = $1 AND id = $2",
+            "UPDATE endpoints SET state = $3, disabled_why = $4 WHERE account_id = $1 AND id = $2",
             args![account, known.id, state, why],
         )
         .await?;
+        forget(tx, account, known.id).await?;
         if to == EndpointState::Enabled {
             self.recover(tx, (account, known.id)).await?;
         }

@@ -56,7 +56,15 @@ fn endpoint(dice: &mut Dice, no: usize) -> Value {
                     json!({"exponential": {"first_ms": 5, "factor": 1.5, "cap_ms": 90, "attempts": 9}}),
                 ],
             ),
-            ("failure_policy", &[json!("never"), json!("five-days")]),
+            (
+                "failure_policy",
+                &[
+                    json!("never"),
+                    json!("five-days"),
+                    json!("ladder"),
+                    json!({"consecutive": 7}),
+                ],
+            ),
             ("timeout_ms", &[json!(10), json!(15_000), json!(60_000)]),
             (
                 "headers",

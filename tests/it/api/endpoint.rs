@@ -75,7 +75,7 @@ async fn what_an_endpoint_can_not_be_is_told() {
             ),
             (
                 "failure_policy",
-                json!("ladder"),
+                json!("often"),
                 "invalid_field",
                 "/failure_policy",
             ),

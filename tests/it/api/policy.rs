@@ -29,6 +29,52 @@ async fn the_ready_made_ones_are_listed_with_what_they_come_to() {
 }
 
 #[tokio::test]
+async fn failure_policies_are_listed_and_each_can_be_had() {
+    on_both(async |engine| {
+        let doors = Doors::open(engine).await;
+        let listed = doors.get("/v1/failure-policies").await.is(200);
+        let rows = listed.body["data"].as_array().expect("a list");
+        let names: Vec<_> = rows.iter().map(|row| row["name"].clone()).collect();
+        assert_eq!(names, ["five-days", "ladder", "consecutive", "never"]);
+        for row in rows {
+            let words = row["words"].as_str().expect("a text");
+            assert!(words.ends_with("; at once by HTTP 410"), "{words}");
+            let new = json!({"url": nobody().await, "failure_policy": row["written"]});
+            let made = doors.post("/v1/endpoints", new).await.is(201);
+            let read = doors.get(&format!("/v1/endpoints/{}", made.id())).await;
+            assert_eq!(read.is(200).body["failure_policy"], row["written"]);
+        }
+        for (policy, code, place) in [
+            (json!("six-days"), "invalid_field", "/failure_policy"),
+            (
+                json!({"consecutive": 0}),
+                "invalid_field",
+                "/failure_policy",
+            ),
+            (
+                json!({"consecutive": 10_001}),
+                "invalid_field",
+                "/failure_policy",
+            ),
+            (
+                json!({"consecutive": "3"}),
+                "invalid_field",
+                "/failure_policy/consecutive",
+            ),
+            (
+                json!({"failures": 3}),
+                "unknown_field",
+                "/failure_policy/failures",
+            ),
+        ] {
+            let new = json!({"url": nobody().await, "failure_policy": policy});
+            doors.post("/v1/endpoints", new).await.refuses(code, place);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_preview_tells_each_attempt_from_its_earliest_to_its_latest() {
     let doors = Doors::open(Engine::Sqlite).await;
     let policy = json!({

@@ -6,6 +6,7 @@ mod bounds;
 mod emissions;
 mod endpoints;
 mod evaluations;
+mod failure_policies;
 mod failures;
 mod flow;
 mod made_events;

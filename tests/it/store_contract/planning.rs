@@ -5,8 +5,7 @@ use throwbar::model::{
     AttemptId, AttemptResult, DeliveryId, DeliveryState, EndpointId, Failure, Refusal,
 };
 use throwbar::store::{
-    Batch, ClaimRequest, DeliveryFilter, EndpointMark, NewAttempt, NewBody, NewRecord, SetAside,
-    Tells,
+    Batch, ClaimRequest, DeliveryFilter, NewAttempt, NewBody, NewRecord, SetAside, Tells,
 };
 
 use super::{claim, delivery, planned, somebody, state, waiting, write};
@@ -154,7 +153,7 @@ pub(super) fn record(
         }),
         attempts_made: 1,
         next,
-        mark: EndpointMark::Untouched,
+        mark: None,
         tells: Tells::OfEndpoint,
         order: None,
     }
