@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::super::{Exponential, Factor};
 use super::*;
 use crate::model::limits::RETRY_DELAYS_MAX;
+use crate::retry::{Exponential, Factor};
 
 const MINUTE_MS: i64 = 60 * SECOND_MS;
 const HOUR_MS: i64 = 60 * MINUTE_MS;

@@ -15,8 +15,8 @@ use crate::support::app::TestApp;
 use crate::support::publishing::settings;
 use crate::support::store::{ok, some};
 
-const MS: Duration = Duration::from_millis(1);
-const HOUR: Duration = Duration::from_hours(1);
+/// In milliseconds, as all waits here.
+const HOUR: u64 = 3_600_000;
 const WARNED: &str = "throwbar.endpoint.warned";
 const DISABLED: &str = "throwbar.endpoint.disabled";
 
@@ -30,8 +30,8 @@ async fn subscriber(app: &TestApp, failure_policy: FailurePolicy) -> EndpointId 
 }
 
 /// So much later one delivery is tried once, and answered so.
-async fn after(app: &TestApp, wait: Duration, status: u16) {
-    app.advance(wait).await;
+async fn after(app: &TestApp, wait_ms: u64, status: u16) {
+    app.advance(Duration::from_millis(wait_ms)).await;
     app.receiver.always("/hook", Answer::status(status));
     app.send_and_settle("a.b", "{}").await;
 }
@@ -72,13 +72,13 @@ async fn switch_on(app: &TestApp, id: EndpointId) {
 async fn the_ladder_warns_twice_and_disables_each_an_hour_after_the_last() {
     TestApp::on_both(async |app| {
         let own = subscriber(app, FailurePolicy::Ladder).await;
-        after(app, Duration::ZERO, 204).await;
-        after(app, MS, 500).await;
-        after(app, MS, 500).await;
+        after(app, 0, 204).await;
+        after(app, 1, 500).await;
+        after(app, 1, 500).await;
         // At an hour after the success nothing, over it the first warning: at the first failure there is.
-        after(app, HOUR - 2 * MS, 500).await;
+        after(app, HOUR - 2, 500).await;
         assert!(warnings(app).await.is_empty());
-        after(app, MS, 500).await;
+        after(app, 1, 500).await;
         assert_eq!(warnings(app).await, [(1, 4)]);
         let says = told(app, WARNED).await;
         assert_eq!(says["endpoint"], own.to_string());
@@ -88,14 +88,14 @@ async fn the_ladder_warns_twice_and_disables_each_an_hour_after_the_last() {
             row.failing_since.expect("it fails").to_string()
         );
 
-        after(app, HOUR - MS, 500).await;
+        after(app, HOUR - 1, 500).await;
         assert_eq!(warnings(app).await, [(1, 4)]);
-        after(app, MS, 500).await;
+        after(app, 1, 500).await;
         assert_eq!(warnings(app).await, [(1, 4), (2, 6)]);
 
-        after(app, HOUR - MS, 500).await;
+        after(app, HOUR - 1, 500).await;
         assert_eq!(standing(app, own).await.0, "enabled");
-        after(app, MS, 500).await;
+        after(app, 1, 500).await;
         assert!(is_failing(app, own).await);
         let says = told(app, DISABLED).await;
         assert_eq!(
@@ -109,11 +109,11 @@ async fn the_ladder_warns_twice_and_disables_each_an_hour_after_the_last() {
         );
 
         // Switched on again it is as new: the second failure warns, since there was no success.
-        app.clock.advance(MS);
+        app.clock.advance(Duration::from_millis(1));
         switch_on(app, own).await;
-        after(app, MS, 500).await;
+        after(app, 1, 500).await;
         assert_eq!(warnings(app).await.len(), 2);
-        after(app, MS, 500).await;
+        after(app, 1, 500).await;
         assert_eq!(warnings(app).await, [(1, 2), (1, 4), (2, 6)]);
     })
     .await;
@@ -123,17 +123,17 @@ async fn the_ladder_warns_twice_and_disables_each_an_hour_after_the_last() {
 async fn one_success_takes_an_endpoint_from_any_rung_to_the_ground() {
     TestApp::on_both(async |app| {
         let own = subscriber(app, FailurePolicy::Ladder).await;
-        for wait in [MS, MS, HOUR] {
+        for wait in [1, 1, HOUR] {
             after(app, wait, 500).await;
         }
         assert_eq!(warnings(app).await, [(1, 2), (2, 3)]);
-        after(app, HOUR - MS, 204).await;
-        for wait in [MS, MS, HOUR - 2 * MS] {
+        after(app, HOUR - 1, 204).await;
+        for wait in [1, 1, HOUR - 2] {
             after(app, wait, 500).await;
         }
         assert_eq!(standing(app, own).await.0, "enabled");
         assert_eq!(warnings(app).await.len(), 2, "an hour after the success");
-        after(app, MS, 503).await;
+        after(app, 1, 503).await;
         assert_eq!(warnings(app).await, [(1, 2), (1, 4), (2, 3)]);
         // One failure an hour after another: each rung is stood on.
         after(app, HOUR, 500).await;
@@ -151,19 +151,19 @@ async fn so_many_failed_attempts_in_a_row_disable() {
         let three = FailurePolicy::Consecutive(NonZeroU32::new(3).expect("three"));
         let own = subscriber(app, three).await;
         for status in [500, 404, 204, 500, 302] {
-            after(app, MS, status).await;
+            after(app, 1, status).await;
         }
         assert_eq!(standing(app, own).await.0, "enabled");
-        after(app, MS, 500).await;
+        after(app, 1, 500).await;
         assert!(is_failing(app, own).await);
         // What comes now is held, and counts as nothing.
         let held = app.send_and_settle("a.b", "{}").await;
         assert_eq!(app.outcome(held).await.0, "held");
         assert_eq!(count(app, DISABLED).await, 1);
-        app.clock.advance(MS);
+        app.clock.advance(Duration::from_millis(1));
         switch_on(app, own).await;
         for _ in 0..2 {
-            after(app, MS, 500).await;
+            after(app, 1, 500).await;
         }
         assert_eq!(standing(app, own).await.0, "enabled", "it counts anew");
     })
@@ -181,8 +181,8 @@ async fn a_410_disables_under_every_policy() {
     ] {
         TestApp::on_both(async |app| {
             let own = subscriber(app, policy).await;
-            after(app, MS, 204).await;
-            after(app, MS, 410).await;
+            after(app, 1, 204).await;
+            after(app, 1, 410).await;
             let gone = ("disabled".to_owned(), Some("gone".to_owned()));
             assert_eq!(standing(app, own).await, gone, "{policy:?}");
             assert_eq!(told(app, DISABLED).await["why"], "gone");
