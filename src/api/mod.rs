@@ -15,6 +15,7 @@ mod condition;
 mod connection;
 mod dead_letter;
 mod delivery;
+mod egress;
 mod endpoint;
 mod event;
 mod event_type;

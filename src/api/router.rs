@@ -9,7 +9,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use super::{
-    account, api_key, automation, code, condition, dead_letter, delivery, endpoint, event,
+    account, api_key, automation, code, condition, dead_letter, delivery, egress, endpoint, event,
     event_type, explain, job, operations, pass, plugin, problem, query, schedule, source, trial,
     variable, version,
 };
@@ -98,6 +98,7 @@ const AUTOMATIONS: &[Described] = &[
 /// Where it goes.
 const ENDPOINTS: &[Described] = &[
     || routes!(endpoint::create, endpoint::list),
+    || routes!(endpoint::validate),
     || routes!(endpoint::get, endpoint::change, endpoint::delete),
     || routes!(endpoint::enable),
     || routes!(endpoint::disable),
@@ -109,6 +110,7 @@ const ENDPOINTS: &[Described] = &[
     || routes!(delivery::get),
     || routes!(delivery::attempts),
     || routes!(delivery::resend),
+    || routes!(egress::get),
 ];
 
 /// For operations.

@@ -38,7 +38,6 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
-use crate::telemetry::LogFormat;
 
 /// The exit code of a command that failed.
 pub const EXIT_FAILED: u8 = 1;
@@ -64,7 +63,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server.
-    Serve(ServeOptions),
+    Serve(serve::ServeOptions),
     /// See everything at once: a server, sample automations, and events that flow.
     Demo(demo::DemoOptions),
     /// Bring the database's schema up to this version, and exit.
@@ -117,25 +116,6 @@ pub(crate) struct ServerOptions {
     database_url: Option<String>,
 }
 
-/// The settings of a running server that are set most often.
-#[derive(Debug, Clone, Default, clap::Args)]
-pub(crate) struct ServeOptions {
-    #[command(flatten)]
-    server: ServerOptions,
-    /// The address to serve on; port 0 picks a free one [default: 127.0.0.1:8080].
-    #[arg(long, value_name = "ADDRESS")]
-    listen: Option<String>,
-    /// How long a stop waits for what is under way, before it is handed back [default: 20000].
-    #[arg(long, value_name = "MS")]
-    shutdown_ms: Option<u64>,
-    /// What is logged [default: info].
-    #[arg(long, value_name = "FILTER")]
-    log: Option<String>,
-    /// How log lines look.
-    #[arg(long, value_enum)]
-    log_format: Option<LogFormat>,
-}
-
 impl ServerOptions {
     fn load(&self, environment: Vec<(String, String)>) -> anyhow::Result<Config> {
         self.load_with(environment, [])
@@ -161,24 +141,6 @@ impl ServerOptions {
             environment,
             flags.collect(),
         )?)
-    }
-}
-
-impl ServeOptions {
-    fn load(&self, environment: Vec<(String, String)>) -> anyhow::Result<Config> {
-        self.server.load_with(
-            environment,
-            [
-                ("listen", self.listen.clone()),
-                ("shutdown_ms", self.shutdown_ms.map(|ms| ms.to_string())),
-                ("log", self.log.clone()),
-                (
-                    "log_format",
-                    self.log_format
-                        .map(|format| format!("{format:?}").to_lowercase()),
-                ),
-            ],
-        )
     }
 }
 
@@ -241,7 +203,7 @@ mod tests {
     /// Command lines, and whether each is one.
     const LINES: &[(&str, bool)] = &[
         (
-            "serve --listen 127.0.0.1:0 --data x --shutdown-ms 250",
+            "serve --listen 127.0.0.1:0 --data x --shutdown-ms 250 --egress-addresses 203.0.113.7,2001:db8::/48",
             true,
         ),
         ("serve --shutdown-ms soon", false),

@@ -25,7 +25,7 @@ use crate::model::{
     AccountId, AttemptId, AttemptResult, Clock, DeliveryId, DeliveryState, EndpointId, Failure,
     OrderKey, Timestamp,
 };
-use crate::outbound::{Answer, Client, Method, Request};
+use crate::outbound::{Answer, Client, Request};
 use crate::retry::Advice;
 use crate::store::{EndpointMark, NewAttempt, NewRecord, Tells};
 use crate::vault::random;
@@ -89,7 +89,7 @@ pub(super) async fn attempt(outgoing: Outgoing, client: &Client, clock: &Clock) 
     };
     let answer = client
         .send(Request {
-            method: Method::Post,
+            method: view.settings.method.into(),
             target: &view.target,
             headers,
             body,

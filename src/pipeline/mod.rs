@@ -96,7 +96,7 @@ pub use mapper::{Error as MapperError, Mapper, MapperRun};
 pub use permit::{Full, PermitLimits};
 pub use rehearsal::Rehearsal;
 pub use secret::Secrets;
-pub use settings::EndpointSettings;
+pub use settings::{DeliveryMethod, EndpointSettings};
 pub use snapshot::Error as SnapshotError;
 pub use step::Step;
 pub use trial::{Addressees, Error as TrialError, Trial};

@@ -7,7 +7,7 @@ use super::endpoint_shape::{
 };
 use super::principal::{MayRead, MayWrite, Principal};
 use super::profile;
-use super::{Error, Listed, PageRequest, Schemes, Service, check, subscribe};
+use super::{Error, Listed, PageRequest, Service, check, endpoint_url, subscribe};
 use crate::automation::{Action, Definition, Trigger};
 use crate::model::{AccountId, AutomationId, EndpointId, SecretId, Timestamp};
 use crate::outbound::Target;
@@ -29,6 +29,10 @@ impl Service {
         new: NewEndpoint,
     ) -> Result<NewEndpointView, Error> {
         let (row, secret) = self.drafted_endpoint(who.account(), &new).await?;
+        if new.validate {
+            let target = self.admit(&new.url, "/url")?;
+            self.see_that_it_answers(who.account(), &target).await?;
+        }
         self.inner
             .store
             .create_endpoint(who.account(), &row)
@@ -50,6 +54,7 @@ impl Service {
         let name = new.name.clone().unwrap_or_else(|| target.host().to_owned());
         check::name(&name, "/name")?;
         let (settings, given) = new.overrides().apply(None)?;
+        endpoint_url::check(&target, &settings, "/url")?;
         self.check_headers(account, &settings.headers).await?;
         let now = self.inner.clock.now();
         let id = EndpointId::mint(now);
@@ -76,19 +81,6 @@ impl Service {
             created_at: now,
         };
         Ok((row, secret))
-    }
-
-    /// A URL that may be saved.
-    pub(super) fn admit(&self, url: &str, pointer: &str) -> Result<Target, Error> {
-        let target =
-            Target::admit(url, &self.inner.guard).map_err(|error| Error::field(pointer, error))?;
-        if self.inner.rules.schemes == Schemes::HttpsOnly && !target.is_https() {
-            return Err(Error::field(
-                pointer,
-                "this server sends to https:// URLs only: use one",
-            ));
-        }
-        Ok(target)
     }
 
     /// A page of the account's endpoints.
@@ -137,6 +129,11 @@ impl Service {
         patch: EndpointPatch,
     ) -> Result<EndpointView, Error> {
         let id = check::id(id, "endpoint")?;
+        if patch.validate {
+            let stored = self.endpoint_row(who.account(), id).await?.url;
+            let target = self.admit(patch.url.as_ref().unwrap_or(&stored), "/url")?;
+            self.see_that_it_answers(who.account(), &target).await?;
+        }
         let mut merges = self.merges(who.account());
         loop {
             let done = self.merge_endpoint(who, id, &patch).await;
@@ -172,6 +169,7 @@ impl Service {
                 "a secret is not changed but rotated: POST it to the endpoint's /secrets/rotate";
             return Err(Error::field("/signatures", why));
         }
+        endpoint_url::check_change(&row.url, given.as_ref(), &known, &settings)?;
         if patch.headers.is_some() {
             self.check_headers(who.account(), &settings.headers).await?;
         }

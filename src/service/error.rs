@@ -185,6 +185,12 @@ pub enum Error {
         /// How long was waited.
         s: i64,
     },
+    /// Too many URLs are pinged.
+    #[error(
+        "{} has too many URLs validated: ask again in a minute, for one after the other",
+        whose(*.0)
+    )]
+    Validating(Full),
     /// The database would be kept busy for too long.
     #[error(
         "the database gave this up, it took too long: ask for less, such as fewer rows, or those of one event or \
@@ -306,6 +312,8 @@ impl Error {
             Self::Trying(Full::Account) => "account_trying",
             Self::Trying(Full::Server) => "server_trying",
             Self::TrialOverdue { .. } => "trial_overdue",
+            Self::Validating(Full::Account) => "account_validating",
+            Self::Validating(Full::Server) => "server_validating",
             Self::TooSlow(_) => "too_slow",
             Self::Unavailable => "unavailable",
             Self::Store(error) if is_passing(error) => "unavailable",
@@ -339,6 +347,7 @@ impl Error {
             | Self::Crowded
             | Self::Trying(_)
             | Self::TrialOverdue { .. }
+            | Self::Validating(_)
             | Self::TooSlow(_) => true,
             Self::Store(error) => is_passing(error),
             _ => false,

@@ -26,8 +26,11 @@ mod dead_letter;
 mod definition;
 mod delivery;
 mod draft;
+mod egress;
 mod endpoint;
 mod endpoint_shape;
+mod endpoint_url;
+mod endpoint_validation;
 mod envelopes;
 mod error;
 mod event;
@@ -46,6 +49,7 @@ mod kept_test;
 mod kept_test_shape;
 mod merge;
 mod operator_key;
+mod pace;
 mod page;
 mod payload;
 mod plugin;
@@ -72,6 +76,7 @@ mod vetting;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use ipnet::IpNet;
 
 pub use crate::store::Shelf;
 pub use account::{AccountPatch, AccountView, NewAccount, OwnAccountView, SigningKeyView};
@@ -94,7 +99,13 @@ pub use definition::{
     ActionRequest, EmitRequest, TransformRequest, TriggerRequest, WebhookRequest,
 };
 pub use delivery::{AttemptView, DeliveryQuery, DeliveryView};
-pub use endpoint_shape::{EndpointPatch, EndpointView, NewEndpoint, NewEndpointView, Switch};
+pub use egress::{EgressView, HasKey};
+pub use endpoint_shape::{
+    EndpointPatch, EndpointView, NewEndpoint, NewEndpointView, Switch, UrlWarningView,
+};
+pub use endpoint_validation::{
+    EndpointToValidate, EndpointValidationView, PingView, ValidationProblemView,
+};
 pub use error::{Error, Place};
 pub use event::{
     BranchView, CauseView, EvaluationView, Evaluations, EventState, EventSummary, EventView,
@@ -145,12 +156,13 @@ pub use variable::{NewVariable, VariablePatch, VariableView};
 pub use version::{AuthorView, ChangeView, DiffView, VersionView, WholeVersionView};
 
 use crate::model::{AccountId, Clock, EndpointId, Shares, limits};
-use crate::outbound::EgressGuard;
+use crate::outbound::{Client, EgressGuard};
 use crate::pipeline::Pipeline;
 use crate::pipeline::components::Components;
 use crate::store::{Hint, Store};
 use crate::vault::Vault;
 use merge::Merges;
+use pace::Pace;
 use principal::Known;
 use room::Rooms;
 use source::{Doors, Ledger};
@@ -173,6 +185,10 @@ pub struct Parts {
     pub clock: Clock,
     /// Which addresses may be saved.
     pub guard: EgressGuard,
+    /// Sees whether somebody answers at a URL.
+    pub client: Client,
+    /// From where requests leave, as the operator says.
+    pub egress_addresses: Vec<IpNet>,
     /// What the operator has decided.
     pub rules: Rules,
 }
@@ -236,6 +252,8 @@ struct Inner {
     components: Components,
     clock: Clock,
     guard: EgressGuard,
+    client: Client,
+    egress_addresses: Vec<IpNet>,
     rules: Rules,
     pipeline: ArcSwapOption<Pipeline>,
     known: Known,
@@ -244,6 +262,9 @@ struct Inner {
     trials: Turns,
     schemas: Turns,
     mappings: Turns,
+    validations: Turns,
+    /// How often URLs are validated.
+    pace: Pace,
     /// Where changes wait that others were faster than.
     merging: Shares<AccountId>,
     rooms: Rooms,
@@ -269,6 +290,8 @@ impl Service {
                 components: parts.components,
                 clock: parts.clock,
                 guard: parts.guard,
+                client: parts.client,
+                egress_addresses: parts.egress_addresses,
                 rules: parts.rules,
                 pipeline: ArcSwapOption::empty(),
                 known: Known::default(),
@@ -277,6 +300,8 @@ impl Service {
                 trials: Turns::new(turns::TRIALS),
                 schemas: Turns::new(turns::SCHEMAS),
                 mappings: Turns::new(turns::MAPPINGS),
+                validations: Turns::new(turns::VALIDATIONS),
+                pace: Pace::new(endpoint_validation::PER_MINUTE_MAX),
                 merging: Shares::new(merge::AGAIN_MAX),
                 rooms: Rooms::new(&parts.rules),
                 bell: Arc::default(),

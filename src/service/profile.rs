@@ -11,7 +11,8 @@ use crate::envelope::Envelope;
 use crate::failure::FailurePolicy;
 use crate::model::header::{OF_THE_CONNECTION, is_signature};
 use crate::model::limits::{HEADER_VALUE_BYTES_MAX, HEADERS_PER_ENDPOINT_MAX};
-use crate::pipeline::EndpointSettings;
+use crate::outbound::{UrlRule, UrlRules};
+use crate::pipeline::{DeliveryMethod, EndpointSettings};
 use crate::retry::RetryPolicy;
 use crate::signing::{OwnSecret, Scheme, SignatureHeader};
 
@@ -55,6 +56,9 @@ pub(super) struct Overrides {
     pub(super) failure_policy: Option<FailurePolicy>,
     pub(super) timeout_ms: Option<u64>,
     pub(super) headers: Option<BTreeMap<String, String>>,
+    pub(super) method: Option<DeliveryMethod>,
+    pub(super) http: Option<UrlRule>,
+    pub(super) explicit_port: Option<UrlRule>,
 }
 
 /// The ready-made profile with this name, subscribed to everything.
@@ -82,6 +86,7 @@ pub(super) fn ready_made(name: &str) -> Result<EndpointSettings, Error> {
             return Err(Error::field("/profile", why));
         }
     };
+    let usual = UrlRules::default();
     Ok(EndpointSettings {
         profile: name.to_owned(),
         envelope,
@@ -91,6 +96,9 @@ pub(super) fn ready_made(name: &str) -> Result<EndpointSettings, Error> {
         timeout_ms: TIMEOUT_MS_DEFAULT,
         subscribe: Subscribe::All.stored(),
         headers: BTreeMap::new(),
+        method: DeliveryMethod::default(),
+        http: usual.http,
+        explicit_port: usual.explicit_port,
     })
 }
 
@@ -136,6 +144,9 @@ impl Overrides {
         if let Some(headers) = self.headers {
             settings.headers = own_headers(headers)?;
         }
+        settings.method = self.method.unwrap_or(settings.method);
+        settings.http = self.http.unwrap_or(settings.http);
+        settings.explicit_port = self.explicit_port.unwrap_or(settings.explicit_port);
         Ok((settings, secret))
     }
 }

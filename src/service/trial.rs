@@ -21,7 +21,9 @@ use super::{Error, Place, Service, check, payload};
 use crate::automation::{Action, Definition, EventType, may_name_variables};
 use crate::model::limits::VARIABLES_PER_ACCOUNT_MAX;
 use crate::model::{AccountId, EndpointId, EventId, Origin, Timestamp};
-use crate::pipeline::{AcceptedEvent, Addressees, Step, Trial, TrialError, Tried, TriedRequest};
+use crate::pipeline::{
+    AcceptedEvent, Addressees, DeliveryMethod, Step, Trial, TrialError, Tried, TriedRequest,
+};
 use crate::store::{self, PublishedAutomation, SnapshotRows};
 
 /// How long a trial may take.
@@ -103,6 +105,8 @@ pub struct RequestView {
     /// The id of the endpoint; null for a bare URL, which would become one.
     #[schema(value_type = Option<String>)]
     pub endpoint: Option<EndpointId>,
+    /// How: `POST` or `PUT`.
+    pub method: DeliveryMethod,
     /// Where to.
     pub url: String,
     /// The headers, signed as of now. A delivery's id is made up, as the automation is not made. What HTTP itself
@@ -176,6 +180,7 @@ impl Service {
         } = self.try_out(turn, trial).await?;
         let shown = |request: TriedRequest| RequestView {
             endpoint: Some(request.endpoint).filter(|id| !bare.contains(id)),
+            method: request.method,
             url: request.url,
             headers: request.headers.into_iter().collect(),
             body: request.body,

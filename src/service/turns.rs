@@ -1,6 +1,6 @@
 //! Turns at what is dear: to read a list, which costs the database more than anything else that can be
-//! asked, to upload a component, to try an automation, and
-//! to have a plugin make an event of a request. A few are at it at a time, fewer for one account, and of those
+//! asked, to upload a component, to try an automation, to have
+//! a plugin make an event of a request, and to ping a URL. A few are at it at a time, fewer for one account, and of those
 //! that would have to wait for long none is let in. So one account is not what another waits for, and
 //! who asks again and again comes after those who have waited meanwhile.
 
@@ -64,6 +64,14 @@ pub(super) const MAPPINGS: TurnLimits = TurnLimits {
     account_max: 4,
     account_waiting_max: 32,
     wait_ms: 5_000,
+};
+
+/// URLs that are pinged: each may take ten seconds.
+pub(super) const VALIDATIONS: TurnLimits = TurnLimits {
+    all_max: 16,
+    account_max: 2,
+    account_waiting_max: 8,
+    wait_ms: 10_000,
 };
 
 /// Who is at it.
@@ -146,7 +154,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_account_waits_for_its_own_turns_and_not_for_ever() {
-        for limits in [LISTS, UPLOADS, TRIALS, SCHEMAS, MAPPINGS] {
+        for limits in [LISTS, UPLOADS, TRIALS, SCHEMAS, MAPPINGS, VALIDATIONS] {
             let hand = ManualClock::new(Timestamp::from_ms(0));
             let (clock, turns) = (Clock::Manual(hand.clone()), Turns::new(limits));
             let mut taken = Vec::new();

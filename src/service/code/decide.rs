@@ -225,6 +225,11 @@ impl Service {
                  admin can reveal and rotate";
             return Err(Error::field(format!("/signatures/{place}/secret"), why));
         }
+        if new.validate {
+            let why = "a file is decided without asking anybody: leave it out, and POST the URL to \
+                 /v1/endpoints/validate";
+            return Err(Error::field("/validate", why));
+        }
         new.name = Some(meant.entry.name.clone());
         let (drafted, _) = self.drafted_endpoint(account, &new).await?;
         let content = Content::endpoint((&drafted.name, &drafted.url), &drafted.settings)?;

@@ -55,6 +55,12 @@ fn endpoint(dice: &mut Dice, no: usize) -> Value {
                 ],
             ),
             ("failure_policy", &[json!("never"), json!("five-days")]),
+            ("method", &[json!("POST"), json!("PUT")]),
+            ("http", &[json!("allowed"), json!("warned")]),
+            (
+                "explicit_port",
+                &[json!("allowed"), json!("warned"), json!("refused")],
+            ),
             ("timeout_ms", &[json!(10), json!(15_000), json!(60_000)]),
             (
                 "headers",

@@ -15,5 +15,6 @@ mod plugins;
 mod receivers;
 mod retries;
 mod stopping;
+mod tls;
 mod two_nodes;
 mod unreadable;
