@@ -101,6 +101,7 @@ const ENDPOINTS: &[Described] = &[
     || routes!(endpoint::get, endpoint::change, endpoint::delete),
     || routes!(endpoint::enable),
     || routes!(endpoint::disable),
+    || routes!(job::recover),
     || routes!(explain::endpoint),
     || routes!(endpoint::secrets),
     || routes!(endpoint::rotate_secret),

@@ -80,6 +80,10 @@ pub const PREVIEW_OCCURRENCES_MAX: usize = 1_000;
 pub const JOB_EVENTS_MAX: usize = 1_000_000;
 /// Most events that are chosen one by one.
 pub const CHOSEN_EVENTS_MAX: usize = 1_000;
+/// Most deliveries that a recovery sends a second.
+pub const RECOVERED_PER_SECOND_MAX: u32 = 1_000;
+/// Most patterns of event types that a recovery names.
+pub const RECOVERED_PATTERNS_MAX: usize = 100;
 /// Most jobs of one account that are not at their end.
 pub const JOBS_OPEN_MAX: usize = 10;
 /// Jobs of one account that are kept after their end.

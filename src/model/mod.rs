@@ -15,6 +15,7 @@ mod made_id;
 mod order;
 mod origin;
 mod precedence;
+mod recovery;
 mod shares;
 mod stopwatch;
 mod words;
@@ -29,13 +30,14 @@ pub use id::{
     SourceId,
 };
 pub use job::{
-    Backtest, BacktestTally, Job, JobState, PinnedVersion, Reach, Rerun, RerunBy, RerunProblem,
-    RerunTally, RerunWait,
+    Backtest, BacktestTally, Job, JobState, JobSubject, JobWait, PinnedVersion, Reach, Rerun,
+    RerunBy, RerunProblem, RerunTally,
 };
 pub use made_id::EmissionOrigin;
 pub use order::{BEHIND, OrderKey};
 pub use origin::{MappedBy, Origin};
 pub use precedence::Precedence;
+pub use recovery::{MissedState, Recovery, RecoveryTally};
 pub use shares::Shares;
 pub use stopwatch::Stopwatch;
 pub(crate) use words::words;

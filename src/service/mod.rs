@@ -112,7 +112,8 @@ pub use intake_rules::{UnknownTypes, Validation};
 pub use job::{
     BacktestMoveView, BacktestResultView, BacktestSideView, DifferenceBody, DifferenceChange,
     DifferenceExcerpt, DifferenceSide, DifferenceView, GivenView, JobResultView, JobView,
-    NewBacktest, NewRerun, RerunAs, RerunProblemView, RerunResultView,
+    NewBacktest, NewRecovery, NewRerun, RecoveredState, RecoveryResultView, RerunAs,
+    RerunProblemView, RerunResultView,
 };
 pub use json::read_kept;
 pub use kept_test_shape::{

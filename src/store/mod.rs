@@ -113,7 +113,7 @@ pub use hint::{Hint, Listener};
 pub use history::LiveVersion;
 pub use inbox::InboxEvent;
 pub use incarnation::Life;
-pub use job::{Hold, JobDifference, JobFindings, JobRow, NewJob};
+pub use job::{Hold, JobDifference, JobFindings, JobRow, Missed, MissedSpan, NewJob, Recovered};
 pub use made::MadeEvent;
 pub use occurrence::{LEDGER_MS, NewOccurrence, OccurrenceEntry, OccurrenceKey, OpenOccurrence};
 pub use page::{Cursor, Page};
