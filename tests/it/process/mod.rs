@@ -17,6 +17,7 @@ mod house;
 mod inbound;
 mod kills;
 mod load;
+mod recoveries;
 mod schedules;
 mod shutdown;
 mod signatures;
