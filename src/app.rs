@@ -3,7 +3,7 @@
 //! An incarnation that ends (its database was lost, or another node took over) is followed by a
 //! new one in the same process; the doors answer 503 meanwhile.
 
-mod master_key;
+pub(crate) mod master_key;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -144,6 +144,7 @@ impl App {
             clock: Clock::System,
             limits: limits(config),
         };
+        let egress_addresses = config.egress_addresses().map_err(Error::Config)?;
         let service = Service::new(service::Parts {
             // Connections of their own: whatever is asked there, the pipeline has its.
             store: store.for_doors(DOORS_PATIENCE),
@@ -151,6 +152,8 @@ impl App {
             components,
             clock: Clock::System,
             guard,
+            client: parts.client.clone(),
+            egress_addresses,
             rules: Rules::new(config.https_only, config.payload_bytes_max),
         });
         let first_start = service

@@ -1,6 +1,7 @@
 //! What the operator chose: a file, then the environment (`THROWBAR_…`), then flags; each beats
 //! the one before. A key that nobody knows is an error: a misspelt limit must not be a default.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
@@ -10,8 +11,8 @@ use crate::telemetry::LogFormat;
 
 /// The prefix of the environment's keys.
 const PREFIX: &str = "THROWBAR_";
-/// The setting that is a list, with commas in the environment.
-const LIST: &str = "egress_allow";
+/// The settings that are lists, with commas in the environment and in flags.
+const LISTS: [&str; 2] = ["egress_allow", "egress_addresses"];
 /// Keys under the prefix that are not settings of the server.
 const NOT_SETTINGS: [&str; 5] = [
     "THROWBAR_URL",
@@ -44,6 +45,12 @@ pub enum Error {
     /// A range can't be read.
     #[error("egress_allow (THROWBAR_EGRESS_ALLOW): '{0}' is not a CIDR range such as 10.0.0.0/8")]
     Egress(String),
+    /// An address can't be read.
+    #[error(
+        "egress_addresses (THROWBAR_EGRESS_ADDRESSES): '{0}' is neither an address such as 203.0.113.7 nor a CIDR \
+         range such as 203.0.113.0/28"
+    )]
+    EgressAddress(String),
     /// Alerts by mail are not built.
     #[error("smtp_url (THROWBAR_SMTP_URL) is not built yet: take it out; alerts are in the log")]
     Smtp,
@@ -66,6 +73,9 @@ pub struct Config {
     pub bootstrap_key: Option<String>,
     /// Private ranges that deliveries may reach all the same, such as `127.0.0.0/8`.
     pub egress_allow: Vec<String>,
+    /// From where requests leave, such as `203.0.113.7` or `2001:db8::/48`: published to all clients, and else of
+    /// no effect.
+    pub egress_addresses: Vec<String>,
     /// Whether endpoints must be https.
     pub https_only: bool,
     /// Largest payload of an event, in bytes.
@@ -93,6 +103,7 @@ impl Default for Config {
             master_key: None,
             bootstrap_key: None,
             egress_allow: Vec::new(),
+            egress_addresses: Vec::new(),
             https_only: false,
             payload_bytes_max: crate::model::limits::PAYLOAD_BYTES_MAX,
             endpoint_window_max: 256,
@@ -123,14 +134,11 @@ impl Config {
             }
             // As text: a key of digits is not a number. What shall be one is read as one below.
             let name = known_name(&key)?;
-            let value = if name == LIST {
-                config::Value::from(value.split(',').map(str::to_owned).collect::<Vec<_>>())
-            } else {
-                config::Value::from(value)
-            };
+            let value = spelled(&name, value);
             builder = builder.set_override(name, value).map_err(Error::Wrong)?;
         }
         for (name, value) in flags {
+            let value = spelled(name, value);
             builder = builder.set_override(name, value).map_err(Error::Wrong)?;
         }
         let read: Self = builder
@@ -149,6 +157,7 @@ impl Config {
             return Err(Error::BootstrapKey);
         }
         self.egress_allow()?;
+        self.egress_addresses()?;
         Ok(self)
     }
 
@@ -156,6 +165,17 @@ impl Config {
     pub fn egress_allow(&self) -> Result<Vec<IpNet>, Error> {
         let read = |text: &String| text.trim().parse().map_err(|_| Error::Egress(text.clone()));
         self.egress_allow.iter().map(read).collect()
+    }
+
+    /// From where requests leave: an address is a range of one.
+    pub fn egress_addresses(&self) -> Result<Vec<IpNet>, Error> {
+        let read = |text: &String| {
+            let (range, address) = (text.trim().parse(), text.trim().parse::<IpAddr>());
+            range
+                .or(address.map(IpNet::from))
+                .map_err(|_| Error::EgressAddress(text.clone()))
+        };
+        self.egress_addresses.iter().map(read).collect()
     }
 
     /// Where everything is kept.
@@ -187,6 +207,15 @@ fn known_name(key: &str) -> Result<String, Error> {
         Ok(name)
     } else {
         Err(Error::Unknown(key.to_owned()))
+    }
+}
+
+/// A value as it was written: a list is one of texts.
+fn spelled(name: &str, value: String) -> config::Value {
+    if LISTS.contains(&name) {
+        config::Value::from(value.split(',').map(str::to_owned).collect::<Vec<_>>())
+    } else {
+        config::Value::from(value)
     }
 }
 
@@ -240,6 +269,25 @@ mod tests {
         assert!(config.https_only);
         assert_eq!(config.shutdown_ms, 250);
         assert_eq!(config.egress_allow.len(), 2);
+    }
+
+    #[test]
+    fn addresses_to_be_published_are_addresses_or_ranges() {
+        let env = environment(&[("THROWBAR_EGRESS_ADDRESSES", "203.0.113.7, 2001:db8::/48")]);
+        let config = Config::load(None, env.clone(), Vec::new()).expect("fine");
+        let shown = |config: &Config| -> Vec<String> {
+            let ranges = config.egress_addresses().expect("read");
+            ranges.iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(shown(&config), ["203.0.113.7/32", "2001:db8::/48"]);
+        let flags = vec![("egress_addresses", "198.51.100.1".to_owned())];
+        let config = Config::load(None, env, flags).expect("fine");
+        assert_eq!(shown(&config), ["198.51.100.1/32"]);
+        for wrong in ["example.com", "203.0.113.7,", "203.0.113.7/33", "203.0.113"] {
+            let env = environment(&[("THROWBAR_EGRESS_ADDRESSES", wrong)]);
+            let error = Config::load(None, env, Vec::new()).expect_err(wrong);
+            assert!(matches!(error, Error::EgressAddress(_)), "{wrong}: {error}");
+        }
     }
 
     #[test]

@@ -3,12 +3,12 @@
 use axum::Json;
 
 use super::answer::{Answer, Created};
-use super::body::JsonBody;
+use super::body::{JsonBody, JsonBodyOr};
 use super::principal::{By, On};
 use super::query::{PageQuery, QueryParams};
 use crate::service::{
     AccountPatch, AccountView, Listed, MayAdminister, MayOperate, MayRead, NewAccount,
-    SigningKeyView,
+    SigningKeyRotation, SigningKeyView,
 };
 
 /// Make an account
@@ -74,4 +74,29 @@ pub(super) async fn reveal_signing_key(
     By(who, service): By<MayAdminister>,
 ) -> Answer<Json<SigningKeyView>> {
     Ok(Json(service.reveal_signing_key(&who).await?))
+}
+
+/// Rotate the account's signing key
+///
+/// The header that it signs in has room for one signature: the old key signs until the overlap ends, or is ended. The
+/// body may be left out.
+#[utoipa::path(post, path = "/v1/account/signing-key/rotate", tag = "accounts", operation_id = "rotate_signing_key",
+    request_body = Option<SigningKeyRotation>,
+    responses((status = 201, description = "The keys", body = SigningKeyView)))]
+pub(super) async fn rotate_signing_key(
+    By(who, service): By<MayAdminister>,
+    JsonBodyOr(rotation): JsonBodyOr<SigningKeyRotation>,
+) -> Answer<Created<SigningKeyView>> {
+    Ok(Created(service.rotate_signing_key(&who, rotation).await?))
+}
+
+/// End the overlap of a rotation of the account's signing key
+///
+/// The new key signs from now on.
+#[utoipa::path(post, path = "/v1/account/signing-key/end-overlap", tag = "accounts", operation_id = "end_signing_key_overlap",
+    responses((status = 200, description = "The key", body = SigningKeyView)))]
+pub(super) async fn end_signing_key_overlap(
+    By(who, service): By<MayAdminister>,
+) -> Answer<Json<SigningKeyView>> {
+    Ok(Json(service.end_signing_key_overlap(&who).await?))
 }

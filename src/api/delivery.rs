@@ -52,7 +52,8 @@ pub(super) async fn attempts(
 
 /// Make a delivery again
 ///
-/// Whatever its state: the same body under the same `webhook-id`, with a whole retry policy before it.
+/// Whatever its state, and that stays as it is: the same body under the same `webhook-id`, with a whole retry policy
+/// before it. Refused while its endpoint, or the account, is switched off.
 #[utoipa::path(post, path = "/v1/deliveries/{id}/resend", tag = "deliveries", operation_id = "resend_delivery",
     params(("id" = String, Path, description = "The delivery's id")),
     responses((status = 202, description = "It will be sent", body = Resent)))]

@@ -7,8 +7,8 @@ use super::body::{JsonBody, JsonBodyOr};
 use super::principal::{By, On};
 use super::query::{PageQuery, QueryParams};
 use crate::service::{
-    EndpointPatch, EndpointView, Listed, MayAdminister, MayRead, MayWrite, NewEndpoint,
-    NewEndpointView, Rotation, SecretView, Switch, WholeSecretView,
+    EndpointPatch, EndpointToValidate, EndpointValidationView, EndpointView, Listed, MayAdminister,
+    MayRead, MayWrite, NewEndpoint, NewEndpointView, Rotation, SecretView, Switch, WholeSecretView,
 };
 
 /// Make an endpoint
@@ -21,6 +21,19 @@ pub(super) async fn create(
     JsonBody(new): JsonBody<NewEndpoint>,
 ) -> Answer<Created<NewEndpointView>> {
     Ok(Created(service.create_endpoint(&who, new).await?))
+}
+
+/// Validate a URL before it is saved
+///
+/// It is pinged by POST with an empty JSON object, and any answer counts; only if there is none, by HEAD, where 200
+/// counts. Each has 5 seconds. Nothing is saved.
+#[utoipa::path(post, path = "/v1/endpoints/validate", tag = "endpoints", operation_id = "validate_endpoint",
+    request_body = EndpointToValidate, responses((status = 200, description = "What was found", body = EndpointValidationView)))]
+pub(super) async fn validate(
+    By(who, service): By<MayWrite>,
+    JsonBody(asked): JsonBody<EndpointToValidate>,
+) -> Answer<Json<EndpointValidationView>> {
+    Ok(Json(service.validate_endpoint(&who, asked).await?))
 }
 
 /// List endpoints
@@ -99,6 +112,18 @@ pub(super) async fn rotate_secret(
     JsonBodyOr(rotation): JsonBodyOr<Rotation>,
 ) -> Answer<Created<WholeSecretView>> {
     Ok(Created(service.rotate_secret(&who, &id, rotation).await?))
+}
+
+/// End the overlap of a rotation of an endpoint's signing secret
+///
+/// Only the newest one signs from now on.
+#[utoipa::path(post, path = "/v1/endpoints/{id}/secrets/end-overlap", tag = "endpoints", operation_id = "end_secret_overlap",
+    params(("id" = String, Path, description = "The endpoint's id")),
+    responses((status = 200, description = "What signs", body = Listed<SecretView>)))]
+pub(super) async fn end_secret_overlap(
+    On(who, service, id): On<MayAdminister>,
+) -> Answer<Json<Listed<SecretView>>> {
+    Ok(Json(service.end_secret_overlap(&who, &id).await?))
 }
 
 /// Reveal a signing secret

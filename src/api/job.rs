@@ -1,4 +1,4 @@
-//! `/v1/jobs`, and what makes them: `/v1/automations/{id}/backtest` and `/rerun`.
+//! `/v1/jobs`, and what makes them: `/v1/automations/{id}/backtest` and `/rerun`, `/v1/endpoints/{id}/recover`.
 
 use axum::Json;
 
@@ -7,7 +7,8 @@ use super::body::JsonBodyOr;
 use super::principal::{By, On};
 use super::query::{PageQuery, QueryParams};
 use crate::service::{
-    DifferenceView, GivenView, JobView, Listed, MayRead, MayWrite, NewBacktest, NewRerun,
+    DifferenceView, GivenView, JobView, Listed, MayRead, MayWrite, NewBacktest, NewRecovery,
+    NewRerun,
 };
 
 /// Compare a draft with the published version on past events
@@ -39,6 +40,22 @@ pub(super) async fn rerun(
     JsonBodyOr(new): JsonBodyOr<NewRerun>,
 ) -> Answer<Accepted<GivenView>> {
     Ok(Accepted(service.rerun(&who, &id, new).await?))
+}
+
+/// Recover what was missed at an endpoint
+///
+/// Deliveries of a time, or of an event and those after it, that were given up are made again, each once: same body,
+/// same `webhook-id`, a whole retry policy. With `"states": ["held"]` what was held while the endpoint or the account
+/// was switched off goes on. A job with progress, for as many as there are, which sends so many a second, behind what
+/// is due. What a repeat was delivered of, or is on its way, is passed over.
+#[utoipa::path(post, path = "/v1/endpoints/{id}/recover", tag = "endpoints", operation_id = "recover_endpoint",
+    params(("id" = String, Path, description = "The endpoint's id")), request_body = NewRecovery,
+    responses((status = 202, description = "The job", body = GivenView)))]
+pub(super) async fn recover(
+    On(who, service, id): On<MayWrite>,
+    JsonBodyOr(new): JsonBodyOr<NewRecovery>,
+) -> Answer<Accepted<GivenView>> {
+    Ok(Accepted(service.recover(&who, &id, new).await?))
 }
 
 /// List jobs

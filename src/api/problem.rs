@@ -99,14 +99,18 @@ fn status(error: &Error) -> StatusCode {
         Error::Conflict { .. } | Error::EventConflict { .. } => StatusCode::CONFLICT,
         Error::Busy(_)
         | Error::NoRoom(Full::Account)
+        | Error::MakingKeys(Full::Account)
         | Error::Trying(Full::Account)
+        | Error::Validating(Full::Account)
         | Error::Crowded => StatusCode::TOO_MANY_REQUESTS,
         Error::Store(_) if error.is_passing() => StatusCode::SERVICE_UNAVAILABLE,
         Error::BodyOverdue { .. } => StatusCode::REQUEST_TIMEOUT,
         Error::Unavailable
         | Error::NoRoom(Full::Server)
         | Error::Mapping(_)
+        | Error::MakingKeys(Full::Server)
         | Error::Trying(Full::Server)
+        | Error::Validating(Full::Server)
         | Error::TrialOverdue { .. }
         | Error::TooSlow(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Store(_) | Error::Vault(_) | Error::Unreadable { .. } => {
@@ -272,6 +276,8 @@ mod tests {
             (Error::Busy(Full::Account), 429),
             (Error::Crowded, 429),
             (Error::NoRoom(Full::Account), 429),
+            (Error::Validating(Full::Account), 429),
+            (Error::Validating(Full::Server), 503),
             (Error::NoRoom(Full::Server), 503),
             (Error::Mapping(Full::Account), 503),
             (Error::Unmapped { why: String::new() }, 422),

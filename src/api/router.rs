@@ -9,9 +9,9 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use super::{
-    account, api_key, automation, code, condition, dead_letter, delivery, endpoint, event,
-    event_type, explain, job, operations, pass, plugin, problem, query, schedule, source, trial,
-    variable, version,
+    account, api_key, automation, code, condition, dead_letter, delivery, egress, endpoint, event,
+    event_type, explain, job, key_pair, operations, pass, plugin, policy, problem, query, schedule,
+    source, trial, variable, version,
 };
 use crate::service::Service;
 
@@ -27,6 +27,8 @@ const ACCOUNTS: &[Described] = &[
     || routes!(account::get),
     || routes!(account::own, account::change_own),
     || routes!(account::reveal_signing_key),
+    || routes!(account::rotate_signing_key),
+    || routes!(account::end_signing_key_overlap),
     || routes!(api_key::create, api_key::list),
     || routes!(api_key::revoke),
 ];
@@ -98,17 +100,27 @@ const AUTOMATIONS: &[Described] = &[
 /// Where it goes.
 const ENDPOINTS: &[Described] = &[
     || routes!(endpoint::create, endpoint::list),
+    || routes!(endpoint::validate),
     || routes!(endpoint::get, endpoint::change, endpoint::delete),
     || routes!(endpoint::enable),
     || routes!(endpoint::disable),
+    || routes!(job::recover),
     || routes!(explain::endpoint),
     || routes!(endpoint::secrets),
     || routes!(endpoint::rotate_secret),
+    || routes!(endpoint::end_secret_overlap),
     || routes!(endpoint::reveal_secret),
+    || routes!(key_pair::create, key_pair::list),
+    || routes!(key_pair::delete),
+    || routes!(key_pair::set),
+    || routes!(policy::retry),
+    || routes!(policy::preview_retry),
+    || routes!(policy::failure),
     || routes!(delivery::list),
     || routes!(delivery::get),
     || routes!(delivery::attempts),
     || routes!(delivery::resend),
+    || routes!(egress::get),
 ];
 
 /// For operations.

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::Error;
 use crate::config::Config;
+use crate::model::Clock;
 use crate::store::Store;
 use crate::vault::{MasterKey, Vault, random};
 
@@ -18,7 +19,7 @@ const CONTEXT: &[u8] = b"the word of a master key";
 
 /// The configured master keys; else those in the data directory, made on the first start. They open
 /// every secret in this database.
-pub(super) async fn open_vault(config: &Config, store: &Store) -> Result<Vault, Error> {
+pub(crate) async fn open_vault(config: &Config, store: &Store) -> Result<Vault, Error> {
     let seals = store.seals().await.map_err(Error::Store)?;
     let vault = match &config.master_key {
         Some(text) => Vault::from_text(text).map_err(Error::MasterKey)?,
@@ -36,7 +37,9 @@ pub(super) async fn open_vault(config: &Config, store: &Store) -> Result<Vault, 
     prove(&vault, &seals)?;
     let sealed = vault.seal(WORD, CONTEXT).map_err(Error::MasterKey)?;
     let key = vault.current_key();
-    let kept = store.keep_seal(key.as_bytes(), &sealed).await;
+    let kept = store
+        .keep_seal(key.as_bytes(), &sealed, Clock::System.now())
+        .await;
     kept.map_err(Error::Store)?;
     // Another node may have begun with another key at the same moment.
     prove(&vault, &store.seals().await.map_err(Error::Store)?)?;

@@ -1,4 +1,4 @@
-//! `job`: work on past events that goes on by itself, listed, looked at, called off. And how commands that give
+//! `job`: work on what is past that goes on by itself, listed, looked at, called off. And how commands that give
 //! the server a job wait for its end: they say first what it is called, so that whoever stops waiting can find it.
 
 use std::io::Write;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::client::{ApiClient, ApiOptions, Body};
 use super::listing::ListOptions;
-use super::{backtest, paint, past_rerun};
+use super::{backtest, paint, past_rerun, recover};
 use crate::model::{Clock, JobId};
 
 /// How often it is asked how far it has come.
@@ -63,6 +63,7 @@ async fn show(options: &OneOptions) -> anyhow::Result<()> {
     }
     match text(&job, "kind") {
         "backtest" => backtest::tell(&mut out, &job)?,
+        "recovery" => recover::tell(&mut out, &job)?,
         _ => past_rerun::tell(&mut out, &job)?,
     }
     Ok(())
@@ -103,11 +104,10 @@ pub(super) async fn ended(client: &ApiClient, id: &str) -> anyhow::Result<Value>
     let says = "goes on by itself, also if nobody waits: `throwbar job cancel` calls it off";
     writeln!(std::io::stderr(), "{id} {says}")?;
     let bar = ProgressBar::no_length();
-    let look = "{bar:32} {percent:>3} %  {pos} of {len} events  {elapsed}";
-    bar.set_style(ProgressStyle::with_template(look)?);
     let path = format!("/v1/jobs/{id}");
     loop {
         let job = client.get(&path).await?;
+        bar.set_style(ProgressStyle::with_template(look(&job))?);
         if job["state"] != "running" {
             bar.finish_and_clear();
             return Ok(job);
@@ -118,6 +118,14 @@ pub(super) async fn ended(client: &ApiClient, id: &str) -> anyhow::Result<Value>
         bar.set_position(job["done"].as_u64().unwrap_or(0));
         let real = Clock::System;
         real.sleep_until(real.now().plus_ms(ASKED_EVERY_MS)).await;
+    }
+}
+
+/// How its progress looks.
+fn look(job: &Value) -> &'static str {
+    match text(job, "kind") {
+        "recovery" => "{bar:32} {percent:>3} %  {pos} of {len} deliveries  {elapsed}",
+        _ => "{bar:32} {percent:>3} %  {pos} of {len} events  {elapsed}",
     }
 }
 
@@ -199,7 +207,9 @@ fn line(job: &Value) -> String {
         paint::column(text(job, "kind"), 8),
         paint::column(text(job, "state"), 9),
         paint::column(&far, 22),
-        text(job, "automation")
+        job["endpoint"]
+            .as_str()
+            .unwrap_or_else(|| text(job, "automation"))
     )
 }
 
@@ -218,6 +228,14 @@ mod tests {
         assert_eq!(
             line(&job),
             "job_1  2026-01-01T00:00:00.000Z  rerun     running    1,234 of 10,000         aut_1"
+        );
+        let job = json!({
+            "id": "job_1", "created_at": "2026-01-01T00:00:00.000Z", "kind": "recovery", "state": "done",
+            "done": 2, "total": 2, "automation": null, "endpoint": "ep_1",
+        });
+        assert_eq!(
+            line(&job),
+            "job_1  2026-01-01T00:00:00.000Z  recovery  done       2 of 2                  ep_1"
         );
     }
 

@@ -3,13 +3,14 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
 use super::client::{ApiClient, ApiOptions, Body};
 use super::listing::ListOptions;
 use super::{ServerOptions, paint};
-use crate::model::{ApiKeyId, Clock};
+use crate::app::master_key;
+use crate::model::{ApiKeyId, Clock, counted};
 use crate::service;
 use crate::store::Store;
 use crate::vault::{MasterKey, random};
@@ -19,11 +20,17 @@ use crate::vault::{MasterKey, random};
 pub(super) enum KeyCommand {
     /// Make a master key, for THROWBAR_MASTER_KEY.
     #[command(
-        after_help = "Secrets in the database are sealed under it: without it they are lost. Put a new key on the \
-        first line and keep every older one below it, for good: nothing is sealed anew, and the server does \
-        not start without a key that was ever in use."
+        after_help = "Secrets in the database are sealed under it: without it they are lost. To rotate, put a new key on \
+        the first line, keep the older ones below it, restart every node, and run throwbar key reseal: then the older \
+        ones may go. A server does not start without a key that something may be sealed under."
     )]
     Master,
+    /// Seal every secret anew under the first master key, directly in the database.
+    #[command(
+        after_help = "Every node must run with the new key on the first line by then: one that does not goes on sealing \
+        under the old one. Broken off, it can be run again. Afterwards the older keys may go from the settings."
+    )]
+    Reseal(ServerOptions),
     /// Make another operator key, or list or revoke them, directly in the database.
     #[command(
         args_conflicts_with_subcommands = true,
@@ -99,6 +106,7 @@ pub(super) async fn run(
 ) -> anyhow::Result<ExitCode> {
     match command {
         KeyCommand::Master => master(),
+        KeyCommand::Reseal(server) => reseal(server, environment).await,
         KeyCommand::Operator(options) => operator(options, environment).await,
         KeyCommand::Create(options) => create(options).await,
         KeyCommand::List(options) => options.tell("/v1/api-keys", line).await,
@@ -110,6 +118,34 @@ pub(super) async fn run(
 fn master() -> anyhow::Result<()> {
     let key = MasterKey::from_random(random::bytes()?);
     Ok(writeln!(std::io::stdout(), "{}", *key.text())?)
+}
+
+async fn reseal(server: &ServerOptions, environment: Vec<(String, String)>) -> anyhow::Result<()> {
+    let config = server.load(environment)?;
+    let store = Store::open(&config.database_url())
+        .await
+        .context("the secrets can't be reached")?;
+    let vault = master_key::open_vault(&config, &store).await?;
+    let old = store.lives_without(vault.current_key().as_bytes()).await?;
+    if old > 0 {
+        bail!(
+            "{} began before the first master key was there, and may seal under another: restart every node with it, and \
+             run this again",
+            counted(usize::try_from(old)?, "running node")
+        );
+    }
+    let done = service::reseal(&store, &vault)
+        .await
+        .context("not everything was sealed anew: what is done stays; mend what is said below, and run it again")?;
+    let (sealed, keys) = (
+        counted(usize::try_from(done.sealed)?, "secret"),
+        counted(usize::try_from(done.keys)?, "older key"),
+    );
+    Ok(writeln!(
+        std::io::stdout(),
+        "{} sealed {sealed} anew; {keys} may go from the settings",
+        paint::good("✓")
+    )?)
 }
 
 async fn operator(

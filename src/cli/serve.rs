@@ -3,10 +3,53 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use super::ServerOptions;
 use crate::app::{App, asked_to_stop, make_folder};
 use crate::config::Config;
 use crate::store::Store;
-use crate::telemetry;
+use crate::telemetry::{self, LogFormat};
+
+/// The settings of a running server that are set most often.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct ServeOptions {
+    #[command(flatten)]
+    server: ServerOptions,
+    /// The address to serve on; port 0 picks a free one [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// From where deliveries leave, for receivers to know: addresses and CIDR ranges, with commas between them.
+    #[arg(long, value_name = "ADDRESSES")]
+    egress_addresses: Option<String>,
+    /// How long a stop waits for what is under way, before it is handed back [default: 20000].
+    #[arg(long, value_name = "MS")]
+    shutdown_ms: Option<u64>,
+    /// What is logged [default: info].
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+    /// How log lines look.
+    #[arg(long, value_enum)]
+    log_format: Option<LogFormat>,
+}
+
+impl ServeOptions {
+    /// The settings that these flags leave in force.
+    pub(super) fn load(&self, environment: Vec<(String, String)>) -> anyhow::Result<Config> {
+        self.server.load_with(
+            environment,
+            [
+                ("listen", self.listen.clone()),
+                ("egress_addresses", self.egress_addresses.clone()),
+                ("shutdown_ms", self.shutdown_ms.map(|ms| ms.to_string())),
+                ("log", self.log.clone()),
+                (
+                    "log_format",
+                    self.log_format
+                        .map(|format| format!("{format:?}").to_lowercase()),
+                ),
+            ],
+        )
+    }
+}
 
 /// Runs the server until it is asked to stop.
 pub(super) async fn serve(config: &Config) -> anyhow::Result<ExitCode> {

@@ -144,7 +144,8 @@ fn tell_step(out: &mut impl Write, no: usize, step: &Value) -> std::io::Result<(
 fn tell_request(out: &mut impl Write, request: &Value) -> std::io::Result<()> {
     writeln!(
         out,
-        "\n→ POST {}",
+        "\n→ {} {}",
+        shown(text(request, "method")),
         paint::link(&shown(text(request, "url")))
     )?;
     let held = text(request, "held");
@@ -195,14 +196,14 @@ mod tests {
                 {"kind": "transform", "what": "redact@1.0.0", "outcome": "emitted", "why": "1 output(s)", "detail": detail},
             ],
             "requests": [{
-                "url": "https://a.example/", "headers": {"x-signature": "00ff"}, "body": "{}",
+                "method": "PUT", "url": "https://a.example/", "headers": {"x-signature": "00ff"}, "body": "{}",
                 "held": "it would be held",
             }],
         });
         let wanted = "✓ fired: the event's type matched\n\
             \n1. condition event.data.a > 0: true\n   it holds\n\
             \n2. transform redact@1.0.0: emitted\n   1 output(s)\n   - {\"a\":1} (these are the first 7 of 9 bytes)\n   + {}\n   info: one line\n   12,345 fuel, 80 µs\n\
-            \n→ POST https://a.example/\n  it would be held\n  x-signature: 00ff\n\n  {}\n";
+            \n→ PUT https://a.example/\n  it would be held\n  x-signature: 00ff\n\n  {}\n";
         assert_eq!(told(&answer), wanted);
     }
 

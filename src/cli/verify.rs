@@ -30,7 +30,8 @@ const BODY_BYTES_MAX: u64 = 32 * 1024 * 1024;
     --header 'webhook-signature: v1,…' --body delivery.json"
 )]
 pub(super) struct VerifyOptions {
-    /// The endpoint's secret (whsec_… or a text) or the account's key (tbk_…); @FILE reads it from a file.
+    /// The endpoint's secret (whsec_… or a text), the account's key (tbk_…), or the public half of a key pair
+    /// (PEM or whpk_…); @FILE reads it from a file.
     #[arg(
         long,
         value_name = "SECRET",
@@ -49,10 +50,11 @@ pub(super) struct VerifyOptions {
     /// The body: a file, or - for standard input.
     #[arg(long, value_name = "FILE")]
     body: PathBuf,
-    /// standard, body-hmac, event-header, github or stripe [default: standard, or body-hmac for a tbk_ key].
+    /// standard, standard-ed25519, body-hmac, event-header, rsa, github or stripe [default: by what the key looks
+    /// like: standard, body-hmac for tbk_, standard-ed25519 for whpk_, rsa for PEM].
     #[arg(long, value_name = "SCHEME")]
     scheme: Option<String>,
-    /// The header that body-hmac is in [default: X-Signature].
+    /// The header that body-hmac is in [default: X-Signature], or rsa [default: X-SiqSignature].
     #[arg(long, value_name = "NAME")]
     signature_header: Option<String>,
     /// How old or how far ahead the signed time may be; a recorded delivery needs more.
@@ -234,15 +236,14 @@ mod tests {
             .expect("a key")
             .signing_key()
             .into();
+        let mut headers = HeaderMap::new();
         let message = signing::Message {
             id: &signing::MessageId::parse("evt_1").expect("an id"),
             at: Clock::System.now(),
             event_type: &HeaderValue::from_static("deal.won"),
             body,
         };
-        let headers: HeaderMap = signing::sign(&scheme, &keys, &message)
-            .into_iter()
-            .collect();
+        signing::sign(&scheme, &keys, &message, &mut headers).expect("keys that fit");
         for (body, genuine) in [(&body[..], true), (b"{ \"a\": 1 }", false)] {
             let compact = compact(body).expect("JSON");
             let report = signing::verify(&Check {

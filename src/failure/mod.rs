@@ -1,9 +1,12 @@
-//! Floor 1: when an endpoint is given up.
+//! Floor 1: when an endpoint is given up, and what is said before.
 //!
-//! A policy is a span of patience: at a failed attempt, an endpoint whose first failure since its
-//! last success lies as far back is disabled, and one success resets everything. HTTP 410 disables
-//! at once, whatever the policy says. The store keeps the first failure; the pipeline decides.
+//! A policy is a state machine over attempts: [`FailurePolicy::step`] takes what is remembered of an endpoint and what
+//! came of one attempt, and says what is remembered from then on and what follows. HTTP 410 disables at once, whatever
+//! the policy says. Pure: times are handed in. In which order attempts are heard, and of which endpoint an attempt
+//! still tells something, is the caller's to know.
 
 mod policy;
+mod state;
 
-pub use policy::{Error, FailurePolicy};
+pub use policy::{CONSECUTIVE_MAX, Error, FailurePolicy};
+pub use state::{Consequence, Heard, Outcome, State, Streak, Warning, Why};

@@ -8,7 +8,7 @@ use super::{IncarnationId, Timestamp, words};
 /// Where a delivery stands.
 ///
 /// ```text
-/// pending{due_at} → claimed{holder} → delivered | pending{later} | failed{exhausted|gone|expired}
+/// pending{due_at} → claimed{holder} → delivered | pending{later} | failed{exhausted|rejected|gone|expired}
 /// pending ⇄ held (endpoint disabled, account off)      any open one → cancelled (endpoint removed)
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +57,8 @@ impl DeliveryState {
 pub enum Failure {
     /// The retry policy has no attempt left.
     Exhausted,
+    /// The receiver answered with a status that is final by the retry policy.
+    Rejected,
     /// The receiver answered 410.
     Gone,
     /// Its payload reached the end of its retention.
@@ -112,7 +114,12 @@ impl AttemptResult {
     }
 }
 
-words!(Failure { Exhausted = "exhausted", Gone = "gone", Expired = "expired" });
+words!(Failure {
+    Exhausted = "exhausted",
+    Rejected = "rejected",
+    Gone = "gone",
+    Expired = "expired",
+});
 words!(Refusal {
     Dns = "dns",
     Connect = "connect",

@@ -154,6 +154,8 @@ ids! {
     ScheduleId = "sch";
     /// One request to a source that was refused, or several like it.
     RefusalId = "rfu";
+    /// One key pair of an endpoint.
+    KeyPairId = "kp";
     /// One signing secret of an endpoint or a source.
     SecretId = "sec";
     /// Where others send webhooks to, which become events.

@@ -1,11 +1,11 @@
-//! Work on past events that goes on beside everything else: what is to be done, and what came of it so far.
+//! Work on what is past that goes on beside everything else: what is to be done, and what came of it so far.
 //! The API calls one a job.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{EndpointId, EventId, Timestamp, words};
+use super::{AutomationId, EndpointId, EventId, Recovery, Timestamp, words};
 
 /// Where a job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,17 @@ pub enum Job {
     Backtest(Backtest),
     /// Events are followed once more.
     Rerun(Rerun),
+    /// Deliveries are sent after all.
+    Recovery(Recovery),
+}
+
+/// What a job is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobSubject {
+    /// A backtest or a re-run.
+    Automation(AutomationId),
+    /// A recovery.
+    Endpoint(EndpointId),
 }
 
 impl Job {
@@ -43,6 +54,7 @@ impl Job {
         match self {
             Self::Backtest(_) => "backtest",
             Self::Rerun(_) => "rerun",
+            Self::Recovery(_) => "recovery",
         }
     }
 }
@@ -151,12 +163,12 @@ pub struct RerunTally {
     /// The first events that came to nothing because something was wrong.
     pub problems: Vec<RerunProblem>,
     /// What it waits for before it goes on; `None`: nothing.
-    pub waits: Option<RerunWait>,
+    pub waits: Option<JobWait>,
 }
 
-/// What a re-run waits for: that what it has made has left.
+/// What a job waits for that sends something: that what it has made has left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RerunWait {
+pub struct JobWait {
     /// Where something that is due may not have left yet.
     pub endpoints: BTreeSet<EndpointId>,
     /// Since when.
@@ -206,6 +218,14 @@ mod tests {
                     from: EventId::first_at(at),
                     before,
                 },
+            }),
+            Job::Recovery(Recovery {
+                endpoint: EndpointId::mint(at),
+                from: EventId::first_at(at),
+                before,
+                states: crate::model::MissedState::ALL.to_vec(),
+                event_types: vec!["deal.*".to_owned()],
+                per_second: 7,
             }),
         ] {
             let text = serde_json::to_string(&job).expect("plain");

@@ -46,8 +46,12 @@ pub const VARIABLE_BYTES_PER_EVENT_MAX: usize = 64 * 1024;
 pub const SUMMARY_BYTES_MAX: usize = 1024;
 /// Most secrets that sign for one endpoint at a time.
 pub const SECRETS_PER_ENDPOINT_MAX: usize = 8;
+/// Most key pairs of one kind that an endpoint has.
+pub const KEY_PAIRS_PER_KIND_MAX: usize = 2;
 /// Most custom delays in a retry policy.
 pub const RETRY_DELAYS_MAX: usize = 50;
+/// Most statuses that a retry policy calls final.
+pub const FINAL_STATUSES_MAX: usize = 50;
 /// Most items of one page.
 pub const PAGE_ITEMS_MAX: usize = 250;
 /// Items of a page when none is asked for.
@@ -80,6 +84,10 @@ pub const PREVIEW_OCCURRENCES_MAX: usize = 1_000;
 pub const JOB_EVENTS_MAX: usize = 1_000_000;
 /// Most events that are chosen one by one.
 pub const CHOSEN_EVENTS_MAX: usize = 1_000;
+/// Most deliveries that a recovery sends a second.
+pub const RECOVERED_PER_SECOND_MAX: u32 = 1_000;
+/// Most patterns of event types that a recovery names.
+pub const RECOVERED_PATTERNS_MAX: usize = 100;
 /// Most jobs of one account that are not at their end.
 pub const JOBS_OPEN_MAX: usize = 10;
 /// Jobs of one account that are kept after their end.

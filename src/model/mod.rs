@@ -15,6 +15,7 @@ mod made_id;
 mod order;
 mod origin;
 mod precedence;
+mod recovery;
 mod shares;
 mod stopwatch;
 mod words;
@@ -25,17 +26,18 @@ pub use count::counted;
 pub use delivery::{AttemptResult, DeliveryState, Failure, Refusal};
 pub use id::{
     AccountId, ApiKeyId, AttemptId, AutomationId, DeadLetterId, DeliveryId, DeliveryOrigin,
-    EndpointId, EventId, IdError, IncarnationId, JobId, PluginId, RefusalId, ScheduleId, SecretId,
-    SourceId,
+    EndpointId, EventId, IdError, IncarnationId, JobId, KeyPairId, PluginId, RefusalId, ScheduleId,
+    SecretId, SourceId,
 };
 pub use job::{
-    Backtest, BacktestTally, Job, JobState, PinnedVersion, Reach, Rerun, RerunBy, RerunProblem,
-    RerunTally, RerunWait,
+    Backtest, BacktestTally, Job, JobState, JobSubject, JobWait, PinnedVersion, Reach, Rerun,
+    RerunBy, RerunProblem, RerunTally,
 };
 pub use made_id::EmissionOrigin;
 pub use order::{BEHIND, OrderKey};
 pub use origin::{MappedBy, Origin};
 pub use precedence::Precedence;
+pub use recovery::{MissedState, Recovery, RecoveryTally};
 pub use shares::Shares;
 pub use stopwatch::Stopwatch;
 pub(crate) use words::words;

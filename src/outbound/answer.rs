@@ -11,6 +11,7 @@ use http::HeaderMap;
 
 use super::retry_after::RetryAfter;
 use super::target::Target;
+use super::tls::TlsFailure;
 use super::{resolver, tls};
 use crate::model::{AttemptResult, Refusal};
 
@@ -19,6 +20,10 @@ use crate::model::{AttemptResult, Refusal};
 pub struct Answer {
     /// The class.
     pub result: AttemptResult,
+    /// The status, if one came; also of an answer that broke off, or was too long.
+    pub status: Option<u16>,
+    /// What kind of thing went wrong in the TLS handshake, if that is what did.
+    pub tls: Option<TlsFailure>,
     /// The answer's headers as they came, at most `RESPONSE_HEADERS_BYTES_MAX`; empty if none came.
     pub headers: HeaderMap,
     /// The first `EXCERPT_BYTES_MAX` bytes of the body; also of one that broke off.
@@ -45,6 +50,8 @@ pub(super) enum Phase {
 pub(super) struct Problem {
     pub refusal: Refusal,
     pub message: String,
+    /// If it is of the class `tls`.
+    pub tls: Option<TlsFailure>,
 }
 
 impl Problem {
@@ -52,6 +59,14 @@ impl Problem {
         Self {
             refusal,
             message: message.into(),
+            tls: None,
+        }
+    }
+
+    fn tls(failure: TlsFailure, message: impl Into<String>) -> Self {
+        Self {
+            tls: Some(failure),
+            ..Self::new(Refusal::Tls, message)
         }
     }
 
@@ -77,7 +92,7 @@ impl Problem {
         match io.map(io::Error::kind) {
             Some(io::ErrorKind::UnexpectedEof) if connecting && target.is_https() => {
                 let message = "the receiver closed the connection during the TLS handshake";
-                Self::new(Refusal::Tls, message)
+                Self::tls(TlsFailure::Protocol, message)
             }
             Some(kind) => Self::new(Refusal::Connect, connection_message(kind)),
             None => Self::new(Refusal::Connect, "the connection failed"),
@@ -101,7 +116,8 @@ fn told_by_type(cause: &(dyn StdError + 'static)) -> Option<Problem> {
         });
     }
     if let Some(error) = cause.downcast_ref::<rustls::Error>() {
-        return Some(Problem::new(Refusal::Tls, tls::explain(error)));
+        let (failure, message) = tls::explain(error);
+        return Some(Problem::tls(failure, message));
     }
     let error = cause.downcast_ref::<hyper::Error>()?;
     if error.is_parse_too_large() {

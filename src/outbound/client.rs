@@ -81,14 +81,16 @@ impl Default for Settings {
     }
 }
 
-/// The methods that deliveries use.
+/// The methods that requests use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Method {
     /// The usual one.
     #[default]
     Post,
-    /// Where a profile says so.
+    /// Where an endpoint says so.
     Put,
+    /// To see whether anybody is there; without a body.
+    Head,
 }
 
 /// One request.
@@ -230,6 +232,7 @@ impl Client {
         *outgoing.method_mut() = match request.method {
             Method::Post => http::Method::POST,
             Method::Put => http::Method::PUT,
+            Method::Head => http::Method::HEAD,
         };
         *outgoing.uri_mut() = request.target.uri().clone();
         *outgoing.headers_mut() = headers;
@@ -271,22 +274,26 @@ impl Seen {
     }
 
     fn into_answer(self, outcome: Result<u16, Problem>, took: Duration) -> Answer {
-        let (result, message) = match outcome {
+        let (result, message, tls) = match outcome {
             Ok(status) => {
                 let redirect = (300..400).contains(&status);
                 let message = "redirects are not followed: give the endpoint the final URL";
                 (
                     AttemptResult::Http { status },
                     redirect.then(|| message.to_owned()),
+                    None,
                 )
             }
             Err(problem) => (
                 AttemptResult::Refused(problem.refusal),
                 Some(problem.message),
+                problem.tls,
             ),
         };
         Answer {
             result,
+            status: self.status,
+            tls,
             retry_after: self
                 .headers
                 .get(header::RETRY_AFTER)

@@ -21,6 +21,8 @@ mod retry_after;
 mod special;
 mod target;
 mod tls;
+mod url_rule;
+mod verifier;
 
 #[cfg(test)]
 mod receiver;
@@ -35,6 +37,8 @@ pub use guard::{EgressGuard, Refused, Vetted};
 pub use resolver::{Resolver, ScriptedResolver, SystemResolver};
 pub use retry_after::RetryAfter;
 pub use target::{Target, TargetError};
+pub use tls::TlsFailure;
+pub use url_rule::{UrlRule, UrlRules, UrlWarning};
 
 /// Why there is no client. Only settings and the machine can be at fault.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +52,9 @@ pub enum Error {
     /// There is none in what was given.
     #[error("the extra root certificates contain no certificate: expected PEM")]
     NoExtraRoots,
+    /// The roots can't be judged by.
+    #[error("setting up the trusted root certificates")]
+    Roots(#[source] rustls::client::VerifierBuilderError),
     /// The TLS library and its provider don't fit.
     #[error("setting up TLS")]
     Tls(#[source] rustls::Error),

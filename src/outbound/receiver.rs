@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -64,7 +65,16 @@ impl Receiver {
     }
 
     pub(super) async fn start_tls(script: Script, identity: Identity) -> Self {
-        Self::listen(script, Some(identity.acceptor())).await
+        Self::listen(script, Some(identity.acceptor(None))).await
+    }
+
+    /// One that asks who connects for a certificate of this authority's.
+    pub(super) async fn start_mutual_tls(
+        script: Script,
+        identity: Identity,
+        clients: &Authority,
+    ) -> Self {
+        Self::listen(script, Some(identity.acceptor(Some(clients)))).await
     }
 
     async fn listen(script: Script, tls: Option<TlsAcceptor>) -> Self {
@@ -142,11 +152,14 @@ async fn serve(
     }
     match tls {
         None => act(stream, script, &record).await,
-        Some(tls) => {
-            if let Ok(stream) = tls.accept(stream).await {
-                act(stream, script, &record).await;
+        Some(tls) => match tls.accept(stream).into_fallible().await {
+            Ok(stream) => act(stream, script, &record).await,
+            // A connection that is closed with something unread is reset, and its last word may be lost.
+            Err((_, mut stream)) => {
+                let _ = stream.shutdown().await;
+                while stream.read(&mut [0; 4096]).await.is_ok_and(|read| read > 0) {}
             }
-        }
+        },
     }
 }
 
@@ -242,12 +255,23 @@ impl Identity {
         }
     }
 
-    fn acceptor(self) -> TlsAcceptor {
+    fn acceptor(self, clients: Option<&Authority>) -> TlsAcceptor {
         let key = PrivateKeyDer::Pkcs8(self.key.serialize_der().into());
-        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_no_client_auth()
+            .expect("versions");
+        let builder = match clients {
+            None => builder.with_no_client_auth(),
+            Some(authority) => {
+                let mut roots = RootCertStore::empty();
+                roots.add(authority.0.der().clone()).expect("a root");
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
+            }
+        };
+        let config = builder
             .with_single_cert(vec![self.certificate], key)
             .expect("a certificate with its key");
         TlsAcceptor::from(Arc::new(config))

@@ -16,6 +16,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 
 use super::Error;
+use super::verifier::{SelfSigned, Verifier};
+use crate::model::words;
 
 /// Room for what rustls says about a rare failure.
 const DETAIL_CHARS_MAX: usize = 200;
@@ -23,10 +25,15 @@ const DETAIL_CHARS_MAX: usize = 200;
 /// The client's side of TLS.
 pub(super) fn client_config(extra_roots_pem: &[u8]) -> Result<ClientConfig, Error> {
     let system = rustls_native_certs::load_native_certs().certs;
-    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier =
+        Verifier::new(roots(system, extra_roots_pem)?, &provider).map_err(Error::Roots)?;
+    let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(Error::Tls)?
-        .with_root_certificates(roots(system, extra_roots_pem)?)
+        // What judges is rustls' own verifier: see `verifier`.
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
@@ -55,49 +62,106 @@ fn roots(system: Vec<CertificateDer<'static>>, extra_pem: &[u8]) -> Result<RootC
     Ok(roots)
 }
 
-/// What went wrong in a handshake, as a sentence for the endpoint's owner.
-pub(super) fn explain(error: &rustls::Error) -> String {
+/// What kind of thing went wrong in a handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsFailure {
+    /// The certificate's time is over.
+    Expired,
+    /// The certificate's time has not come.
+    NotYetValid,
+    /// The certificate is another host's.
+    WrongHost,
+    /// No authority that is trusted here has signed the certificate.
+    UnknownIssuer,
+    /// The certificate was signed with its own key.
+    SelfSigned,
+    /// The certificate was withdrawn.
+    Revoked,
+    /// The certificate is not valid for another reason.
+    Certificate,
+    /// The receiver asks who connects for a certificate.
+    ClientCertificateRequired,
+    /// The two don't come to speak TLS with each other.
+    Protocol,
+}
+
+words!(TlsFailure {
+    Expired = "expired",
+    NotYetValid = "not_yet_valid",
+    WrongHost = "wrong_host",
+    UnknownIssuer = "unknown_issuer",
+    SelfSigned = "self_signed",
+    Revoked = "revoked",
+    Certificate = "certificate",
+    ClientCertificateRequired = "client_certificate_required",
+    Protocol = "protocol",
+});
+
+/// What went wrong in a handshake: its kind, and a sentence for the endpoint's owner.
+pub(super) fn explain(error: &rustls::Error) -> (TlsFailure, String) {
+    let say = |failure, text: &str| (failure, text.to_owned());
     match error {
         rustls::Error::InvalidCertificate(why) => explain_certificate(why),
-        rustls::Error::InvalidMessage(_) => {
-            "the receiver does not speak TLS on this port: check the port, or use http://".into()
-        }
-        rustls::Error::AlertReceived(AlertDescription::UnrecognisedName) => {
-            "the receiver has no certificate for this host".into()
-        }
+        rustls::Error::InvalidMessage(_) => say(
+            TlsFailure::Protocol,
+            "the receiver does not speak TLS on this port: check the port, or use http://",
+        ),
+        rustls::Error::AlertReceived(AlertDescription::UnrecognisedName) => say(
+            TlsFailure::WrongHost,
+            "the receiver has no certificate for this host",
+        ),
+        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => say(
+            TlsFailure::ClientCertificateRequired,
+            "the receiver requires a client certificate, and deliveries have none: have it take \
+             connections without one, since each request is signed",
+        ),
         rustls::Error::AlertReceived(alert) => {
-            format!("the receiver ended the TLS handshake with the alert {alert:?}")
+            let text = format!("the receiver ended the TLS handshake with the alert {alert:?}");
+            (TlsFailure::Protocol, text)
         }
-        rustls::Error::PeerIncompatible(_) => {
-            "the receiver offers no version or cipher of TLS in common: it needs TLS 1.2 or 1.3"
-                .into()
+        rustls::Error::PeerIncompatible(_) => say(
+            TlsFailure::Protocol,
+            "the receiver offers no version or cipher of TLS in common: it needs TLS 1.2 or 1.3",
+        ),
+        other => {
+            let text = format!("the TLS handshake failed: {}", shortened(other));
+            (TlsFailure::Protocol, text)
         }
-        other => format!("the TLS handshake failed: {}", shortened(other)),
     }
 }
 
-fn explain_certificate(why: &CertificateError) -> String {
-    match why {
+fn explain_certificate(why: &CertificateError) -> (TlsFailure, String) {
+    let (failure, text) = match why {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "the certificate has expired".into()
+            (TlsFailure::Expired, "the certificate has expired")
         }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "the certificate is not valid yet".into()
+            (TlsFailure::NotYetValid, "the certificate is not valid yet")
         }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "the certificate is not valid for this host".into()
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => (
+            TlsFailure::WrongHost,
+            "the certificate is not valid for this host",
+        ),
+        CertificateError::UnknownIssuer => (
+            TlsFailure::UnknownIssuer,
+            "the certificate is not signed by a trusted authority, or its intermediate \
+             certificates are not sent along",
+        ),
+        CertificateError::BadSignature => (
+            TlsFailure::UnknownIssuer,
+            "the certificate is not signed by the authority that it names",
+        ),
+        CertificateError::Revoked => (TlsFailure::Revoked, "the certificate has been revoked"),
+        CertificateError::Other(other) if other.0.is::<SelfSigned>() => (
+            TlsFailure::SelfSigned,
+            "the certificate is self-signed: use one of an authority that is trusted publicly",
+        ),
+        other => {
+            let text = format!("the certificate is not valid: {}", shortened(other));
+            return (TlsFailure::Certificate, text);
         }
-        CertificateError::UnknownIssuer => {
-            "the certificate is not signed by a trusted authority: it is self-signed, or its \
-             intermediate certificates are not sent along"
-                .into()
-        }
-        CertificateError::BadSignature => {
-            "the certificate is not signed by the authority that it names".into()
-        }
-        CertificateError::Revoked => "the certificate has been revoked".into(),
-        other => format!("the certificate is not valid: {}", shortened(other)),
-    }
+    };
+    (failure, text.to_owned())
 }
 
 /// What a receiver has a part in is kept on one line, and has no characters that can't be kept.

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::crash::crash_point;
-use super::decide::Outcome;
+use super::decide::{self, Outcome};
 use super::lane::Feeling;
 use super::plan::Content;
 use super::request::RequestParts;
@@ -25,9 +25,9 @@ use crate::model::{
     AccountId, AttemptId, AttemptResult, Clock, DeliveryId, DeliveryState, EndpointId, Failure,
     OrderKey, Timestamp,
 };
-use crate::outbound::{Answer, Client, Method, Request};
+use crate::outbound::{Answer, Client, Request};
 use crate::retry::Advice;
-use crate::store::{EndpointMark, NewAttempt, NewRecord, Tells};
+use crate::store::{NewAttempt, NewRecord, Tells};
 use crate::vault::random;
 
 /// How long a delivery waits until it is seen whether somebody has mended what it can't be sent for.
@@ -89,7 +89,7 @@ pub(super) async fn attempt(outgoing: Outgoing, client: &Client, clock: &Clock) 
     };
     let answer = client
         .send(Request {
-            method: Method::Post,
+            method: view.settings.method.into(),
             target: &view.target,
             headers,
             body,
@@ -190,7 +190,7 @@ fn record(
             duration_ms: i64::from(answer.duration_ms),
         }),
         attempts_made: no.get(),
-        next: outcome.state(no, &view.settings.retry_policy, ended_at, advice),
+        next: decide::next(result, no, &view.settings.retry_policy, (ended_at, advice)),
         mark: outcome.mark(view.settings.failure_policy, ended_at, view.updated_at),
         order: outgoing.order,
         tells: tells(outgoing),
@@ -220,7 +220,7 @@ fn without_request(outgoing: Outgoing, next: DeliveryState) -> Attempted {
             attempt: None,
             attempts_made: outgoing.attempts_made,
             next,
-            mark: EndpointMark::Untouched,
+            mark: None,
             tells: tells(&outgoing),
             order: outgoing.order,
         }),

@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 
 use super::lane::Feeling;
-use crate::failure::FailurePolicy;
+use crate::failure::{self, FailurePolicy};
 use crate::model::{AttemptResult, DeliveryState, Failure, Refusal, Timestamp};
 use crate::retry::{Advice, RetryPolicy};
 use crate::store::EndpointMark;
@@ -43,47 +43,46 @@ impl From<AttemptResult> for Outcome {
     }
 }
 
-impl Outcome {
-    /// The delivery's state after the attempt, which is its `no`th and ended at `ended_at`.
-    pub(super) fn state(
-        self,
-        no: NonZeroU16,
-        policy: &RetryPolicy,
-        ended_at: Timestamp,
-        advice: Advice,
-    ) -> DeliveryState {
-        let failed = |why| DeliveryState::Failed { at: ended_at, why };
-        match self {
-            Self::Taken => DeliveryState::Delivered { at: ended_at },
-            Self::Gone => failed(Failure::Gone),
-            Self::Interrupted => DeliveryState::Pending { due_at: ended_at },
-            Self::Overwhelmed | Self::Failed => match policy.next(no, ended_at, advice) {
-                Some(due_at) => DeliveryState::Pending { due_at },
-                None => failed(Failure::Exhausted),
-            },
-        }
+/// The delivery's state after the attempt, which is its `no`th and ended at `ended_at`.
+pub(super) fn next(
+    result: AttemptResult,
+    no: NonZeroU16,
+    policy: &RetryPolicy,
+    (ended_at, advice): (Timestamp, Advice),
+) -> DeliveryState {
+    let failed = |why| DeliveryState::Failed { at: ended_at, why };
+    match (Outcome::from(result), result) {
+        (Outcome::Taken, _) => DeliveryState::Delivered { at: ended_at },
+        (Outcome::Gone, _) => failed(Failure::Gone),
+        (Outcome::Interrupted, _) => DeliveryState::Pending { due_at: ended_at },
+        (_, AttemptResult::Http { status }) if policy.is_final(status) => failed(Failure::Rejected),
+        (Outcome::Overwhelmed | Outcome::Failed, _) => match policy.next(no, ended_at, advice) {
+            Some(due_at) => DeliveryState::Pending { due_at },
+            None => failed(Failure::Exhausted),
+        },
     }
+}
 
+impl Outcome {
     /// What the attempt means for its endpoint, which was `asked` as it stood when it had last changed.
     pub(super) fn mark(
         self,
         policy: FailurePolicy,
-        ended_at: Timestamp,
+        at: Timestamp,
         asked: Timestamp,
-    ) -> EndpointMark {
-        match self {
-            Self::Taken => EndpointMark::Succeeded,
-            Self::Gone => EndpointMark::Gone {
-                at: ended_at,
-                asked,
-            },
-            Self::Interrupted => EndpointMark::Untouched,
-            Self::Overwhelmed | Self::Failed => EndpointMark::Failed {
-                at: ended_at,
-                disable_if_since: policy.patience_ms().map(|ms| ended_at.plus_ms(-ms)),
-                asked,
-            },
-        }
+    ) -> Option<EndpointMark> {
+        let outcome = match self {
+            Self::Taken => failure::Outcome::Taken,
+            Self::Gone => failure::Outcome::Gone,
+            Self::Overwhelmed | Self::Failed => failure::Outcome::Failed,
+            Self::Interrupted => return None,
+        };
+        Some(EndpointMark {
+            outcome,
+            at,
+            policy,
+            asked,
+        })
     }
 
     /// What the attempt says about the endpoint's strength.
@@ -99,12 +98,14 @@ impl Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::retry::Rule;
 
     const AT: Timestamp = Timestamp::from_ms(1_000_000);
 
     fn after(no: u16, status: u16, policy: &RetryPolicy) -> DeliveryState {
         let no = NonZeroU16::new(no).expect("from 1");
-        Outcome::from(AttemptResult::Http { status }).state(no, policy, AT, Advice::default())
+        let result = AttemptResult::Http { status };
+        next(result, no, policy, (AT, Advice::default()))
     }
 
     #[test]
@@ -140,19 +141,29 @@ mod tests {
     }
 
     #[test]
+    fn a_final_status_is_the_end_and_a_410_is_gone_all_the_same() {
+        let policy = RetryPolicy::of(Rule::ThreeStep, 0, &[400, 410, 502]).expect("valid");
+        let failed = |why| DeliveryState::Failed { at: AT, why };
+        assert_eq!(after(1, 400, &policy), failed(Failure::Rejected));
+        assert_eq!(after(3, 502, &policy), failed(Failure::Rejected));
+        assert_eq!(after(1, 410, &policy), failed(Failure::Gone));
+        let due_at = AT.plus_ms(10_000);
+        assert_eq!(after(1, 404, &policy), DeliveryState::Pending { due_at });
+    }
+
+    #[test]
     fn every_answer_says_what_is_to_be_thought_of_the_endpoint() {
         let (well, indifferent, overwhelmed) =
             (Feeling::Well, Feeling::Indifferent, Feeling::Overwhelmed);
-        let gone = EndpointMark::Gone { at: AT, asked: AT };
-        let failed = EndpointMark::Failed {
-            at: AT,
-            disable_if_since: None,
-            asked: AT,
-        };
+        let (taken, failed, gone) = (
+            Some(failure::Outcome::Taken),
+            Some(failure::Outcome::Failed),
+            Some(failure::Outcome::Gone),
+        );
         let http = |status| AttemptResult::Http { status };
         let refused = AttemptResult::Refused;
         for (result, mark, feeling) in [
-            (http(204), EndpointMark::Succeeded, well),
+            (http(204), taken, well),
             (http(410), gone, indifferent),
             (http(302), failed, indifferent),
             (http(500), failed, indifferent),
@@ -160,18 +171,17 @@ mod tests {
             (http(503), failed, overwhelmed),
             (refused(Refusal::Timeout), failed, overwhelmed),
             (refused(Refusal::Egress), failed, indifferent),
-            (
-                AttemptResult::Interrupted,
-                EndpointMark::Untouched,
-                indifferent,
-            ),
+            (AttemptResult::Interrupted, None, indifferent),
         ] {
             let outcome = Outcome::from(result);
-            assert_eq!(
-                outcome.mark(FailurePolicy::Never, AT, AT),
-                mark,
-                "{result:?}"
-            );
+            let said = outcome.mark(FailurePolicy::Ladder, AT, AT.plus_ms(-1));
+            let wanted = mark.map(|outcome| EndpointMark {
+                outcome,
+                at: AT,
+                policy: FailurePolicy::Ladder,
+                asked: AT.plus_ms(-1),
+            });
+            assert_eq!(said, wanted, "{result:?}");
             assert_eq!(outcome.feeling(), feeling, "{result:?}");
         }
     }

@@ -61,10 +61,9 @@ impl RequestParts<'_> {
                 event_type: &event_type,
                 body: &body,
             };
-            headers.extend(match view.keys(scheme, now)? {
-                Some(keys) => signing::sign(scheme, &keys, &message),
-                None => signing::unsigned(&message),
-            });
+            let keys = view.keys.of(scheme, now)?;
+            signing::sign(scheme, &keys, &message, &mut headers)
+                .map_err(|error| error.to_string())?;
         }
         Ok((headers, body))
     }

@@ -1,6 +1,6 @@
 //! What sealed secrets are bound to: moved to another row, they don't open.
 
-use crate::model::{AccountId, SecretId, SourceId};
+use crate::model::{AccountId, KeyPairId, SecretId, SourceId};
 
 /// The context of an account's signing key.
 pub fn account_key(account: AccountId) -> Vec<u8> {
@@ -10,6 +10,16 @@ pub fn account_key(account: AccountId) -> Vec<u8> {
 /// The context of an endpoint's signing secret.
 pub fn endpoint_secret(account: AccountId, secret: SecretId) -> Vec<u8> {
     format!("endpoint-secret:{account}:{secret}").into_bytes()
+}
+
+/// The context of the private half of an endpoint's key pair.
+pub fn key_pair(account: AccountId, pair: KeyPairId) -> Vec<u8> {
+    format!("key-pair:{account}:{pair}").into_bytes()
+}
+
+/// The context of an answer that is kept under an idempotency key.
+pub fn reply(account: AccountId, key: &str) -> Vec<u8> {
+    format!("reply:{account}:{key}").into_bytes()
 }
 
 /// The context of a secret variable.

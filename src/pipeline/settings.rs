@@ -3,11 +3,33 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::envelope::Envelope;
 use crate::failure::FailurePolicy;
+use crate::outbound::{Method, UrlRule, UrlRules};
 use crate::retry::RetryPolicy;
 use crate::signing::Scheme;
+
+/// The HTTP method of an endpoint's deliveries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum DeliveryMethod {
+    /// The usual one.
+    #[default]
+    Post,
+    /// For receivers that take nothing else.
+    Put,
+}
+
+impl From<DeliveryMethod> for Method {
+    fn from(method: DeliveryMethod) -> Self {
+        match method {
+            DeliveryMethod::Post => Self::Post,
+            DeliveryMethod::Put => Self::Put,
+        }
+    }
+}
 
 /// How deliveries to one endpoint look, and what happens when they fail. Written and read as JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,4 +52,70 @@ pub struct EndpointSettings {
     /// Headers of its own, with references to variables in their values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
+    /// The method of its requests. This and what follows is written down only where it is not usual: settings
+    /// that were stored before there was a choice are read, and stay as they are.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub method: DeliveryMethod,
+    /// What becomes of a URL that is not `https://`.
+    #[serde(default = "usual_http", skip_serializing_if = "is_usual_http")]
+    pub http: UrlRule,
+    /// What becomes of a URL in which a port is written out.
+    #[serde(default = "usual_port", skip_serializing_if = "is_usual_port")]
+    pub explicit_port: UrlRule,
+}
+
+impl EndpointSettings {
+    /// What is asked of the endpoint's URL.
+    pub fn url_rules(&self) -> UrlRules {
+        UrlRules {
+            http: self.http,
+            explicit_port: self.explicit_port,
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
+fn is_usual(method: &DeliveryMethod) -> bool {
+    *method == DeliveryMethod::default()
+}
+
+fn usual_http() -> UrlRule {
+    UrlRules::default().http
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
+fn is_usual_http(rule: &UrlRule) -> bool {
+    *rule == usual_http()
+}
+
+fn usual_port() -> UrlRule {
+    UrlRules::default().explicit_port
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
+fn is_usual_port(rule: &UrlRule) -> bool {
+    *rule == usual_port()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_from_before_there_was_a_choice_are_read_and_stay_as_they_are() {
+        let stored = r#"{"profile":"standard","envelope":"raw","signatures":[{"scheme":"standard"}],"retry_policy":"eight-step","failure_policy":"five-days","timeout_ms":15000,"subscribe":["*"]}"#;
+        let mut settings: EndpointSettings = serde_json::from_str(stored).expect("settings");
+        assert_eq!(settings.method, DeliveryMethod::Post);
+        assert_eq!(settings.url_rules(), UrlRules::default());
+        assert_eq!(serde_json::to_string(&settings).expect("plain"), stored);
+
+        settings.method = DeliveryMethod::Put;
+        settings.http = UrlRule::Refused;
+        settings.explicit_port = UrlRule::Warned;
+        let text = serde_json::to_string(&settings).expect("plain");
+        let chosen = r#","method":"PUT","http":"refused","explicit_port":"warned"}"#;
+        assert!(text.ends_with(chosen), "{text}");
+        let read: EndpointSettings = serde_json::from_str(&text).expect("settings");
+        assert_eq!(read, settings);
+    }
 }

@@ -14,13 +14,13 @@ use arc_swap::ArcSwap;
 use http::HeaderMap;
 use serde::Deserialize;
 
+use super::endpoint_keys::{EndpointKeys, OpenedKeys};
 use super::failing::FailingAutomations;
 use super::settings::EndpointSettings;
 use super::variables::AccountVariables;
 use crate::envelope::Envelope;
 use crate::model::{AccountId, EndpointId, Timestamp};
 use crate::outbound::Target;
-use crate::signing::{AccountKey, OwnKeys, OwnSecret, Scheme, SigningKeys};
 use crate::store::{self, SnapshotRows, Store};
 use crate::vault::Vault;
 
@@ -34,6 +34,8 @@ const NAMES_OPERATIONAL: &str = "\"throwbar.";
 const NAMES_ORDER: &str = "\"order\"";
 /// What a signing secret counts.
 const SECRET_BYTES: usize = 256;
+/// What a key pair counts.
+const KEY_PAIR_BYTES: usize = 8 * 1024;
 
 /// One account, followed as its revision rises.
 #[derive(Debug)]
@@ -72,12 +74,8 @@ pub(super) struct EndpointView {
     pub(super) updated_at: Timestamp,
     /// Headers of its own as they are now; or why they can't be made.
     pub(super) headers: Result<HeaderMap, String>,
-    secrets: Vec<(Key<OwnKeys>, Option<Timestamp>)>,
-    account_key: Key<SigningKeys>,
+    pub(super) keys: EndpointKeys,
 }
-
-/// A key, or why it can't be opened.
-type Key<K> = Result<K, String>;
 
 /// An endpoint that is there and can't be read.
 #[derive(Debug)]
@@ -162,22 +160,10 @@ impl Current {
     /// What stands according to these rows.
     pub(super) fn of(rows: SnapshotRows, vault: &Vault) -> Self {
         let account = rows.account.id;
-        let account_key = open_account_key(&rows.account, vault);
-        if let Err(why) = &account_key {
-            tracing::error!(account.id = %account, why, "the account's signing key can't be opened");
-        }
+        let mut keys = OpenedKeys::open(&rows, vault);
         let variables = AccountVariables::of(account, &rows.variables, vault);
-        let mut secrets: HashMap<EndpointId, Vec<_>> = HashMap::new();
-        for row in &rows.secrets {
-            let key = open_secret(account, row, vault);
-            if let Err(why) = &key {
-                tracing::error!(endpoint.id = %row.endpoint, why, "a signing secret can't be opened");
-            }
-            let known = secrets.entry(row.endpoint).or_default();
-            known.push((key, row.expires_at));
-        }
         let mut endpoints = HashMap::with_capacity(rows.endpoints.len());
-        let mut bytes = rows.secrets.len() * SECRET_BYTES;
+        let mut bytes = rows.secrets.len() * SECRET_BYTES + rows.key_pairs.len() * KEY_PAIR_BYTES;
         for row in rows.endpoints {
             // As values, texts take about as much again.
             bytes += ENDPOINT_BYTES + 2 * (row.settings.len() + row.url.len());
@@ -189,8 +175,7 @@ impl Current {
                 settings,
                 target,
                 updated_at: row.updated_at,
-                secrets: secrets.remove(&row.id).unwrap_or_default(),
-                account_key: account_key.clone(),
+                keys: keys.take(row.id),
             });
             if let Err(Unreadable { why, .. }) = &read {
                 tracing::error!(account.id = %account, endpoint.id = %row.id, why, "a stored endpoint can't be read");
@@ -232,34 +217,6 @@ impl Current {
     }
 }
 
-impl EndpointView {
-    /// The keys that sign for this scheme now; `None`: it is sent unsigned; or why there are none. A key that can't
-    /// be opened is not passed over: the receiver may know no other.
-    pub(super) fn keys(
-        &self,
-        scheme: &Scheme,
-        now: Timestamp,
-    ) -> Result<Option<SigningKeys>, String> {
-        if !scheme.takes_own_secret() {
-            return self.account_key.clone().map(Some);
-        }
-        let live = self
-            .secrets
-            .iter()
-            .filter(|(_, expires_at)| expires_at.is_none_or(|at| at > now))
-            .map(|(keys, _)| {
-                let key = keys.as_ref().map_err(Clone::clone)?.of(scheme);
-                key.cloned().map_err(|error| error.to_string())
-            })
-            .collect::<Result<Vec<_>, String>>()?;
-        if live.is_empty() && !scheme.needs_own_secret() {
-            return Ok(None);
-        }
-        let keys = SigningKeys::new(live).map_err(|error| error.to_string());
-        keys.map(Some)
-    }
-}
-
 fn read(row: &store::Endpoint) -> Result<(EndpointSettings, Target), Unreadable> {
     /// What can be read of settings that a newer version has written.
     #[derive(Deserialize)]
@@ -281,26 +238,6 @@ fn read(row: &store::Endpoint) -> Result<(EndpointSettings, Target), Unreadable>
             envelope: settings.envelope,
         }),
     }
-}
-
-fn open_account_key(account: &store::Account, vault: &Vault) -> Key<SigningKeys> {
-    let context = super::sealing::account_key(account.id);
-    let plain = vault
-        .open(&account.signing_key, &context)
-        .map_err(|error| error.to_string())?;
-    let text = std::str::from_utf8(&plain).map_err(|error| error.to_string())?;
-    let key = AccountKey::parse(text).map_err(|error| error.to_string())?;
-    Ok(SigningKeys::from(key.signing_key()))
-}
-
-fn open_secret(account: AccountId, row: &store::EndpointSecret, vault: &Vault) -> Key<OwnKeys> {
-    let context = super::sealing::endpoint_secret(account, row.id);
-    let plain = vault
-        .open(&row.sealed, &context)
-        .map_err(|error| error.to_string())?;
-    let text = std::str::from_utf8(&plain).map_err(|error| error.to_string())?;
-    let secret = OwnSecret::stored(text).map_err(|error| error.to_string())?;
-    Ok(secret.keys())
 }
 
 type Known = Mutex<HashMap<AccountId, Weak<Standing>>>;

@@ -21,7 +21,7 @@ use crate::automation::{Action, Definition, Trigger};
 use crate::envelope::Envelope;
 use crate::failure::FailurePolicy;
 use crate::model::{AutomationId, EventId, ManualClock};
-use crate::outbound::{self, EgressGuard};
+use crate::outbound::{self, EgressGuard, UrlRule};
 use crate::plugin::{self, Engine};
 use crate::retry::RetryPolicy;
 use crate::signing::AccountKey;
@@ -105,6 +105,9 @@ impl House {
             timeout_ms: 30_000,
             subscribe: None,
             headers: std::collections::BTreeMap::new(),
+            method: DeliveryMethod::Post,
+            http: UrlRule::Allowed,
+            explicit_port: UrlRule::Allowed,
         };
         let id = EndpointId::mint(NOW);
         let definition = Definition {
@@ -130,6 +133,7 @@ impl House {
             owner_automation: None,
             state: EndpointState::Enabled,
             secrets: Vec::new(),
+            key_pairs: Vec::new(),
             subscription: Some(NewAutomation {
                 id: AutomationId::mint(NOW),
                 name: "its own".to_owned(),

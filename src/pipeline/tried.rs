@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::request::RequestParts;
 use super::secret::HIDDEN;
+use super::settings::DeliveryMethod;
 use super::standing::Current;
 use super::{Evaluation, Explained, shown};
 use crate::automation::EventType;
@@ -29,6 +30,8 @@ pub struct Tried {
 pub struct TriedRequest {
     /// Where to.
     pub endpoint: EndpointId,
+    /// The method; `POST`, if the endpoint can't be read.
+    pub method: DeliveryMethod,
     /// Its URL; nothing, if the endpoint can't be read.
     pub url: String,
     /// The headers, signatures among them, hidden where the endpoint fills them with a secret. What HTTP itself
@@ -84,6 +87,7 @@ pub(super) fn request(
     let endpoint = delivery.endpoint;
     let mut request = TriedRequest {
         endpoint,
+        method: DeliveryMethod::default(),
         url: String::new(),
         headers: Vec::new(),
         body: String::new(),
@@ -101,6 +105,7 @@ pub(super) fn request(
         }
         Some(Ok(view)) => view,
     };
+    request.method = view.settings.method;
     view.target.as_str().clone_into(&mut request.url);
     if !current.is_open(endpoint) {
         let why = "it would be held: its endpoint, or the account, is switched off";

@@ -7,7 +7,6 @@ use super::page::cursor_text;
 use super::principal::{MayAdminister, MayOperate, MayRead, Principal};
 use super::{Error, Listed, PageRequest, Service, UnknownTypes, Validation, check};
 use crate::model::{AccountId, Timestamp};
-use crate::pipeline::sealing;
 use crate::signing::AccountKey;
 use crate::store;
 use crate::vault::random;
@@ -60,14 +59,6 @@ pub struct AccountView {
 /// An account as its own keys see it.
 pub type OwnAccountView = AccountView;
 
-/// The key that signs deliveries of the scheme `body-hmac`.
-#[derive(Serialize, ToSchema)]
-pub struct SigningKeyView {
-    /// The key; its text itself is the HMAC key.
-    #[schema(example = "tbk_…")]
-    pub signing_key: String,
-}
-
 impl From<store::Account> for AccountView {
     fn from(row: store::Account) -> Self {
         Self {
@@ -100,15 +91,12 @@ impl Service {
         let now = self.inner.clock.now();
         let id = AccountId::mint(now);
         let key = AccountKey::from_random(random::bytes()?);
-        let sealed = self
-            .inner
-            .vault
-            .seal(key.text().as_bytes(), &sealing::account_key(id))?;
+        let sealed = self.seal_account_key(id, &key)?;
         let row = store::NewAccount {
             id,
             uid: new.uid.clone(),
             name: new.name.clone(),
-            signing_key: sealed.into(),
+            signing_key: sealed,
             created_at: now,
         };
         match self.inner.store.create_account(&row).await {
@@ -202,24 +190,7 @@ impl Service {
         Ok(self.account_row(who.account()).await?.into())
     }
 
-    /// The signing key of the principal's own account, in the clear.
-    pub async fn reveal_signing_key(
-        &self,
-        who: &Principal<MayAdminister>,
-    ) -> Result<SigningKeyView, Error> {
-        let row = self.account_row(who.account()).await?;
-        let plain = self
-            .inner
-            .vault
-            .open(&row.signing_key, &sealing::account_key(row.id))?;
-        let signing_key = std::str::from_utf8(&plain)
-            .map_err(|error| Error::unreadable("the signing key", error))?
-            .to_owned();
-        tracing::info!(account.id = %row.id, key.id = %who.key(), "the account's signing key was revealed");
-        Ok(SigningKeyView { signing_key })
-    }
-
-    async fn account_row(&self, id: AccountId) -> Result<store::Account, Error> {
+    pub(super) async fn account_row(&self, id: AccountId) -> Result<store::Account, Error> {
         self.inner
             .store
             .account(id)

@@ -7,7 +7,8 @@ use super::hidden::Shown;
 use super::principal::{MayRead, MayWrite, Principal};
 use super::{Error, Listed, PageRequest, Place, Service, check};
 use crate::model::{
-    AttemptId, AutomationId, BEHIND, DeliveryId, EndpointId, EventId, JobId, Timestamp,
+    AccountId, AttemptId, AutomationId, BEHIND, DeliveryId, EndpointId, EventId, Failure, JobId,
+    Timestamp,
 };
 use crate::pipeline::Secrets;
 use crate::store::{self, DeliveryFilter};
@@ -62,8 +63,9 @@ pub struct DeliveryView {
     pub next_attempt_at: Option<Timestamp>,
     /// Whether it waits behind an earlier delivery of its ordering key to the same endpoint.
     pub waits_behind: bool,
-    /// Why it was given up: `exhausted` (no attempt is left), `gone` (the receiver answered 410) or `expired`
-    /// (its payload is no longer kept); null, if it was not.
+    /// Why it was given up: `exhausted` (no attempt is left), `rejected` (the receiver answered with a status that
+    /// is final by the retry policy), `gone` (it answered 410) or `expired` (its payload is no longer kept); null,
+    /// if it was not.
     pub failure: Option<String>,
     /// The id of the delivery that this one repeats; null, if it repeats none.
     #[schema(value_type = Option<String>)]
@@ -278,18 +280,19 @@ impl Service {
             .delivery(account, first)
             .await?
             .ok_or(Error::NotFound("delivery"))?;
-        if self
-            .inner
-            .store
-            .endpoint(account, row.endpoint)
-            .await?
-            .is_none()
-        {
+        let endpoint = self.inner.store.endpoint(account, row.endpoint).await?;
+        let endpoint = endpoint.ok_or_else(|| Error::Conflict {
+            code: "endpoint_removed",
+            why: "the delivery's endpoint was removed: there is nowhere to send it".to_owned(),
+        })?;
+        if row.failure.as_deref() == Some(Failure::Expired.as_str()) {
             return Err(Error::Conflict {
-                code: "endpoint_removed",
-                why: "the delivery's endpoint was removed: there is nowhere to send it".to_owned(),
+                code: "payload_expired",
+                why: "the delivery's payload is not kept any more: there is nothing to send"
+                    .to_owned(),
             });
         }
+        self.sees_deliveries_leave(account, &endpoint.state).await?;
         let now = self.inner.clock.now();
         let again = DeliveryId::mint(now);
         if !self.inner.store.resend(account, first, again, now).await? {
@@ -297,5 +300,31 @@ impl Service {
         }
         self.wake(account, row.endpoint).await;
         Ok(again)
+    }
+
+    /// Sees that something leaves for an endpoint in this state: what is sent to another one is only held.
+    pub(super) async fn sees_deliveries_leave(
+        &self,
+        account: AccountId,
+        state: &str,
+    ) -> Result<(), Error> {
+        let row = self.inner.store.account(account).await?;
+        let (code, why) = if state != "enabled" {
+            (
+                "endpoint_disabled",
+                "the endpoint is switched off, and what is sent to it is held: switch it on before",
+            )
+        } else if row.is_some_and(|row| !row.enabled) {
+            (
+                "account_disabled",
+                "the account's integration is switched off, and what is sent is held: switch it on before",
+            )
+        } else {
+            return Ok(());
+        };
+        Err(Error::Conflict {
+            code,
+            why: why.to_owned(),
+        })
     }
 }

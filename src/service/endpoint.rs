@@ -7,15 +7,13 @@ use super::endpoint_shape::{
 };
 use super::principal::{MayRead, MayWrite, Principal};
 use super::profile;
-use super::{Error, Listed, PageRequest, Schemes, Service, check, subscribe};
-use crate::automation::{Action, Definition, Trigger};
+use super::subscription::{subscription, subscription_change};
+use super::{Error, Listed, PageRequest, Service, check, endpoint_url};
 use crate::model::{AccountId, AutomationId, EndpointId, SecretId, Timestamp};
 use crate::outbound::Target;
 use crate::pipeline::EndpointSettings;
 use crate::signing::{OwnSecret, Scheme};
-use crate::store::{
-    self, EndpointChange, EndpointState, Publication, SettingsChange, SubscriptionChange,
-};
+use crate::store::{self, EndpointChange, EndpointState, SettingsChange};
 use crate::vault::random;
 
 /// Deliveries cancelled in one transaction when an endpoint goes.
@@ -28,7 +26,16 @@ impl Service {
         who: &Principal<MayWrite>,
         new: NewEndpoint,
     ) -> Result<NewEndpointView, Error> {
-        let (row, secret) = self.drafted_endpoint(who.account(), &new).await?;
+        let (mut row, secret) = self.drafted_endpoint(who.account(), &new).await?;
+        if new.validate {
+            let target = self.admit(&new.url, "/url")?;
+            self.see_that_it_answers(who.account(), &target, "/url")
+                .await?;
+        }
+        let schemes = signatures_of(&row)?;
+        row.key_pairs = self
+            .missing_pairs((who.account(), row.id), &schemes)
+            .await?;
         self.inner
             .store
             .create_endpoint(who.account(), &row)
@@ -50,6 +57,7 @@ impl Service {
         let name = new.name.clone().unwrap_or_else(|| target.host().to_owned());
         check::name(&name, "/name")?;
         let (settings, given) = new.overrides().apply(None)?;
+        endpoint_url::check(&target, &settings, "/url")?;
         self.check_headers(account, &settings.headers).await?;
         let now = self.inner.clock.now();
         let id = EndpointId::mint(now);
@@ -73,22 +81,10 @@ impl Service {
             owner_automation: None,
             state: EndpointState::Enabled,
             secrets,
+            key_pairs: Vec::new(),
             created_at: now,
         };
         Ok((row, secret))
-    }
-
-    /// A URL that may be saved.
-    pub(super) fn admit(&self, url: &str, pointer: &str) -> Result<Target, Error> {
-        let target =
-            Target::admit(url, &self.inner.guard).map_err(|error| Error::field(pointer, error))?;
-        if self.inner.rules.schemes == Schemes::HttpsOnly && !target.is_https() {
-            return Err(Error::field(
-                pointer,
-                "this server sends to https:// URLs only: use one",
-            ));
-        }
-        Ok(target)
     }
 
     /// A page of the account's endpoints.
@@ -117,7 +113,7 @@ impl Service {
             .try_into()
     }
 
-    async fn endpoint_row(
+    pub(super) async fn endpoint_row(
         &self,
         account: AccountId,
         id: EndpointId,
@@ -172,13 +168,24 @@ impl Service {
                 "a secret is not changed but rotated: POST it to the endpoint's /secrets/rotate";
             return Err(Error::field("/signatures", why));
         }
+        endpoint_url::check_change(&row.url, given.as_ref(), &known, &settings)?;
         if patch.headers.is_some() {
             self.check_headers(who.account(), &settings.headers).await?;
+        }
+        if patch.validate {
+            let target = match &given {
+                Some(target) => target,
+                None => &self.admit(&row.url, "/validate")?,
+            };
+            let at = if given.is_some() { "/url" } else { "/validate" };
+            self.see_that_it_answers(who.account(), target, at).await?;
         }
         let now = self.inner.clock.now();
         if settings.signatures != known.signatures {
             let which = (who.account(), row.id);
+            let pairs = self.missing_pairs(which, &settings.signatures).await?;
             self.see_to_secret(which, &settings.signatures).await?;
+            self.keep_pairs(which, &pairs).await?;
         }
         let name = patch.name.as_deref().unwrap_or(&row.name);
         let subscription = subscription_change((row.id, name), &known, &settings, now)?;
@@ -187,6 +194,7 @@ impl Service {
             settings: Some(SettingsChange {
                 from: row.settings,
                 to: settings_text(&settings)?,
+                succeeded_at: profile::assumed_success(&known, &settings, now),
             }),
             state: None,
             subscription,
@@ -325,9 +333,17 @@ pub(super) fn owned_endpoint(
         owner_automation: Some(automation),
         state: EndpointState::Enabled,
         secrets: Vec::new(),
+        key_pairs: Vec::new(),
         subscription: None,
         created_at: now,
     })
+}
+
+/// How the deliveries of an endpoint that is to be made are signed.
+pub(super) fn signatures_of(new: &store::NewEndpoint) -> Result<Vec<Scheme>, Error> {
+    let settings: EndpointSettings = serde_json::from_str(&new.settings)
+        .map_err(|error| Error::unreadable("the endpoint's settings", error))?;
+    Ok(settings.signatures)
 }
 
 fn owned() -> Error {
@@ -335,60 +351,4 @@ fn owned() -> Error {
         code: "owned_by_automation",
         why: "this endpoint is a bare URL of an automation: change the automation".to_owned(),
     }
-}
-
-/// What becomes of an endpoint's own subscription when its settings change.
-pub(super) fn subscription_change(
-    (endpoint, name): (EndpointId, &str),
-    known: &EndpointSettings,
-    settings: &EndpointSettings,
-    now: Timestamp,
-) -> Result<Option<SubscriptionChange>, Error> {
-    if settings.subscribe == known.subscribe {
-        return Ok(None);
-    }
-    let begin = subscription(endpoint, name, settings, now)?
-        .map(|new| SubscriptionChange::Begin(Box::new(new)));
-    Ok(Some(begin.unwrap_or(SubscriptionChange::End)))
-}
-
-/// The automation that runs an endpoint's own subscription, if its settings name one.
-fn subscription(
-    endpoint: EndpointId,
-    name: &str,
-    settings: &EndpointSettings,
-    now: Timestamp,
-) -> Result<Option<store::NewAutomation>, Error> {
-    let Some(patterns) = &settings.subscribe else {
-        return Ok(None);
-    };
-    let definition = Definition {
-        trigger: Trigger {
-            events: subscribe::patterns(patterns, "/subscribe")?,
-            schedule: None,
-        },
-        condition: None,
-        flow: None,
-        transforms: Vec::new(),
-        actions: vec![Action::Webhook {
-            endpoint,
-            url: None,
-        }],
-        alert_after: None,
-        tests: Vec::new(),
-    };
-    Ok(Some(store::NewAutomation {
-        id: AutomationId::mint(now),
-        name: name.to_owned(),
-        owner_endpoint: Some(endpoint),
-        definition: definition
-            .canonical()
-            .map_err(|error| Error::unreadable("the subscription", error))?,
-        publication: Publication::Live,
-        endpoints: Vec::new(),
-        author: None,
-        note: None,
-        override_reason: None,
-        created_at: now,
-    }))
 }

@@ -11,7 +11,8 @@ use super::{Error, Subscribe};
 use crate::envelope::Envelope;
 use crate::failure::FailurePolicy;
 use crate::model::{AutomationId, EndpointId, Timestamp};
-use crate::pipeline::EndpointSettings;
+use crate::outbound::{Target, UrlRule, UrlRules, UrlWarning};
+use crate::pipeline::{DeliveryMethod, EndpointSettings};
 use crate::retry::RetryPolicy;
 use crate::signing::Scheme;
 use crate::store;
@@ -35,7 +36,8 @@ pub struct NewEndpoint {
     pub retry_policy: Option<RetryPolicy>,
     /// When the endpoint is given up.
     pub failure_policy: Option<FailurePolicy>,
-    /// Where everything comes from that is left out: `standard` (if this is left out) or `account-signed`.
+    /// Where everything comes from that is left out: `standard` (if this is left out), `event-envelope`,
+    /// `account-signed` or `rsa-signed`.
     pub profile: Option<String>,
     /// The time for one whole attempt in milliseconds, 10 to 60000; 15000, if left out.
     pub timeout_ms: Option<u64>,
@@ -43,6 +45,16 @@ pub struct NewEndpoint {
     /// variable of the account.
     #[schema(example = json!({"Authorization": "Bearer {{vars.crm_token}}"}))]
     pub headers: Option<BTreeMap<String, String>>,
+    /// The method of its requests: `POST`, if left out.
+    pub method: Option<DeliveryMethod>,
+    /// What becomes of a URL that is not `https://`; `warned`, if left out.
+    pub http: Option<UrlRule>,
+    /// What becomes of a URL in which a port is written out, `:443` included; `allowed`, if left out.
+    pub explicit_port: Option<UrlRule>,
+    /// Whether the URL is pinged before anything is saved, which is refused if nothing answers. Without it
+    /// nothing is sent.
+    #[serde(default)]
+    pub validate: bool,
 }
 
 /// What is changed of an endpoint; what is left out stays. A profile that is named replaces all that
@@ -64,7 +76,7 @@ pub struct EndpointPatch {
     pub retry_policy: Option<RetryPolicy>,
     /// When the endpoint is given up.
     pub failure_policy: Option<FailurePolicy>,
-    /// Replaces everything but the subscription: `standard` or `account-signed`.
+    /// Replaces everything but the subscription: `standard`, `event-envelope`, `account-signed` or `rsa-signed`.
     pub profile: Option<String>,
     /// The time for one whole attempt in milliseconds, 10 to 60000.
     pub timeout_ms: Option<u64>,
@@ -72,6 +84,17 @@ pub struct EndpointPatch {
     /// variable of the account.
     #[schema(example = json!({"Authorization": "Bearer {{vars.crm_token}}"}))]
     pub headers: Option<BTreeMap<String, String>>,
+    /// The method of its requests: `POST` or `PUT`.
+    pub method: Option<DeliveryMethod>,
+    /// What becomes of a URL that is not `https://`.
+    pub http: Option<UrlRule>,
+    /// What becomes of a URL in which a port is written out. The usual port is not kept with a URL, so it is not
+    /// seen in one that was saved before.
+    pub explicit_port: Option<UrlRule>,
+    /// Whether the URL that the endpoint shall have is pinged before anything is changed, which is refused if nothing
+    /// answers. Without it nothing is sent.
+    #[serde(default)]
+    pub validate: bool,
 }
 
 /// An endpoint.
@@ -84,7 +107,7 @@ pub struct EndpointView {
     pub name: String,
     /// Where requests are sent.
     pub url: String,
-    /// The profile that its settings began with: `standard` or `account-signed`.
+    /// The profile that its settings began with: `standard`, `event-envelope`, `account-signed` or `rsa-signed`.
     pub profile: String,
     /// What its own subscription names.
     pub subscribe: Subscribe,
@@ -102,6 +125,14 @@ pub struct EndpointView {
     pub timeout_ms: u64,
     /// Headers of its own, by name in lower case, as they were written.
     pub headers: BTreeMap<String, String>,
+    /// The method of its requests.
+    pub method: DeliveryMethod,
+    /// What becomes of a URL that is not `https://`.
+    pub http: UrlRule,
+    /// What becomes of a URL in which a port is written out.
+    pub explicit_port: UrlRule,
+    /// What is questionable about its URL.
+    pub warnings: Vec<UrlWarningView>,
     /// Whether deliveries go out: `enabled`, or `disabled`, and they are held.
     pub state: String,
     /// Why it is disabled: `gone` (it answered 410), `failing` or `by_user`; null, if it is not.
@@ -118,6 +149,34 @@ pub struct EndpointView {
     /// When it last changed, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
+}
+
+/// Something questionable about a URL.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UrlWarningView {
+    /// A word for programs: `http` or `explicit_port`.
+    #[schema(example = "http")]
+    pub code: &'static str,
+    /// A sentence.
+    pub why: &'static str,
+}
+
+impl From<UrlWarning> for UrlWarningView {
+    fn from(warning: UrlWarning) -> Self {
+        Self {
+            code: warning.as_str(),
+            why: warning.sentence(),
+        }
+    }
+}
+
+impl UrlWarningView {
+    /// What is to be warned of at a URL that was saved.
+    fn of(url: &str, rules: UrlRules) -> Vec<Self> {
+        let judged = Target::parse(url).ok().map(|target| rules.judge(&target));
+        let warnings = judged.and_then(Result::ok).unwrap_or_default();
+        warnings.into_iter().map(Self::from).collect()
+    }
 }
 
 /// Whether deliveries to an endpoint go out.
@@ -149,6 +208,7 @@ impl TryFrom<store::Endpoint> for EndpointView {
         Ok(Self {
             id: row.id,
             name: row.name,
+            warnings: UrlWarningView::of(&row.url, settings.url_rules()),
             url: row.url,
             subscribe: Subscribe::of_stored(settings.subscribe.as_deref()),
             profile: settings.profile,
@@ -159,6 +219,9 @@ impl TryFrom<store::Endpoint> for EndpointView {
             failure_policy: settings.failure_policy,
             timeout_ms: settings.timeout_ms,
             headers: settings.headers,
+            method: settings.method,
+            http: settings.http,
+            explicit_port: settings.explicit_port,
             state: row.state,
             disabled_why: row.disabled_why,
             failing_since: row.failing_since,
@@ -183,6 +246,9 @@ macro_rules! overrides {
                     failure_policy: self.failure_policy,
                     timeout_ms: self.timeout_ms,
                     headers: self.headers.clone(),
+                    method: self.method,
+                    http: self.http,
+                    explicit_port: self.explicit_port,
                 }
             }
         }

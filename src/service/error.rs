@@ -163,6 +163,9 @@ pub enum Error {
     /// Too many requests to sources wait for their plugins.
     #[error("{} has too many requests under way of which plugins make events: send it again in a moment", whose(*.0))]
     Mapping(Full),
+    /// Too many key pairs are being made.
+    #[error("{} has too many key pairs being made: ask again in a moment", whose(*.0))]
+    MakingKeys(Full),
     /// A body that comes too slowly.
     #[error("the body was not there after {s} seconds: send it faster, or less of it")]
     BodyOverdue {
@@ -185,6 +188,12 @@ pub enum Error {
         /// How long was waited.
         s: i64,
     },
+    /// Too many URLs are pinged.
+    #[error(
+        "{} has too many URLs validated: ask again in a minute, for one after the other",
+        whose(*.0)
+    )]
+    Validating(Full),
     /// The database would be kept busy for too long.
     #[error(
         "the database gave this up, it took too long: ask for less, such as fewer rows, or those of one event or \
@@ -299,6 +308,8 @@ impl Error {
             Self::Busy(Full::Server) => "server_busy",
             Self::NoRoom(Full::Account) => "account_full",
             Self::NoRoom(Full::Server) => "server_full",
+            Self::MakingKeys(Full::Account) => "account_making_keys",
+            Self::MakingKeys(Full::Server) => "server_making_keys",
             Self::Mapping(Full::Account) => "account_mapping",
             Self::Mapping(Full::Server) => "server_mapping",
             Self::BodyOverdue { .. } => "body_overdue",
@@ -306,6 +317,8 @@ impl Error {
             Self::Trying(Full::Account) => "account_trying",
             Self::Trying(Full::Server) => "server_trying",
             Self::TrialOverdue { .. } => "trial_overdue",
+            Self::Validating(Full::Account) => "account_validating",
+            Self::Validating(Full::Server) => "server_validating",
             Self::TooSlow(_) => "too_slow",
             Self::Unavailable => "unavailable",
             Self::Store(error) if is_passing(error) => "unavailable",
@@ -335,10 +348,12 @@ impl Error {
             Self::Unavailable
             | Self::Busy(_)
             | Self::NoRoom(_)
+            | Self::MakingKeys(_)
             | Self::Mapping(_)
             | Self::Crowded
             | Self::Trying(_)
             | Self::TrialOverdue { .. }
+            | Self::Validating(_)
             | Self::TooSlow(_) => true,
             Self::Store(error) => is_passing(error),
             _ => false,

@@ -11,6 +11,7 @@
 
 mod absence;
 mod account;
+mod account_key;
 mod api_key;
 mod automation;
 mod automation_shape;
@@ -26,8 +27,11 @@ mod dead_letter;
 mod definition;
 mod delivery;
 mod draft;
+mod egress;
 mod endpoint;
 mod endpoint_shape;
+mod endpoint_url;
+mod endpoint_validation;
 mod envelopes;
 mod error;
 mod event;
@@ -44,16 +48,20 @@ mod job;
 mod json;
 mod kept_test;
 mod kept_test_shape;
+mod key_pair;
 mod merge;
 mod operator_key;
+mod pace;
 mod page;
 mod payload;
 mod plugin;
+mod policy;
 mod principal;
 mod profile;
 mod publication;
 mod recorded;
 mod reply;
+mod reseal;
 mod room;
 mod schedule;
 mod secret;
@@ -61,6 +69,7 @@ mod signature;
 mod source;
 mod strict;
 mod subscribe;
+mod subscription;
 mod supposed;
 mod trial;
 mod turns;
@@ -72,9 +81,11 @@ mod vetting;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use ipnet::IpNet;
 
 pub use crate::store::Shelf;
-pub use account::{AccountPatch, AccountView, NewAccount, OwnAccountView, SigningKeyView};
+pub use account::{AccountPatch, AccountView, NewAccount, OwnAccountView};
+pub use account_key::{SigningKeyRotation, SigningKeyView};
 pub use api_key::{ApiKeyView, NewApiKey, NewApiKeyView};
 pub use automation_shape::{AutomationPatch, AutomationView, NewAutomation};
 pub use cloudevent::CloudEvent;
@@ -94,7 +105,13 @@ pub use definition::{
     ActionRequest, EmitRequest, TransformRequest, TriggerRequest, WebhookRequest,
 };
 pub use delivery::{AttemptView, DeliveryQuery, DeliveryView};
-pub use endpoint_shape::{EndpointPatch, EndpointView, NewEndpoint, NewEndpointView, Switch};
+pub use egress::{EgressView, HasKey};
+pub use endpoint_shape::{
+    EndpointPatch, EndpointView, NewEndpoint, NewEndpointView, Switch, UrlWarningView,
+};
+pub use endpoint_validation::{
+    EndpointToValidate, EndpointValidationView, PingView, ValidationProblemView,
+};
 pub use error::{Error, Place};
 pub use event::{
     BranchView, CauseView, EvaluationView, Evaluations, EventState, EventSummary, EventView,
@@ -112,21 +129,27 @@ pub use intake_rules::{UnknownTypes, Validation};
 pub use job::{
     BacktestMoveView, BacktestResultView, BacktestSideView, DifferenceBody, DifferenceChange,
     DifferenceExcerpt, DifferenceSide, DifferenceView, GivenView, JobResultView, JobView,
-    NewBacktest, NewRerun, RerunAs, RerunProblemView, RerunResultView,
+    NewBacktest, NewRecovery, NewRerun, RecoveredState, RecoveryResultView, RerunAs,
+    RerunProblemView, RerunResultView,
 };
 pub use json::read_kept;
 pub use kept_test_shape::{
     CameView, ExpectationRequest, Override, TestEventRequest, TestRequest, TestView, TestsView,
 };
+pub use key_pair::{KeyPairRequest, KeyPairView, KeySetView};
 pub use operator_key::{make_operator_key, operator_keys, revoke_operator_key};
 pub use page::{Listed, PageRequest};
 pub use plugin::{PluginVersionView, PluginView};
+pub use policy::{
+    FailurePolicyView, PlannedAttemptView, RetryPolicyView, RetryPreviewRequest, RetryPreviewView,
+};
 pub use principal::{
     Identity, MayAdminister, MayOperate, MayRead, MayReadCatalogue, MaySend, MayWrite,
     MayWriteCatalogue, Principal, Right, Scope,
 };
 pub use publication::{Archival, PublicationView, Publish, PublishedView, Rollback};
 pub use reply::{ReplySlot, Started};
+pub use reseal::{Resealed, reseal};
 pub use room::{BodyRoom, UploadTurn};
 pub use schedule::{
     DstChangeView, NewSchedule, OccurrenceView, PreviewRequest, PreviewView, PreviewedOccurrence,
@@ -145,12 +168,13 @@ pub use variable::{NewVariable, VariablePatch, VariableView};
 pub use version::{AuthorView, ChangeView, DiffView, VersionView, WholeVersionView};
 
 use crate::model::{AccountId, Clock, EndpointId, Shares, limits};
-use crate::outbound::EgressGuard;
+use crate::outbound::{Client, EgressGuard};
 use crate::pipeline::Pipeline;
 use crate::pipeline::components::Components;
 use crate::store::{Hint, Store};
 use crate::vault::Vault;
 use merge::Merges;
+use pace::Pace;
 use principal::Known;
 use room::Rooms;
 use source::{Doors, Ledger};
@@ -173,6 +197,10 @@ pub struct Parts {
     pub clock: Clock,
     /// Which addresses may be saved.
     pub guard: EgressGuard,
+    /// Sees whether somebody answers at a URL.
+    pub client: Client,
+    /// From where requests leave, as the operator says.
+    pub egress_addresses: Vec<IpNet>,
     /// What the operator has decided.
     pub rules: Rules,
 }
@@ -236,6 +264,8 @@ struct Inner {
     components: Components,
     clock: Clock,
     guard: EgressGuard,
+    client: Client,
+    egress_addresses: Vec<IpNet>,
     rules: Rules,
     pipeline: ArcSwapOption<Pipeline>,
     known: Known,
@@ -243,7 +273,12 @@ struct Inner {
     lists: Turns,
     trials: Turns,
     schemas: Turns,
+    key_pairs: Turns,
+    key_sets: Turns,
     mappings: Turns,
+    validations: Turns,
+    /// How often URLs are validated.
+    pace: Pace,
     /// Where changes wait that others were faster than.
     merging: Shares<AccountId>,
     rooms: Rooms,
@@ -269,6 +304,8 @@ impl Service {
                 components: parts.components,
                 clock: parts.clock,
                 guard: parts.guard,
+                client: parts.client,
+                egress_addresses: parts.egress_addresses,
                 rules: parts.rules,
                 pipeline: ArcSwapOption::empty(),
                 known: Known::default(),
@@ -276,7 +313,11 @@ impl Service {
                 lists: Turns::new(turns::LISTS),
                 trials: Turns::new(turns::TRIALS),
                 schemas: Turns::new(turns::SCHEMAS),
+                key_pairs: Turns::new(turns::KEY_PAIRS),
+                key_sets: Turns::new(turns::KEY_SETS),
                 mappings: Turns::new(turns::MAPPINGS),
+                validations: Turns::new(turns::VALIDATIONS),
+                pace: Pace::new(endpoint_validation::PER_MINUTE_MAX),
                 merging: Shares::new(merge::AGAIN_MAX),
                 rooms: Rooms::new(&parts.rules),
                 bell: Arc::default(),

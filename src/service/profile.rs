@@ -9,9 +9,11 @@ use super::signature::{self, SignatureRequest};
 use super::{Error, Subscribe, check, subscribe};
 use crate::envelope::Envelope;
 use crate::failure::FailurePolicy;
+use crate::model::Timestamp;
 use crate::model::header::{OF_THE_CONNECTION, is_signature};
 use crate::model::limits::{HEADER_VALUE_BYTES_MAX, HEADERS_PER_ENDPOINT_MAX};
-use crate::pipeline::EndpointSettings;
+use crate::outbound::{UrlRule, UrlRules};
+use crate::pipeline::{DeliveryMethod, EndpointSettings};
 use crate::retry::RetryPolicy;
 use crate::signing::{OwnSecret, Scheme, SignatureHeader};
 
@@ -21,9 +23,12 @@ pub(super) const STANDARD: &str = "standard";
 pub(super) const ACCOUNT_SIGNED: &str = "account-signed";
 /// The profile whose events tell their type and time beside the payload, and in headers.
 const EVENT_ENVELOPE: &str = "event-envelope";
-const NOT_BUILT: [&str; 1] = ["rsa-signed"];
+/// The profile whose deliveries are signed with an RSA key pair.
+const RSA_SIGNED: &str = "rsa-signed";
 /// Time for one attempt when none is named.
 const TIMEOUT_MS_DEFAULT: u64 = 15_000;
+/// That of `rsa-signed`: S3.
+const TIMEOUT_MS_RSA_SIGNED: u64 = 10_000;
 /// Shortest time-out: less is a mistake.
 const TIMEOUT_MS_MIN: u64 = 10;
 /// Longest time-out: a slot is held as long.
@@ -55,42 +60,54 @@ pub(super) struct Overrides {
     pub(super) failure_policy: Option<FailurePolicy>,
     pub(super) timeout_ms: Option<u64>,
     pub(super) headers: Option<BTreeMap<String, String>>,
+    pub(super) method: Option<DeliveryMethod>,
+    pub(super) http: Option<UrlRule>,
+    pub(super) explicit_port: Option<UrlRule>,
 }
 
 /// The ready-made profile with this name, subscribed to everything.
 pub(super) fn ready_made(name: &str) -> Result<EndpointSettings, Error> {
+    let by_rsa =
+        || Scheme::from_words("rsa", None).map_err(|error| Error::field("/profile", error));
     let (envelope, signature, retry_policy) = match name {
         STANDARD => (Envelope::Raw, Scheme::Standard, RetryPolicy::EightStep),
         EVENT_ENVELOPE => (Envelope::Event, Scheme::EventHeader, RetryPolicy::EightStep),
+        RSA_SIGNED => (Envelope::Raw, by_rsa()?, RetryPolicy::ThreeStep),
         ACCOUNT_SIGNED => {
             let scheme = Scheme::BodyHmac {
                 header: SignatureHeader::default(),
             };
             (Envelope::Compact, scheme, RetryPolicy::ThreeStep)
         }
-        _ if NOT_BUILT.contains(&name) => {
-            return Err(Error::not_built(
-                "/profile",
-                &format!("the profile '{name}'"),
-            ));
-        }
         _ => {
             let shown: String = name.chars().take(80).collect();
             let why = format!(
-                "there is no profile '{shown}': take standard, event-envelope or account-signed"
+                "there is no profile '{shown}': take standard, event-envelope, account-signed or rsa-signed"
             );
             return Err(Error::field("/profile", why));
         }
     };
+    let usual = UrlRules::default();
     Ok(EndpointSettings {
         profile: name.to_owned(),
         envelope,
         signatures: vec![signature],
         retry_policy,
-        failure_policy: FailurePolicy::FiveDays,
-        timeout_ms: TIMEOUT_MS_DEFAULT,
+        failure_policy: if name == RSA_SIGNED {
+            FailurePolicy::Ladder
+        } else {
+            FailurePolicy::FiveDays
+        },
+        timeout_ms: if name == RSA_SIGNED {
+            TIMEOUT_MS_RSA_SIGNED
+        } else {
+            TIMEOUT_MS_DEFAULT
+        },
         subscribe: Subscribe::All.stored(),
         headers: BTreeMap::new(),
+        method: DeliveryMethod::default(),
+        http: usual.http,
+        explicit_port: usual.explicit_port,
     })
 }
 
@@ -136,6 +153,9 @@ impl Overrides {
         if let Some(headers) = self.headers {
             settings.headers = own_headers(headers)?;
         }
+        settings.method = self.method.unwrap_or(settings.method);
+        settings.http = self.http.unwrap_or(settings.http);
+        settings.explicit_port = self.explicit_port.unwrap_or(settings.explicit_port);
         Ok((settings, secret))
     }
 }
@@ -184,6 +204,16 @@ fn own_headers(headers: BTreeMap<String, String>) -> Result<BTreeMap<String, Str
         }
     }
     Ok(named)
+}
+
+/// When an endpoint that does not fail counts as having succeeded last: now, where nobody has kept it until now.
+pub(super) fn assumed_success(
+    known: &EndpointSettings,
+    settings: &EndpointSettings,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let asks = |settings: &EndpointSettings| settings.failure_policy.asks_for_success();
+    (asks(settings) && !asks(known)).then_some(now)
 }
 
 /// Whether nothing is delivered without a secret of the endpoint's own.
@@ -283,7 +313,6 @@ mod tests {
                 "another use",
             ),
             (headed("a/b", "a"), "/headers/a~1b", "not the name"),
-            (profile("rsa-signed"), "/profile", "not built yet"),
             (profile("nope"), "/profile", "no profile 'nope'"),
             (
                 Overrides {
@@ -295,9 +324,9 @@ mod tests {
             ),
             (signed(vec![]), "/signatures", "give 1 to 4"),
             (
-                signed(vec![signature("rsa", None, None)]),
-                "/signatures/0/scheme",
-                "'rsa' is not built yet",
+                signed(vec![signature("rsa", None, Some("x"))]),
+                "/signatures/0/secret",
+                "leave the secret out",
             ),
             (
                 signed(vec![signature("body-hmac", Some("Host"), None)]),

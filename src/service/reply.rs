@@ -12,6 +12,7 @@ use std::convert::Infallible;
 use super::principal::Identity;
 use super::{Error, Place, Service, check};
 use crate::model::AccountId;
+use crate::pipeline::sealing;
 use crate::store::{StoredReply, Whole};
 use crate::vault::random;
 
@@ -47,7 +48,7 @@ pub enum Started {
 
 impl ReplySlot {
     fn context(&self) -> Vec<u8> {
-        format!("reply:{}:{}", self.account, self.key).into_bytes()
+        sealing::reply(self.account, &self.key)
     }
 
     fn hold(&self) -> (AccountId, &str, [u8; 16]) {

@@ -88,13 +88,10 @@ impl Service {
         endpoint: &str,
         rotation: Rotation,
     ) -> Result<WholeSecretView, Error> {
-        let row = self.secrets_owner(who.account(), endpoint).await?;
+        let id = check::id(endpoint, "endpoint")?;
+        let row = self.endpoint_row(who.account(), id).await?;
         let endpoint = row.id;
-        let overlap_s = rotation.overlap_s.unwrap_or(OVERLAP_S_DEFAULT);
-        if !(0..=OVERLAP_S_MAX).contains(&overlap_s) {
-            let why = format!("overlap_s is {overlap_s}: it must be 0 to {OVERLAP_S_MAX}");
-            return Err(Error::field("/overlap_s", why));
-        }
+        let overlap_s = checked_overlap(rotation.overlap_s)?;
         let secret = match &rotation.secret {
             Some(text) => {
                 let schemes = stored_settings(&row)?.signatures;
@@ -135,6 +132,21 @@ impl Service {
             id,
             secret: secret.text().to_string(),
         })
+    }
+
+    /// Ends the overlap of a rotation: only the newest secret signs from now on. Without one, nothing changes.
+    pub async fn end_secret_overlap(
+        &self,
+        who: &Principal<MayAdminister>,
+        endpoint: &str,
+    ) -> Result<Listed<SecretView>, Error> {
+        let id = self.endpoint_id(who.account(), endpoint).await?;
+        let now = self.inner.clock.now();
+        let ended = self.inner.store.end_secret_overlap(who.account(), id, now);
+        if ended.await? > 0 {
+            tracing::info!(account.id = %who.account(), key.id = %who.key(), endpoint.id = %id, "the overlap of signing secrets was ended");
+        }
+        self.secrets(who, endpoint).await
     }
 
     /// One secret of an endpoint with its value.
@@ -208,15 +220,22 @@ impl Service {
         OwnSecret::stored(text).map_err(|error| Error::unreadable("the secret", error))
     }
 
-    async fn secrets_owner(&self, account: AccountId, id: &str) -> Result<store::Endpoint, Error> {
-        let found = self
-            .inner
-            .store
-            .endpoint(account, check::id(id, "endpoint")?);
-        found.await?.ok_or(Error::NotFound("endpoint"))
+    pub(super) async fn endpoint_id(
+        &self,
+        account: AccountId,
+        id: &str,
+    ) -> Result<EndpointId, Error> {
+        let id = check::id(id, "endpoint")?;
+        Ok(self.endpoint_row(account, id).await?.id)
     }
+}
 
-    async fn endpoint_id(&self, account: AccountId, id: &str) -> Result<EndpointId, Error> {
-        Ok(self.secrets_owner(account, id).await?.id)
+/// For how many seconds what is rotated out goes on signing.
+pub(super) fn checked_overlap(asked_s: Option<i64>) -> Result<i64, Error> {
+    let overlap_s = asked_s.unwrap_or(OVERLAP_S_DEFAULT);
+    if (0..=OVERLAP_S_MAX).contains(&overlap_s) {
+        return Ok(overlap_s);
     }
+    let why = format!("overlap_s is {overlap_s}: it must be 0 to {OVERLAP_S_MAX}");
+    Err(Error::field("/overlap_s", why))
 }

@@ -15,12 +15,14 @@ const SIGNATURES_MAX: usize = 4;
 pub struct SignatureRequest {
     /// The scheme: `standard` (Standard Webhooks), `event-header` (`X-Webhook-Event`, `-Timestamp`, and `-Signature`
     /// if the endpoint has a secret), `github` (`X-Hub-Signature-256`) or `stripe` (`Stripe-Signature`), with a
-    /// secret of the endpoint's own; or `body-hmac`, with the account's key.
+    /// secret of the endpoint's own; `standard-ed25519` (Standard Webhooks, `v1a`) or `rsa` (`X-SiqSignature`), with
+    /// a key pair of its own; or `body-hmac`, with the account's key.
     #[schema(example = "standard")]
     pub scheme: String,
-    /// For `body-hmac` alone: the header that the signature goes in; `X-Signature`, if left out.
+    /// For `body-hmac` and `rsa`: the header that the signature goes in; `X-Signature` or `X-SiqSignature`, if left
+    /// out.
     pub header: Option<String>,
-    /// When the endpoint is made, not for `body-hmac`: a secret of your own, for all of its schemes. `whsec_` and
+    /// When the endpoint is made, for schemes with a secret: a secret of your own, for all of its schemes. `whsec_` and
     /// base64, or, without `standard`, any text of 1 to 512 bytes. If left out, one is made; for `event-header`
     /// alone none.
     pub secret: Option<String>,
@@ -41,7 +43,8 @@ pub(super) fn schemes(
     let mut given: Option<(usize, &String)> = None;
     for (place, request) in requests.iter().enumerate() {
         let at = |field: &str| format!("/signatures/{place}{field}");
-        let field = if request.header.is_some() && request.scheme == "body-hmac" {
+        let has_header = ["body-hmac", "rsa"].contains(&request.scheme.as_str());
+        let field = if request.header.is_some() && has_header {
             "/header"
         } else {
             "/scheme"
@@ -57,9 +60,13 @@ pub(super) fn schemes(
         if let Some(text) = &request.secret {
             let wrong = |why: &str| Error::field(at("/secret"), why);
             if !scheme.takes_own_secret() {
-                return Err(wrong(
-                    "this scheme signs with the account's key: leave the secret out",
-                ));
+                return Err(wrong(match scheme.needs_key_pair() {
+                    Some(_) => {
+                        "this scheme signs with a key pair: leave the secret out, and bring one along at the \
+                         endpoint's /keys"
+                    }
+                    None => "this scheme signs with the account's key: leave the secret out",
+                }));
             }
             if given.is_some_and(|(_, other)| other != text) {
                 return Err(wrong(

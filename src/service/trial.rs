@@ -21,7 +21,9 @@ use super::{Error, Place, Service, check, payload};
 use crate::automation::{Action, Definition, EventType, may_name_variables};
 use crate::model::limits::VARIABLES_PER_ACCOUNT_MAX;
 use crate::model::{AccountId, EndpointId, EventId, Origin, Timestamp};
-use crate::pipeline::{AcceptedEvent, Addressees, Step, Trial, TrialError, Tried, TriedRequest};
+use crate::pipeline::{
+    AcceptedEvent, Addressees, DeliveryMethod, Step, Trial, TrialError, Tried, TriedRequest,
+};
 use crate::store::{self, PublishedAutomation, SnapshotRows};
 
 /// How long a trial may take.
@@ -103,6 +105,8 @@ pub struct RequestView {
     /// The id of the endpoint; null for a bare URL, which would become one.
     #[schema(value_type = Option<String>)]
     pub endpoint: Option<EndpointId>,
+    /// How: `POST` or `PUT`.
+    pub method: DeliveryMethod,
     /// Where to.
     pub url: String,
     /// The headers, signed as of now. A delivery's id is made up, as the automation is not made. What HTTP itself
@@ -176,6 +180,7 @@ impl Service {
         } = self.try_out(turn, trial).await?;
         let shown = |request: TriedRequest| RequestView {
             endpoint: Some(request.endpoint).filter(|id| !bare.contains(id)),
+            method: request.method,
             url: request.url,
             headers: request.headers.into_iter().collect(),
             body: request.body,
@@ -277,12 +282,12 @@ impl Service {
         bare: Vec<store::NewEndpoint>,
     ) -> Result<SnapshotRows, Error> {
         let store = &self.inner.store;
-        let row = store.account(account).await?;
         let mut rows = SnapshotRows {
-            account: row.ok_or(Error::NotFound("account"))?,
+            account: self.account_row(account).await?,
             automations: Vec::new(),
             endpoints: bare.into_iter().map(as_made).collect(),
             secrets: Vec::new(),
+            key_pairs: Vec::new(),
             failing: Vec::new(),
             variables: Vec::new(),
         };
@@ -295,6 +300,8 @@ impl Service {
                 .extend(store.endpoint(account, endpoint).await?);
             rows.secrets
                 .extend(store.endpoint_secrets(account, endpoint).await?);
+            rows.key_pairs
+                .extend(store.key_pairs(account, endpoint).await?);
         }
         let mut settings = rows.endpoints.iter().map(|row| &row.settings);
         if settings.any(|settings| may_name_variables(settings)) {

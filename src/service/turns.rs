@@ -1,6 +1,6 @@
 //! Turns at what is dear: to read a list, which costs the database more than anything else that can be
-//! asked, to upload a component, to try an automation, and
-//! to have a plugin make an event of a request. A few are at it at a time, fewer for one account, and of those
+//! asked, to upload a component, to make a key pair, to have schemas compiled, to try an automation, to have
+//! a plugin make an event of a request, and to ping a URL. A few are at it at a time, fewer for one account, and of those
 //! that would have to wait for long none is let in. So one account is not what another waits for, and
 //! who asks again and again comes after those who have waited meanwhile.
 
@@ -41,6 +41,22 @@ pub(super) const UPLOADS: TurnLimits = TurnLimits {
     wait_ms: 10_000,
 };
 
+/// Key pairs that are made: an RSA one takes some tenths of a second.
+pub(super) const KEY_PAIRS: TurnLimits = TurnLimits {
+    all_max: 2,
+    account_max: 1,
+    account_waiting_max: 32,
+    wait_ms: 10_000,
+};
+
+/// Key sets, which anybody may ask for.
+pub(super) const KEY_SETS: TurnLimits = TurnLimits {
+    all_max: 2,
+    account_max: 1,
+    account_waiting_max: 16,
+    wait_ms: 5_000,
+};
+
 /// Automations that are tried.
 pub(super) const TRIALS: TurnLimits = TurnLimits {
     all_max: 4,
@@ -64,6 +80,14 @@ pub(super) const MAPPINGS: TurnLimits = TurnLimits {
     account_max: 4,
     account_waiting_max: 32,
     wait_ms: 5_000,
+};
+
+/// URLs that are pinged: each may take ten seconds.
+pub(super) const VALIDATIONS: TurnLimits = TurnLimits {
+    all_max: 16,
+    account_max: 2,
+    account_waiting_max: 8,
+    wait_ms: 10_000,
 };
 
 /// Who is at it.
@@ -124,6 +148,18 @@ impl Service {
         turn.map_err(|_full| Error::Crowded)
     }
 
+    /// Waits for a turn to have a key pair made.
+    pub(super) async fn key_pair_turn(&self, account: AccountId) -> Result<Turn, Error> {
+        let turn = self.inner.key_pairs.turn(&self.inner.clock, account).await;
+        turn.map_err(Error::MakingKeys)
+    }
+
+    /// Waits for a turn to read the key set of an account, apart from what its owner reads.
+    pub(super) async fn key_set_turn(&self, account: AccountId) -> Result<Turn, Error> {
+        let turn = self.inner.key_sets.turn(&self.inner.clock, account).await;
+        turn.map_err(|_full| Error::Crowded)
+    }
+
     /// Waits for a turn to have schemas of this account's compiled.
     pub(super) async fn schema_turn(&self, account: AccountId) -> Result<Turn, Error> {
         let turn = self.inner.schemas.turn(&self.inner.clock, account).await;
@@ -146,7 +182,17 @@ mod tests {
 
     #[tokio::test]
     async fn an_account_waits_for_its_own_turns_and_not_for_ever() {
-        for limits in [LISTS, UPLOADS, TRIALS, SCHEMAS, MAPPINGS] {
+        let all = [
+            LISTS,
+            UPLOADS,
+            KEY_PAIRS,
+            KEY_SETS,
+            TRIALS,
+            SCHEMAS,
+            MAPPINGS,
+            VALIDATIONS,
+        ];
+        for limits in all {
             let hand = ManualClock::new(Timestamp::from_ms(0));
             let (clock, turns) = (Clock::Manual(hand.clone()), Turns::new(limits));
             let mut taken = Vec::new();

@@ -4,15 +4,12 @@
 use super::key::{ACCOUNT_KEY_DIGITS, SECRET_BYTES};
 use super::scheme::SUPPORTED;
 use super::sender::SENDER_TOLERANCE_S_MAX;
-use crate::model::limits::SECRETS_PER_ENDPOINT_MAX;
+use crate::model::limits::{KEY_PAIRS_PER_KIND_MAX, SECRETS_PER_ENDPOINT_MAX};
 
 /// Why a scheme, secret, key or message was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// A scheme that is planned.
-    #[error("the signature scheme '{0}' is not built yet; supported are {SUPPORTED}")]
-    SchemeNotBuilt(String),
-    /// A scheme that nobody planned.
+    /// A scheme that there is not.
     #[error("there is no signature scheme '{0}'; supported are {SUPPORTED}")]
     SchemeUnknown(String),
     /// A header was named for a scheme whose headers are fixed.
@@ -79,11 +76,27 @@ pub enum Error {
     /// A message id that can't be a header or would make the signed content ambiguous.
     #[error("a message id must be 1 to 256 visible ASCII characters without a full stop")]
     MessageId,
+    /// A text that is no private key of this kind.
+    #[error(
+        "this is not a private key of the kind '{0}': give PEM (PKCS#8; rsa also PKCS#1, 2048 to 4096 bits), or \
+         of ed25519 whsk_ and base64"
+    )]
+    PrivateKey(&'static str),
+    /// A text that is no public key of this kind.
+    #[error(
+        "this is not a public key of the kind '{0}': give PEM (BEGIN PUBLIC KEY), or of ed25519 whpk_ and base64"
+    )]
+    PublicKey(&'static str),
+    /// The library has no randomness for a key pair.
+    #[error("no key pair can be made: the system gives no randomness")]
+    NoRandomness,
     /// Nothing to sign with.
     #[error("there is no key to sign with")]
     NoKey,
     /// More keys than an endpoint may have.
-    #[error("{count} keys are too many to sign with; the most is {SECRETS_PER_ENDPOINT_MAX}")]
+    #[error(
+        "{count} keys are too many to sign with; the most is {SECRETS_PER_ENDPOINT_MAX}, of key pairs {KEY_PAIRS_PER_KIND_MAX}"
+    )]
     TooManyKeys {
         /// How many there are.
         count: usize,

@@ -9,6 +9,8 @@
 //! | `event-header` | `X-Webhook-Event`, `-Timestamp`, and `-Signature` if there is a secret | [`OwnSecret`], its text |
 //! | `github` | `X-Hub-Signature-256` | [`OwnSecret`], its text |
 //! | `stripe` | `Stripe-Signature` | [`OwnSecret`], its text |
+//! | `standard-ed25519` | those of `standard` | [`KeyPair`], ed25519 |
+//! | `rsa` | one, `X-SiqSignature` unless named otherwise | [`KeyPair`], RSA |
 //!
 //! The other way round again, [`SenderProof`]: what requests that come in must prove, by the schemes of those
 //! who send them.
@@ -20,22 +22,27 @@ mod error;
 mod header;
 mod hints;
 mod key;
+mod key_pair;
 mod own_secret;
+mod public_key;
 mod report;
 mod scheme;
 mod secret;
 mod sender;
 mod sign;
 mod verify;
+mod verify_pair;
 mod verify_text;
 
 pub use error::Error;
 pub use header::SignatureHeader;
 pub use key::{AccountKey, EndpointSecret, SigningKey, SigningKeys};
+pub use key_pair::{KeyKind, KeyPair, KeyPairs};
 pub use own_secret::{OwnKeys, OwnSecret};
+pub use public_key::PublicKey;
 pub use report::{Finding, Outcome, Report, Step};
-pub use scheme::Scheme;
+pub use scheme::{Scheme, SignsWith};
 pub use secret::Secret;
 pub use sender::{SenderProof, Sent};
-pub use sign::{Message, MessageId, sign, unsigned};
+pub use sign::{Keys, Message, MessageId, sign};
 pub use verify::{Check, TOLERANCE_S_DEFAULT, Variant, verify};

@@ -2,14 +2,15 @@
 //!
 //! `standard` is Standard Webhooks 1.0 (<https://www.standardwebhooks.com>), the symmetric `v1`:
 //! base64 of HMAC-SHA256 over `id.timestamp.body`. All keys sign, separated by a space.
-//! `stripe` carries all in one header, too. `body-hmac`, `event-header` and `github` hold one signature, that of
-//! the oldest key.
+//! `standard-ed25519` is the asymmetric `v1a` of the same, in the same headers, beside `v1` where both sign.
+//! `stripe` carries all in one header, too. `body-hmac`, `event-header`, `github` and `rsa` hold one signature,
+//! that of the oldest key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Error, Scheme, SignatureHeader, SigningKeys};
+use super::{Error, KeyPairs, Scheme, SigningKeys};
 use crate::model::limits::CLIENT_KEY_BYTES_MAX;
 use crate::model::{DeliveryId, EventId, Timestamp};
 
@@ -93,43 +94,81 @@ pub struct Message<'a> {
     pub body: &'a [u8],
 }
 
-/// The headers that prove the message under this scheme: six for `standard`, three for `event-header`, one for
-/// each other.
-pub fn sign(
-    scheme: &Scheme,
-    keys: &SigningKeys,
-    message: &Message<'_>,
-) -> Vec<(HeaderName, HeaderValue)> {
-    match scheme {
-        Scheme::Standard => sign_standard(keys, message),
-        Scheme::BodyHmac { header } => vec![sign_body(header, keys, message)],
-        Scheme::EventHeader => {
-            let mut headers = unsigned(message);
-            headers.push((EVENT_SIGNATURE, digits("", keys, message)));
-            headers
-        }
-        Scheme::Github => vec![(GITHUB, digits("sha256=", keys, message))],
-        Scheme::Stripe => vec![(STRIPE, sign_stripe(keys, message))],
+/// What signs under a scheme at the moment.
+#[derive(Debug, Clone)]
+pub enum Keys {
+    /// Nothing: `event-header` then tells what came, and proves nothing.
+    None,
+    /// Keys that the receiver knows, too.
+    Shared(SigningKeys),
+    /// Keys of which the receiver knows the public half.
+    Pairs(KeyPairs),
+}
+
+impl<K: Into<SigningKeys>> From<K> for Keys {
+    fn from(keys: K) -> Self {
+        Self::Shared(keys.into())
     }
 }
 
-/// The headers of `event-header` without a secret: they tell what came, and prove nothing.
-pub fn unsigned(message: &Message<'_>) -> Vec<(HeaderName, HeaderValue)> {
-    vec![
-        (EVENT, message.event_type.clone()),
-        (EVENT_TIMESTAMP, time(message.at)),
-    ]
+/// Puts the headers that prove the message under this scheme among those that are there. A signature of Standard
+/// Webhooks goes beside those that stand there by another of its schemes. [`Error::NoKey`] if the keys are of a kind
+/// that the scheme does not sign with.
+pub fn sign(
+    scheme: &Scheme,
+    keys: &Keys,
+    message: &Message<'_>,
+    headers: &mut HeaderMap,
+) -> Result<(), Error> {
+    match (scheme, keys) {
+        (Scheme::Standard, Keys::Shared(keys)) => {
+            sign_standard(&standard(keys, message), message, headers);
+        }
+        (Scheme::StandardEd25519, Keys::Pairs(pairs)) => {
+            sign_standard(&standard_ed25519(pairs, message)?, message, headers);
+        }
+        (Scheme::BodyHmac { header }, Keys::Shared(keys)) => {
+            headers.insert(header.name().clone(), digits("", keys, message));
+        }
+        (Scheme::Rsa { header }, Keys::Pairs(pairs)) => {
+            let signature = STANDARD.encode(pairs.oldest().sign(message.body)?);
+            headers.insert(header.name().clone(), visible(signature));
+        }
+        (Scheme::EventHeader, Keys::None) => tell_event(message, headers),
+        (Scheme::EventHeader, Keys::Shared(keys)) => {
+            tell_event(message, headers);
+            headers.insert(EVENT_SIGNATURE, digits("", keys, message));
+        }
+        (Scheme::Github, Keys::Shared(keys)) => {
+            headers.insert(GITHUB, digits("sha256=", keys, message));
+        }
+        (Scheme::Stripe, Keys::Shared(keys)) => {
+            headers.insert(STRIPE, sign_stripe(keys, message));
+        }
+        (_, Keys::None | Keys::Shared(_) | Keys::Pairs(_)) => return Err(Error::NoKey),
+    }
+    Ok(())
+}
+
+fn tell_event(message: &Message<'_>, headers: &mut HeaderMap) {
+    headers.insert(EVENT, message.event_type.clone());
+    headers.insert(EVENT_TIMESTAMP, time(message.at));
+}
+
+/// Digits and base64.
+fn visible(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).expect("what signatures are written in is visible")
 }
 
 /// RFC 3339.
 fn time(at: Timestamp) -> HeaderValue {
-    HeaderValue::try_from(at.to_string()).expect("a time is visible")
+    visible(at.to_string())
 }
 
 /// The hexadecimal digits of the body's signature, behind `prefix`.
 fn digits(prefix: &str, keys: &SigningKeys, message: &Message<'_>) -> HeaderValue {
     let digits = hex::encode(keys.oldest().mac(&[message.body]));
-    HeaderValue::try_from(format!("{prefix}{digits}")).expect("hexadecimal digits are visible")
+    visible(format!("{prefix}{digits}"))
 }
 
 fn sign_stripe(keys: &SigningKeys, message: &Message<'_>) -> HeaderValue {
@@ -140,208 +179,62 @@ fn sign_stripe(keys: &SigningKeys, message: &Message<'_>) -> HeaderValue {
         value.push_str(",v1=");
         value.push_str(&hex::encode(mac));
     }
-    HeaderValue::try_from(value).expect("digits are visible")
+    visible(value)
 }
 
-fn sign_body(
-    header: &SignatureHeader,
-    keys: &SigningKeys,
-    message: &Message<'_>,
-) -> (HeaderName, HeaderValue) {
-    (header.name().clone(), digits("", keys, message))
-}
-
-fn sign_standard(keys: &SigningKeys, message: &Message<'_>) -> Vec<(HeaderName, HeaderValue)> {
-    let timestamp = HeaderValue::from(message.at.as_s());
-    let signed: [&[u8]; 5] = [
+/// What `standard` signs.
+fn parts<'a>(message: &Message<'a>, timestamp: &'a HeaderValue) -> [&'a [u8]; 5] {
+    [
         message.id.as_bytes(),
         b".",
         timestamp.as_bytes(),
         b".",
         message.body,
-    ];
+    ]
+}
+
+fn standard(keys: &SigningKeys, message: &Message<'_>) -> String {
+    let timestamp = HeaderValue::from(message.at.as_s());
     let mut signatures = String::with_capacity(SIGNATURE_V1_BYTES * keys.all().len());
     for key in keys.all() {
         if !signatures.is_empty() {
             signatures.push(' ');
         }
         signatures.push_str("v1,");
-        STANDARD.encode_string(key.mac(&signed), &mut signatures);
+        STANDARD.encode_string(key.mac(&parts(message, &timestamp)), &mut signatures);
     }
-    let signature = HeaderValue::try_from(signatures).expect("base64 is visible");
-    let mut headers = Vec::with_capacity(3 * FAMILIES.len());
+    signatures
+}
+
+fn standard_ed25519(pairs: &KeyPairs, message: &Message<'_>) -> Result<String, Error> {
+    let timestamp = HeaderValue::from(message.at.as_s());
+    let signed = parts(message, &timestamp).concat();
+    let mut signatures = String::new();
+    for pair in pairs.all() {
+        if !signatures.is_empty() {
+            signatures.push(' ');
+        }
+        signatures.push_str("v1a,");
+        STANDARD.encode_string(pair.sign(&signed)?, &mut signatures);
+    }
+    Ok(signatures)
+}
+
+/// The headers of both families with these signatures, beside those that are there.
+fn sign_standard(signatures: &str, message: &Message<'_>, headers: &mut HeaderMap) {
+    let timestamp = HeaderValue::from(message.at.as_s());
+    let there = headers.get(&FAMILIES[0].signature);
+    let signature = match there.and_then(|value| value.to_str().ok()) {
+        Some(there) => visible(format!("{there} {signatures}")),
+        None => visible(signatures.to_owned()),
+    };
     for family in &FAMILIES {
-        headers.push((family.id.clone(), message.id.0.clone()));
-        headers.push((family.timestamp.clone(), timestamp.clone()));
-        headers.push((family.signature.clone(), signature.clone()));
+        headers.insert(family.id.clone(), message.id.0.clone());
+        headers.insert(family.timestamp.clone(), timestamp.clone());
+        headers.insert(family.signature.clone(), signature.clone());
     }
-    headers
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::Value;
-
-    use super::*;
-    use crate::signing::{AccountKey, EndpointSecret, OwnSecret, SigningKey};
-
-    const TYPE: HeaderValue = HeaderValue::from_static("contact.created");
-
-    fn vectors() -> Value {
-        let text = include_str!("../../tests/vectors/signatures.json");
-        serde_json::from_str(text).expect("the vectors are JSON")
-    }
-
-    fn shown(headers: &[(HeaderName, HeaderValue)]) -> Vec<(&str, &str)> {
-        headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.to_str().expect("visible")))
-            .collect()
-    }
-
-    #[test]
-    fn standard_signs_like_the_public_libraries_under_both_names() {
-        let vector = &vectors()["standard_v1"];
-        let text = |name: &str| vector[name].as_str().expect("a text");
-        let secret = EndpointSecret::parse(text("secret")).expect("valid");
-        let message = Message {
-            id: &MessageId::parse(text("id")).expect("valid"),
-            at: Timestamp::from_ms(vector["timestamp"].as_i64().expect("a number") * 1000 + 999),
-            event_type: &TYPE,
-            body: text("body").as_bytes(),
-        };
-        let headers = sign(&Scheme::Standard, &secret.signing_key().into(), &message);
-        let wanted = [
-            ("webhook-id", text("id")),
-            ("webhook-timestamp", "1614265330"),
-            ("webhook-signature", text("signature")),
-            ("svix-id", text("id")),
-            ("svix-timestamp", "1614265330"),
-            ("svix-signature", text("signature")),
-        ];
-        assert_eq!(shown(&headers), wanted);
-    }
-
-    #[test]
-    fn body_hmac_signs_like_the_vector_in_the_header_that_was_chosen() {
-        let vector = &vectors()["body_hmac"];
-        let text = |name: &str| vector[name].as_str().expect("a text");
-        let key = AccountKey::parse(text("account_key")).expect("valid");
-        let message = Message {
-            id: &MessageId::parse("evt_1").expect("valid"),
-            at: Timestamp::from_ms(0),
-            event_type: &TYPE,
-            body: text("body").as_bytes(),
-        };
-        for (chosen, name) in [(None, "x-signature"), (Some("X-Acme"), "x-acme")] {
-            let scheme = Scheme::from_words("body-hmac", chosen).expect("valid");
-            let headers = sign(&scheme, &key.signing_key().into(), &message);
-            assert_eq!(shown(&headers), [(name, text("X-Signature"))]);
-        }
-    }
-
-    #[test]
-    fn during_a_rotation_standard_carries_both_and_body_hmac_the_old_one() {
-        let [old, new] = [1, 2].map(|byte| EndpointSecret::from_random([byte; 32]).signing_key());
-        let both = SigningKeys::new(vec![old.clone(), new.clone()]).expect("two");
-        let id = MessageId::parse("evt_1").expect("valid");
-        let message = Message {
-            id: &id,
-            at: Timestamp::from_ms(1_000),
-            event_type: &TYPE,
-            body: b"{}",
-        };
-        let signature = |scheme: &Scheme, keys: &SigningKeys| {
-            let headers = sign(scheme, keys, &message);
-            let found = headers
-                .iter()
-                .find(|(name, _)| name.as_str().ends_with("-signature"));
-            found
-                .expect("signed")
-                .1
-                .to_str()
-                .expect("visible")
-                .to_owned()
-        };
-        let (old, new) = (SigningKeys::from(old), SigningKeys::from(new));
-        assert_eq!(
-            signature(&Scheme::Standard, &both),
-            format!(
-                "{} {}",
-                signature(&Scheme::Standard, &old),
-                signature(&Scheme::Standard, &new)
-            )
-        );
-        let body_hmac = Scheme::from_words("body-hmac", None).expect("valid");
-        assert_eq!(signature(&body_hmac, &both), signature(&body_hmac, &old));
-        assert_ne!(signature(&body_hmac, &both), signature(&body_hmac, &new));
-    }
-
-    #[test]
-    fn message_ids_are_plain() {
-        let minted = EventId::mint(Timestamp::from_ms(1_790_000_000_000));
-        assert_eq!(
-            MessageId::from(minted).as_bytes(),
-            minted.to_string().as_bytes()
-        );
-        for wrong in ["", "a.b", "a b", "a\r\nb", "ä", &"x".repeat(257)] {
-            assert_eq!(MessageId::parse(wrong), Err(Error::MessageId), "{wrong:?}");
-        }
-    }
-
-    #[test]
-    fn texts_sign_like_the_vectors() {
-        let vectors = vectors();
-        for (name, header, wanted) in [
-            ("event_header", "x-webhook-signature", "X-Webhook-Signature"),
-            ("github", "x-hub-signature-256", "X-Hub-Signature-256"),
-        ] {
-            let vector = &vectors[name];
-            let text = |name: &str| vector[name].as_str().expect("a text");
-            let scheme = Scheme::from_words(&name.replace('_', "-"), None).expect("valid");
-            let keys = OwnSecret::stored(text("secret")).expect("valid").keys();
-            let key = keys.of(&scheme).expect("a key").clone();
-            let message = Message {
-                id: &MessageId::parse("evt_1").expect("valid"),
-                at: Timestamp::from_ms(1_790_000_000_123),
-                event_type: &TYPE,
-                body: text("body").as_bytes(),
-            };
-            let headers = sign(&scheme, &key.into(), &message);
-            let found = shown(&headers);
-            assert_eq!(found.last(), Some(&(header, text(wanted))));
-            if name == "event_header" {
-                let told = [
-                    ("x-webhook-event", "contact.created"),
-                    ("x-webhook-timestamp", "2026-09-21T14:13:20.123Z"),
-                ];
-                assert_eq!(found[..2], told);
-                assert_eq!(shown(&unsigned(&message)), told);
-            }
-        }
-    }
-
-    #[test]
-    fn stripe_style_signs_the_time_with_each_key() {
-        let keys: Vec<_> = ["one", "two"]
-            .map(|text| OwnSecret::stored(text).expect("a text").keys())
-            .iter()
-            .map(|keys| keys.of(&Scheme::Stripe).expect("a key").clone())
-            .collect();
-        let message = Message {
-            id: &MessageId::parse("evt_1").expect("valid"),
-            at: Timestamp::from_ms(1_790_000_000_999),
-            event_type: &TYPE,
-            body: b"{}",
-        };
-        let mac = |key: &str| {
-            hex::encode(SigningKey::from_bytes(key.as_bytes()).mac(&[b"1790000000.{}"]))
-        };
-        let both = SigningKeys::new(keys).expect("two");
-        let wanted = format!("t=1790000000,v1={},v1={}", mac("one"), mac("two"));
-        assert_eq!(
-            shown(&sign(&Scheme::Stripe, &both, &message)),
-            [("stripe-signature", wanted.as_str())]
-        );
-    }
-}
+#[path = "sign_tests.rs"]
+mod tests;

@@ -13,6 +13,7 @@ use super::hints;
 use super::key::{EndpointSecret, SigningKey};
 use super::report::{Report, Step};
 use super::sign::{FAMILIES, Family};
+use super::{verify_pair, verify_text};
 use crate::model::{Timestamp, counted};
 
 /// How far a signed time may be from now, either way, unless said otherwise: what the Standard
@@ -26,7 +27,7 @@ const SECONDS_PLAUSIBLE_MAX: i64 = 100_000_000_000;
 pub struct Check<'a> {
     /// The scheme that the sender is expected to use.
     pub scheme: &'a Scheme,
-    /// The secret or key, as text.
+    /// The secret or key, as text; of a scheme that signs with a key pair its public half.
     pub secret: &'a str,
     /// The headers as they came.
     pub headers: &'a HeaderMap,
@@ -52,9 +53,15 @@ pub struct Variant<'a> {
 /// Looks at headers, time, secret and signature, in this order.
 pub fn verify(check: &Check<'_>) -> Report {
     let mut report = Report::default();
+    let into = &mut report;
     match check.scheme {
-        Scheme::Standard => verify_standard(check, &mut report),
-        _ => super::verify_text::verify(check, &mut report),
+        Scheme::Standard => verify_standard(check, into),
+        Scheme::StandardEd25519 => verify_pair::verify_standard(check, into),
+        Scheme::Rsa { header } => verify_pair::verify_rsa(check, header, into),
+        Scheme::Stripe => verify_text::verify_stripe(check, into),
+        Scheme::BodyHmac { header } => verify_text::verify_body(check, header, into),
+        Scheme::Github => verify_text::verify_github(check, into),
+        Scheme::EventHeader => verify_text::verify_event(check, into),
     }
     report
 }
@@ -69,13 +76,18 @@ pub(super) struct Presented<'a> {
 impl Presented<'_> {
     /// The signature that belongs here if `body` is the body and `key` the key.
     pub(super) fn mac(&self, key: &SigningKey, body: &[u8]) -> [u8; 32] {
-        key.mac(&[
+        key.mac(&self.signed(body))
+    }
+
+    /// What is signed if `body` is the body.
+    pub(super) fn signed<'a>(&'a self, body: &'a [u8]) -> [&'a [u8]; 5] {
+        [
             self.id.as_bytes(),
             b".",
             self.timestamp.as_bytes(),
             b".",
             body,
-        ])
+        ]
     }
 
     /// The `v1` signatures among what was sent, without their version.

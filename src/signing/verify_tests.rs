@@ -3,7 +3,9 @@
 use http::HeaderValue;
 
 use super::*;
-use crate::signing::{AccountKey, Message, MessageId, Outcome, OwnSecret, sign};
+use crate::signing::{
+    AccountKey, KeyPair, KeyPairs, Keys, Message, MessageId, Outcome, OwnSecret, SignsWith, sign,
+};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const KEY: &str = "tbk_8f2c0d5e7a914b36";
@@ -22,15 +24,25 @@ struct Received {
 
 impl Received {
     fn genuine(scheme: Scheme) -> Self {
-        let (secret, key) = match scheme {
-            Scheme::Standard => (
-                SECRET,
-                EndpointSecret::parse(SECRET).expect("valid").signing_key(),
-            ),
-            Scheme::BodyHmac { .. } => (KEY, AccountKey::parse(KEY).expect("valid").signing_key()),
-            Scheme::EventHeader | Scheme::Github | Scheme::Stripe => {
-                let keys = OwnSecret::stored(TEXT).expect("a text").keys();
-                (TEXT, keys.of(&scheme).expect("a key").clone())
+        let (secret, keys) = match scheme.signs_with() {
+            SignsWith::OwnSecret => {
+                let text = if scheme == Scheme::Standard {
+                    SECRET
+                } else {
+                    TEXT
+                };
+                let keys = OwnSecret::stored(text).expect("a text").keys();
+                let key = keys.of(&scheme).expect("a key").clone();
+                (text.to_owned(), Keys::from(key))
+            }
+            SignsWith::AccountKey => {
+                let key = AccountKey::parse(KEY).expect("valid").signing_key();
+                (KEY.to_owned(), Keys::from(key))
+            }
+            SignsWith::KeyPair(kind) => {
+                let pair = KeyPair::generate(kind).expect("randomness");
+                let public = pair.public().expect("public").pem();
+                (public, Keys::Pairs(KeyPairs::new(vec![pair]).expect("one")))
             }
         };
         let id = MessageId::parse("evt_1").expect("valid");
@@ -40,11 +52,12 @@ impl Received {
             event_type: &HeaderValue::from_static("deal.won"),
             body: BODY,
         };
-        let headers = sign(&scheme, &key.into(), &message).into_iter().collect();
+        let mut headers = HeaderMap::new();
+        sign(&scheme, &keys, &message, &mut headers).expect("keys that fit");
         let body = BODY.to_vec();
         Self {
             scheme,
-            secret: secret.to_owned(),
+            secret,
             headers,
             body,
             now: SIGNED_AT,

@@ -7,29 +7,38 @@ use super::key::SigningKey;
 use super::report::{Report, Step};
 use super::sign::{EVENT, EVENT_SIGNATURE, EVENT_TIMESTAMP, GITHUB, STRIPE};
 use super::verify::{Check, check_timestamp, read_header};
-use super::{Scheme, hints};
+use super::{SignatureHeader, hints};
 use crate::model::counted;
 
-/// Looks at headers, time, secret and signature, in this order.
-pub(super) fn verify(check: &Check<'_>, report: &mut Report) {
-    let (name, spelling, prefix) = match check.scheme {
-        Scheme::Standard => return,
-        Scheme::Stripe => return verify_stripe(check, report),
-        Scheme::BodyHmac { header } => (header.name(), header.as_str(), ""),
-        Scheme::Github => (&GITHUB, "X-Hub-Signature-256", "sha256="),
-        Scheme::EventHeader => {
-            for name in [&EVENT, &EVENT_TIMESTAMP] {
-                if read_header(check.headers, name, report).is_none() {
-                    return;
-                }
-            }
-            (&EVENT_SIGNATURE, "X-Webhook-Signature", "")
-        }
-    };
+/// Digits in a header of the sender's choice.
+pub(super) fn verify_body(check: &Check<'_>, header: &SignatureHeader, report: &mut Report) {
     let digits = Digits {
-        name,
-        spelling,
-        prefix,
+        name: header.name(),
+        spelling: header.as_str(),
+        prefix: "",
+    };
+    verify_digits(check, &digits, report);
+}
+
+pub(super) fn verify_github(check: &Check<'_>, report: &mut Report) {
+    let digits = Digits {
+        name: &GITHUB,
+        spelling: "X-Hub-Signature-256",
+        prefix: "sha256=",
+    };
+    verify_digits(check, &digits, report);
+}
+
+pub(super) fn verify_event(check: &Check<'_>, report: &mut Report) {
+    for name in [&EVENT, &EVENT_TIMESTAMP] {
+        if read_header(check.headers, name, report).is_none() {
+            return;
+        }
+    }
+    let digits = Digits {
+        name: &EVENT_SIGNATURE,
+        spelling: "X-Webhook-Signature",
+        prefix: "",
     };
     verify_digits(check, &digits, report);
 }
@@ -54,7 +63,7 @@ fn text_key(check: &Check<'_>, report: &mut Report) -> Option<SigningKey> {
     Some(SigningKey::from_bytes(check.secret.as_bytes()))
 }
 
-fn verify_stripe(check: &Check<'_>, report: &mut Report) {
+pub(super) fn verify_stripe(check: &Check<'_>, report: &mut Report) {
     let Some(text) = read_header(check.headers, &STRIPE, report) else {
         return hints::on_missing_headers(check.headers, report);
     };

@@ -25,6 +25,10 @@ pub struct Account {
     pub enabled: bool,
     /// The sealed account key.
     pub signing_key: Vec<u8>,
+    /// The sealed key that it is rotated to.
+    pub next_signing_key: Option<Vec<u8>>,
+    /// From when on that one signs.
+    pub next_key_from: Option<Timestamp>,
     /// What becomes of events that don't fit the schema of their type, as a word.
     pub validation: String,
     /// What becomes of events of types that nobody has catalogued, as a word.
@@ -40,6 +44,8 @@ record!(Account {
     revision: "revision",
     enabled: "enabled",
     signing_key: "signing_key",
+    next_signing_key: "next_signing_key",
+    next_key_from: "next_key_from_ms",
     validation: "validation",
     unknown_types: "unknown_types",
     created_at: "created_at_ms",
@@ -76,8 +82,7 @@ impl From<bool> for Switch {
     }
 }
 
-const COLUMNS: &str =
-    "id, uid, name, revision, enabled, signing_key, validation, unknown_types, created_at_ms";
+const COLUMNS: &str = "id, uid, name, revision, enabled, signing_key, next_signing_key, next_key_from_ms, validation, unknown_types, created_at_ms";
 
 impl Store {
     /// Makes an account at revision 1. [`Error::is_taken`] if the uid is used.
@@ -96,6 +101,52 @@ impl Store {
         )
         .await
         .map(drop)
+    }
+
+    /// Rotates the account's key: the one that signs `now` goes on until `from`, then `next` signs. `false` if a
+    /// rotation is under way, which stays as it is.
+    pub async fn rotate_account_key(
+        &self,
+        account: AccountId,
+        next: &Bytes,
+        (now, from): (Timestamp, Timestamp),
+    ) -> Result<bool, Error> {
+        let mut tx = self.begin().await?;
+        raise_revision(&mut tx, account).await?;
+        let changed = tx
+            .execute(
+                "UPDATE accounts SET signing_key = COALESCE(next_signing_key, signing_key),
+                   next_signing_key = $2, next_key_from_ms = $3
+                 WHERE id = $1 AND (next_key_from_ms IS NULL OR next_key_from_ms <= $4)",
+                args![account, next.clone(), from, now],
+            )
+            .await?;
+        if changed == 0 {
+            return Ok(false);
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Has the key that the account's is rotated to sign from `now` on. Whether a rotation was under way.
+    pub async fn end_account_key_overlap(
+        &self,
+        account: AccountId,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let mut tx = self.begin().await?;
+        raise_revision(&mut tx, account).await?;
+        let changed = tx
+            .execute(
+                "UPDATE accounts SET next_key_from_ms = $2 WHERE id = $1 AND next_key_from_ms > $2",
+                args![account, now],
+            )
+            .await?;
+        if changed == 0 {
+            return Ok(false);
+        }
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// The account with this id.

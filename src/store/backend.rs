@@ -212,6 +212,14 @@ impl Backend {
         }
     }
 
+    /// By which index a table is read. Only SQLite is told: it knows nothing of how many rows there are.
+    pub(super) fn through(&self, index: &str) -> String {
+        match self {
+            Self::Sqlite(_) => format!("INDEXED BY {index}"),
+            Self::Postgres(_) => String::new(),
+        }
+    }
+
     /// The rows of a table that `which` says (a condition, an order and a limit), taken to itself without
     /// waiting for those that another node has in hand. `key`: the columns of its primary key.
     pub(super) fn picked(&self, table: &str, key: &str, which: &str) -> String {

@@ -6,9 +6,11 @@ use serde_json::json;
 
 use super::automation::insert_automation;
 use super::endpoint_secret::insert_secret;
+use super::key_pair::{NewKeyPair, insert_key_pair};
+use super::mark::forget;
 use super::operational::{self, Alert, Topic};
 use super::page::{Cursor, Page, start};
-use super::publication::close_publication;
+use super::publication::end_subscription;
 use super::row::record;
 use super::values::args;
 use super::{Error, NewAutomation, Store, account};
@@ -91,6 +93,8 @@ pub struct NewEndpoint {
     pub state: EndpointState,
     /// Its signing secrets, sealed.
     pub secrets: Vec<(SecretId, Bytes)>,
+    /// Its key pairs.
+    pub key_pairs: Vec<NewKeyPair>,
     /// Its own subscription, if it has one.
     pub subscription: Option<NewAutomation>,
     /// Now.
@@ -120,6 +124,8 @@ pub struct SettingsChange {
     pub from: String,
     /// What it shall be.
     pub to: String,
+    /// When it succeeded last, if it does not fail and nobody has kept that until now.
+    pub succeeded_at: Option<Timestamp>,
 }
 
 /// What becomes of an endpoint's own subscription.
@@ -153,7 +159,8 @@ impl Store {
     }
 
     /// Changes an endpoint. The account's new revision; `None` if there is no such endpoint. At another
-    /// URL, whatever it was failing at is over. [`Error::Raced`] if its settings are not those any more
+    /// URL, and once it is switched, nothing is remembered of attempts before; another failure policy goes on
+    /// with what the one before has counted. [`Error::Raced`] if its settings are not those any more
     /// that the new ones were made from.
     pub async fn change_endpoint(
         &self,
@@ -174,8 +181,8 @@ impl Store {
         tx.execute(
             "UPDATE endpoints SET name = COALESCE($3, name), url = COALESCE($4, url),
                settings = COALESCE($5, settings), updated_at_ms = $6,
-               failing_since_ms = CASE WHEN COALESCE($4, url) = url THEN failing_since_ms END,
-               alerted_at_ms = CASE WHEN COALESCE($4, url) = url THEN alerted_at_ms END
+               succeeded_at_ms = CASE WHEN failing_since_ms IS NULL THEN COALESCE($7, succeeded_at_ms)
+                 ELSE succeeded_at_ms END
              WHERE account_id = $1 AND id = $2",
             args![
                 account,
@@ -183,10 +190,14 @@ impl Store {
                 change.name.clone(),
                 change.url.clone(),
                 settings.map(|settings| settings.to.clone()),
-                now
+                now,
+                settings.and_then(|settings| settings.succeeded_at)
             ],
         )
         .await?;
+        if change.url.as_ref().is_some_and(|url| *url != known.url) {
+            forget(&mut tx, account, id).await?;
+        }
         if let Some(state) = change.state {
             self.switch(&mut tx, (account, &known), state, now).await?;
         }
@@ -210,11 +221,11 @@ impl Store {
     ) -> Result<(), Error> {
         let (state, why) = to.words();
         tx.execute(
-            "UPDATE endpoints SET state = $3, disabled_why = $4, failing_since_ms = NULL, alerted_at_ms = NULL
-             WHERE account_id = $1 AND id = $2",
+            "UPDATE endpoints SET state = $3, disabled_why = $4 WHERE account_id = $1 AND id = $2",
             args![account, known.id, state, why],
         )
         .await?;
+        forget(tx, account, known.id).await?;
         if to == EndpointState::Enabled {
             self.recover(tx, (account, known.id)).await?;
         }
@@ -252,11 +263,10 @@ impl Store {
         if changed == 0 {
             return Ok(false);
         }
-        tx.execute(
-            "DELETE FROM endpoint_secrets WHERE account_id = $1 AND endpoint_id = $2",
-            args![account, id],
-        )
-        .await?;
+        for table in ["endpoint_secrets", "key_pairs"] {
+            let sql = format!("DELETE FROM {table} WHERE account_id = $1 AND endpoint_id = $2");
+            tx.execute(&sql, args![account, id]).await?;
+        }
         end_subscription(&mut tx, account, id, revision, now).await?;
         tx.commit().await?;
         Ok(true)
@@ -314,7 +324,7 @@ fn live_sql() -> String {
 }
 
 /// The endpoint, unless it was removed, read inside the transaction.
-async fn read(
+pub(super) async fn read(
     tx: &mut super::Tx,
     account: AccountId,
     id: EndpointId,
@@ -367,26 +377,8 @@ pub(super) async fn insert_endpoint(
     for (id, sealed) in &new.secrets {
         insert_secret(tx, account, new.id, (*id, sealed.clone(), new.created_at)).await?;
     }
-    Ok(())
-}
-
-/// Ends the endpoint's own subscription, if it has one.
-async fn end_subscription(
-    tx: &mut super::Tx,
-    account: AccountId,
-    endpoint: EndpointId,
-    revision: i64,
-    now: Timestamp,
-) -> Result<(), Error> {
-    let ended: Vec<(AutomationId,)> = tx
-        .fetch(
-            "UPDATE automations SET deleted_at_ms = $3, updated_at_ms = $3, enabled = $4
-             WHERE account_id = $1 AND owner_endpoint_id = $2 AND deleted_at_ms IS NULL RETURNING id",
-            args![account, endpoint, now, false],
-        )
-        .await?;
-    for (automation,) in ended {
-        close_publication(tx, (account, automation), (revision, now)).await?;
+    for pair in &new.key_pairs {
+        insert_key_pair(tx, account, new.id, pair).await?;
     }
     Ok(())
 }

@@ -71,6 +71,28 @@ impl Store {
         tx.commit().await?;
         Ok(revision)
     }
+
+    /// Has secrets that were rotated out stop signing `now`. How many signed until then.
+    pub async fn end_secret_overlap(
+        &self,
+        account: AccountId,
+        endpoint: EndpointId,
+        now: Timestamp,
+    ) -> Result<u64, Error> {
+        let mut tx = self.begin().await?;
+        account::raise_revision(&mut tx, account).await?;
+        let ended = tx
+            .execute(
+                "UPDATE endpoint_secrets SET expires_at_ms = $3
+                 WHERE account_id = $1 AND endpoint_id = $2 AND expires_at_ms > $3",
+                args![account, endpoint, now],
+            )
+            .await?;
+        if ended > 0 {
+            tx.commit().await?;
+        }
+        Ok(ended)
+    }
 }
 
 /// The secrets of all endpoints of the account, read inside the transaction.

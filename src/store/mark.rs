@@ -1,11 +1,13 @@
-//! What attempts mean for their endpoints: a success wipes the mark of failing, a failure sets it,
-//! patience that has run out or a 410 disables. Of an endpoint that has changed since it was asked
-//! (another URL, switched on again) a failure says nothing.
+//! What attempts mean for their endpoints. The failure policy decides, attempt by attempt, over what is remembered
+//! of the endpoint: here, where its row is locked and the order of attempts is known, whichever nodes made them.
+//! Those of one batch are in the order in which they ended. Of an endpoint that has changed since it was asked
+//! (another URL, switched on again) an attempt says nothing.
 //!
-//! What of it is to be told: that an endpoint was disabled; that it has failed for a while, once; and that it
-//! works again after that was told.
+//! An endpoint that takes what it is sent, and of which nothing is remembered, costs a look at its row and no
+//! write; but where the policy asks for the last success, that is written once a batch.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -16,7 +18,7 @@ use super::operational::{Alert, Topic};
 use super::record::{EndpointMark, NewRecord, Tells};
 use super::row::record;
 use super::values::{Columns, Kind, Rows, Shape, Value, args, values};
-use crate::model::limits::FAILING_ALERT_MS;
+use crate::failure::{Consequence, Heard, Outcome, State, Streak, Warning, Why};
 use crate::model::{AccountId, EndpointId, Timestamp};
 
 /// An endpoint that was disabled, and why.
@@ -25,16 +27,34 @@ pub(super) type Disabled = (AccountId, EndpointId, &'static str);
 /// Whose endpoint.
 type Which = (AccountId, EndpointId);
 
-const ENDPOINT_COLUMNS: Columns = &[("account_id", Kind::Uuid), ("id", Kind::Uuid)];
+const MARKED_COLUMNS: Columns = &[
+    ("account_id", Kind::Uuid),
+    ("id", Kind::Uuid),
+    ("changes", Kind::Int),
+];
 
-/// Failures of one endpoint in one batch: the first and the last, and what its policy's patience comes to.
-#[derive(Clone, Copy)]
-struct Failing {
-    at: Timestamp,
-    last_at: Timestamp,
-    disable_if_since: Option<Timestamp>,
-    told: bool,
-}
+/// Those of which something is remembered, or is to be. In one order on all nodes.
+const KNOWN_SQL: &str = "
+    SELECT e.account_id, e.id, e.name, e.updated_at_ms, e.failing_since_ms, e.failed_attempts, e.warning,
+      e.warned_at_ms, e.alerted_at_ms, e.succeeded_at_ms
+    FROM v JOIN endpoints e ON e.account_id = v.account_id AND e.id = v.id
+    WHERE e.state = 'enabled' AND e.deleted_at_ms IS NULL
+      AND (v.changes = 1 OR e.failing_since_ms IS NOT NULL OR e.alerted_at_ms IS NOT NULL)
+    ORDER BY e.account_id, e.id";
+
+const CHANGED_COLUMNS: Columns = &[
+    ("account_id", Kind::Uuid),
+    ("id", Kind::Uuid),
+    ("state", Kind::Text),
+    ("disabled_why", Kind::Text),
+    ("updated_at_ms", Kind::Int),
+    ("failing_since_ms", Kind::Int),
+    ("failed_attempts", Kind::Int),
+    ("warning", Kind::Int),
+    ("warned_at_ms", Kind::Int),
+    ("alerted_at_ms", Kind::Int),
+    ("succeeded_at_ms", Kind::Int),
+];
 
 /// What has become of endpoints.
 #[derive(Default)]
@@ -45,210 +65,197 @@ pub(super) struct Marked {
     pub(super) alerts: Vec<Alert>,
 }
 
-/// An endpoint of which something is told.
-struct Named {
-    name: String,
-    failing_since: Option<Timestamp>,
-}
-
-record!(Named {
-    name: "name",
-    failing_since: "failing_since_ms",
-});
-
-/// An endpoint whose mark was wiped.
-struct Wiped {
+/// An endpoint, and what is remembered of it.
+struct Known {
     account: AccountId,
-    endpoint: EndpointId,
+    id: EndpointId,
+    name: String,
+    updated_at: Timestamp,
+    failing_since: Option<Timestamp>,
+    failed_attempts: i64,
+    warning: Option<i64>,
+    warned_at: Option<Timestamp>,
     alerted_at: Option<Timestamp>,
+    succeeded_at: Option<Timestamp>,
 }
 
-record!(Wiped {
+record!(Known {
     account: "account_id",
-    endpoint: "id",
+    id: "id",
+    name: "name",
+    updated_at: "updated_at_ms",
+    failing_since: "failing_since_ms",
+    failed_attempts: "failed_attempts",
+    warning: "warning",
+    warned_at: "warned_at_ms",
     alerted_at: "alerted_at_ms",
+    succeeded_at: "succeeded_at_ms",
 });
 
-/// Successes first, then failures: a success in the same batch as a failure leaves the failure's
-/// mark, which the next success wipes.
-pub(super) async fn write(tx: &mut Tx, records: &[&NewRecord]) -> Result<Marked, Error> {
-    let mut succeeded: BTreeMap<Which, Option<Timestamp>> = BTreeMap::new();
-    let mut failed: BTreeMap<(Which, Timestamp), Failing> = BTreeMap::new();
-    let mut gone: BTreeMap<(Which, Timestamp), Timestamp> = BTreeMap::new();
+/// One mark, and whether it may be told what it means.
+struct Heeded {
+    mark: EndpointMark,
+    told: bool,
+}
+
+/// What the marks of one endpoint come to.
+struct Fate {
+    state: State,
+    disabled: Option<(Why, Timestamp)>,
+}
+
+/// Writes what the records, in the order in which they were made, mean for their endpoints.
+pub(super) async fn write(tx: &mut Tx, records: &[Arc<NewRecord>]) -> Result<Marked, Error> {
+    let mut marks: BTreeMap<Which, Vec<Heeded>> = BTreeMap::new();
     for record in records {
-        let which = (record.account, record.endpoint);
-        let told = record.tells != Tells::Nothing;
-        match record.mark {
-            EndpointMark::Succeeded => {
-                let at = record.next.settled_at().filter(|_| told);
-                let known = succeeded.entry(which).or_default();
-                *known = (*known).max(at);
-            }
-            EndpointMark::Gone { at, asked } => {
-                gone.entry((which, asked)).or_insert(at);
-            }
-            EndpointMark::Untouched => {}
-            EndpointMark::Failed {
-                at,
-                disable_if_since,
-                asked,
-            } => {
-                let known = failed.entry((which, asked)).or_insert(Failing {
-                    at,
-                    last_at: at,
-                    disable_if_since,
-                    told,
-                });
-                known.at = known.at.min(at);
-                known.last_at = known.last_at.max(at);
-                known.disable_if_since = known.disable_if_since.max(disable_if_since);
-                known.told |= told;
-            }
+        if let Some(mark) = record.mark {
+            let told = record.tells != Tells::Nothing;
+            let of_endpoint = marks.entry((record.account, record.endpoint)).or_default();
+            of_endpoint.push(Heeded { mark, told });
         }
     }
-    let mut marked = Marked::default();
-    wipe(tx, succeeded, &mut marked).await?;
-    for (asked, failing) in failed {
-        fail(tx, asked, failing, &mut marked).await?;
+    let mut rows = Rows::new(MARKED_COLUMNS, marks.len());
+    for ((account, endpoint), heeded) in &mut marks {
+        heeded.sort_by_key(|one| one.mark.at);
+        let changes =
+            |one: &Heeded| one.mark.outcome != Outcome::Taken || one.mark.policy.asks_for_success();
+        let changes = heeded.iter().any(changes);
+        rows.push(values![*account, *endpoint, i64::from(changes)]);
     }
-    for (((account, endpoint), asked), at) in gone {
-        disable(
-            tx,
-            "UPDATE endpoints SET state = 'disabled', disabled_why = 'gone', updated_at_ms = $4
-             WHERE account_id = $1 AND id = $2 AND state = 'enabled' AND updated_at_ms = $3
-             RETURNING name, failing_since_ms",
-            args![account, endpoint, asked, at],
-            ((account, endpoint, "gone"), at),
-            &mut marked,
-        )
-        .await?;
+    let locked = Shape::Lock {
+        query: KNOWN_SQL,
+        of: "e",
+    };
+    // As good as always nothing comes back.
+    let found: Vec<Known> = tx.fetch_rows(rows, locked).await?;
+    let mut marked = Marked::default();
+    let mut changed = Rows::new(CHANGED_COLUMNS, 0);
+    for known in found {
+        let heeded = marks.remove(&(known.account, known.id)).unwrap_or_default();
+        let fate = fate(&known, &heeded, &mut marked.alerts);
+        if fate.state != known.state() || fate.disabled.is_some() {
+            changed.push(row(&known, &fate));
+        }
+        if let Some((why, _)) = fate.disabled {
+            marked
+                .disabled
+                .push((known.account, known.id, why.as_str()));
+        }
+    }
+    let update = Shape::Update {
+        table: "endpoints",
+        key: 2,
+        set: "",
+        only_if: "",
+    };
+    tx.execute_rows(changed, update).await?;
+    for (account, ..) in &marked.disabled {
+        raise_revision(tx, *account).await?;
     }
     Ok(marked)
 }
 
-async fn wipe(
-    tx: &mut Tx,
-    succeeded: BTreeMap<Which, Option<Timestamp>>,
-    marked: &mut Marked,
-) -> Result<(), Error> {
-    let mut rows = Rows::new(ENDPOINT_COLUMNS, succeeded.len());
-    for (account, endpoint) in succeeded.keys() {
-        rows.push(values![*account, *endpoint]);
-    }
-    // As good as always nothing comes back.
-    let wiped: Vec<Wiped> = tx
-        .fetch_rows(
-            rows,
-            Shape::Update {
-                table: "endpoints",
-                key: 2,
-                set: "failing_since_ms = NULL",
-                only_if:
-                    "(endpoints.failing_since_ms IS NOT NULL OR endpoints.alerted_at_ms IS NOT NULL)
-                   RETURNING endpoints.account_id AS account_id, endpoints.id AS id,
-                     endpoints.alerted_at_ms AS alerted_at_ms",
-            },
-        )
-        .await?;
-    let alerted: HashSet<Which> = wiped
-        .iter()
-        .filter(|row| row.alerted_at.is_some())
-        .map(|row| (row.account, row.endpoint))
-        .collect();
-    for (which, at) in succeeded {
-        if let Some(at) = at
-            && alerted.contains(&which)
-        {
-            recover(tx, which, at, marked).await?;
+/// Heeds one mark after the other, until one disables.
+fn fate(known: &Known, heeded: &[Heeded], alerts: &mut Vec<Alert>) -> Fate {
+    let mut state = known.state();
+    for Heeded { mark, told } in heeded {
+        if mark.asked != known.updated_at {
+            continue;
+        }
+        let heard = Heard {
+            outcome: mark.outcome,
+            at: mark.at,
+            told: *told,
+        };
+        let (next, follows) = mark.policy.step(state, heard);
+        state = next;
+        for consequence in follows {
+            alerts.push(alert(known, &state, (consequence, mark.at)));
+            if let Consequence::Disabled(why) = consequence {
+                let disabled = Some((why, mark.at));
+                return Fate { state, disabled };
+            }
         }
     }
-    Ok(())
+    Fate {
+        state,
+        disabled: None,
+    }
 }
 
-/// It works again, and that it failed was told.
-async fn recover(
-    tx: &mut Tx,
-    which: Which,
-    at: Timestamp,
-    marked: &mut Marked,
-) -> Result<(), Error> {
-    let named: Vec<Named> = tx
-        .fetch(
-            "UPDATE endpoints SET alerted_at_ms = NULL
-             WHERE account_id = $1 AND id = $2 AND alerted_at_ms IS NOT NULL
-             RETURNING name, failing_since_ms",
-            args![which.0, which.1],
-        )
-        .await?;
-    let told = |row: Named| {
-        let says = json!({ "name": row.name });
-        Alert::of_endpoint(Topic::EndpointRecovered, which, at, says)
+fn alert(known: &Known, state: &State, (consequence, at): (Consequence, Timestamp)) -> Alert {
+    let since = state.streak.map(|streak| streak.since);
+    let name = known.name.as_str();
+    let (topic, says) = match consequence {
+        Consequence::Recovered => (Topic::EndpointRecovered, json!({ "name": name })),
+        Consequence::Failing => {
+            let says = json!({ "name": name, "failing_since": since });
+            (Topic::EndpointFailing, says)
+        }
+        Consequence::Warned(warning) => {
+            let failures = state.streak.map(|streak| streak.failures);
+            let says = json!({
+                "name": name, "warning": warning.no(), "failures": failures, "failing_since": since,
+            });
+            (Topic::EndpointWarned, says)
+        }
+        Consequence::Disabled(why) => {
+            let says = json!({ "name": name, "why": why.as_str(), "failing_since": since });
+            (Topic::EndpointDisabled, says)
+        }
     };
-    marked.alerts.extend(named.into_iter().map(told));
-    Ok(())
+    Alert::of_endpoint(topic, (known.account, known.id), at, says)
 }
 
-async fn fail(
+fn row(known: &Known, fate: &Fate) -> [Value; 11] {
+    let (state, why, updated_at) = match fate.disabled {
+        Some((why, at)) => ("disabled", Some(why.as_str()), at),
+        None => ("enabled", None, known.updated_at),
+    };
+    let streak = fate.state.streak;
+    let warned = streak.and_then(|streak| streak.warned);
+    values![
+        known.account,
+        known.id,
+        state,
+        why,
+        updated_at,
+        streak.map(|streak| streak.since),
+        streak.map_or(0, |streak| i64::from(streak.failures)),
+        warned.map(|(warning, _)| warning.no()),
+        warned.map(|(_, at)| at),
+        fate.state.alerted_at,
+        fate.state.succeeded_at
+    ]
+}
+
+/// What came of attempts until now says nothing any more.
+pub(super) async fn forget(
     tx: &mut Tx,
-    ((account, endpoint), asked): (Which, Timestamp),
-    failing: Failing,
-    marked: &mut Marked,
+    account: AccountId,
+    endpoint: EndpointId,
 ) -> Result<(), Error> {
     tx.execute(
-        "UPDATE endpoints SET failing_since_ms = $3
-         WHERE account_id = $1 AND id = $2 AND failing_since_ms IS NULL AND updated_at_ms = $4",
-        args![account, endpoint, failing.at, asked],
-    )
-    .await?;
-    if failing.told {
-        let since = failing.last_at.plus_ms(-FAILING_ALERT_MS);
-        let named: Vec<Named> = tx
-            .fetch(
-                "UPDATE endpoints SET alerted_at_ms = $3
-                 WHERE account_id = $1 AND id = $2 AND alerted_at_ms IS NULL AND state = 'enabled'
-                   AND failing_since_ms <= $4 AND updated_at_ms = $5
-                 RETURNING name, failing_since_ms",
-                args![account, endpoint, failing.last_at, since, asked],
-            )
-            .await?;
-        let told = |row: Named| {
-            let says = json!({ "name": row.name, "failing_since": row.failing_since });
-            let which = (account, endpoint);
-            Alert::of_endpoint(Topic::EndpointFailing, which, failing.last_at, says)
-        };
-        marked.alerts.extend(named.into_iter().map(told));
-    }
-    let Some(since) = failing.disable_if_since else {
-        return Ok(());
-    };
-    disable(
-        tx,
-        "UPDATE endpoints SET state = 'disabled', disabled_why = 'failing', updated_at_ms = $3
-         WHERE account_id = $1 AND id = $2 AND state = 'enabled' AND failing_since_ms <= $4
-           AND updated_at_ms = $5
-         RETURNING name, failing_since_ms",
-        args![account, endpoint, failing.at, since, asked],
-        ((account, endpoint, "failing"), failing.at),
-        marked,
+        "UPDATE endpoints SET failing_since_ms = NULL, failed_attempts = 0, warning = NULL,
+           warned_at_ms = NULL, alerted_at_ms = NULL, succeeded_at_ms = NULL
+         WHERE account_id = $1 AND id = $2",
+        args![account, endpoint],
     )
     .await
+    .map(drop)
 }
 
-async fn disable(
-    tx: &mut Tx,
-    sql: &str,
-    arguments: Vec<Value>,
-    (which, at): (Disabled, Timestamp),
-    marked: &mut Marked,
-) -> Result<(), Error> {
-    let named: Vec<Named> = tx.fetch(sql, arguments).await?;
-    for row in named {
-        raise_revision(tx, which.0).await?;
-        marked.disabled.push(which);
-        let says = json!({ "name": row.name, "why": which.2, "failing_since": row.failing_since });
-        let endpoint = (which.0, which.1);
-        let alert = Alert::of_endpoint(Topic::EndpointDisabled, endpoint, at, says);
-        marked.alerts.push(alert);
+impl Known {
+    fn state(&self) -> State {
+        let warned = self.warning.and_then(Warning::of_no).zip(self.warned_at);
+        State {
+            succeeded_at: self.succeeded_at,
+            streak: self.failing_since.map(|since| Streak {
+                since,
+                failures: u32::try_from(self.failed_attempts).unwrap_or(u32::MAX),
+                warned,
+            }),
+            alerted_at: self.alerted_at,
+        }
     }
-    Ok(())
 }

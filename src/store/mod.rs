@@ -43,6 +43,7 @@ mod history;
 mod inbox;
 mod incarnation;
 mod job;
+mod key_pair;
 mod lock;
 mod made;
 mod mark;
@@ -113,7 +114,8 @@ pub use hint::{Hint, Listener};
 pub use history::LiveVersion;
 pub use inbox::InboxEvent;
 pub use incarnation::Life;
-pub use job::{Hold, JobDifference, JobFindings, JobRow, NewJob};
+pub use job::{Hold, JobDifference, JobFindings, JobRow, Missed, MissedSpan, NewJob, Recovered};
+pub use key_pair::{KeyPairAddition, KeyPairRemoval, KeyPairRow, NewKeyPair};
 pub use made::MadeEvent;
 pub use occurrence::{LEDGER_MS, NewOccurrence, OccurrenceEntry, OccurrenceKey, OpenOccurrence};
 pub use page::{Cursor, Page};
@@ -128,6 +130,7 @@ pub use reply::StoredReply;
 pub use rerun::NewRerun;
 pub use run::Asked;
 pub use schedule::Schedule;
+pub use seal::{Sealed, SealedName, SealedPlace};
 pub use snapshot::{PublishedAutomation, SnapshotRows};
 pub use source::{NewSource, Source};
 pub use source_secret::SourceSecret;
@@ -137,6 +140,7 @@ pub use version::{
     Author, Authorship, AutomationChange, AutomationVersion, StateChange, VersionHead,
 };
 pub use whole::Whole;
+use whole::lent;
 
 use crate::model::{AccountId, IncarnationId};
 use backend::{Backend, On, Tx};
@@ -391,9 +395,4 @@ impl Store {
         tx.commit().await?;
         Ok(changed)
     }
-}
-
-/// What a whole has written so far, to be read and built on.
-fn lent(whole: Option<&Whole>) -> Result<Option<Tx>, Error> {
-    whole.map_or(Ok(None), Whole::lend)
 }

@@ -5,7 +5,7 @@ use super::row::record;
 use super::values::args;
 use super::version::{Authorship, columns};
 use super::{Error, Store, Tx, flow};
-use crate::model::{AccountId, ApiKeyId, AutomationId, Timestamp};
+use crate::model::{AccountId, ApiKeyId, AutomationId, EndpointId, Timestamp};
 
 /// What becomes of the newest version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,4 +171,25 @@ pub(super) async fn close_publication(
     )
     .await
     .map(drop)
+}
+
+/// Ends the endpoint's own subscription, if it has one.
+pub(super) async fn end_subscription(
+    tx: &mut Tx,
+    account: AccountId,
+    endpoint: EndpointId,
+    revision: i64,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let ended: Vec<(AutomationId,)> = tx
+        .fetch(
+            "UPDATE automations SET deleted_at_ms = $3, updated_at_ms = $3, enabled = $4
+             WHERE account_id = $1 AND owner_endpoint_id = $2 AND deleted_at_ms IS NULL RETURNING id",
+            args![account, endpoint, now, false],
+        )
+        .await?;
+    for (automation,) in ended {
+        close_publication(tx, (account, automation), (revision, now)).await?;
+    }
+    Ok(())
 }

@@ -13,6 +13,7 @@ use super::order;
 use super::row::record;
 use super::values::{Columns, Kind, Rows, Shape, Value, values};
 use crate::automation::OPERATIONAL_PREFIX;
+use crate::failure::{FailurePolicy, Outcome};
 use crate::model::{
     AccountId, AttemptId, AttemptResult, AutomationId, DeliveryId, DeliveryState, EndpointId,
     EventId, Failure, IncarnationId, OrderKey, Timestamp,
@@ -33,8 +34,8 @@ pub struct NewRecord {
     pub attempts_made: u16,
     /// What follows.
     pub next: DeliveryState,
-    /// What it says about the endpoint.
-    pub mark: EndpointMark,
+    /// What it says about the endpoint; `None`: no request was made, or nobody lived to hear of it.
+    pub mark: Option<EndpointMark>,
     /// What the delivery keeps its order with.
     pub order: Option<OrderKey>,
     /// What of it is told, by operational events.
@@ -74,27 +75,15 @@ pub struct NewAttempt {
 
 /// What an attempt means for its endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EndpointMark {
-    /// It answered 2xx: whatever was wrong is over.
-    Succeeded,
-    /// It did not; if it has failed since `disable_if_since` or longer, it is disabled.
-    Failed {
-        /// When.
-        at: Timestamp,
-        /// The failure policy's patience, as a time.
-        disable_if_since: Option<Timestamp>,
-        /// The `updated_at` of the endpoint that was asked: changed since, it is another one.
-        asked: Timestamp,
-    },
-    /// It answered 410.
-    Gone {
-        /// When.
-        at: Timestamp,
-        /// The `updated_at` of the endpoint that was asked: changed since, it is another one.
-        asked: Timestamp,
-    },
-    /// No request was made.
-    Untouched,
+pub struct EndpointMark {
+    /// What came of it.
+    pub outcome: Outcome,
+    /// When it ended.
+    pub at: Timestamp,
+    /// What decides about the endpoint that was asked.
+    pub policy: FailurePolicy,
+    /// The `updated_at` of the endpoint that was asked: changed since, it is another one.
+    pub asked: Timestamp,
 }
 
 const ATTEMPT_COLUMNS: Columns = &[
@@ -124,12 +113,12 @@ const STATE_COLUMNS: Columns = &[
 pub(super) async fn write(
     tx: &mut Tx,
     holder: IncarnationId,
-    records: &[Arc<NewRecord>],
+    in_turn: &[Arc<NewRecord>],
 ) -> Result<Vec<mark::Disabled>, Error> {
-    if records.is_empty() {
+    if in_turn.is_empty() {
         return Ok(Vec::new());
     }
-    let mut records: Vec<&NewRecord> = records.iter().map(Arc::as_ref).collect();
+    let mut records: Vec<&NewRecord> = in_turn.iter().map(Arc::as_ref).collect();
     records.sort_by_key(|record| (record.account, record.delivery));
     let mut attempts = Rows::new(ATTEMPT_COLUMNS, records.len());
     let mut states = Rows::new(STATE_COLUMNS, records.len());
@@ -170,7 +159,7 @@ pub(super) async fn write(
     let Marked {
         disabled,
         mut alerts,
-    } = mark::write(tx, &records).await?;
+    } = mark::write(tx, in_turn).await?;
     alerts.extend(given_up(tx, &records).await?);
     operational::tell(tx, holder, alerts).await?;
     Ok(disabled)

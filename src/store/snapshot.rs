@@ -3,8 +3,8 @@
 use super::row::record;
 use super::values::args;
 use super::{
-    Account, Endpoint, EndpointSecret, Error, Store, Variable, account, endpoint, endpoint_secret,
-    variable,
+    Account, Endpoint, EndpointSecret, Error, KeyPairRow, Store, Variable, account, endpoint,
+    endpoint_secret, key_pair, variable,
 };
 use crate::automation::may_name_variables;
 use crate::model::{AccountId, AutomationId, EndpointId};
@@ -20,6 +20,8 @@ pub struct SnapshotRows {
     pub endpoints: Vec<Endpoint>,
     /// Their secrets.
     pub secrets: Vec<EndpointSecret>,
+    /// Their key pairs.
+    pub key_pairs: Vec<KeyPairRow>,
     /// Automations that have failed and not worked since.
     pub failing: Vec<AutomationId>,
     /// The variables as they are now; not read, if nothing asks for one.
@@ -96,6 +98,7 @@ impl Store {
             automations,
             endpoints,
             secrets: endpoint_secret::live(&mut tx, account).await?,
+            key_pairs: key_pair::live(&mut tx, account).await?,
             failing: failing.into_iter().map(|row| row.0).collect(),
             variables,
         };

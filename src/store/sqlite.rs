@@ -33,7 +33,7 @@ const CHECKPOINT_PAGES: i64 = 4_000;
 const LOG_BYTES_KEPT: i64 = 64 * 1024 * 1024;
 
 /// The schema, one step a file. How many were taken stands in the file's `user_version`.
-const MIGRATIONS: [&str; 14] = [
+const MIGRATIONS: [&str; 19] = [
     include_str!("../../migrations/sqlite/0001_house.sql"),
     include_str!("../../migrations/sqlite/0002_versions.sql"),
     include_str!("../../migrations/sqlite/0003_schedules.sql"),
@@ -48,6 +48,11 @@ const MIGRATIONS: [&str; 14] = [
     include_str!("../../migrations/sqlite/0013_applied.sql"),
     include_str!("../../migrations/sqlite/0014_turns.sql"),
     include_str!("../../migrations/sqlite/0015_keys.sql"),
+    include_str!("../../migrations/sqlite/0016_failures.sql"),
+    include_str!("../../migrations/sqlite/0017_recovery.sql"),
+    include_str!("../../migrations/sqlite/0019_key_pairs.sql"),
+    include_str!("../../migrations/sqlite/0020_account_keys.sql"),
+    include_str!("../../migrations/sqlite/0021_seals.sql"),
 ];
 
 /// One database file. Clones are the same.

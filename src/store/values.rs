@@ -109,6 +109,7 @@ from_ids!(
     JobId,
     EventId,
     IncarnationId,
+    KeyPairId,
     OrderKey,
     PluginId,
     RefusalId,
@@ -152,6 +153,11 @@ pub(super) enum Shape {
     Delete { from: &'static str },
     /// A query over the rows, which it knows as the table `v`.
     Query(&'static str),
+    /// The same; nobody else changes the rows of `of` that it reads until the transaction ends.
+    Lock {
+        query: &'static str,
+        of: &'static str,
+    },
 }
 
 /// Rows to be bound to one statement.
@@ -215,6 +221,10 @@ impl Rows {
                 format!("DELETE FROM {from} USING {unnest} AS v ({names}) WHERE {found}")
             }
             Shape::Query(body) => format!("WITH v ({names}) AS (SELECT * FROM {unnest}) {body}"),
+            Shape::Lock { query, of } => {
+                let read = self.postgres(Shape::Query(query));
+                format!("{read} FOR NO KEY UPDATE OF {of}")
+            }
         }
     }
 
@@ -245,7 +255,8 @@ impl Rows {
                     self.each(.., " AND ", equal, "")
                 )
             }
-            Shape::Query(body) => {
+            // Nobody else writes.
+            Shape::Query(body) | Shape::Lock { query: body, .. } => {
                 let values = self.each(.., ", ", |place, _| format!("?{}", place + 1), "");
                 format!("WITH v ({}) AS (VALUES ({values})) {body}", self.names())
             }

@@ -99,6 +99,11 @@ impl Whole {
     }
 }
 
+/// What a whole has written so far, to be read and built on.
+pub(super) fn lent(whole: Option<&Whole>) -> Result<Option<Tx>, Error> {
+    whole.map_or(Ok(None), Whole::lend)
+}
+
 impl Store {
     /// Does the work as one whole, which is durable when it has come to a good end; otherwise nothing of it was
     /// written. Within a whole it is a part of that, and ends with it.

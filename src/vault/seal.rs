@@ -37,7 +37,7 @@ const OVERHEAD_BYTES: usize = HEADER_BYTES + NONCE_LEN + TAG_BYTES;
 /// The master keys: the current one seals, it and the older ones open.
 ///
 /// To rotate, a new key is put before the others. What an older one has sealed opens as long as that
-/// key is there; it is not sealed again by itself.
+/// key is there; it is not sealed anew by itself.
 #[derive(Debug)]
 pub struct Vault {
     current: MasterKey,
@@ -80,6 +80,11 @@ impl Vault {
     /// Which key seals.
     pub fn current_key(&self) -> KeyId {
         self.current.id()
+    }
+
+    /// Whether this was sealed under the key that seals now.
+    pub fn is_current(&self, sealed: &[u8]) -> bool {
+        Parts::of(sealed).is_ok_and(|parts| parts.key == self.current.id())
     }
 
     /// Seals `plain` under the current key for the place that `context` names; it opens with the

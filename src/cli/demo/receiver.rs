@@ -204,9 +204,10 @@ mod tests {
             event_type: &http::HeaderValue::from_static("deal.won"),
             body: body.as_bytes(),
         };
-        signing::sign(&Scheme::of_secret(KEY), &keys, &message)
-            .into_iter()
-            .collect()
+        let mut headers = HeaderMap::new();
+        signing::sign(&Scheme::of_secret(KEY), &keys, &message, &mut headers)
+            .expect("keys that fit");
+        headers
     }
 
     #[tokio::test]

@@ -4,27 +4,24 @@ use rcgen::{BasicConstraints, IsCa};
 
 use super::super::receiver::{Authority, Identity};
 use super::*;
-use crate::model::AttemptResult;
 
-async fn post_tls(identity: Identity, extra_roots_pem: Vec<u8>) -> (AttemptResult, String) {
-    let receiver = Receiver::start_tls(Script::ok(), identity).await;
+async fn answer_of(receiver: &Receiver, authority: &Authority) -> Answer {
     let url = format!("https://receiver.test:{}/", receiver.address.port());
     let settings = Settings {
-        extra_roots_pem,
+        extra_roots_pem: authority.pem(),
         ..named(&[&[LOOPBACK]])
     };
-    let answer = post(settings, &url, LONG).await;
-    (answer.result, answer.message.unwrap_or_default())
+    post(settings, &url, LONG).await
 }
 
 #[tokio::test]
 async fn a_certificate_of_a_trusted_authority_is_taken() {
     let authority = Authority::new("Trusted");
     let good = Identity::signed(&Identity::params("receiver.test"), &authority);
-    assert_eq!(
-        post_tls(good, authority.pem()).await,
-        (Http { status: 200 }, String::new())
-    );
+    let receiver = Receiver::start_tls(Script::ok(), good).await;
+    let answer = answer_of(&receiver, &authority).await;
+    assert_eq!(answer.result, Http { status: 200 });
+    assert_eq!((answer.message, answer.tls), (None, None));
 }
 
 #[tokio::test]
@@ -38,28 +35,64 @@ async fn a_bad_certificate_is_named() {
     let mut own_authority = good.clone();
     own_authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let signed = |params| Identity::signed(params, &authority);
-    for (identity, message) in [
-        (signed(&expired), "has expired"),
-        (signed(&early), "not valid yet"),
+    for (identity, failure, message) in [
+        (signed(&expired), TlsFailure::Expired, "has expired"),
+        (signed(&early), TlsFailure::NotYetValid, "not valid yet"),
         (
             signed(&Identity::params("other.test")),
+            TlsFailure::WrongHost,
             "not valid for this host",
         ),
         (
             Identity::signed(&good, &Authority::new("Unheard of")),
+            TlsFailure::UnknownIssuer,
             "not signed by a trusted authority",
         ),
         (
             Identity::signed(&good, &Authority::new("Trusted")),
+            TlsFailure::UnknownIssuer,
             "not signed by the authority that it names",
         ),
-        (Identity::self_signed(&good), "self-signed"),
-        (Identity::self_signed(&own_authority), "certificate is not"),
+        (
+            Identity::self_signed(&good),
+            TlsFailure::SelfSigned,
+            "self-signed",
+        ),
+        (
+            Identity::self_signed(&own_authority),
+            TlsFailure::SelfSigned,
+            "self-signed",
+        ),
+        (
+            Identity::self_signed(&expired),
+            TlsFailure::Expired,
+            "has expired",
+        ),
+        (
+            signed(&own_authority),
+            TlsFailure::Certificate,
+            "certificate is not valid",
+        ),
     ] {
-        let (result, said) = post_tls(identity, authority.pem()).await;
-        assert_eq!(result, Failed(Refusal::Tls), "{message}: {said}");
+        let receiver = Receiver::start_tls(Script::ok(), identity).await;
+        let answer = answer_of(&receiver, &authority).await;
+        let said = said(&answer);
+        assert_eq!(answer.result, Failed(Refusal::Tls), "{message}: {said}");
+        assert_eq!(answer.tls, Some(failure), "{said}");
         assert!(said.contains(message), "{message}: {said}");
+        assert_eq!(receiver.requests().len(), 0, "nothing was told to it");
     }
+}
+
+#[tokio::test]
+async fn a_receiver_that_asks_for_a_client_certificate_is_named() {
+    let authority = Authority::new("Trusted");
+    let good = Identity::signed(&Identity::params("receiver.test"), &authority);
+    let receiver = Receiver::start_mutual_tls(Script::ok(), good, &authority).await;
+    let answer = answer_of(&receiver, &authority).await;
+    assert_eq!(answer.result, Failed(Refusal::Tls), "{}", said(&answer));
+    assert_eq!(answer.tls, Some(TlsFailure::ClientCertificateRequired));
+    assert!(said(&answer).contains("requires a client certificate"));
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use crate::model::Refusal;
 
 mod certificates;
 mod egress;
+mod forbidden;
 
 const LONG: Duration = Duration::from_mins(1);
 const SHORT: Duration = Duration::from_millis(100);

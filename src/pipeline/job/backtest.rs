@@ -63,7 +63,7 @@ pub(super) async fn compile(
     pinned: &PinnedVersion,
 ) -> Result<Arc<Compiled>, SnapshotError> {
     let row = PublishedAutomation {
-        id: work.row.automation,
+        id: work.automation(),
         name: name.to_owned(),
         owner_endpoint: None,
         version: pinned.version,

@@ -1,5 +1,5 @@
-//! Jobs: work on past events beside everything else. Versions are compared ([`backtest`]), or followed once
-//! more ([`rerun`]).
+//! Jobs: work on what is past beside everything else. Versions are compared on past events ([`backtest`]), these
+//! are followed once more ([`rerun`]), or deliveries are sent after all ([`recovery`]).
 //!
 //! # What holds
 //!
@@ -15,7 +15,9 @@
 mod backtest;
 mod calls;
 mod compare;
+mod recovery;
 mod rerun;
+mod send;
 mod slice;
 mod walk;
 mod work;
@@ -180,6 +182,7 @@ async fn do_it(work: &mut Work) -> Result<(), Error> {
     let done = match serde_json::from_str(&work.row.request) {
         Ok(Job::Backtest(asked)) => backtest::run(work, &asked).await,
         Ok(Job::Rerun(asked)) => rerun::run(work, &asked).await,
+        Ok(Job::Recovery(asked)) => recovery::run(work, &asked).await,
         Err(error) => Err(Error::Tally(error)),
     };
     let end = match done {

@@ -15,13 +15,14 @@ use serde::Deserialize;
 
 use super::Error;
 use super::backtest::compile;
+use super::send::{PATIENCE, send};
 use super::slice::{Evaluated, Subject, evaluate_slice, ready};
 use super::walk::{self, Counted, Stride, Truncated};
 use super::work::{End, Work};
 use crate::automation::Definition;
 use crate::model::{
-    AutomationId, Clock, EndpointId, EventId, PinnedVersion, Rerun, RerunBy, RerunProblem,
-    RerunTally, RerunWait, Stopwatch,
+    AutomationId, EndpointId, EventId, JobWait, PinnedVersion, Rerun, RerunBy, RerunProblem,
+    RerunTally,
 };
 use crate::pipeline::plan::Draft;
 use crate::pipeline::snapshot::Compiled;
@@ -30,12 +31,6 @@ use crate::store::{self, NewDelivery, NewRerun, PastEvent};
 
 /// Events that are followed in one commit, and whose deliveries wait at their endpoints at a time.
 const EVENTS_AT_ONCE_MAX: usize = 32;
-/// How often it is looked whether what waits at an endpoint has left.
-const LOOK_MS: i64 = 50;
-/// For how long that keeps a place from others.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// For how long it is put off then: half as long as it has waited, within these bounds.
-const PUT_OFF_MS: (i64, i64) = (1_000, 30_000);
 /// Versions that are kept ready to run.
 const VERSIONS_KEPT_MAX: usize = 32;
 /// Events that came to nothing because something was wrong, of which it is told.
@@ -158,7 +153,7 @@ async fn go(
     }
     // All of it in one commit with how far it has come.
     work.reached(stride.last, stride.count);
-    tally.waits = (!endpoints.is_empty()).then(|| RerunWait {
+    tally.waits = (!endpoints.is_empty()).then(|| JobWait {
         endpoints,
         since: work.node.clock.now(),
     });
@@ -171,7 +166,7 @@ async fn go(
 /// Why it goes no further, if nobody wants any more that its automation makes something.
 async fn cut_short(work: &Work) -> Result<Option<End>, Error> {
     let (store, account) = (&work.node.store, work.row.account);
-    let row = store.automation(account, work.row.automation).await?;
+    let row = store.automation(account, work.automation()).await?;
     let why = match row {
         None => "its automation was removed",
         Some(row) if row.archived_at.is_some() => "its automation was archived",
@@ -219,7 +214,7 @@ impl RerunVersions<'_> {
         let mut packed: HashMap<EventId, Vec<u8>> = packed.into_iter().collect();
         for event in events {
             let met = packed.remove(&event.id);
-            let met = met.and_then(|packed| met_by(&packed, work.row.automation));
+            let met = met.and_then(|packed| met_by(&packed, work.automation()));
             // What is packed may be long, and others wait for this thread.
             tokio::task::yield_now().await;
             let chosen = match met {
@@ -235,7 +230,7 @@ impl RerunVersions<'_> {
         if let Some(known) = self.earlier.get(&version) {
             return Ok(known.clone());
         }
-        let (store, automation) = (&work.node.store, work.row.automation);
+        let (store, automation) = (&work.node.store, work.automation());
         let row = store.automation_version(work.row.account, automation, version);
         let found = match row.await? {
             None => None,
@@ -331,49 +326,6 @@ fn run_again(
         });
     }
     endpoints
-}
-
-/// Has sent what was saved, and returns when nothing that is due waits at its endpoints; with how the job is left, if
-/// it must stop before, or if that takes longer than `patience`.
-async fn send(
-    work: &mut Work,
-    tally: &mut RerunTally,
-    patience: Duration,
-) -> Result<Option<End>, Error> {
-    let Some(mut waits) = tally.waits.take() else {
-        return Ok(None);
-    };
-    let (node, account) = (work.node.clone(), work.row.account);
-    for endpoint in &waits.endpoints {
-        node.lanes.waits(account, *endpoint, node.clock.now());
-    }
-    let stopwatch = Stopwatch::start();
-    while let Some(endpoint) = waits.endpoints.first().copied() {
-        let now = node.clock.now();
-        if !node.store.has_due(account, endpoint, now).await? {
-            waits.endpoints.remove(&endpoint);
-            continue;
-        }
-        if stopwatch.elapsed() >= patience {
-            let until = now.plus_ms(put_off_ms(now.ms_since(waits.since)));
-            tally.waits = Some(waits);
-            work.keep(tally)?;
-            return Ok(Some(End::Waits(until)));
-        }
-        // How long a receiver takes is a matter of real time.
-        let real = Clock::System;
-        tokio::select! {
-            () = real.sleep_until(real.now().plus_ms(LOOK_MS)) => {}
-            () = work.stop.cancelled() => return Ok(Some(End::Stopped)),
-        }
-    }
-    Ok(work.stop.is_cancelled().then_some(End::Stopped))
-}
-
-/// For how long a job is put off that has waited so long.
-fn put_off_ms(waited_ms: i64) -> i64 {
-    let (least, most) = PUT_OFF_MS;
-    (waited_ms / 2).clamp(least, most)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use super::Error;
-use crate::model::{EventId, JobState, Stopwatch, Timestamp};
+use crate::model::{AutomationId, EventId, JobState, Stopwatch, Timestamp};
 use crate::pipeline::crash::crash_point;
 use crate::pipeline::node::Node;
 use crate::store::{Hold, JobFindings, JobRow};
@@ -65,6 +65,12 @@ impl Work {
             row,
             suspects: 0,
         }
+    }
+
+    /// Which automation it is about. That of a job about something else is nobody's.
+    pub(super) fn automation(&self) -> AutomationId {
+        let nobody = AutomationId::from_uuid(uuid::Uuid::nil());
+        self.row.automation.unwrap_or(nobody)
     }
 
     /// Why nobody goes on with it, if it ends its nodes.

@@ -1,7 +1,7 @@
 //! Jobs that another node calls off while this one waits for a turn.
 
 use super::*;
-use crate::model::{ApiKeyId, Backtest, Job, JobId, PinnedVersion, Reach};
+use crate::model::{ApiKeyId, Backtest, Job, JobId, JobSubject, PinnedVersion, Reach};
 use crate::store::{Author, NewJob};
 
 impl House {
@@ -25,7 +25,7 @@ impl House {
         let new = NewJob {
             id: JobId::mint(NOW),
             kind: asked.kind(),
-            automation: AutomationId::mint(NOW),
+            subject: JobSubject::Automation(AutomationId::mint(NOW)),
             request: serde_json::to_string(&asked).expect("plain"),
             result: serde_json::to_string(&crate::model::BacktestTally::default()).expect("plain"),
             author: Author {

@@ -1,17 +1,25 @@
 //! A file planned, and a file applied: everything decided first, then written in one commit on the condition that
 //! the account is still what was looked at. Who is overtaken looks again.
 
+use std::collections::BTreeMap;
+
 use super::decision::{AutomationWrite, Decided, EndpointWrite, Write};
 use super::file::File;
 use super::present::{Known, Row};
 use super::view::PlanView;
 use super::{Section, Wishes};
-use crate::model::Timestamp;
+use crate::model::{EndpointId, Timestamp};
 use crate::service::automation_state::Change;
+use crate::service::endpoint::signatures_of;
 use crate::service::principal::{MayWrite, Principal};
 use crate::service::schedule::name_taken;
 use crate::service::{Error, Place, Service, check};
-use crate::store::{self, Applied, Authorship, AutomationChange, EventTypeWrite, Removal};
+use crate::store::{
+    self, Applied, Authorship, AutomationChange, EventTypeWrite, NewEndpoint, NewKeyPair, Removal,
+};
+
+/// The key pairs that endpoints get.
+type Pairs = BTreeMap<EndpointId, Vec<NewKeyPair>>;
 
 /// How often it is decided anew, because somebody has changed something meanwhile.
 const APPLIES_MAX: u32 = 5;
@@ -78,7 +86,8 @@ impl Service {
         }
         let notes = self.notes(who, &decided);
         if view.changes > 0 || !notes.is_empty() {
-            let written = Box::pin(self.write(who, &decided, &notes));
+            let pairs = self.pairs(who, &decided).await?;
+            let written = Box::pin(self.write(who, &decided, (&notes, &pairs)));
             self.inner.store.in_one(written).await?;
         }
         Ok(decided.done(view))
@@ -129,7 +138,7 @@ impl Service {
         &self,
         who: &Principal<MayWrite>,
         decided: &Decided,
-        notes: &Notes,
+        (notes, pairs): (&Notes, &Pairs),
     ) -> Result<(), Error> {
         let (account, store) = (who.account(), &self.inner.store);
         store
@@ -151,7 +160,7 @@ impl Service {
             self.catalogue_changed(account).await;
         }
         for write in &writes {
-            self.write_one(who, write).await?;
+            self.write_one(who, write, pairs).await?;
         }
         let mut removed: Vec<&Known> = decided
             .removed
@@ -180,15 +189,43 @@ impl Service {
         Ok(())
     }
 
-    async fn write_one(&self, who: &Principal<MayWrite>, write: &Write) -> Result<(), Error> {
+    /// The key pairs that endpoints of the file need and have not, made before anything is written.
+    async fn pairs(&self, who: &Principal<MayWrite>, decided: &Decided) -> Result<Pairs, Error> {
+        let mut pairs = Pairs::new();
+        for write in decided.decisions.iter().filter_map(|it| it.write.as_ref()) {
+            let (endpoint, schemes) = match write {
+                Write::NewEndpoint(new) => (new.id, signatures_of(new)?),
+                Write::Endpoint(write) => (write.id, write.signatures.clone().unwrap_or_default()),
+                _ => continue,
+            };
+            let missing = self.missing_pairs((who.account(), endpoint), &schemes);
+            pairs.insert(endpoint, missing.await?);
+        }
+        Ok(pairs)
+    }
+
+    async fn write_one(
+        &self,
+        who: &Principal<MayWrite>,
+        write: &Write,
+        pairs: &Pairs,
+    ) -> Result<(), Error> {
         let (account, store) = (who.account(), &self.inner.store);
         match write {
             Write::EventType(_) | Write::Variable(..) => {}
             Write::NewVariable(row) => store.create_variable(account, row).await?,
             Write::NewEndpoint(new) => {
-                store.create_endpoint(account, new).await?;
+                let new = NewEndpoint {
+                    key_pairs: pairs.get(&new.id).cloned().unwrap_or_default(),
+                    ..(**new).clone()
+                };
+                store.create_endpoint(account, &new).await?;
             }
-            Write::Endpoint(write) => self.write_endpoint(who, write).await?,
+            Write::Endpoint(write) => {
+                self.write_endpoint(who, write).await?;
+                let pairs = pairs.get(&write.id).map_or(&[][..], Vec::as_slice);
+                self.keep_pairs((account, write.id), pairs).await?;
+            }
             Write::NewSchedule(new) => {
                 let made = store.create_schedule(new).await;
                 made.map_err(|error| taken(error, &new.name))?;

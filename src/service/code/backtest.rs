@@ -6,7 +6,7 @@ use super::decision::Decided;
 use super::present::Row;
 use super::view::PlanView;
 use crate::model::limits::{JOB_EVENTS_MAX, JOBS_OPEN_MAX};
-use crate::model::{Backtest, BacktestTally, EventId, Job, PinnedVersion, Reach};
+use crate::model::{Backtest, BacktestTally, EventId, Job, JobSubject, PinnedVersion, Reach};
 use crate::service::principal::{MayWrite, Principal};
 use crate::service::{Error, Place, Service};
 
@@ -69,7 +69,9 @@ impl Service {
                 reach: Reach::Newest { events, before },
             });
             let nothing = BacktestTally::default();
-            let given = self.give(who, row.id, &job, &nothing).await?;
+            let given = self
+                .give(who, JobSubject::Automation(row.id), &job, &nothing)
+                .await?;
             step.backtest = Some(given.job);
         }
         Ok(())

@@ -13,12 +13,13 @@ use super::{Section, Wishes};
 use crate::model::AccountId;
 use crate::model::ScheduleId;
 use crate::pipeline::EndpointSettings;
-use crate::service::endpoint::subscription_change;
 use crate::service::endpoint_shape::stored_settings;
 use crate::service::event_type::draft::{Draft, check_name};
 use crate::service::principal::{MayWrite, Principal};
+use crate::service::profile::assumed_success;
 use crate::service::schedule::definition;
 use crate::service::schedule::state::goes_on;
+use crate::service::subscription::subscription_change;
 use crate::service::supposed::Supposed;
 use crate::service::{
     Error, NewEndpoint, NewEventType, NewSchedule, NewVariable, Place, Service, VariablePatch,
@@ -225,6 +226,11 @@ impl Service {
                  admin can reveal and rotate";
             return Err(Error::field(format!("/signatures/{place}/secret"), why));
         }
+        if new.validate {
+            let why = "a file is decided without asking anybody: leave it out, and POST the URL to \
+                 /v1/endpoints/validate";
+            return Err(Error::field("/validate", why));
+        }
         new.name = Some(meant.entry.name.clone());
         let (drafted, _) = self.drafted_endpoint(account, &new).await?;
         let content = Content::endpoint((&drafted.name, &drafted.url), &drafted.settings)?;
@@ -244,6 +250,7 @@ impl Service {
             settings: Some(SettingsChange {
                 from: row.settings.clone(),
                 to: drafted.settings,
+                succeeded_at: assumed_success(&known, &settings, now),
             }),
             state: None,
         };

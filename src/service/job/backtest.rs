@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::{GivenView, unreadable};
+use super::{GivenView, unreadable, window};
 use crate::automation::{Definition, Trigger};
 use crate::model::limits::JOB_EVENTS_MAX;
 use crate::model::{
-    AutomationId, Backtest, BacktestTally, EventId, Job, PinnedVersion, Reach, Timestamp,
+    AutomationId, Backtest, BacktestTally, EventId, Job, JobSubject, PinnedVersion, Reach,
+    Timestamp,
 };
 use crate::service::automation_shape::AutomationPatch;
 use crate::service::hidden::Shown;
@@ -193,29 +194,6 @@ impl BacktestResultView {
     }
 }
 
-/// The events of a time, as it was asked for.
-pub(in crate::service) fn window(
-    since: Option<&str>,
-    until: Option<&str>,
-    now: Timestamp,
-) -> Result<Reach, Error> {
-    let time = |text: Option<&str>, pointer: &str| {
-        let parsed = text.map(str::parse::<Timestamp>).transpose();
-        parsed.map_err(|error| Error::field(pointer, error))
-    };
-    let (since, until) = (time(since, "/since")?, time(until, "/until")?);
-    if let (Some(since), Some(until)) = (since, until)
-        && until <= since
-    {
-        let why = "this is not after since: give a later time, or leave it out";
-        return Err(Error::field("/until", why));
-    }
-    Ok(Reach::Window {
-        from: since.map_or(EventId::from_uuid(uuid::Uuid::nil()), EventId::first_at),
-        before: until.map_or_else(|| EventId::mint(now), EventId::first_at),
-    })
-}
-
 fn reach(new: &NewBacktest, now: Timestamp) -> Result<Reach, Error> {
     let is_window = new.since.is_some() || new.until.is_some();
     match new.events {
@@ -263,7 +241,9 @@ impl Service {
             saved,
             reach,
         });
-        self.give(who, id, &job, &BacktestTally::default()).await
+        let subject = JobSubject::Automation(id);
+        self.give(who, subject, &job, &BacktestTally::default())
+            .await
     }
 
     /// What is compared with the published version, and whether it is saved.

@@ -1,12 +1,14 @@
 //! Jobs: given, looked at, called off. What they do is the pipeline's.
 
 mod backtest;
+mod recovery;
 mod rerun;
 
 pub use backtest::{
     BacktestMoveView, BacktestResultView, BacktestSideView, DifferenceBody, DifferenceChange,
     DifferenceExcerpt, DifferenceSide, DifferenceView, NewBacktest,
 };
+pub use recovery::{NewRecovery, RecoveredState, RecoveryResultView};
 pub use rerun::{NewRerun, RerunAs, RerunProblemView, RerunResultView};
 
 use serde::Serialize;
@@ -16,7 +18,10 @@ use super::hidden::Shown;
 use super::principal::{MayRead, MayWrite, Principal};
 use super::version::AuthorView;
 use super::{Error, Listed, PageRequest, Service, check};
-use crate::model::{AutomationId, Job, JobId, RerunTally, RerunWait, Timestamp};
+use crate::model::{
+    AutomationId, EndpointId, EventId, Job, JobId, JobSubject, JobWait, Reach, RecoveryTally,
+    RerunTally, Timestamp,
+};
 use crate::store::{self, JobRow, NewJob};
 
 /// The job that was made.
@@ -28,22 +33,25 @@ pub struct GivenView {
     pub job: JobId,
 }
 
-/// Work on past events that goes on beside everything else.
+/// Work on what is past that goes on beside everything else.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Job)]
 pub struct JobView {
     /// Its id.
     #[schema(value_type = String, example = "job_0198c1f0a3b27c4d8e5f60718293a4b5")]
     pub id: JobId,
-    /// `backtest` or `rerun`.
+    /// `backtest`, `rerun` or `recovery`.
     pub kind: String,
-    /// The id of the automation that it is about.
-    #[schema(value_type = String)]
-    pub automation: AutomationId,
+    /// The id of the automation that it is about; null, if it is a recovery.
+    #[schema(value_type = Option<String>)]
+    pub automation: Option<AutomationId>,
+    /// The id of the endpoint that it is about; null, if it is no recovery.
+    #[schema(value_type = Option<String>)]
+    pub endpoint: Option<EndpointId>,
     /// `running` (an account's jobs run one at a time: it may wait, for its turn or for something else, which
     /// `waits` tells), `done`, `cancelled` or `failed`.
     pub state: String,
-    /// Events that are done.
+    /// Events that are done; of a recovery deliveries.
     pub done: i64,
     /// How many there are; null, as long as they are not counted.
     pub total: Option<i64>,
@@ -75,6 +83,8 @@ pub enum JobResultView {
     Backtest(BacktestResultView),
     /// Of a re-run.
     Rerun(RerunResultView),
+    /// Of a recovery.
+    Recovery(RecoveryResultView),
 }
 
 pub(super) fn unreadable(error: serde_json::Error) -> Error {
@@ -82,8 +92,8 @@ pub(super) fn unreadable(error: serde_json::Error) -> Error {
 }
 
 /// A sentence about a job that nobody is at.
-fn why_it_waits(put_off: Option<RerunWait>) -> String {
-    let Some(RerunWait { endpoints, since }) = put_off else {
+fn why_it_waits(put_off: Option<JobWait>) -> String {
+    let Some(JobWait { endpoints, since }) = put_off else {
         return "it waits for its turn: of an account one runs at a time, and few on a node"
             .to_owned();
     };
@@ -98,6 +108,35 @@ fn why_it_waits(put_off: Option<RerunWait>) -> String {
         "since {since} something that is due has not left to the endpoint {first}{others}: it looks again from \
          time to time, and goes on when that has left"
     )
+}
+
+/// The events of a time, as it was asked for.
+fn window(since: Option<&str>, until: Option<&str>, now: Timestamp) -> Result<Reach, Error> {
+    let (from, before) = span(since, until, now)?;
+    Ok(Reach::Window { from, before })
+}
+
+/// The first event that may have come then, and the first one after that time.
+fn span(
+    since: Option<&str>,
+    until: Option<&str>,
+    now: Timestamp,
+) -> Result<(EventId, EventId), Error> {
+    let time = |text: Option<&str>, pointer: &str| {
+        let parsed = text.map(str::parse::<Timestamp>).transpose();
+        parsed.map_err(|error| Error::field(pointer, error))
+    };
+    let (since, until) = (time(since, "/since")?, time(until, "/until")?);
+    if let (Some(since), Some(until)) = (since, until)
+        && until <= since
+    {
+        let why = "this is not after since: give a later time, or leave it out";
+        return Err(Error::field("/until", why));
+    }
+    Ok((
+        since.map_or(EventId::from_uuid(uuid::Uuid::nil()), EventId::first_at),
+        until.map_or_else(|| EventId::mint(now), EventId::first_at),
+    ))
 }
 
 impl JobView {
@@ -115,6 +154,12 @@ impl JobView {
                 put_off = tally.waits.take();
                 JobResultView::Rerun(RerunResultView::of(&asked, tally))
             }
+            Job::Recovery(asked) => {
+                let mut tally: RecoveryTally =
+                    serde_json::from_str(&row.result).map_err(unreadable)?;
+                put_off = tally.waits.take();
+                JobResultView::Recovery(RecoveryResultView::of(&asked, &tally))
+            }
         };
         let waits = if row.is_open() && row.holder.is_none() {
             Some(why_it_waits(put_off.filter(|_| row.not_before.is_some())))
@@ -125,6 +170,7 @@ impl JobView {
             id: row.id,
             kind: row.kind,
             automation: row.automation,
+            endpoint: row.endpoint,
             state: row.state,
             done: row.done,
             total: row.total,
@@ -144,7 +190,7 @@ impl Service {
     pub(super) async fn give(
         &self,
         who: &Principal<MayWrite>,
-        automation: AutomationId,
+        subject: JobSubject,
         job: &Job,
         nothing: &impl Serialize,
     ) -> Result<GivenView, Error> {
@@ -152,7 +198,7 @@ impl Service {
         let new = NewJob {
             id: JobId::mint(now),
             kind: job.kind(),
-            automation,
+            subject,
             request: serde_json::to_string(job).map_err(unreadable)?,
             result: serde_json::to_string(nothing).map_err(unreadable)?,
             author: who.author(),

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::backtest::window;
+use super::window;
 use crate::model::limits::CHOSEN_EVENTS_MAX;
 use crate::model::{
-    AutomationId, EventId, Job, PinnedVersion, Reach, Rerun, RerunBy, RerunTally, Timestamp,
+    AutomationId, EventId, Job, JobSubject, PinnedVersion, Reach, Rerun, RerunBy, RerunTally,
+    Timestamp,
 };
 use crate::service::principal::{MayWrite, Principal};
 use crate::service::{Error, GivenView, Place, Service, check};
@@ -177,7 +178,8 @@ impl Service {
             by,
             reach,
         });
-        self.give(who, id, &job, &RerunTally::default()).await
+        let subject = JobSubject::Automation(id);
+        self.give(who, subject, &job, &RerunTally::default()).await
     }
 
     /// The version that events meet now.

@@ -52,9 +52,25 @@ fn endpoint(dice: &mut Dice, no: usize) -> Value {
                     json!("three-step"),
                     json!({"delays_ms": [1, 20_000]}),
                     json!({"delays_ms": [5], "jitter_pct": 10}),
+                    json!({"preset": "eight-step", "final_statuses": [404, 400]}),
+                    json!({"exponential": {"first_ms": 5, "factor": 1.5, "cap_ms": 90, "attempts": 9}}),
                 ],
             ),
-            ("failure_policy", &[json!("never"), json!("five-days")]),
+            (
+                "failure_policy",
+                &[
+                    json!("never"),
+                    json!("five-days"),
+                    json!("ladder"),
+                    json!({"consecutive": 7}),
+                ],
+            ),
+            ("method", &[json!("POST"), json!("PUT")]),
+            ("http", &[json!("allowed"), json!("warned")]),
+            (
+                "explicit_port",
+                &[json!("allowed"), json!("warned"), json!("refused")],
+            ),
             ("timeout_ms", &[json!(10), json!(15_000), json!(60_000)]),
             (
                 "headers",

@@ -75,7 +75,7 @@ async fn what_an_endpoint_can_not_be_is_told() {
             ),
             (
                 "failure_policy",
-                json!("ladder"),
+                json!("often"),
                 "invalid_field",
                 "/failure_policy",
             ),
@@ -85,11 +85,11 @@ async fn what_an_endpoint_can_not_be_is_told() {
                 "invalid_field",
                 "/envelope",
             ),
-            ("profile", json!("rsa-signed"), "not_built", "/profile"),
+            ("profile", json!("rsa"), "invalid_field", "/profile"),
             ("timeout_ms", json!(600_000), "invalid_field", "/timeout_ms"),
             (
                 "signatures",
-                json!([{"scheme": "rsa"}]),
+                json!([{"scheme": "dsa"}]),
                 "invalid_field",
                 "/signatures/0/scheme",
             ),

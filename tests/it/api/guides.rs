@@ -10,16 +10,19 @@ use super::{Answer, Doors, OPERATOR};
 use crate::support::store::on_both;
 
 /// Each guide, and how many requests it has at least.
-const GUIDES: [(&str, usize); 9] = [
+const GUIDES: [(&str, usize); 12] = [
     (include_str!("../../../docs/schedules.md"), 6),
     (include_str!("../../../docs/explain.md"), 10),
     (include_str!("../../../docs/versions.md"), 11),
     (include_str!("../../../docs/backtests.md"), 9),
     (include_str!("../../../docs/event-types.md"), 5),
+    (include_str!("../../../docs/endpoints.md"), 8),
     (include_str!("../../../docs/failures.md"), 8),
+    (include_str!("../../../docs/recovery.md"), 9),
     (include_str!("../../../docs/sources.md"), 3),
     (include_str!("../../../docs/cloudevents.md"), 2),
     (include_str!("../../../docs/flow.md"), 3),
+    (include_str!("../../../docs/policies.md"), 5),
 ];
 
 /// What was made last of each kind, by what its id begins with.

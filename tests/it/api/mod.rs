@@ -1,6 +1,7 @@
 //! The API without a socket: requests to the router, over a real store on either engine and a real
 //! pipeline.
 
+mod account_key;
 mod automation;
 mod backtest;
 mod backtest_flow;
@@ -13,25 +14,33 @@ mod code_round_trip;
 mod condition;
 mod dead_letter;
 mod endpoint;
+mod endpoint_options;
+mod endpoint_validation;
 mod event;
 mod event_type;
 mod event_type_import;
 mod explain;
 mod explain_agrees;
+mod failing;
 mod flow;
 mod guides;
 mod hidden;
 mod kept_test;
+mod key_pair;
 mod manners;
 mod merges;
 mod names;
 mod own_schedule;
 mod plugin;
+mod policy;
 mod preview;
 mod publication;
+mod recovery;
+mod recovery_held;
 mod replies;
 mod rerun;
 mod rerun_waits;
+mod resend;
 mod run_now;
 mod schedule;
 mod schedule_clock;
@@ -53,7 +62,7 @@ use axum::http::{Method, Request};
 use serde_json::{Value, json};
 use throwbar::app::doors;
 use throwbar::model::{Clock, ManualClock, Timestamp};
-use throwbar::outbound::EgressGuard;
+use throwbar::outbound::{self, Client, EgressGuard};
 use throwbar::pipeline::{Limits, Pipeline};
 use throwbar::service::{self, Rules, Service};
 use tower::ServiceExt;
@@ -127,15 +136,28 @@ impl Doors {
     }
 
     async fn open_within(engine: Engine, limits: Limits) -> Self {
+        Self::open_with(engine, limits, None).await
+    }
+
+    /// One whose requests go out like this.
+    async fn open_dialling(engine: Engine, settings: outbound::Settings) -> Self {
+        let client = Client::new(settings).expect("a client");
+        Self::open_with(engine, Limits::default(), Some(client)).await
+    }
+
+    async fn open_with(engine: Engine, limits: Limits, client: Option<Client>) -> Self {
         let place = TestStore::open(engine).await;
         let clock = ManualClock::new(Timestamp::from_ms(1_790_000_000_000));
-        let parts = app::parts(place.store.clone(), &clock, limits);
+        let mut parts = app::parts(place.store.clone(), &clock, limits);
+        parts.client = client.unwrap_or(parts.client);
         let service = Service::new(service::Parts {
             store: parts.store.clone(),
             vault: parts.vault.clone(),
             components: parts.components.clone(),
             clock: Clock::Manual(clock.clone()),
             guard: EgressGuard::new(vec!["127.0.0.0/8".parse().expect("a network")]),
+            client: parts.client.clone(),
+            egress_addresses: vec!["203.0.113.7/32".parse().expect("an address")],
             rules: Rules::default(),
         });
         let made = service.set_up(Some(OPERATOR)).await.expect("set up");

@@ -182,7 +182,14 @@ async fn what_can_not_sign_is_refused_with_its_place() {
                 json!([{"scheme": "stripe", "header": "X-S"}]),
                 "/signatures/0/scheme",
             ),
-            (json!([{"scheme": "rsa"}]), "/signatures/0/scheme"),
+            (
+                json!([{"scheme": "rsa", "secret": OLD}]),
+                "/signatures/0/secret",
+            ),
+            (
+                json!([{"scheme": "standard-ed25519", "header": "X-S"}]),
+                "/signatures/0/scheme",
+            ),
             (
                 json!([{"scheme": "github"}, {"scheme": "github"}]),
                 "/signatures/1",

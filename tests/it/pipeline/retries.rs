@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use throwbar::automation::Definition;
 use throwbar::model::EventId;
-use throwbar::retry::RetryPolicy;
+use throwbar::retry::{Exponential, Factor, RetryPolicy, Rule};
 use throwbar::signing::Scheme;
 use throwbar::store::Delivery;
 
@@ -169,6 +169,46 @@ async fn retry_after_is_honoured_with_429_and_503_alone_and_only_lengthens() {
             next_after(app, Duration::from_secs(wait_s)).await;
         }
         assert_eq!(app.delivery(event).await.state, "delivered");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn exponential_delays_grow_up_to_their_longest() {
+    TestApp::on_both(async |app| {
+        app.receiver.always("/hook", Answer::status(500));
+        let rule = Rule::Exponential(Exponential {
+            first_ms: 1_000,
+            factor: Factor::new(2.5).expect("within bounds"),
+            cap_ms: 10_000,
+            attempts: 6,
+        });
+        let policy = RetryPolicy::of(rule, 0, &[]).expect("within bounds");
+        let event = failed_once(app, policy).await;
+        for delay_ms in [1_000, 2_500, 6_250, 10_000, 10_000] {
+            next_after(app, Duration::from_millis(delay_ms)).await;
+        }
+        assert_eq!(exhausted(app, event).await.attempts_made, 6);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn after_a_final_status_no_further_attempt_is_made() {
+    TestApp::on_both(async |app| {
+        app.receiver.next("/hook", Answer::status(500));
+        app.receiver.next("/hook", Answer::status(404));
+        let policy = RetryPolicy::of(Rule::ThreeStep, 0, &[400, 404]).expect("within bounds");
+        let event = failed_once(app, policy).await;
+        next_after(app, Duration::from_secs(10)).await;
+        let delivery = app.delivery(event).await;
+        assert_eq!(
+            (delivery.state.as_str(), delivery.failure.as_deref()),
+            ("failed", Some("rejected"))
+        );
+        assert_eq!(delivery.settled_at, Some(app.clock.now()));
+        app.advance(Duration::from_hours(1)).await;
+        assert_eq!(app.receiver.requests().len(), 2);
     })
     .await;
 }

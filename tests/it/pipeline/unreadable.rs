@@ -32,6 +32,7 @@ async fn change_settings(app: &TestApp, endpoint: EndpointId, settings: &Endpoin
         settings: Some(SettingsChange {
             from: known.settings,
             to: serde_json::to_string(settings).expect("plain"),
+            succeeded_at: None,
         }),
         ..EndpointChange::default()
     };

@@ -17,6 +17,8 @@ mod house;
 mod inbound;
 mod kills;
 mod load;
+mod master_keys;
+mod recoveries;
 mod schedules;
 mod shutdown;
 mod signatures;

@@ -95,6 +95,7 @@ fn settings(new: &NewEndpoint, to: &str) -> SettingsChange {
     SettingsChange {
         from: new.settings.clone(),
         to: to.to_owned(),
+        succeeded_at: None,
     }
 }
 

@@ -1,6 +1,8 @@
 //! Jobs: one of an account at a time, in one node's hands, saved with what they make, and called off.
 
-use throwbar::model::{AccountId, AutomationId, EventId, IncarnationId, JobId, Timestamp, limits};
+use throwbar::model::{
+    AccountId, AutomationId, EventId, IncarnationId, JobId, JobSubject, Timestamp, limits,
+};
 use throwbar::store::{
     Author, Error, Hold, JobDifference, JobFindings, JobRow, NewJob, NewRerun, Store,
 };
@@ -14,7 +16,7 @@ pub(super) fn new_job() -> NewJob {
     NewJob {
         id: JobId::mint(now()),
         kind: "backtest",
-        automation: AutomationId::mint(now()),
+        subject: JobSubject::Automation(AutomationId::mint(now())),
         request: "{\"text\":\"\\u0000\"}".to_owned(),
         result: "{}".to_owned(),
         author: Author {

@@ -5,8 +5,7 @@ use throwbar::model::{
     AttemptId, AttemptResult, DeliveryId, DeliveryState, EndpointId, Failure, Refusal,
 };
 use throwbar::store::{
-    Batch, ClaimRequest, DeliveryFilter, EndpointMark, NewAttempt, NewBody, NewRecord, SetAside,
-    Tells,
+    Batch, ClaimRequest, DeliveryFilter, NewAttempt, NewBody, NewRecord, SetAside, Tells,
 };
 
 use super::{claim, delivery, planned, somebody, state, waiting, write};
@@ -154,7 +153,7 @@ pub(super) fn record(
         }),
         attempts_made: 1,
         next,
-        mark: EndpointMark::Untouched,
+        mark: None,
         tells: Tells::OfEndpoint,
         order: None,
     }
@@ -167,6 +166,10 @@ async fn a_record_brings_the_attempt_and_the_next_state() {
         let own = making::account(store).await;
         let to = (own, making::stored_endpoint(store, own).await);
         let at = now();
+        let failed = |why: Failure| {
+            let state = DeliveryState::Failed { at, why };
+            (state, "failed", None, Some(why.as_str()), Some(at))
+        };
         for (next, word, due_at, failure, settled_at) in [
             (
                 DeliveryState::Delivered { at },
@@ -182,36 +185,10 @@ async fn a_record_brings_the_attempt_and_the_next_state() {
                 None,
                 None,
             ),
-            (
-                DeliveryState::Failed {
-                    at,
-                    why: Failure::Exhausted,
-                },
-                "failed",
-                None,
-                Some("exhausted"),
-                Some(at),
-            ),
-            (
-                DeliveryState::Failed {
-                    at,
-                    why: Failure::Gone,
-                },
-                "failed",
-                None,
-                Some("gone"),
-                Some(at),
-            ),
-            (
-                DeliveryState::Failed {
-                    at,
-                    why: Failure::Expired,
-                },
-                "failed",
-                None,
-                Some("expired"),
-                Some(at),
-            ),
+            failed(Failure::Exhausted),
+            failed(Failure::Rejected),
+            failed(Failure::Gone),
+            failed(Failure::Expired),
             (DeliveryState::Held, "held", None, None, None),
             (DeliveryState::Cancelled, "cancelled", None, None, None),
         ] {

@@ -1,8 +1,8 @@
 //! The claim's plan, pinned: with thousands of rows it seeks in the index of what waits and never
 //! reads the table.
 
-use throwbar::model::{AccountId, EndpointId};
-use throwbar::store::{ClaimRequest, Store};
+use throwbar::model::{AccountId, EndpointId, EventId, MissedState};
+use throwbar::store::{ClaimRequest, MissedSpan, Store};
 
 use super::{claim, somebody};
 use crate::support::batch;
@@ -96,6 +96,40 @@ async fn a_claim_seeks_in_the_index_of_what_waits() {
                 .len(),
             32
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_missed_is_sought_in_the_index_of_its_state() {
+    on_both(async |engine| {
+        let place = TestStore::open(engine).await;
+        let (account, endpoint) = fill(&place.store).await;
+        place
+            .execute("UPDATE deliveries SET state = 'failed', failure = 'gone', holder = NULL WHERE state = 'claimed'")
+            .await;
+        let hold = "UPDATE deliveries SET state = 'held', due_at_ms = NULL
+                    WHERE state = 'pending' AND due_at_ms / 4 % 2 = 0";
+        place.execute(hold).await;
+        place.execute("ANALYZE").await;
+        let span = MissedSpan {
+            endpoint,
+            from: EventId::first_at(now().plus_ms(-60_000)),
+            before: EventId::first_at(now().plus_ms(60_000)),
+            after: None,
+        };
+        for (state, index) in [
+            (MissedState::Failed, "deliveries_failed"),
+            (MissedState::Held, "deliveries_held"),
+        ] {
+            let plan = ok(place.store.explain_missed(account, &span, state)).await;
+            assert!(plan.contains(index), "{plan}");
+            assert!(!plan.contains("Seq Scan on deliveries"), "{plan}");
+            assert!(!plan.contains("SCAN deliveries"), "{plan}");
+            let found = ok(place.store.missed(account, &span, state, 500)).await;
+            assert!(!found.is_empty(), "{state:?}");
+            assert!(found.is_sorted_by_key(|missed| missed.id), "in their order");
+        }
     })
     .await;
 }

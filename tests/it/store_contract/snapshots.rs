@@ -49,7 +49,12 @@ async fn every_revision_is_told_of_once_it_is_durable() {
         let asked = some(store.endpoint(own, endpoint.id)).await.updated_at;
         let to = (own, endpoint.id);
         let delivery = super::planned(store, super::somebody(), to, None).await;
-        let mark = EndpointMark::Gone { at: now(), asked };
+        let mark = EndpointMark {
+            outcome: throwbar::failure::Outcome::Gone,
+            at: now(),
+            policy: throwbar::failure::FailurePolicy::Never,
+            asked,
+        };
         let record = throwbar::store::NewRecord {
             account: own,
             delivery,
@@ -57,7 +62,7 @@ async fn every_revision_is_told_of_once_it_is_durable() {
             attempt: None,
             attempts_made: 0,
             next: throwbar::model::DeliveryState::Cancelled,
-            mark,
+            mark: Some(mark),
             tells: throwbar::store::Tells::OfEndpoint,
             order: None,
         };

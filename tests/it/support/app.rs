@@ -87,6 +87,14 @@ impl TestApp {
         Self::start_with(engine, Limits::default()).await
     }
 
+    /// One at work whose requests go out like this.
+    pub async fn start_dialling(engine: Engine, settings: outbound::Settings) -> Self {
+        let mut app = Self::prepare(engine, Limits::default()).await;
+        app.parts.client = Client::new(settings).expect("a client");
+        app.wake().await;
+        app
+    }
+
     /// One at work within other bounds.
     pub async fn start_with(engine: Engine, limits: Limits) -> Self {
         let mut app = Self::prepare(engine, limits).await;

@@ -25,6 +25,8 @@ pub enum Library {
     Npm,
     /// Python's.
     PyPi,
+    /// PHP's own functions.
+    Php,
 }
 
 /// A delivery and the secret that it should be signed with.
@@ -86,6 +88,7 @@ pub async fn verify(library: Library, deliveries: &[Signed]) -> Vec<Result<(), S
     }
     let said = match library {
         Library::Npm => run(Path::new("node"), "node/verify.mjs", lines).await,
+        Library::Php => run(Path::new("php"), "php/verify.php", lines).await,
         Library::PyPi => {
             run(
                 &clients().join("python/.venv/bin/python"),
@@ -157,6 +160,7 @@ pub async fn cloudevents(library: Library, mode: &str, events: &[DescribedEvent]
             clients().join("python/.venv/bin/python"),
             "python/cloudevents_out.py",
         ),
+        Library::Php => unreachable!("no story asks PHP for CloudEvents"),
     };
     let said = run(&interpreter, program, format!("{asked}\n")).await;
     let written: Written = serde_json::from_str(&said).expect("it prints JSON");

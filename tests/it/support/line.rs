@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
@@ -87,10 +87,15 @@ async fn shake_hands(
     let wire = Wire { stream, line };
     let connection = match tls {
         None => Either::Left(wire),
-        Some(tls) => match tls.accept(wire).await {
+        Some(tls) => match tls.accept(wire).into_fallible().await {
             Ok(stream) => Either::Right(stream),
-            // A client that does not trust the certificate is what some stories are about.
-            Err(_) => return,
+            // A client that does not trust the certificate, or has none, is what some stories are about. A connection
+            // that is closed with something unread is reset, and its last word may be lost.
+            Err((_, mut wire)) => {
+                let _ = wire.shutdown().await;
+                while wire.read(&mut [0; 4096]).await.is_ok_and(|read| read > 0) {}
+                return;
+            }
         },
     };
     sender.send((connection, peer)).await.ok();

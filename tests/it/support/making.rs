@@ -45,6 +45,7 @@ pub fn endpoint() -> NewEndpoint {
         owner_automation: None,
         state: EndpointState::Enabled,
         secrets: vec![(SecretId::mint(now()), Bytes::from_static(b"sealed secret"))],
+        key_pairs: Vec::new(),
         subscription: None,
         created_at: now(),
     }

@@ -9,6 +9,7 @@
 
 pub mod answers;
 pub mod app;
+pub mod authority;
 pub mod batch;
 pub mod caller;
 pub mod clients;

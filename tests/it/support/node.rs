@@ -93,6 +93,25 @@ impl Home {
         node.dies().await;
     }
 
+    /// Runs a command of the program on this home to its end; what it said.
+    pub async fn command(&self, arguments: &[&str], environment: &[(&str, &str)]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_throwbar"));
+        command
+            .env_clear()
+            .env("THROWBAR_DATA", self.folder.path().join("data"))
+            .env("THROWBAR_LISTEN", "127.0.0.1:0")
+            .envs(environment.iter().copied())
+            .args(arguments)
+            .kill_on_drop(true);
+        if let Some(url) = &self.postgres_url {
+            command.env("THROWBAR_DATABASE_URL", url);
+        }
+        let output = before_hanging("a command's end", command.output()).await;
+        let output = output.expect("the program runs");
+        let said = [output.stdout, output.stderr].concat();
+        String::from_utf8(said).expect("it prints UTF-8")
+    }
+
     fn launch(&self, environment: &[(&str, &str)]) -> Node {
         // A file that may not grow any further is an error to the program, not its death.
         let mut command = Command::new("env");

@@ -9,7 +9,8 @@ use throwbar::automation::{Action, Definition, OnError, Transform, Trigger};
 use throwbar::envelope::Envelope;
 use throwbar::failure::FailurePolicy;
 use throwbar::model::{AccountId, AutomationId, EndpointId, PluginId, SecretId};
-use throwbar::pipeline::{EndpointSettings, sealing};
+use throwbar::outbound::UrlRule;
+use throwbar::pipeline::{DeliveryMethod, EndpointSettings, sealing};
 use throwbar::plugin::Digest;
 use throwbar::retry::RetryPolicy;
 use throwbar::signing::{AccountKey, Check, EndpointSecret, Scheme, TOLERANCE_S_DEFAULT, verify};
@@ -34,6 +35,9 @@ pub fn settings() -> EndpointSettings {
         timeout_ms: 30_000,
         subscribe: None,
         headers: BTreeMap::new(),
+        method: DeliveryMethod::Post,
+        http: UrlRule::Warned,
+        explicit_port: UrlRule::Allowed,
     }
 }
 
@@ -182,6 +186,7 @@ impl TestApp {
             owner_automation: None,
             state: EndpointState::Enabled,
             secrets: vec![self.sealed_secret(account, SECRET)],
+            key_pairs: Vec::new(),
             subscription: None,
             created_at: self.clock.now(),
         }

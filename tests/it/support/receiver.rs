@@ -86,6 +86,11 @@ impl Receiver {
         Self::serve(Some(TlsAcceptor::from(Arc::new(tls))), Some(own.cert.pem())).await
     }
 
+    /// Starts one that shakes hands like this.
+    pub async fn start_proving(tls: TlsAcceptor) -> Self {
+        Self::serve(Some(tls), None).await
+    }
+
     async fn serve(tls: Option<TlsAcceptor>, certificate_pem: Option<String>) -> Self {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let doorway = Doorway::open(tls).await.expect("loopback has a free port");

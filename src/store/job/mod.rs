@@ -2,14 +2,24 @@
 //! written with how far it has come, in one transaction, and only while it is still the node's: whoever is
 //! stopped in between, or does something again, makes nothing twice.
 
+mod difference;
+mod recovery;
+
+pub use difference::JobDifference;
+pub use recovery::{Missed, MissedSpan, Recovered};
+
+use difference::write_differences;
+use recovery::write_recovered;
+
 use super::page::{Cursor, Page, start};
 use super::rerun::{NewRerun, write_reruns};
 use super::row::record;
-use super::values::{Columns, Kind, Rows, Shape, args, values};
+use super::values::args;
 use super::{Author, Error, Store};
 use crate::model::limits::{JOBS_KEPT, JOBS_OPEN_MAX};
 use crate::model::{
-    AccountId, ApiKeyId, AutomationId, EventId, IncarnationId, JobId, JobState, Timestamp,
+    AccountId, ApiKeyId, AutomationId, EndpointId, EventId, IncarnationId, JobId, JobState,
+    JobSubject, Timestamp,
 };
 
 /// A job to be given.
@@ -19,8 +29,8 @@ pub struct NewJob {
     pub id: JobId,
     /// The word for its kind.
     pub kind: &'static str,
-    /// Of which automation.
-    pub automation: AutomationId,
+    /// What it is about.
+    pub subject: JobSubject,
     /// What is to be done, JSON.
     pub request: String,
     /// What came of it so far, JSON.
@@ -40,15 +50,17 @@ pub struct JobRow {
     pub id: JobId,
     /// The word for its kind.
     pub kind: String,
-    /// Of which automation.
-    pub automation: AutomationId,
+    /// Of which automation; `None`: it is of an endpoint.
+    pub automation: Option<AutomationId>,
+    /// Of which endpoint; `None`: it is of an automation.
+    pub endpoint: Option<EndpointId>,
     /// What is to be done, JSON.
     pub request: String,
     /// The word of an [`JobState`].
     pub state: String,
     /// Why it can't go on, if so.
     pub failure: Option<String>,
-    /// Events that are done.
+    /// Events that are done; of a recovery deliveries.
     pub done: i64,
     /// How many there are, once they are counted.
     pub total: Option<i64>,
@@ -81,6 +93,7 @@ record!(JobRow {
     id: "id",
     kind: "kind",
     automation: "automation_id",
+    endpoint: "endpoint_id",
     request: "request",
     state: "state",
     failure: "failure",
@@ -106,20 +119,6 @@ impl JobRow {
     }
 }
 
-/// A past event that two versions don't say the same of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobDifference {
-    /// Which event.
-    pub event: EventId,
-    /// JSON.
-    pub content: Vec<u8>,
-}
-
-record!(JobDifference {
-    event: "event_id",
-    content: "content",
-});
-
 /// What is written with how far a job has come.
 #[derive(Debug, Clone, Default)]
 pub struct JobFindings {
@@ -127,6 +126,8 @@ pub struct JobFindings {
     pub differences: Vec<JobDifference>,
     /// Of a re-run.
     pub reruns: Vec<NewRerun>,
+    /// Of a recovery.
+    pub recovered: Vec<Recovered>,
 }
 
 /// What a node may do with a job from now on.
@@ -140,15 +141,8 @@ pub enum Hold {
     PutOff(Timestamp),
 }
 
-const COLUMNS: &str = "account_id, id, kind, automation_id, request, state, failure, done, total, cursor_id, \
-     spent_ms, result, holder, not_before_ms, lives, author_key_id, author_name, created_at_ms, updated_at_ms, ended_at_ms";
-
-const DIFFERENCE_COLUMNS: Columns = &[
-    ("account_id", Kind::Uuid),
-    ("job_id", Kind::Uuid),
-    ("event_id", Kind::Uuid),
-    ("content", Kind::Bytes),
-];
+const COLUMNS: &str = "account_id, id, kind, automation_id, endpoint_id, request, state, failure, done, total, \
+     cursor_id, spent_ms, result, holder, not_before_ms, lives, author_key_id, author_name, created_at_ms, updated_at_ms, ended_at_ms";
 
 /// Those jobs `e` that are open, that nobody alive is at, and that are not put off beyond `now`.
 fn nobody_is_at(now: &str) -> String {
@@ -185,15 +179,20 @@ impl Store {
             tx.execute(&sql, args![account]).await?;
         }
         let at = new.created_at;
+        let (automation, endpoint) = match new.subject {
+            JobSubject::Automation(id) => (Some(id), None),
+            JobSubject::Endpoint(id) => (None, Some(id)),
+        };
         tx.execute(
-            "INSERT INTO jobs (account_id, id, kind, automation_id, request, state, done, spent_ms, result,
-               author_key_id, author_name, created_at_ms, updated_at_ms)
-             VALUES ($1, $2, $3, $4, $5, 'running', 0, 0, $6, $7, $8, $9, $9)",
+            "INSERT INTO jobs (account_id, id, kind, automation_id, endpoint_id, request, state, done, spent_ms,
+               result, author_key_id, author_name, created_at_ms, updated_at_ms)
+             VALUES ($1, $2, $3, $4, $5, $6, 'running', 0, 0, $7, $8, $9, $10, $10)",
             args![
                 account,
                 new.id,
                 new.kind,
-                new.automation,
+                automation,
+                endpoint,
                 new.request.as_str(),
                 new.result.as_str(),
                 new.author.key,
@@ -314,16 +313,9 @@ impl Store {
         if changed == 0 {
             return Ok(false);
         }
-        let mut rows = Rows::new(DIFFERENCE_COLUMNS, findings.differences.len());
-        for found in findings.differences {
-            rows.push(values![row.account, row.id, found.event, found.content]);
-        }
-        let shape = Shape::Insert {
-            into: "differences",
-            tail: "ON CONFLICT DO NOTHING",
-        };
-        tx.execute_rows(rows, shape).await?;
+        write_differences(&mut tx, row, findings.differences).await?;
         write_reruns(&mut tx, row, findings.reruns).await?;
+        write_recovered(&mut tx, row, findings.recovered).await?;
         tx.commit().await?;
         Ok(true)
     }
@@ -368,25 +360,5 @@ impl Store {
             .fetch(&sql, args![account, start(after), limit + 1])
             .await?;
         Ok(Page::of(rows, limit, |row: &JobRow| row.id.uuid()))
-    }
-
-    /// A page of what a backtest has found, newest event first.
-    pub async fn differences(
-        &self,
-        account: AccountId,
-        id: JobId,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> Result<Page<JobDifference>, Error> {
-        let rows = self
-            .fetch(
-                "SELECT event_id, content FROM differences
-                 WHERE account_id = $1 AND job_id = $2 AND event_id < $3 ORDER BY event_id DESC LIMIT $4",
-                args![account, id, start(after), limit + 1],
-            )
-            .await?;
-        Ok(Page::of(rows, limit, |row: &JobDifference| {
-            row.event.uuid()
-        }))
     }
 }

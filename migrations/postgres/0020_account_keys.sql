@@ -1,0 +1,5 @@
+-- The key that an account's signing key is rotated to, sealed, and from when on it signs. Keep in step with
+-- migrations/sqlite.
+
+ALTER TABLE accounts ADD COLUMN next_signing_key BYTEA;
+ALTER TABLE accounts ADD COLUMN next_key_from_ms BIGINT;

@@ -1,0 +1,4 @@
+-- When the word under a master key was kept: a node that began before may not know the key. Keep in step with
+-- migrations/postgres.
+
+ALTER TABLE seals ADD COLUMN kept_at_ms INTEGER;
