@@ -34,8 +34,8 @@ pub(super) struct ListOptions {
     /// Only to this endpoint: ep_…
     #[arg(long, value_name = "ID")]
     endpoint: Option<EndpointId>,
-    /// pending, claimed, delivered, failed, held or cancelled.
-    #[arg(long, value_name = "WORD")]
+    /// Only in this state.
+    #[arg(long, value_name = "WORD", value_parser = ["pending", "claimed", "delivered", "failed", "held", "cancelled"])]
     state: Option<String>,
     /// Tell it in JSON.
     #[arg(long)]

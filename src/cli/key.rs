@@ -137,13 +137,14 @@ async fn reseal(server: &ServerOptions, environment: Vec<(String, String)>) -> a
     let done = service::reseal(&store, &vault)
         .await
         .context("not everything was sealed anew: what is done stays; mend what is said below, and run it again")?;
-    let (sealed, keys) = (
-        counted(usize::try_from(done.sealed)?, "secret"),
-        counted(usize::try_from(done.keys)?, "older key"),
-    );
+    let sealed = counted(usize::try_from(done.sealed)?, "secret");
+    let keys = match usize::try_from(done.keys)? {
+        0 => "nothing is sealed under an older key".to_owned(),
+        keys => format!("{} may go from the settings", counted(keys, "older key")),
+    };
     Ok(writeln!(
         std::io::stdout(),
-        "{} sealed {sealed} anew; {keys} may go from the settings",
+        "{} sealed {sealed} anew; {keys}",
         paint::good("✓")
     )?)
 }

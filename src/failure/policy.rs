@@ -98,11 +98,7 @@ impl FailurePolicy {
                  disabled at the fourth or a later one, an hour or more after the second"
             }
             Self::Consecutive(count) if count.get() == 1 => "disabled at the first failed attempt",
-            Self::Consecutive(count) => {
-                return format!(
-                    "disabled at {count} failed attempts in a row; at once by HTTP 410"
-                );
-            }
+            Self::Consecutive(count) => &format!("disabled at {count} failed attempts in a row"),
             Self::Never => "not disabled for failing, however long",
         };
         format!("{words}; at once by HTTP 410")
@@ -241,7 +237,13 @@ mod tests {
     #[test]
     fn the_schema_offers_names_and_an_object() {
         let schema = serde_json::to_value(FailurePolicy::schema()).expect("plain");
-        assert_eq!(schema["oneOf"][0]["enum"], serde_json::json!(NAMES));
+        let written =
+            FailurePolicy::EACH.map(|policy| serde_json::to_value(policy).expect("plain"));
+        let names: Vec<_> = written
+            .into_iter()
+            .filter(serde_json::Value::is_string)
+            .collect();
+        assert_eq!(schema["oneOf"][0]["enum"], serde_json::json!(names));
         let required = &schema["oneOf"][1]["required"];
         assert_eq!(*required, serde_json::json!(["consecutive"]));
     }

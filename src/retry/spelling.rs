@@ -43,8 +43,9 @@ impl OwnSpelling {
     fn policy(self) -> Result<RetryPolicy, Error> {
         let rule = match (self.preset, self.delays_ms, self.exponential) {
             (Some(name), None, None) => match RetryPolicy::preset(&name)? {
+                RetryPolicy::EightStep => Rule::EightStep,
                 RetryPolicy::ThreeStep => Rule::ThreeStep,
-                _ => Rule::EightStep,
+                RetryPolicy::Own(_) => return Err(Error::NotOne),
             },
             (None, Some(delays_ms), None) => Rule::Delays(delays_ms),
             (None, None, Some(exponential)) => Rule::Exponential(exponential),

@@ -331,5 +331,11 @@ mod tests {
             RSA,
         ];
         assert_eq!(words, wanted);
+        for word in wanted {
+            assert!(
+                SUPPORTED.contains(word),
+                "{word} is among those that errors name"
+            );
+        }
     }
 }

@@ -51,7 +51,7 @@ pub struct JobView {
     /// `running` (an account's jobs run one at a time: it may wait, for its turn or for something else, which
     /// `waits` tells), `done`, `cancelled` or `failed`.
     pub state: String,
-    /// Events that are done; of a recovery deliveries.
+    /// Events that are done; of a recovery deliveries that were looked at.
     pub done: i64,
     /// How many there are; null, as long as they are not counted.
     pub total: Option<i64>,
