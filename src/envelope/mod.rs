@@ -4,8 +4,9 @@
 //! and the spelling of numbers reach the receiver as they came in. Whether a payload is JSON at
 //! all was checked when it was accepted.
 
+mod cloudevent;
 mod compact;
 mod wrap;
 
 pub use compact::compact;
-pub use wrap::{Envelope, Error, Occurrence};
+pub use wrap::{Envelope, Error, Occurrence, Wrapped};

@@ -1,15 +1,19 @@
-//! The envelopes by name, and wrapping a payload in one. Envelopes that are not built are refused
-//! by name.
+//! The envelopes by name, and wrapping a payload in one.
 
 use std::io::Write as _;
 
 use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::model::{Timestamp, words};
+use super::cloudevent;
+use crate::model::{AccountId, Timestamp, words};
+
+/// What most bodies are.
+pub(super) const JSON: &str = "application/json";
 
 /// How much of a wrong name is shown again.
 const SHOWN_CHARS_MAX: usize = 80;
@@ -28,43 +32,76 @@ pub enum Envelope {
     Compact,
     /// `{"event":…,"timestamp":…,"data":…}`: exactly these three, in this order.
     Event,
+    /// CloudEvents 1.0 in the structured mode: one JSON object, with the payload as its `data`.
+    CloudEvents,
+    /// CloudEvents 1.0 in the binary mode: the payload is the body, and headers tell the rest.
+    CloudEventsBinary,
 }
 
-/// Why the name of an envelope was refused.
+/// The name of an envelope that there is not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// An envelope that is planned.
-    #[error("the envelope '{0}' is not built yet; supported are raw, compact and event")]
-    NotBuilt(String),
-    /// An envelope that nobody planned.
-    #[error("there is no envelope '{0}'; supported are raw, compact and event")]
-    Unknown(String),
-}
+#[error(
+    "there is no envelope '{0}'; supported are raw, compact, event, cloudevents and cloudevents-binary"
+)]
+pub struct Error(String);
 
 /// What an envelope may tell of an event.
 #[derive(Debug, Clone, Copy)]
 pub struct Occurrence<'a> {
+    /// Whose event it is.
+    pub account: AccountId,
+    /// What the receiver knows the delivery by.
+    pub id: &'a str,
     /// The event's type.
     pub event_type: &'a str,
     /// The event's time, not the attempt's: a body is the same in every attempt.
     pub at: Timestamp,
     /// Valid JSON, as it came or as a transform made it.
     pub payload: &'a Bytes,
+    /// The attributes of the CloudEvent that came in, a JSON object; `None`, if it was none.
+    pub came_as: Option<&'a str>,
+    /// Whether a transform has made the payload.
+    pub is_made: bool,
+}
+
+/// What is sent of an event.
+#[derive(Debug, Clone)]
+pub struct Wrapped {
+    /// The body, the same in every attempt.
+    pub body: Bytes,
+    /// What it is.
+    pub content_type: HeaderValue,
+    /// What the envelope tells beside it.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Wrapped {
+    fn json(body: Bytes) -> Self {
+        Self {
+            body,
+            content_type: HeaderValue::from_static(JSON),
+            headers: Vec::new(),
+        }
+    }
 }
 
 words!(Envelope {
     Raw = "raw",
     Compact = "compact",
     Event = "event",
+    CloudEvents = "cloudevents",
+    CloudEventsBinary = "cloudevents-binary",
 });
 
 impl Envelope {
-    /// The body that is delivered. The payload stands in it byte for byte; `raw` copies nothing.
-    pub fn wrap(self, occurrence: &Occurrence<'_>) -> Bytes {
+    /// The body that is delivered, and what tells of it. The payload stands in it byte for byte; `raw` copies nothing.
+    pub fn wrap(self, occurrence: &Occurrence<'_>) -> Wrapped {
         match self {
-            Self::Raw => occurrence.payload.clone(),
-            Self::Compact => super::compact(occurrence.payload),
-            Self::Event => wrap_event(occurrence).into(),
+            Self::Raw => Wrapped::json(occurrence.payload.clone()),
+            Self::Compact => Wrapped::json(super::compact(occurrence.payload)),
+            Self::Event => Wrapped::json(wrap_event(occurrence).into()),
+            Self::CloudEvents => cloudevent::structured(occurrence),
+            Self::CloudEventsBinary => cloudevent::binary(occurrence),
         }
     }
 }
@@ -74,6 +111,7 @@ fn wrap_event(occurrence: &Occurrence<'_>) -> Vec<u8> {
         event_type,
         at,
         payload,
+        ..
     } = *occurrence;
     let mut body = Vec::with_capacity(WRAPPING_BYTES + event_type.len() + payload.len());
     body.extend_from_slice(b"{\"event\":");
@@ -87,11 +125,8 @@ fn wrap_event(occurrence: &Occurrence<'_>) -> Vec<u8> {
 impl std::str::FromStr for Envelope {
     type Err = Error;
     fn from_str(name: &str) -> Result<Self, Error> {
-        match (Self::from_word(name), name) {
-            (Some(envelope), _) => Ok(envelope),
-            (None, "cloudevents") => Err(Error::NotBuilt(name.to_owned())),
-            (None, _) => Err(Error::Unknown(name.chars().take(SHOWN_CHARS_MAX).collect())),
-        }
+        let unknown = || Error(name.chars().take(SHOWN_CHARS_MAX).collect());
+        Self::from_word(name).ok_or_else(unknown)
     }
 }
 
@@ -113,7 +148,7 @@ impl PartialSchema for Envelope {
         ObjectBuilder::new()
             .schema_type(Type::String)
             .enum_values(Some(Self::ALL.iter().map(|envelope| envelope.as_str())))
-            .description(Some("How the payload stands in the body: as it is, or as data beside event and timestamp"))
+            .description(Some("How the payload stands in the body: as it is, without white space, as data beside event and timestamp, or as a CloudEvent"))
             .into()
     }
 }
@@ -126,15 +161,22 @@ mod tests {
 
     const AT: Timestamp = Timestamp::from_ms(1_736_937_000_250);
 
+    fn occurrence<'a>(event_type: &'a str, payload: &'a Bytes) -> Occurrence<'a> {
+        Occurrence {
+            account: AccountId::from_uuid(uuid::Uuid::nil()),
+            id: "evt_7",
+            event_type,
+            at: AT,
+            payload,
+            came_as: None,
+            is_made: false,
+        }
+    }
+
     #[test]
     fn raw_is_the_payload_itself() {
         let payload = Bytes::from_static(b" {\"a\" : 1, \"a\": \"\\u0000\"} ");
-        let occurrence = Occurrence {
-            event_type: "a.b",
-            at: AT,
-            payload: &payload,
-        };
-        let body = Envelope::Raw.wrap(&occurrence);
+        let body = Envelope::Raw.wrap(&occurrence("a.b", &payload)).body;
         assert_eq!(
             (body.as_ptr(), body.len()),
             (payload.as_ptr(), payload.len()),
@@ -162,30 +204,30 @@ mod tests {
             ),
         ] {
             let payload = Bytes::from_static(payload.as_bytes());
-            let body = Envelope::Event.wrap(&Occurrence {
-                event_type,
-                at: AT,
-                payload: &payload,
-            });
-            assert_eq!(body, wanted);
+            let wrapped = Envelope::Event.wrap(&occurrence(event_type, &payload));
+            assert_eq!(wrapped.body, wanted);
+            assert_eq!(wrapped.content_type, JSON);
         }
     }
 
     #[test]
     fn envelopes_by_name_and_no_others() {
-        for name in ["raw", "compact", "event"] {
+        let names = [
+            "raw",
+            "compact",
+            "event",
+            "cloudevents",
+            "cloudevents-binary",
+        ];
+        for name in names {
             let text = format!("\"{name}\"");
             let envelope: Envelope = serde_json::from_str(&text).expect(name);
             assert_eq!(serde_json::to_string(&envelope).expect("plain"), text);
         }
         for (text, wanted) in [
             (
-                r#""cloudevents""#,
-                "'cloudevents' is not built yet; supported are raw, compact and event",
-            ),
-            (
                 r#""soap""#,
-                "no envelope 'soap'; supported are raw, compact and event",
+                "no envelope 'soap'; supported are raw, compact, event, cloudevents and cloudevents-binary",
             ),
             ("{}", "expected a string"),
         ] {
@@ -195,9 +237,6 @@ mod tests {
             assert!(error.contains(wanted), "{text}: {error}");
         }
         let schema = serde_json::to_value(Envelope::schema()).expect("plain");
-        assert_eq!(
-            schema["enum"],
-            serde_json::json!(["raw", "compact", "event"])
-        );
+        assert_eq!(schema["enum"], serde_json::json!(names));
     }
 }

@@ -239,6 +239,7 @@ fn request_parts(
         .clone()
         .map_err(|error| error.to_string())?;
     let parts = RequestParts {
+        account: outgoing.account,
         envelope,
         webhook_id: &outgoing.webhook_id,
         content,

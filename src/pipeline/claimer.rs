@@ -174,6 +174,8 @@ fn content(body: StoredBody) -> Arc<Content> {
         event_type: body.event_type,
         occurred_at: body.occurred_at,
         payload: body.content,
+        is_made: body.is_made,
+        origin: body.origin,
         headers: body.headers,
     })
 }

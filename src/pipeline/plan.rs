@@ -19,7 +19,7 @@ use crate::model::limits::{
 };
 use crate::model::{
     AccountId, AutomationId, DeadLetterId, DeliveryId, DeliveryOrigin, EndpointId, EventId,
-    OrderKey, Timestamp, counted,
+    OrderKey, Origin, Timestamp, counted,
 };
 use crate::store::{Consequences, Health, NewAsk, NewBody, NewDeadLetter, NewDelivery, NewPlan};
 
@@ -43,6 +43,10 @@ pub(super) struct Content {
     pub(super) event_type: String,
     pub(super) occurred_at: Timestamp,
     pub(super) payload: Bytes,
+    /// Whether a transform has made the payload.
+    pub(super) is_made: bool,
+    /// What its event tells of its way in; or why that can't be read.
+    pub(super) origin: Result<Option<Arc<Origin>>, String>,
     /// Or why they can't be read.
     pub(super) headers: Result<Vec<(String, String)>, String>,
 }
@@ -365,6 +369,8 @@ fn content(event: &AcceptedEvent, output: Option<&Output>) -> Content {
         event_type: event_type.unwrap_or_else(own_type),
         occurred_at: event.occurred_at,
         payload: payload.clone(),
+        is_made: output.is_some(),
+        origin: Ok(event.origin.clone()),
         headers: Ok(headers),
     }
 }

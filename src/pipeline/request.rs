@@ -6,13 +6,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::plan::Content;
 use super::standing::EndpointView;
-use crate::envelope::{Envelope, Occurrence};
-use crate::model::Timestamp;
+use crate::envelope::{Envelope, Occurrence, Wrapped};
+use crate::model::{AccountId, Origin, Timestamp};
 use crate::signing::{self, Message, MessageId};
 
 /// What a request is made from, besides its endpoint.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RequestParts<'a> {
+    pub(super) account: AccountId,
     pub(super) envelope: Envelope,
     /// What the receiver knows it by.
     pub(super) webhook_id: &'a str,
@@ -30,10 +31,19 @@ impl RequestParts<'_> {
         let content = self.content;
         let extra = content.headers.as_ref().map_err(Clone::clone)?;
         let own = view.headers.as_ref().map_err(Clone::clone)?;
-        let body = self.envelope.wrap(&Occurrence {
+        let origin = content.origin.as_ref().map_err(Clone::clone)?.as_deref();
+        let Wrapped {
+            body,
+            content_type,
+            headers: told,
+        } = self.envelope.wrap(&Occurrence {
+            account: self.account,
+            id: self.webhook_id,
             event_type: &content.event_type,
             at: content.occurred_at,
             payload: &content.payload,
+            came_as: origin.and_then(Origin::cloudevent),
+            is_made: content.is_made,
         });
         let id = MessageId::parse(self.webhook_id).map_err(|error| error.to_string())?;
         let event_type = HeaderValue::from_str(&content.event_type)
@@ -50,10 +60,8 @@ impl RequestParts<'_> {
         for (name, value) in own {
             headers.insert(name, value.clone());
         }
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
+        headers.extend(told);
+        headers.insert(header::CONTENT_TYPE, content_type);
         for scheme in &view.settings.signatures {
             let message = Message {
                 id: &id,

@@ -277,6 +277,7 @@ impl Begun {
             let mut left_bytes = BODIES_BYTES_MAX;
             for (delivery, content) in plan.rows.deliveries.iter().zip(&plan.contents) {
                 let parts = RequestParts {
+                    account: self.trial.account,
                     envelope: delivery.envelope,
                     webhook_id: &delivery.webhook_id,
                     content,

@@ -33,21 +33,31 @@ const TIMEOUT_MS_RSA_SIGNED: u64 = 10_000;
 const TIMEOUT_MS_MIN: u64 = 10;
 /// Longest time-out: a slot is held as long.
 const TIMEOUT_MS_MAX: u64 = 60_000;
-/// Headers that say what the body is.
-const HEADERS_TAKEN: [&str; 4] = [
+/// Headers that say what the body is, or by which way it came.
+const HEADERS_TAKEN: [&str; 11] = [
     "accept-encoding",
+    "content-digest",
     "content-encoding",
+    "content-range",
     "content-type",
     "date",
+    "forwarded",
+    "http2-settings",
+    "trailers",
+    "via",
+    "x-real-ip",
 ];
 /// Beginnings of names that this server, proxies and signature schemes use.
-const HEADER_PREFIXES_TAKEN: [&str; 6] = [
+const HEADER_PREFIXES_TAKEN: [&str; 9] = [
     "proxy-",
     "svix-",
     "throwbar-",
     "webhook-",
     "x-forwarded-",
+    "x-http-method",
+    "x-original-",
     "x-throwbar-",
+    "x-webhook-",
 ];
 /// What an endpoint overrides of its profile.
 #[derive(Clone, Default)]
@@ -307,6 +317,12 @@ mod tests {
                 "/headers/webhook-id",
                 "another use",
             ),
+            (
+                headed("X-HTTP-Method-Override", "DELETE"),
+                "/headers/X-HTTP-Method-Override",
+                "another use",
+            ),
+            (headed("Via", "1.1 a"), "/headers/Via", "another use"),
             (
                 headed("X-Hub-Signature", "a"),
                 "/headers/X-Hub-Signature",

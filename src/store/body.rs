@@ -1,6 +1,7 @@
 //! The bodies of deliveries that this node does not have in memory.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -8,7 +9,7 @@ use super::rerun::maker;
 use super::row::record;
 use super::values::{Columns, Kind, Rows, Shape, values};
 use super::{ClaimedDelivery, Error, Store};
-use crate::model::{AccountId, AutomationId, EventId, Timestamp};
+use crate::model::{AccountId, AutomationId, EventId, Origin, Timestamp};
 
 /// What a delivery carries, before its envelope.
 #[derive(Debug, Clone)]
@@ -19,6 +20,10 @@ pub struct StoredBody {
     pub occurred_at: Timestamp,
     /// JSON text.
     pub content: Bytes,
+    /// Whether a transform has made it.
+    pub is_made: bool,
+    /// What its event tells of its way in; or why that can't be read.
+    pub origin: Result<Option<Arc<Origin>>, String>,
     /// Extra headers; or why they can't be read, which must not stop its neighbours.
     pub headers: Result<Vec<(String, String)>, String>,
 }
@@ -30,6 +35,7 @@ struct BodyRow {
     r#type: String,
     occurred_at_ms: Timestamp,
     content: Vec<u8>,
+    origin: Option<String>,
     headers: Option<String>,
 }
 
@@ -40,6 +46,7 @@ record!(BodyRow {
     r#type: "type",
     occurred_at_ms: "occurred_at_ms",
     content: "content",
+    origin: "origin",
     headers: "headers",
 });
 
@@ -61,7 +68,7 @@ const PAYLOAD_COLUMNS: Columns = &[("account_id", Kind::Uuid), ("event_id", Kind
 
 const PAYLOADS_SQL: &str = "
     SELECT e.id AS event_id, NULL AS automation_id, NULL AS output_no, e.type, e.occurred_at_ms,
-      e.payload AS content, NULL AS headers
+      e.payload AS content, e.origin, NULL AS headers
     FROM v JOIN events e ON e.account_id = v.account_id AND e.id = v.event_id";
 
 const OUTPUT_COLUMNS: Columns = &[
@@ -72,7 +79,8 @@ const OUTPUT_COLUMNS: Columns = &[
 ];
 
 const OUTPUTS_SQL: &str = "
-    SELECT b.event_id, b.automation_id, b.output_no, b.type, e.occurred_at_ms, b.content, b.headers
+    SELECT b.event_id, b.automation_id, b.output_no, b.type, e.occurred_at_ms, b.content, e.origin,
+      b.headers
     FROM v JOIN bodies b ON b.account_id = v.account_id AND b.event_id = v.event_id
       AND b.automation_id = v.automation_id AND b.output_no = v.output_no
     JOIN events e ON e.account_id = b.account_id AND e.id = b.event_id";
@@ -119,6 +127,11 @@ impl BodyRow {
             event_type: self.r#type,
             occurred_at: self.occurred_at_ms,
             content: self.content.into(),
+            is_made: output.is_some(),
+            origin: match self.origin.as_deref().map(Origin::parse).transpose() {
+                Ok(origin) => Ok(origin.map(Arc::new)),
+                Err(error) => Err(error.to_string()),
+            },
             headers: self.headers.map_or(Ok(Vec::new()), |text| {
                 serde_json::from_str(&text).map_err(|error| error.to_string())
             }),

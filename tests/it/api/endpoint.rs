@@ -81,7 +81,7 @@ async fn what_an_endpoint_can_not_be_is_told() {
             ),
             (
                 "envelope",
-                json!("cloudevents"),
+                json!("cloudevents-batch"),
                 "invalid_field",
                 "/envelope",
             ),

@@ -20,7 +20,7 @@ const GUIDES: [(&str, usize); 12] = [
     (include_str!("../../../docs/failures.md"), 8),
     (include_str!("../../../docs/recovery.md"), 9),
     (include_str!("../../../docs/sources.md"), 3),
-    (include_str!("../../../docs/cloudevents.md"), 2),
+    (include_str!("../../../docs/cloudevents.md"), 3),
     (include_str!("../../../docs/flow.md"), 3),
     (include_str!("../../../docs/policies.md"), 5),
 ];

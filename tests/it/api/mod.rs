@@ -8,6 +8,7 @@ mod backtest_flow;
 mod bodies;
 mod boundary;
 mod cloudevent;
+mod cloudevent_out;
 mod code;
 mod code_refusals;
 mod code_round_trip;
