@@ -2,11 +2,15 @@
 //!
 //! An incarnation that ends (its database was lost, or another node took over) is followed by a
 //! new one in the same process; the doors answer 503 meanwhile.
+//!
+//! Length: each part of the house is put in its place here.
 
+mod error;
+mod files;
 pub(crate) mod master_key;
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,92 +18,29 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use url::Url;
 
+pub use error::Error;
+
+use crate::alert::{Alerts, Smtp};
 use crate::api;
-use crate::config::{self, Config};
+use crate::compat;
+use crate::config::Config;
 use crate::inbound;
 use crate::model::Clock;
-use crate::outbound::{self, Client, EgressGuard};
+use crate::outbound::{Client, EgressGuard};
 use crate::pipeline::components::Components;
 use crate::pipeline::{Limits, Parts, Pipeline};
 use crate::plugin::{self, Engine};
 use crate::schedule::Scheduler;
 use crate::service::{self, FirstStart, Rules, Service};
-use crate::store::{self, Store};
+use crate::store::Store;
 use crate::telemetry;
-use crate::vault;
-
-/// Why the server does not run.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A setting can't be used.
-    #[error("a setting can't be used")]
-    Config(#[source] config::Error),
-    /// The data directory or a file in it can't be used.
-    #[error("{path} can't be used")]
-    Data {
-        /// Which.
-        path: String,
-        /// Why.
-        #[source]
-        cause: std::io::Error,
-    },
-    /// The master key can't be read.
-    #[error("the master key can't be used")]
-    MasterKey(#[source] vault::Error),
-    /// There is no master key, and the database was made with one.
-    #[error(
-        "the database holds secrets, and there is no master key to open them: put back {path}, or set \
-         master_key (THROWBAR_MASTER_KEY) to the key that it was made with"
-    )]
-    NoMasterKey {
-        /// Where it would be.
-        path: String,
-    },
-    /// The master keys are not all of those that the database was made with.
-    #[error(
-        "the master key does not open this database's secrets: start with the key it was made with, and keep \
-         older keys in the list (one a line, the newest first): nothing is sealed anew under a new one"
-    )]
-    WrongMasterKey(#[source] vault::Error),
-    /// Accounts, and nothing that says under which key their secrets are sealed.
-    #[error(
-        "the database has accounts, and nothing in it says which master key opens their secrets: restore it \
-         whole from a backup"
-    )]
-    NoSeals,
-    /// The database can't be used.
-    #[error("the database can't be used")]
-    Store(#[source] store::Error),
-    /// The plugin engine does not start.
-    #[error("the plugin engine does not start")]
-    Plugins(#[source] plugin::Error),
-    /// The way out can't be set up.
-    #[error("the HTTP client can't be set up")]
-    Client(#[source] outbound::Error),
-    /// The first key or account can't be made.
-    #[error("the first start's set-up failed")]
-    SetUp(#[source] service::Error),
-    /// The address can't be listened on.
-    #[error("can't listen on {address}")]
-    Listen {
-        /// Which.
-        address: String,
-        /// Why.
-        #[source]
-        cause: std::io::Error,
-    },
-    /// Figures can't be kept.
-    #[error("telemetry can't be set up")]
-    Telemetry(#[source] telemetry::Error),
-}
 
 /// How long one statement for a user may keep the database busy.
 const DOORS_PATIENCE: Duration = Duration::from_secs(5);
 /// How often figures are condensed, so that what is measured between two looks at them does not pile up.
 const UPKEEP_MS: i64 = 5_000;
-/// Open files where the system does not say.
-const FILES_MAX_USUAL: u64 = 1024;
 /// How long until a lost database is tried again.
 const RESTART_MS: i64 = 250;
 
@@ -112,12 +53,13 @@ pub struct App {
     address: SocketAddr,
     first_start: FirstStart,
     files_max: u64,
+    alerts: Alerts,
 }
 
 impl App {
     /// Opens the database, brings it up to date, takes over what is left there, and listens.
     pub async fn start(config: &Config) -> Result<Self, Error> {
-        let files_max = files_max();
+        let files_max = files::files_max();
         make_folder(&config.data)?;
         // Before anything is touched: another process may be at work here.
         let store = Store::open_to_serve(&config.database_url())
@@ -131,11 +73,8 @@ impl App {
         .map_err(Error::Plugins)?;
         let components = Components::new(engine, store.clone());
         let guard = EgressGuard::new(config.egress_allow().map_err(Error::Config)?);
-        let client = Client::new(outbound::Settings {
-            guard: guard.clone(),
-            ..outbound::Settings::default()
-        })
-        .map_err(Error::Client)?;
+        let way_out = config.way_out(&guard).map_err(Error::Config)?;
+        let client = Client::new(way_out).map_err(Error::Client)?;
         let parts = Parts {
             store: store.clone(),
             vault: vault.clone(),
@@ -154,12 +93,14 @@ impl App {
             guard,
             client: parts.client.clone(),
             egress_addresses,
-            rules: Rules::new(config.https_only, config.payload_bytes_max),
+            rules: Rules::new(config.https_only, config.payload_bytes_max)
+                .keeping(config.retention().map_err(Error::Config)?),
         });
         let first_start = service
             .set_up(config.bootstrap_key.as_deref())
             .await
             .map_err(Error::SetUp)?;
+        let alerts = alerts(config, &store)?;
         let pipeline = Pipeline::start(parts.clone()).await.map_err(Error::Store)?;
         let listening = |cause| Error::Listen {
             address: config.listen.clone(),
@@ -167,6 +108,8 @@ impl App {
         };
         let listener = TcpListener::bind(&config.listen).await.map_err(listening)?;
         let address = listener.local_addr().map_err(listening)?;
+        let public_url = config.public_url().map_err(Error::Config)?;
+        service.be_at(public_url.unwrap_or_else(|| usual_url(address)));
         Ok(Self {
             service,
             parts,
@@ -175,6 +118,7 @@ impl App {
             address,
             first_start,
             files_max,
+            alerts,
         })
     }
 
@@ -205,7 +149,8 @@ impl App {
             stopping.send_replace(true);
         });
         let (hearing, store) = (self.service.clone(), self.parts.store.clone());
-        let lives = live(self.service, self.parts, self.pipeline, stopped.clone());
+        let works = (self.parts, self.alerts);
+        let lives = live(self.service, works, self.pipeline, stopped.clone());
         // A panic there has been logged; what was in hand is taken over by the next start.
         let lives = tokio::spawn(lives).map(drop).shared();
         let bounds = api::Bounds::within(self.files_max);
@@ -213,8 +158,7 @@ impl App {
             () = api::serve(self.listener, router, bounds, wait(stopped), lives.clone()) => {}
             never = every(&Clock::System, UPKEEP_MS, || upkeep.run_upkeep()) => match never {},
             never = hear(&hearing, &store) => match never {},
-            never = hearing.forget_expired() => match never {},
-            never = Box::pin(hearing.keep_refusals()) => match never {},
+            never = Box::pin(hearing.upkeep()) => match never {},
         }
         lives.await;
         Ok(())
@@ -223,26 +167,20 @@ impl App {
 
 /// All doors of the house. `render`: what `/metrics` answers.
 pub fn doors(service: Service, render: api::Render) -> axum::Router {
-    api::router(service, render, inbound::routes(api::refusal))
+    let beside = inbound::routes(api::refusal).merge(compat::rest::routes(api::refusal));
+    api::router(service, render, beside)
 }
 
-/// How many files, connections among them, this process may open: raised as far as the system lets it.
-fn files_max() -> u64 {
-    match rlimit::increase_nofile_limit(u64::MAX) {
-        Ok(files_max) => {
-            tracing::debug!(files_max, "the limit of open files");
-            files_max
-        }
-        Err(error) => {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the limit of open files can't be raised: raise it with ulimit -n"
-            );
-            rlimit::Resource::NOFILE
-                .get_soft()
-                .unwrap_or(FILES_MAX_USUAL)
-        }
+/// Where a server that listens here is reached from its own machine.
+fn usual_url(address: SocketAddr) -> Url {
+    let mut reached = address;
+    if address.ip().is_unspecified() {
+        reached.set_ip(match address.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
     }
+    Url::parse(&format!("http://{reached}")).expect("an address is a host and a port")
 }
 
 /// Passes on what other nodes tell, for as long as it is let.
@@ -280,7 +218,7 @@ async fn wait(mut stopped: tokio::sync::watch::Receiver<bool>) {
 /// One incarnation after the other, until told to stop.
 async fn live(
     service: Service,
-    parts: Parts,
+    (parts, alerts): (Parts, Alerts),
     first: Pipeline,
     stopped: tokio::sync::watch::Receiver<bool>,
 ) {
@@ -293,7 +231,7 @@ async fn live(
             tokio::select! {
                 () = alive.ended() => service.attach(None),
                 never = scheduler.go_on(&alive, &bell) => match never {},
-                () = wait(stopped.clone()) => {
+                () = alerts.go_on(wait(stopped.clone())) => {
                     service.attach(None);
                     if let Err(error) = alive.shut_down().await {
                         tracing::error!(error = &error as &dyn std::error::Error, "the shutdown was not orderly");
@@ -321,6 +259,13 @@ async fn live(
             }
         }
     }
+}
+
+/// What mails and reminds, with the mail server of the settings.
+fn alerts(config: &Config, store: &Store) -> Result<Alerts, Error> {
+    let settings = config.smtp().map_err(Error::Config)?;
+    let smtp = settings.map(|settings| Smtp::new(&settings).map_err(Error::Smtp));
+    Ok(Alerts::new(store.clone(), Clock::System, smtp.transpose()?))
 }
 
 fn limits(config: &Config) -> Limits {

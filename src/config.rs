@@ -1,12 +1,20 @@
 //! What the operator chose: a file, then the environment (`THROWBAR_…`), then flags; each beats
 //! the one before. A key that nobody knows is an error: a misspelt limit must not be a default.
 
+mod error;
+
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use http::HeaderValue;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+pub use error::Error;
+
+use crate::alert::SmtpSettings;
+use crate::model::{Retention, limits};
+use crate::outbound::{self, EgressGuard, Proxy};
 use crate::telemetry::LogFormat;
 
 /// The prefix of the environment's keys.
@@ -26,42 +34,15 @@ const TESTS_PREFIX: &str = "THROWBAR_TEST_";
 /// Shortest bootstrap key: it is an operator's key, chosen by a person.
 const BOOTSTRAP_KEY_CHARS_MIN: usize = 24;
 
-/// Why the settings can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A value or a key is wrong.
-    #[error("the configuration can't be used")]
-    Wrong(#[source] config::ConfigError),
-    /// A variable that nobody knows.
-    #[error(
-        "{0} is no setting: check its spelling, or take it out; the settings are in the README"
-    )]
-    Unknown(String),
-    /// The bootstrap key is too short.
-    #[error(
-        "bootstrap_key (THROWBAR_BOOTSTRAP_KEY) must have at least {BOOTSTRAP_KEY_CHARS_MIN} characters"
-    )]
-    BootstrapKey,
-    /// A range can't be read.
-    #[error("egress_allow (THROWBAR_EGRESS_ALLOW): '{0}' is not a CIDR range such as 10.0.0.0/8")]
-    Egress(String),
-    /// An address can't be read.
-    #[error(
-        "egress_addresses (THROWBAR_EGRESS_ADDRESSES): '{0}' is neither an address such as 203.0.113.7 nor a CIDR \
-         range such as 203.0.113.0/28"
-    )]
-    EgressAddress(String),
-    /// Alerts by mail are not built.
-    #[error("smtp_url (THROWBAR_SMTP_URL) is not built yet: take it out; alerts are in the log")]
-    Smtp,
-}
-
 /// Everything that can be set.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The address to serve on, such as `127.0.0.1:8080`; port 0 picks a free one.
     pub listen: String,
+    /// Where the server is for those who send to it, such as `https://hooks.example.com`: the URLs of receivers begin
+    /// so. Without it, with the address that it listens on.
+    pub public_url: Option<String>,
     /// Where the embedded database and the master key are kept.
     pub data: PathBuf,
     /// `sqlite:PATH` or `postgres://…`; without it, SQLite under `data`.
@@ -76,6 +57,10 @@ pub struct Config {
     /// From where requests leave, such as `203.0.113.7` or `2001:db8::/48`: published to all clients, and else of
     /// no effect.
     pub egress_addresses: Vec<String>,
+    /// The proxy that deliveries leave through, such as `http://user:password@proxy.example:3128`.
+    pub egress_proxy: Option<String>,
+    /// As what this server asks receivers that have to agree before: its name in the DNS.
+    pub webhook_origin: String,
     /// Whether endpoints must be https.
     pub https_only: bool,
     /// Largest payload of an event, in bytes.
@@ -84,34 +69,47 @@ pub struct Config {
     pub endpoint_window_max: u32,
     /// Threads that run plugins; 0: one for each processor.
     pub plugin_threads: usize,
+    /// For how many days an account keeps payloads, if it says nothing.
+    pub retention_payload_days: i64,
+    /// For how many days an account keeps what became of events, if it says nothing.
+    pub retention_log_days: i64,
     /// How long a stop waits for what is under way, before it is handed back.
     pub shutdown_ms: u64,
     /// What is logged: `info`, `debug`, `throwbar=debug,info` …
     pub log: String,
     /// `text` or `json`.
     pub log_format: LogFormat,
-    /// Where alerts are to be mailed from; not built yet.
+    /// The mail server that alerts are handed to: `smtp://relay`, `smtps://NAME:PASSWORD@relay` … Without it there
+    /// are no mails.
     pub smtp_url: Option<String>,
+    /// From whom they are: `alerts@example.com`, `Throwbar <alerts@example.com>`.
+    pub smtp_from: Option<String>,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8080".to_owned(),
+            public_url: None,
             data: PathBuf::from("./data"),
             database_url: None,
             master_key: None,
             bootstrap_key: None,
             egress_allow: Vec::new(),
             egress_addresses: Vec::new(),
+            egress_proxy: None,
+            webhook_origin: "throwbar".to_owned(),
             https_only: false,
-            payload_bytes_max: crate::model::limits::PAYLOAD_BYTES_MAX,
+            payload_bytes_max: limits::PAYLOAD_BYTES_MAX,
             endpoint_window_max: 256,
             plugin_threads: 0,
+            retention_payload_days: limits::PAYLOAD_DAYS_DEFAULT,
+            retention_log_days: limits::LOG_DAYS_DEFAULT,
             shutdown_ms: 20_000,
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             smtp_url: None,
+            smtp_from: None,
         }
     }
 }
@@ -149,22 +147,72 @@ impl Config {
     }
 
     fn check(self) -> Result<Self, Error> {
-        if self.smtp_url.is_some() {
-            return Err(Error::Smtp);
-        }
+        self.smtp()?;
         let too_short = |key: &String| key.chars().count() < BOOTSTRAP_KEY_CHARS_MIN;
         if self.bootstrap_key.as_ref().is_some_and(too_short) {
             return Err(Error::BootstrapKey);
         }
         self.egress_allow()?;
         self.egress_addresses()?;
+        self.retention()?;
+        self.public_url()?;
+        self.way_out(&EgressGuard::default())?;
         Ok(self)
+    }
+
+    /// For how long accounts keep things that say nothing of it.
+    pub fn retention(&self) -> Result<Retention, Error> {
+        Retention::new(self.retention_payload_days, self.retention_log_days)
+            .map_err(Error::Retention)
+    }
+
+    /// How requests leave, behind this guard.
+    pub fn way_out(&self, guard: &EgressGuard) -> Result<outbound::Settings, Error> {
+        let proxy = self.egress_proxy.as_deref().map(Proxy::parse);
+        let name = &self.webhook_origin;
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+        if name.is_empty() || !name.bytes().all(fits) {
+            return Err(Error::WebhookOrigin);
+        }
+        Ok(outbound::Settings {
+            guard: guard.clone(),
+            proxy: proxy.transpose().map_err(Error::EgressProxy)?,
+            origin: HeaderValue::from_str(name).map_err(|_| Error::WebhookOrigin)?,
+            ..outbound::Settings::default()
+        })
     }
 
     /// The private ranges that deliveries may reach.
     pub fn egress_allow(&self) -> Result<Vec<IpNet>, Error> {
         let read = |text: &String| text.trim().parse().map_err(|_| Error::Egress(text.clone()));
         self.egress_allow.iter().map(read).collect()
+    }
+
+    /// The mail server, if there is one.
+    pub fn smtp(&self) -> Result<Option<SmtpSettings>, Error> {
+        match (&self.smtp_url, &self.smtp_from) {
+            (None, None) => Ok(None),
+            (Some(url), Some(from)) => SmtpSettings::parse(url, from)
+                .map(Some)
+                .map_err(Error::Smtp),
+            _ => Err(Error::SmtpHalf),
+        }
+    }
+
+    /// Where the server is for those who send to it, if that is said.
+    pub fn public_url(&self) -> Result<Option<url::Url>, Error> {
+        let Some(text) = &self.public_url else {
+            return Ok(None);
+        };
+        let read = url::Url::parse(text).ok().filter(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.has_host()
+                && url.username().is_empty()
+                && url.password().is_none()
+                && url.query().is_none()
+                && url.fragment().is_none()
+        });
+        read.map(Some).ok_or_else(|| Error::PublicUrl(text.clone()))
     }
 
     /// From where requests leave: an address is a range of one.
@@ -194,6 +242,8 @@ impl Config {
             master_key: hide(&self.master_key),
             bootstrap_key: hide(&self.bootstrap_key),
             database_url: self.database_url.as_deref().map(without_password),
+            smtp_url: self.smtp_url.as_deref().map(without_password),
+            egress_proxy: self.egress_proxy.as_deref().map(without_password),
             ..self.clone()
         }
     }
@@ -234,123 +284,4 @@ fn without_password(url: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn environment(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect()
-    }
-
-    #[test]
-    fn flags_beat_the_environment_which_beats_the_file() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("throwbar.toml");
-        std::fs::write(
-            &file,
-            "listen = \"127.0.0.1:1\"\nlog = \"debug\"\nhttps_only = true\n",
-        )
-        .expect("written");
-        let env = environment(&[
-            ("THROWBAR_LISTEN", "127.0.0.1:2"),
-            ("THROWBAR_EGRESS_ALLOW", "127.0.0.0/8,10.0.0.0/8"),
-            ("THROWBAR_SHUTDOWN_MS", "250"),
-            ("THROWBAR_TEST_POSTGRES", "not a setting"),
-            ("PATH", "/bin"),
-        ]);
-        let config = Config::load(Some(&file), env, vec![("listen", "127.0.0.1:3".to_owned())])
-            .expect("fine");
-        assert_eq!(
-            (config.listen.as_str(), config.log.as_str()),
-            ("127.0.0.1:3", "debug")
-        );
-        assert!(config.https_only);
-        assert_eq!(config.shutdown_ms, 250);
-        assert_eq!(config.egress_allow.len(), 2);
-    }
-
-    #[test]
-    fn addresses_to_be_published_are_addresses_or_ranges() {
-        let env = environment(&[("THROWBAR_EGRESS_ADDRESSES", "203.0.113.7, 2001:db8::/48")]);
-        let config = Config::load(None, env.clone(), Vec::new()).expect("fine");
-        let shown = |config: &Config| -> Vec<String> {
-            let ranges = config.egress_addresses().expect("read");
-            ranges.iter().map(ToString::to_string).collect()
-        };
-        assert_eq!(shown(&config), ["203.0.113.7/32", "2001:db8::/48"]);
-        let flags = vec![("egress_addresses", "198.51.100.1".to_owned())];
-        let config = Config::load(None, env, flags).expect("fine");
-        assert_eq!(shown(&config), ["198.51.100.1/32"]);
-        for wrong in ["example.com", "203.0.113.7,", "203.0.113.7/33", "203.0.113"] {
-            let env = environment(&[("THROWBAR_EGRESS_ADDRESSES", wrong)]);
-            let error = Config::load(None, env, Vec::new()).expect_err(wrong);
-            assert!(matches!(error, Error::EgressAddress(_)), "{wrong}: {error}");
-        }
-    }
-
-    #[test]
-    fn what_nobody_knows_is_refused_by_name() {
-        for name in ["THROWBAR_LISTNE", "THROWBAR_listne", "THROWBAR_"] {
-            let error = Config::load(None, environment(&[(name, "x")]), Vec::new())
-                .expect_err("unknown")
-                .to_string();
-            assert!(
-                error.starts_with(&format!("{name} is no setting")),
-                "{error}"
-            );
-        }
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("throwbar.toml");
-        std::fs::write(&file, "listne = 1\n").expect("written");
-        assert!(Config::load(Some(&file), Vec::new(), Vec::new()).is_err());
-    }
-
-    #[test]
-    fn text_stays_text_and_numbers_are_read() {
-        let digits = "000123456789012345678901234567890";
-        let env = environment(&[
-            ("THROWBAR_BOOTSTRAP_KEY", digits),
-            ("THROWBAR_LOG", "1e3"),
-            ("THROWBAR_DATA", "0007"),
-            ("THROWBAR_PAYLOAD_BYTES_MAX", "1000"),
-            ("THROWBAR_HTTPS_ONLY", "true"),
-            ("THROWBAR_LOG_FORMAT", "json"),
-            ("THROWBAR_MASTER_KEY", ""),
-        ]);
-        let config = Config::load(None, env, Vec::new()).expect("fine");
-        assert_eq!(config.bootstrap_key.as_deref(), Some(digits));
-        assert_eq!(
-            (config.log.as_str(), config.data),
-            ("1e3", PathBuf::from("0007"))
-        );
-        assert_eq!((config.payload_bytes_max, config.https_only), (1000, true));
-        assert_eq!(config.master_key, None, "empty is not there");
-        let wrong = environment(&[("THROWBAR_PAYLOAD_BYTES_MAX", "many")]);
-        assert!(Config::load(None, wrong, Vec::new()).is_err());
-    }
-
-    #[test]
-    fn secrets_are_hidden_and_short_keys_refused() {
-        let env = environment(&[
-            ("THROWBAR_BOOTSTRAP_KEY", "tb_0123456789abcdef0123456789"),
-            ("THROWBAR_DATABASE_URL", "postgres://me:secret@127.0.0.1/x"),
-        ]);
-        let shown = format!(
-            "{:?}",
-            Config::load(None, env, Vec::new())
-                .expect("fine")
-                .without_secrets()
-        );
-        assert!(
-            !shown.contains("secret") && !shown.contains("0123456789"),
-            "{shown}"
-        );
-        let short = environment(&[("THROWBAR_BOOTSTRAP_KEY", "short")]);
-        assert!(matches!(
-            Config::load(None, short, Vec::new()),
-            Err(Error::BootstrapKey)
-        ));
-    }
-}
+mod tests;

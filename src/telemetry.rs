@@ -98,12 +98,32 @@ fn describe() {
             "Deliveries whose node ended before an answer was on record",
         ),
         (
+            "throwbar_circuits_opened_total",
+            "Times that an endpoint failed until it got one request at a time",
+        ),
+        (
             "throwbar_endpoints_disabled_total",
             "Endpoints disabled by their failure policy or a 410",
+        ),
+        (
+            "throwbar_deliveries_expired_total",
+            "Deliveries given up because their payload's retention has ended",
+        ),
+        (
+            "throwbar_retention_removed_total",
+            "Payloads, events and deliveries whose retention has ended",
         ),
     ] {
         metrics::describe_counter!(name, what);
     }
+    metrics::describe_gauge!(
+        "throwbar_circuits_open",
+        "Endpoints that get one request at a time, or few, because they go on failing: of this node"
+    );
+    metrics::describe_gauge!(
+        "throwbar_oldest_event_seconds",
+        "Age of the oldest event of any account"
+    );
     metrics::describe_histogram!(
         "throwbar_batch_entries",
         "Entries in one commit of the writer"

@@ -8,6 +8,8 @@
 mod floors;
 #[path = "tidy/migrations.rs"]
 mod migrations;
+#[path = "tidy/retention.rs"]
+mod retention;
 #[path = "tidy/rules.rs"]
 mod rules;
 #[path = "tidy/source.rs"]
@@ -164,4 +166,11 @@ fn both_migrations_folders_say_the_same() {
     let sqlite = migrations::read(&root().join("migrations/sqlite"));
     let postgres = migrations::read(&root().join("migrations/postgres"));
     refuse(&migrations::compare(&sqlite, &postgres));
+}
+
+#[test]
+fn every_table_has_a_time_after_which_its_rows_go() {
+    let tables = migrations::tables(&migrations::read(&root().join("migrations/sqlite")));
+    let guide = std::fs::read_to_string(root().join("docs/retention.md")).expect("the guide");
+    refuse(&retention::undecided(&tables, &guide));
 }

@@ -55,7 +55,8 @@ pub(super) async fn own(By(who, service): By<MayRead>) -> Answer<Json<AccountVie
 /// Change the key's own account
 ///
 /// Switch it on or off, say what is done with events whose data does not fit the schema of their type
-/// (`validation`), and with types that nobody has catalogued (`unknown_types`).
+/// (`validation`), and with types that nobody has catalogued (`unknown_types`), and for how long payloads and what became
+/// of events are kept (`retention`).
 #[utoipa::path(patch, path = "/v1/account", tag = "accounts", operation_id = "change_own_account",
     request_body = AccountPatch, responses((status = 200, description = "The account", body = AccountView)))]
 pub(super) async fn change_own(

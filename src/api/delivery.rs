@@ -5,10 +5,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answer::{Accepted, Answer};
+use super::log_query::{AttemptsQuery, DeliveriesQuery};
 use super::principal::{By, On};
-use super::query::{DeliveriesQuery, QueryParams};
+use super::query::QueryParams;
 use crate::model::DeliveryId;
-use crate::service::{AttemptView, DeliveryView, Listed, MayRead, MayWrite};
+use crate::service::{AttemptView, DeliveryView, Listed, MayRead, MayWrite, WholeAttemptView};
 
 /// The delivery that repeats another.
 #[derive(Debug, Serialize, ToSchema)]
@@ -20,8 +21,8 @@ pub(super) struct Resent {
 
 /// List deliveries
 ///
-/// With `state`, a page may be short, or empty, and have a `next_cursor`: at most 10,000 deliveries are
-/// looked at for one page.
+/// Newest first. With `automation`, `type`, `state` or `failure`, a page may be short, or empty, and have a
+/// `next_cursor`: at most 10,000 deliveries are looked at for one page. docs/log.md.
 #[utoipa::path(get, path = "/v1/deliveries", tag = "deliveries", operation_id = "list_deliveries",
     params(DeliveriesQuery), responses((status = 200, description = "A page", body = Listed<DeliveryView>)))]
 pub(super) async fn list(
@@ -41,13 +42,38 @@ pub(super) async fn get(On(who, service, id): On<MayRead>) -> Answer<Json<Delive
 }
 
 /// List a delivery's attempts, oldest first
+///
+/// Each with the request that left and the answer that came: docs/log.md.
 #[utoipa::path(get, path = "/v1/deliveries/{id}/attempts", tag = "deliveries", operation_id = "list_attempts",
     params(("id" = String, Path, description = "The delivery's id")),
-    responses((status = 200, description = "All attempts", body = Listed<AttemptView>)))]
+    responses((status = 200, description = "All attempts", body = Listed<WholeAttemptView>)))]
 pub(super) async fn attempts(
     On(who, service, id): On<MayRead>,
-) -> Answer<Json<Listed<AttemptView>>> {
+) -> Answer<Json<Listed<WholeAttemptView>>> {
     Ok(Json(service.attempts(&who, &id).await?))
+}
+
+/// List attempts
+///
+/// Newest first: what failed at an endpoint in the last hour, and why, is
+/// `?endpoint=ep_…&status=failed&since=…`. With `type`, a status or a class, or an `endpoint` and what did not fail, a page
+/// may be short, or empty, and have a `next_cursor`: at most 10,000 attempts are looked at for one page. docs/log.md.
+#[utoipa::path(get, path = "/v1/attempts", tag = "deliveries", operation_id = "list_all_attempts",
+    params(AttemptsQuery), responses((status = 200, description = "A page", body = Listed<AttemptView>)))]
+pub(super) async fn list_attempts(
+    By(who, service): By<MayRead>,
+    QueryParams(query): QueryParams<AttemptsQuery>,
+) -> Answer<Json<Listed<AttemptView>>> {
+    let (query, page) = query.parts();
+    Ok(Json(service.list_attempts(&who, &query, &page).await?))
+}
+
+/// Get an attempt with the request that left and the answer that came
+#[utoipa::path(get, path = "/v1/attempts/{id}", tag = "deliveries", operation_id = "get_attempt",
+    params(("id" = String, Path, description = "The attempt's id")),
+    responses((status = 200, description = "The attempt", body = WholeAttemptView)))]
+pub(super) async fn attempt(On(who, service, id): On<MayRead>) -> Answer<Json<WholeAttemptView>> {
+    Ok(Json(service.attempt(&who, &id).await?))
 }
 
 /// Make a delivery again

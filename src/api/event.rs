@@ -8,9 +8,10 @@ use utoipa::ToSchema;
 use super::answer::{Accepted, Answer};
 use super::cloudevent::{Form, Sent, SentBatch};
 use super::idempotency;
+use super::log_query::EventsQuery;
 use super::principal::{By, On};
 use super::problem::ProblemView;
-use super::query::{EventsQuery, PageQuery, QueryParams};
+use super::query::{PageQuery, QueryParams};
 use crate::model::EventId;
 use crate::pipeline::Acknowledged;
 use crate::service::{
@@ -146,19 +147,17 @@ impl Outcome {
 
 /// List events
 ///
-/// Payloads are left out: get one event for its own. With `type`, a page may be short, or empty, and have
-/// a `next_cursor`: at most 10,000 events are looked at for one page.
+/// Newest first. Payloads are left out: get one event for its own. With `type` or `search`, a page may be short, or
+/// empty, and have a `next_cursor`: at most 10,000 events, and 16 MiB of payloads, are looked at for one page.
+/// docs/log.md.
 #[utoipa::path(get, path = "/v1/events", tag = "events", operation_id = "list_events",
     params(EventsQuery), responses((status = 200, description = "A page", body = Listed<EventSummary>)))]
 pub(super) async fn list(
     By(who, service): By<MayRead>,
     QueryParams(query): QueryParams<EventsQuery>,
 ) -> Answer<Json<Listed<EventSummary>>> {
-    Ok(Json(
-        service
-            .events(&who, query.event_type.as_deref(), &query.page())
-            .await?,
-    ))
+    let (query, page) = query.parts();
+    Ok(Json(service.events(&who, &query, &page).await?))
 }
 
 /// Get an event

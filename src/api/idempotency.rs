@@ -20,8 +20,15 @@ use crate::unbroken::unbroken;
 
 /// The header's name.
 const KEY: &str = "idempotency-key";
-/// Routes of events, and of their sources, whose senders know no such keys.
-const OWN_WAY: [&str; 3] = ["/v1/events", "/v1/events/batch", "/in/{source}"];
+/// Routes of events, and of sources and receivers, whose senders know no such keys.
+const OWN_WAY: [&str; 6] = [
+    "/v1/events",
+    "/v1/events/batch",
+    "/in/{source}",
+    "/r/{token}",
+    "/r/{token}/",
+    "/r/{token}/{*rest}",
+];
 /// Longest answer that is kept: those to writes are far shorter.
 const REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
 

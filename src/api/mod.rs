@@ -5,6 +5,7 @@
 //! `problem.rs` is the only place that knows which HTTP status goes with which error.
 
 mod account;
+mod account_connection;
 mod answer;
 mod api_key;
 mod automation;
@@ -20,9 +21,13 @@ mod endpoint;
 mod event;
 mod event_type;
 mod explain;
+mod export;
+mod health;
 mod idempotency;
 mod job;
 mod key_pair;
+mod log_query;
+mod mail;
 mod openapi;
 mod operations;
 mod pass;
@@ -30,11 +35,14 @@ mod plugin;
 mod policy;
 mod principal;
 mod problem;
+mod profile;
 mod query;
+mod receiver;
 mod router;
 mod schedule;
 mod source;
 mod stall;
+mod test_event;
 mod trial;
 mod variable;
 mod version;

@@ -102,6 +102,7 @@ fn status(error: &Error) -> StatusCode {
         | Error::MakingKeys(Full::Account)
         | Error::Trying(Full::Account)
         | Error::Validating(Full::Account)
+        | Error::Testing(Full::Account)
         | Error::Crowded => StatusCode::TOO_MANY_REQUESTS,
         Error::Store(_) if error.is_passing() => StatusCode::SERVICE_UNAVAILABLE,
         Error::BodyOverdue { .. } => StatusCode::REQUEST_TIMEOUT,
@@ -111,6 +112,7 @@ fn status(error: &Error) -> StatusCode {
         | Error::MakingKeys(Full::Server)
         | Error::Trying(Full::Server)
         | Error::Validating(Full::Server)
+        | Error::Testing(Full::Server)
         | Error::TrialOverdue { .. }
         | Error::TooSlow(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Store(_) | Error::Vault(_) | Error::Unreadable { .. } => {

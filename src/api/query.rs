@@ -13,8 +13,8 @@ use utoipa::openapi::path::{Parameter, ParameterIn, Paths};
 
 use super::problem::Problem;
 use crate::service::{
-    DeadLetterQuery, DeliveryQuery, Error, ExportFormat, ExportRequest, Import, PageRequest, Place,
-    Service, Shelf, Wishes,
+    DeadLetterQuery, Error, ExportFormat, ExportRequest, Import, PageRequest, Place, Service,
+    Shelf, Wishes,
 };
 
 /// The query of a request.
@@ -130,37 +130,6 @@ pub(super) struct ImportQuery {
 pub(super) struct DiffQuery {
     /// The number of the version that it is compared with; the one before, if left out.
     pub(super) from: Option<i64>,
-}
-
-/// Which page of which events.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct EventsQuery {
-    /// Only events of this type.
-    #[serde(rename = "type")]
-    pub(super) event_type: Option<String>,
-    /// How many rows at most, 1 to 250; 50, if left out.
-    limit: Option<usize>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
-}
-
-/// Which page of which deliveries.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct DeliveriesQuery {
-    /// Only of the event with this id.
-    event: Option<String>,
-    /// Only to the endpoint with this id.
-    endpoint: Option<String>,
-    /// Only in this state: `pending`, `claimed`, `delivered`, `failed`, `held` or `cancelled`.
-    state: Option<String>,
-    /// How many rows at most, 1 to 250; 50, if left out.
-    limit: Option<usize>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
 }
 
 /// Which page of which dead letters.
@@ -309,15 +278,6 @@ impl ImportQuery {
     }
 }
 
-impl EventsQuery {
-    pub(super) fn page(&self) -> PageRequest {
-        PageRequest {
-            limit: self.limit,
-            cursor: self.cursor.clone(),
-        }
-    }
-}
-
 impl DeadLettersQuery {
     pub(super) fn parts(self) -> (DeadLetterQuery, PageRequest) {
         let query = DeadLetterQuery {
@@ -332,22 +292,6 @@ impl DeadLettersQuery {
             cursor: self.cursor,
         };
         (query, page)
-    }
-}
-
-impl DeliveriesQuery {
-    pub(super) fn parts(self) -> (DeliveryQuery, PageRequest) {
-        (
-            DeliveryQuery {
-                event: self.event,
-                endpoint: self.endpoint,
-                state: self.state,
-            },
-            PageRequest {
-                limit: self.limit,
-                cursor: self.cursor,
-            },
-        )
     }
 }
 

@@ -9,9 +9,10 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use super::{
-    account, api_key, automation, code, condition, dead_letter, delivery, egress, endpoint, event,
-    event_type, explain, job, key_pair, operations, pass, plugin, policy, problem, query, schedule,
-    source, trial, variable, version,
+    account, account_connection, api_key, automation, code, condition, dead_letter, delivery,
+    egress, endpoint, event, event_type, explain, export, health, job, key_pair, mail, operations,
+    pass, plugin, policy, problem, profile, query, receiver, schedule, source, test_event, trial,
+    variable, version,
 };
 use crate::service::Service;
 
@@ -26,6 +27,7 @@ const ACCOUNTS: &[Described] = &[
     || routes!(account::create, account::list),
     || routes!(account::get),
     || routes!(account::own, account::change_own),
+    || routes!(account_connection::get, account_connection::put),
     || routes!(account::reveal_signing_key),
     || routes!(account::rotate_signing_key),
     || routes!(account::end_signing_key_overlap),
@@ -37,6 +39,7 @@ const ACCOUNTS: &[Described] = &[
 const EVENTS: &[Described] = &[
     || routes!(event::send, event::list),
     || routes!(event::send_batch),
+    || routes!(export::events),
     || routes!(event::get),
     || routes!(event::evaluations),
     || routes!(event::deliveries),
@@ -101,10 +104,18 @@ const AUTOMATIONS: &[Described] = &[
 const ENDPOINTS: &[Described] = &[
     || routes!(endpoint::create, endpoint::list),
     || routes!(endpoint::validate),
+    || routes!(health::list),
+    || routes!(health::get),
     || routes!(endpoint::get, endpoint::change, endpoint::delete),
     || routes!(endpoint::enable),
     || routes!(endpoint::disable),
     || routes!(job::recover),
+    || routes!(test_event::send),
+    || routes!(receiver::create, receiver::list),
+    || routes!(receiver::get, receiver::change, receiver::delete),
+    || routes!(receiver::requests),
+    || routes!(receiver::stream),
+    || routes!(receiver::answer),
     || routes!(explain::endpoint),
     || routes!(endpoint::secrets),
     || routes!(endpoint::rotate_secret),
@@ -113,14 +124,35 @@ const ENDPOINTS: &[Described] = &[
     || routes!(key_pair::create, key_pair::list),
     || routes!(key_pair::delete),
     || routes!(key_pair::set),
-    || routes!(policy::retry),
+    || routes!(policy::create_retry, policy::retry),
     || routes!(policy::preview_retry),
-    || routes!(policy::failure),
+    || {
+        routes!(
+            policy::get_retry,
+            policy::change_retry,
+            policy::delete_retry
+        )
+    },
+    || routes!(policy::create_failure, policy::failure),
+    || {
+        routes!(
+            policy::get_failure,
+            policy::change_failure,
+            policy::delete_failure
+        )
+    },
+    || routes!(profile::create, profile::list),
+    || routes!(profile::get, profile::change, profile::delete),
     || routes!(delivery::list),
+    || routes!(export::deliveries),
     || routes!(delivery::get),
     || routes!(delivery::attempts),
     || routes!(delivery::resend),
+    || routes!(delivery::list_attempts),
+    || routes!(export::attempts),
+    || routes!(delivery::attempt),
     || routes!(egress::get),
+    || routes!(mail::list),
 ];
 
 /// For operations.

@@ -161,6 +161,7 @@ mod tests {
             uid: None,
             name: "theirs".to_owned(),
             signing_key: vec![1].into(),
+            owner_mail: None,
             created_at: now,
         };
         store.create_account(&new).await.expect("made");

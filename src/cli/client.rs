@@ -16,6 +16,8 @@ use url::Url;
 
 use super::problem::Problem;
 
+mod stream;
+
 /// For a whole exchange; an answer comes after the commit, which a busy disk may delay.
 const TIMEOUT_S: u64 = 60;
 /// For a connection.
@@ -251,18 +253,20 @@ impl ApiClient {
         if status.is_success() {
             return Ok((status.as_u16(), bytes));
         }
-        let problem: Option<Problem> = serde_json::from_slice(&bytes).ok();
-        match problem.filter(|problem| !problem.code.is_empty()) {
-            Some(problem) => {
-                let status = status.as_u16();
-                Err(Error::Refused(Problem {
-                    status,
-                    retry_after_s,
-                    ..problem
-                }))
-            }
-            None => Err(strange(&server, status.as_u16(), &bytes)),
-        }
+        Err(refused(&server, status.as_u16(), retry_after_s, &bytes))
+    }
+}
+
+/// What a server said no to.
+fn refused(server: &str, status: u16, retry_after_s: Option<u64>, bytes: &[u8]) -> Error {
+    let problem: Option<Problem> = serde_json::from_slice(bytes).ok();
+    match problem.filter(|problem| !problem.code.is_empty()) {
+        Some(problem) => Error::Refused(Problem {
+            status,
+            retry_after_s,
+            ..problem
+        }),
+        None => strange(server, status, bytes),
     }
 }
 
@@ -294,7 +298,7 @@ fn strange(server: &str, status: u16, bytes: &[u8]) -> Error {
 
 /// TLS with the provider handed over, so that nothing is installed for the whole process; with the
 /// machine's roots, or the built-in list where it has none.
-fn client_config() -> Result<ClientConfig, Error> {
+pub(super) fn client_config() -> Result<ClientConfig, Error> {
     let mut roots = RootCertStore::empty();
     let (trusted, _) =
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

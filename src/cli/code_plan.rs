@@ -26,7 +26,10 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
 fn noun(section: &str) -> &'static str {
     match section {
         "event_types" => "event type",
+        "retry_policies" => "retry policy",
+        "failure_policies" => "failure policy",
         "variables" => "variable",
+        "profiles" => "profile",
         "endpoints" => "endpoint",
         "schedules" => "schedule",
         _ => "automation",

@@ -158,7 +158,7 @@ fn line(delivery: &Value) -> String {
 }
 
 /// What came of an attempt.
-fn attempted(attempt: &Value) -> String {
+pub(super) fn attempted(attempt: &Value) -> String {
     let status = attempt["status_code"].as_u64();
     let mark = if status.is_some_and(|status| (200..300).contains(&status)) {
         paint::good("✓")

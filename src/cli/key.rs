@@ -85,6 +85,9 @@ pub(super) struct CreateOptions {
     /// What it may do; repeat it for more.
     #[arg(long = "scope", value_name = "SCOPE", required = true, value_parser = ["admin", "author", "send", "read"])]
     scopes: Vec<String>,
+    /// Whose it is: alerts go there about endpoints that it makes or changes.
+    #[arg(long, value_name = "ADDRESS")]
+    owner_mail: Option<String>,
     /// Tell it in JSON.
     #[arg(long)]
     json: bool,
@@ -190,7 +193,9 @@ async fn database(
 
 async fn create(options: &CreateOptions) -> anyhow::Result<()> {
     let client = ApiClient::open(&options.client)?;
-    let wanted = json!({ "name": options.name, "scopes": options.scopes });
+    let wanted = json!({
+        "name": options.name, "scopes": options.scopes, "owner_mail": options.owner_mail,
+    });
     let made = client.post("/v1/api-keys", Body::of(&wanted)).await?;
     let mut out = std::io::stdout();
     if options.json {

@@ -2,7 +2,7 @@
 //!
 //! Exit codes: 0 it worked; 1 it did not, and the reason is on standard error; 2 the command line
 //! is wrong; 3 it ran, and the answer is no (`verify`, `demo --once`, `automation test`, `run-tests`, `backtest`,
-//! `rerun` and `apply`, `event-type import`, `dead-letter rerun`). `automation plan --exit-code` answers 2, too: there
+//! `rerun` and `apply`, `event-type import`, `dead-letter rerun`, `endpoint test`). `automation plan --exit-code` answers 2, too: there
 //! is something to do.
 
 mod automation;
@@ -10,15 +10,21 @@ mod backtest;
 mod client;
 mod code;
 mod code_plan;
+mod compact;
 mod dead_letter;
 mod delivery;
 mod demo;
+mod endpoint;
 mod event;
 mod event_type;
+mod export;
+mod forward;
 mod job;
 mod kept_test;
 mod key;
+mod listen;
 mod listing;
+mod mail;
 mod ndjson;
 mod paint;
 mod past_rerun;
@@ -55,7 +61,7 @@ pub const EXIT_NO: u8 = 3;
     name = "throwbar",
     version,
     propagate_version = true,
-    after_help = "Exit codes: 0 it worked; 1 it did not; 2 the command line is wrong; 3 the answer is no (verify, demo --once, automation test, run-tests, backtest, rerun and apply, event-type import, dead-letter rerun)."
+    after_help = "Exit codes: 0 it worked; 1 it did not; 2 the command line is wrong; 3 the answer is no (verify, demo --once, automation test, run-tests, backtest, rerun and apply, event-type import, dead-letter rerun, endpoint test)."
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -70,6 +76,8 @@ enum Command {
     Demo(demo::DemoOptions),
     /// Bring the database's schema up to this version, and exit.
     Migrate(ServerOptions),
+    /// Give back the room that is free in an embedded database, while no server runs.
+    Compact(ServerOptions),
     /// Show the settings that are in force, with secrets hidden.
     Config(ServerOptions),
     /// Send events.
@@ -90,6 +98,13 @@ enum Command {
     /// List what goes to endpoints, and send some of it again.
     #[command(subcommand)]
     Delivery(delivery::DeliveryCommand),
+    /// Write events, deliveries or attempts to standard output, one a line.
+    Export(export::ExportOptions),
+    /// Send examples to an endpoint, and see what comes of them.
+    #[command(subcommand)]
+    Endpoint(endpoint::EndpointCommand),
+    /// Forward deliveries to this machine as they come, for development.
+    Listen(listen::ListenOptions),
     /// Send what was missed at an endpoint, however much it is.
     Recover(recover::RecoverOptions),
     /// List schedules, preview them, run one now, pause one, or resume it.
@@ -103,6 +118,9 @@ enum Command {
     Variable(variable::VariableCommand),
     /// Is a delivery's signature genuine, and if not, why?
     Verify(verify::VerifyOptions),
+    /// List mails about endpoints, or see whether mails arrive.
+    #[command(subcommand)]
+    Mail(mail::MailCommand),
     /// Make, list and revoke keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -173,6 +191,7 @@ async fn obey(
     match arguments.command {
         Command::Serve(options) => serve::serve(&options.load(environment)?).await,
         Command::Migrate(options) => serve::migrate(&options.load(environment)?).await,
+        Command::Compact(options) => compact::compact(&options.load(environment)?).await,
         Command::Config(options) => serve::show(&options.load(environment)?),
         Command::Demo(options) => demo::demo(&options).await,
         Command::Event(command) => event::run(&command).await,
@@ -181,6 +200,9 @@ async fn obey(
         Command::Job(command) => job::run(&command).await,
         Command::DeadLetter(command) => dead_letter::run(&command).await,
         Command::Delivery(command) => delivery::run(&command).await,
+        Command::Export(options) => export::run(&options).await,
+        Command::Endpoint(command) => endpoint::run(&command).await,
+        Command::Listen(options) => listen::run(&options).await,
         Command::Recover(options) => recover::run(&options).await,
         Command::Schedule(command) => {
             schedule::run(&command).await?;
@@ -189,6 +211,7 @@ async fn obey(
         Command::Source(command) => source::run(&command).await.map(|()| ExitCode::SUCCESS),
         Command::Variable(command) => variable::run(&command).await,
         Command::Verify(options) => verify::verify(&options),
+        Command::Mail(command) => mail::run(&command, environment).await,
         Command::Key(command) => key::run(&command, environment).await,
     }
 }

@@ -35,9 +35,9 @@ pub(super) struct RecoverOptions {
     /// Of events that came before this time, RFC 3339 [default: now].
     #[arg(long, value_name = "TIME")]
     until: Option<Timestamp>,
-    /// What became of them: failed, or held while the endpoint was switched off; repeat it for both
-    /// [default: failed].
-    #[arg(long = "state", value_name = "WORD", value_parser = ["failed", "held"])]
+    /// What became of them: failed, held while the endpoint was switched off, or never made because it was
+    /// unsubscribed; repeat it for more [default: failed].
+    #[arg(long = "state", value_name = "WORD", value_parser = ["failed", "held", "unsubscribed"])]
     states: Vec<String>,
     /// Only of events of this type or pattern, such as deal.*; repeat it for more.
     #[arg(long = "event-type", value_name = "PATTERN")]
@@ -99,7 +99,10 @@ pub(super) fn tell(out: &mut impl Write, job: &Value) -> std::io::Result<()> {
         1 => "1 delivery".to_owned(),
         many => format!("{} deliveries", paint::thousands(many)),
     };
-    if ["resent", "released"].iter().all(|field| count(field) == 0) {
+    if ["resent", "released", "made"]
+        .iter()
+        .all(|field| count(field) == 0)
+    {
         writeln!(
             out,
             "nothing is sent: nothing of it was missed in that time"
@@ -108,6 +111,7 @@ pub(super) fn tell(out: &mut impl Write, job: &Value) -> std::io::Result<()> {
     for (field, what) in [
         ("resent", "made again"),
         ("released", "that had been held go on"),
+        ("made", "that had never been made"),
         ("repeated", "passed over: sent again before"),
         ("expired", "passed over: the payload is not kept any more"),
     ] {
@@ -130,9 +134,10 @@ mod tests {
                 "1 delivery made again\n",
             ),
             (
-                json!({"resent": 12_000, "released": 2, "repeated": 1, "expired": 3}),
+                json!({"resent": 12_000, "released": 2, "made": 4, "repeated": 1, "expired": 3}),
                 "12,000 deliveries made again\n\
                  2 deliveries that had been held go on\n\
+                 4 deliveries that had never been made\n\
                  1 delivery passed over: sent again before\n\
                  3 deliveries passed over: the payload is not kept any more\n",
             ),

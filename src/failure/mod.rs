@@ -5,8 +5,12 @@
 //! the policy says. Pure: times are handed in. In which order attempts are heard, and of which endpoint an attempt
 //! still tells something, is the caller's to know.
 
+mod outlook;
 mod policy;
+mod reminder;
 mod state;
 
+pub use outlook::Outlook;
 pub use policy::{CONSECUTIVE_MAX, Error, FailurePolicy};
+pub use reminder::{Reminder, first_reminder, reminder};
 pub use state::{Consequence, Heard, Outcome, State, Streak, Warning, Why};

@@ -4,9 +4,9 @@ use super::FailurePolicy;
 use crate::model::limits::FAILING_ALERT_MS;
 use crate::model::{Timestamp, words};
 
-const HOUR_MS: i64 = 60 * 60 * 1_000;
+pub(super) const HOUR_MS: i64 = 60 * 60 * 1_000;
 /// S0: "If all attempts to a specific endpoint fail for a period of 5 days".
-const FIVE_DAYS_MS: i64 = 5 * 24 * HOUR_MS;
+pub(super) const FIVE_DAYS_MS: i64 = 5 * 24 * HOUR_MS;
 
 /// What came of one attempt. One that broke off with its node came to nothing and is not heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,10 +1,12 @@
-//! Floor 5: the URLs that others send webhooks to, `POST /in/…`.
+//! Floor 5: the URLs that others send to: webhooks to sources, `POST /in/…`, and anything to receivers, `/r/…`.
 //!
 //! Nobody shows a key here: whoever knows a source's URL is at its door, and what they send is taken once it is
 //! proved by the source's scheme. The answer comes after the commit. What is checked, how a request becomes an
 //! event, and what is written down of those that are refused is [`crate::service`]'s affair.
 //!
 //! The URL is part of the secret, so it is in no log line and no figure: both have the route, not the path.
+
+mod receiver;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
@@ -35,7 +37,8 @@ pub fn routes(refuse: Refuse) -> axum::Router<Service> {
             Err(error) => refuse(error),
         }
     };
-    axum::Router::new().route("/in/{source}", post(take))
+    let sources = axum::Router::new().route("/in/{source}", post(take));
+    sources.merge(receiver::routes(refuse))
 }
 
 async fn receive(

@@ -95,6 +95,10 @@ pub enum Refusal {
     TooLarge,
     /// The egress guard forbids the address.
     Egress,
+    /// The proxy does not let it through.
+    Proxy,
+    /// There is no access token to send along.
+    Authorization,
 }
 
 impl AttemptResult {
@@ -127,4 +131,6 @@ words!(Refusal {
     Timeout = "timeout",
     TooLarge = "too_large",
     Egress = "egress",
+    Proxy = "proxy",
+    Authorization = "authorization",
 });

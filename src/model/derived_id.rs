@@ -22,6 +22,12 @@ impl EventId {
 }
 
 impl DeliveryId {
+    /// What comes right after it, delivery or not.
+    #[must_use]
+    pub fn after(self) -> Self {
+        Self::from_uuid(Uuid::from_u128(self.uuid().as_u128().saturating_add(1)))
+    }
+
     /// The id of what a job makes in place of the delivery with this id: it begins with the same 48 bits and
     /// goes on with a SHA-256 of both, so that a job that does something twice names the same.
     #[must_use]

@@ -150,10 +150,16 @@ ids! {
     IncarnationId = "inc";
     /// A WebAssembly component in immutable versions.
     PluginId = "plg";
+    /// A URL of the server itself that keeps what is sent to it.
+    ReceiverId = "rcv";
+    /// One request that came to a receiver.
+    ReceiverRequestId = "req";
     /// What makes events by the clock.
     ScheduleId = "sch";
     /// One request to a source that was refused, or several like it.
     RefusalId = "rfu";
+    /// One mail about what became of an endpoint, to one address.
+    MailId = "mail";
     /// One key pair of an endpoint.
     KeyPairId = "kp";
     /// One signing secret of an endpoint or a source.

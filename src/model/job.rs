@@ -224,6 +224,7 @@ mod tests {
                 from: EventId::first_at(at),
                 before,
                 states: crate::model::MissedState::ALL.to_vec(),
+                unsubscribed: true,
                 event_types: vec!["deal.*".to_owned()],
                 per_second: 7,
             }),

@@ -66,12 +66,22 @@ pub const EXAMPLES_PER_EVENT_TYPE_MAX: usize = 20;
 pub const IMPORTED_EVENT_TYPES_MAX: usize = 1_000;
 /// Most endpoints of one account.
 pub const ENDPOINTS_PER_ACCOUNT_MAX: usize = 10_000;
+/// Most policies and profiles of an account's own.
+pub const NAMED_RULES_PER_ACCOUNT_MAX: usize = 500;
 /// Most automations of one account, endpoints' own subscriptions left out.
 pub const AUTOMATIONS_PER_ACCOUNT_MAX: usize = 1_000;
 /// Most schedules of one account.
 pub const SCHEDULES_PER_ACCOUNT_MAX: usize = 1_000;
 /// Most sources of one account.
 pub const SOURCES_PER_ACCOUNT_MAX: usize = 1_000;
+/// Most receivers of one account.
+pub const RECEIVERS_PER_ACCOUNT_MAX: usize = 50;
+/// Most requests that are kept of one receiver.
+pub const RECEIVED_MAX: usize = 500;
+/// Most bytes of the bodies that are kept of one receiver, the newest one left out.
+pub const RECEIVED_BYTES_MAX: i64 = 16 * 1024 * 1024;
+/// For how long requests to a receiver are kept: 7 days.
+pub const RECEIVED_MS_MAX: i64 = 7 * 24 * 60 * 60 * 1000;
 /// Most secrets that prove one source's sender at a time.
 pub const SECRETS_PER_SOURCE_MAX: usize = 8;
 /// Most refusals that are kept of one source.
@@ -132,7 +142,27 @@ pub const VARIABLE_BYTES_MAX: usize = 8 * 1024;
 pub const SECRET_VARIABLE_BYTES_MIN: usize = 8;
 /// Largest file that has an account's automations as code, and what they need.
 pub const CODE_BYTES_MAX: usize = 1024 * 1024;
+/// Longest mail address.
+pub const MAIL_ADDRESS_BYTES_MAX: usize = 254;
+/// Most addresses that one endpoint names for its alerts.
+pub const NOTIFIED_PER_ENDPOINT_MAX: usize = 10;
+/// Most mails of one account that are not sent yet: beyond that none is made.
+pub const MAILS_OPEN_PER_ACCOUNT_MAX: usize = 500;
+/// Mails of one account that are kept once they are sent, bounced or given up.
+pub const MAILS_KEPT_PER_ACCOUNT_MAX: usize = 1_000;
 /// Most headers of an endpoint's own.
 pub const HEADERS_PER_ENDPOINT_MAX: usize = 20;
 /// Longest value of a header of an endpoint's own.
 pub const HEADER_VALUE_BYTES_MAX: usize = 4 * 1024;
+/// For how many days payloads are kept, where neither the account nor the operator says.
+pub const PAYLOAD_DAYS_DEFAULT: i64 = 30;
+/// For how many days what became of events is kept, where neither the account nor the operator says.
+pub const LOG_DAYS_DEFAULT: i64 = 90;
+/// Most days for which anything is kept: ten years.
+pub const RETENTION_DAYS_MAX: i64 = 3_650;
+/// Most certificates of authorities that an account trusts beside the machine's.
+pub const AUTHORITIES_MAX: usize = 50;
+/// Most certificates of the chain of a client certificate.
+pub const CHAIN_CERTIFICATES_MAX: usize = 10;
+/// Most bytes of certificates that are given at once.
+pub const CERTIFICATE_BYTES_MAX: usize = 64 * 1024;

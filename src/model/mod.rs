@@ -16,6 +16,7 @@ mod order;
 mod origin;
 mod precedence;
 mod recovery;
+mod retention;
 mod shares;
 mod stopwatch;
 mod words;
@@ -26,8 +27,8 @@ pub use count::counted;
 pub use delivery::{AttemptResult, DeliveryState, Failure, Refusal};
 pub use id::{
     AccountId, ApiKeyId, AttemptId, AutomationId, DeadLetterId, DeliveryId, DeliveryOrigin,
-    EndpointId, EventId, IdError, IncarnationId, JobId, KeyPairId, PluginId, RefusalId, ScheduleId,
-    SecretId, SourceId,
+    EndpointId, EventId, IdError, IncarnationId, JobId, KeyPairId, MailId, PluginId, ReceiverId,
+    ReceiverRequestId, RefusalId, ScheduleId, SecretId, SourceId,
 };
 pub use job::{
     Backtest, BacktestTally, Job, JobState, JobSubject, JobWait, PinnedVersion, Reach, Rerun,
@@ -38,6 +39,7 @@ pub use order::{BEHIND, OrderKey};
 pub use origin::{MappedBy, Origin};
 pub use precedence::Precedence;
 pub use recovery::{MissedState, Recovery, RecoveryTally};
+pub use retention::{Retention, RetentionError};
 pub use shares::Shares;
 pub use stopwatch::Stopwatch;
 pub(crate) use words::words;

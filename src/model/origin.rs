@@ -50,6 +50,14 @@ impl Origin {
         }
     }
 
+    /// Of an example that somebody has sent to an endpoint to see it arrive.
+    pub fn of_test() -> Self {
+        Self {
+            source: Some("test".to_owned()),
+            ..Self::default()
+        }
+    }
+
     /// Of a CloudEvent with these attributes: a JSON object.
     pub fn of_cloudevent(attributes: Box<RawValue>) -> Self {
         Self {

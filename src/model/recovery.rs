@@ -1,5 +1,5 @@
-//! Recovery: deliveries of an endpoint that were given up, or held while it was switched off, are sent after all.
-//! What is to be done, and what came of it so far. It says nothing of how.
+//! Recovery: deliveries of an endpoint that were given up, or held while it was switched off, are sent after all,
+//! and events that it had not subscribed to. What is to be done, and what came of it so far. It says nothing of how.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,8 +29,12 @@ pub struct Recovery {
     pub from: EventId,
     /// Not of this event, and of none after it.
     pub before: EventId,
-    /// In these states: at least one, each once.
+    /// In these states, each once.
     pub states: Vec<MissedState>,
+    /// Whether events are among them that the endpoint's subscription of today names, and of which none of its own
+    /// has made a delivery.
+    #[serde(default)]
+    pub unsubscribed: bool,
     /// Of events that meet one of these patterns; of all, if there is none.
     pub event_types: Vec<String>,
     /// So many a second at most.
@@ -48,8 +52,14 @@ pub struct RecoveryTally {
     pub repeated: u64,
     /// Deliveries whose payload is not kept any more.
     pub expired: u64,
+    /// Deliveries that had never been made.
+    #[serde(default)]
+    pub made: u64,
     /// Everything up to this delivery is done.
     pub reached: Option<DeliveryId>,
+    /// Everything up to this event is done, of those that were not subscribed to.
+    #[serde(default)]
+    pub reached_event: Option<EventId>,
     /// The next ones are not due before.
     pub next_at: Option<Timestamp>,
     /// What it waits for before it goes on; `None`: nothing.
@@ -87,6 +97,7 @@ mod tests {
                 from: EventId::first_at(at),
                 before: EventId::mint(at),
                 states: vec![MissedState::Failed],
+                unsubscribed: false,
                 event_types: Vec::new(),
                 per_second,
             };

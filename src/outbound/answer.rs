@@ -5,6 +5,7 @@
 
 use std::error::Error as StdError;
 use std::io;
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -12,7 +13,7 @@ use http::HeaderMap;
 use super::retry_after::RetryAfter;
 use super::target::Target;
 use super::tls::TlsFailure;
-use super::{resolver, tls};
+use super::{dial, resolver, tls};
 use crate::model::{AttemptResult, Refusal};
 
 /// What one request came back with.
@@ -30,6 +31,10 @@ pub struct Answer {
     pub excerpt: Bytes,
     /// The `Retry-After` header, if there was one that can be read.
     pub retry_after: Option<RetryAfter>,
+    /// The address that was dialled, where something came back from it.
+    pub address: Option<SocketAddr>,
+    /// From the call of `send` until the answer began, if it did.
+    pub first_byte_ms: Option<u32>,
     /// Why there was no usable answer, or why a redirect is none; `None` otherwise.
     pub message: Option<String>,
     /// From the call of `send` until the answer was whole, or given up.
@@ -46,7 +51,7 @@ pub(super) enum Phase {
 }
 
 /// No usable answer, and the sentence for it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
     pub refusal: Refusal,
     pub message: String,
@@ -63,7 +68,7 @@ impl Problem {
         }
     }
 
-    fn tls(failure: TlsFailure, message: impl Into<String>) -> Self {
+    pub(super) fn tls(failure: TlsFailure, message: impl Into<String>) -> Self {
         Self {
             tls: Some(failure),
             ..Self::new(Refusal::Tls, message)
@@ -101,6 +106,9 @@ impl Problem {
 }
 
 fn told_by_type(cause: &(dyn StdError + 'static)) -> Option<Problem> {
+    if let Some(error) = cause.downcast_ref::<dial::Error>() {
+        return Some(error.problem());
+    }
     if let Some(error) = cause.downcast_ref::<resolver::Error>() {
         return Some(match error {
             resolver::Error::Lookup { source, .. } => {
@@ -155,7 +163,7 @@ fn connection_message(kind: io::ErrorKind) -> String {
 
 /// An error and what lies behind it. An `io::Error` hides the error that it was made of from
 /// `source()`, and TLS errors travel in those.
-fn causes<'a>(
+pub(super) fn causes<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |&error| {

@@ -1,11 +1,12 @@
 //! The HTTP client: one request out, one bounded answer in.
 //!
 //! What it does: HTTP/1.1 over kept-alive connections, TLS where the URL says so. The time-out
-//! covers everything from the lookup to the answer's last byte. It follows no redirect, knows no
-//! proxy, keeps no cookie, unpacks nothing.
+//! covers everything from the lookup, or from the fetch of an access token, to the answer's last byte. It
+//! follows no redirect, keeps no cookie, unpacks nothing.
 //!
-//! One [`Client::send`] is at most one request that a receiver sees. The pool underneath takes another
-//! connection in exactly one case: a kept-alive
+//! One [`Client::send`] is at most one request that a receiver sees, with one exception: if a kept access token is
+//! answered with 401, a new one is fetched, and the request goes out once more with that. The pool underneath takes
+//! another connection in exactly one case: a kept-alive
 //! connection turned out closed before a byte of the request was handed to it. If the receiver
 //! closes while the request is on its way, nobody can know what it saw: that is a refusal of
 //! class `connect`, and the retry policy decides.
@@ -15,32 +16,35 @@
 //! host, and it brings a second kind of silent repetition (refused streams). Every receiver of
 //! webhooks speaks HTTP/1.1, and connections are bounded by the endpoint's slots.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http_body_util::{BodyExt as _, Full};
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::client::legacy::connect::HttpInfo;
 use uuid::Uuid;
 
 use super::Error;
 use super::answer::{Answer, Phase, Problem};
-use super::deadline::Deadline;
+use super::connection::Connection;
 use super::guard::EgressGuard;
-use super::resolver::{self, Resolver, VettedResolver};
-use super::retry_after::RetryAfter;
+use super::own::{Own, OwnDoor, OwnRequest};
+use super::proxy::Proxy;
+use super::resolver::{self, Resolver};
+use super::seen::Seen;
 use super::target::Target;
-use super::tls;
+use super::token::Tokens;
+use super::ways::Ways;
+use crate::model::Refusal;
 use crate::model::header::OF_THE_CONNECTION;
-use crate::model::{AttemptResult, Refusal};
 
 /// How much of an answer's body is kept.
 pub const EXCERPT_BYTES_MAX: usize = 4096;
 /// Largest headers of an answer, names and values together.
 pub const RESPONSE_HEADERS_BYTES_MAX: usize = 64 * 1024;
+/// What is answered to a token that is not taken (any more).
+const UNAUTHORIZED: u16 = 401;
 
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("Throwbar/", env!("CARGO_PKG_VERSION")));
@@ -54,6 +58,10 @@ pub struct Settings {
     pub resolver: Resolver,
     /// Root certificates to trust beside the machine's, as PEM; may be empty.
     pub extra_roots_pem: Vec<u8>,
+    /// The operator's own proxy: what goes through no other goes through this. The guard does not judge it.
+    pub proxy: Option<Proxy>,
+    /// Who asks, where a receiver has to agree before: a DNS name, usually.
+    pub origin: HeaderValue,
     /// Idle connections kept per scheme, host and port.
     pub pool_idle_per_host_max: usize,
     /// How long an idle connection is kept. The default is below the five seconds after which
@@ -73,6 +81,8 @@ impl Default for Settings {
             guard: EgressGuard::default(),
             resolver: Resolver::default(),
             extra_roots_pem: Vec::new(),
+            proxy: None,
+            origin: HeaderValue::from_static("throwbar"),
             pool_idle_per_host_max: 256,
             pool_idle_ms: 4_000,
             connect_timeout_ms: 10_000,
@@ -91,15 +101,30 @@ pub enum Method {
     Put,
     /// To see whether anybody is there; without a body.
     Head,
+    /// To ask whether requests are welcome; without a body.
+    Options,
+}
+
+impl From<Method> for http::Method {
+    fn from(method: Method) -> Self {
+        match method {
+            Method::Post => Self::POST,
+            Method::Put => Self::PUT,
+            Method::Head => Self::HEAD,
+            Method::Options => Self::OPTIONS,
+        }
+    }
 }
 
 /// One request.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Request<'a> {
     /// How.
     pub method: Method,
     /// Where.
     pub target: &'a Target,
+    /// By which way.
+    pub connection: &'a Connection,
     /// Content type, signature and the endpoint's own. Those [`OF_THE_CONNECTION`] are dropped, so
     /// that no receiver is ever told of a length or a host other than the real one. Without a `user-agent` it is `Throwbar/<version>`.
     pub headers: HeaderMap,
@@ -114,43 +139,44 @@ pub struct Request<'a> {
 /// Sends requests to vetted addresses. Cheap to clone; clones share connections.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: legacy::Client<Deadline<HttpsConnector<HttpConnector<VettedResolver>>>, Full<Bytes>>,
+    ways: Ways,
+    tokens: Tokens,
+    origin: HeaderValue,
     guard: EgressGuard,
     response_bytes_max: usize,
+    /// Who takes what need not leave the house.
+    own: Own,
 }
 
-/// What has come of an answer so far: kept when the time is up or the connection breaks.
-#[derive(Default)]
-struct Seen {
-    status: Option<u16>,
-    headers: HeaderMap,
-    excerpt: Vec<u8>,
+/// Makes the headers of a request what leaves, but for those that the connection needs.
+pub fn complete(headers: &mut HeaderMap) {
+    for name in OF_THE_CONNECTION {
+        headers.remove(name);
+    }
+    headers
+        .entry(header::USER_AGENT)
+        .or_insert_with(|| USER_AGENT.clone());
+    headers
+        .entry(header::ACCEPT)
+        .or_insert(HeaderValue::from_static("*/*"));
 }
 
 impl Client {
     /// A client without connections.
     pub fn new(settings: Settings) -> Result<Self, Error> {
-        let resolver = VettedResolver {
-            resolver: settings.resolver,
-            guard: settings.guard.clone(),
-        };
-        let connect_timeout = Duration::from_millis(settings.connect_timeout_ms);
-        let mut tcp = HttpConnector::new_with_resolver(resolver);
-        // It sees https URLs, too: TLS is laid over it.
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(connect_timeout));
-        let connector = HttpsConnector::from((tcp, tls::client_config(&settings.extra_roots_pem)?));
-        let http = legacy::Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_millis(settings.pool_idle_ms))
-            .pool_max_idle_per_host(settings.pool_idle_per_host_max)
-            .build(Deadline::new(connector, connect_timeout));
         Ok(Self {
-            http,
+            ways: Ways::new(&settings)?,
+            tokens: Tokens::default(),
+            origin: settings.origin,
             guard: settings.guard,
             response_bytes_max: settings.response_bytes_max,
+            own: Own::default(),
         })
+    }
+
+    /// From now on requests to some URLs are taken in the house, for clones, too. Whoever is named first stays.
+    pub fn hand_over_to(&self, door: Arc<dyn OwnDoor>) {
+        self.own.set(door);
     }
 
     /// Sends one request and reads its answer. Never fails: a failure is an answer, too. May be
@@ -162,20 +188,69 @@ impl Client {
     pub async fn send(&self, request: Request<'_>) -> Answer {
         let started = Instant::now();
         let timeout = request.timeout;
-        let mut seen = Seen::default();
+        let mut seen = Seen::keeping(EXCERPT_BYTES_MAX);
         let party = request.on_behalf_of;
-        let exchange = resolver::on_behalf_of(party, self.exchange(request, &mut seen));
+        let exchange = self.authorized(request, &mut seen, started);
+        let exchange = resolver::on_behalf_of(party, exchange);
         let outcome = match tokio::time::timeout(timeout, exchange).await {
             Ok(outcome) => outcome,
             Err(_elapsed) => Err(seen.too_late(timeout)),
         };
-        seen.into_answer(outcome, started.elapsed())
+        seen.into_answer(outcome)
     }
 
-    async fn exchange(&self, request: Request<'_>, seen: &mut Seen) -> Result<u16, Problem> {
+    /// With an access token, where the connection has credentials for one.
+    async fn authorized(
+        &self,
+        request: Request<'_>,
+        seen: &mut Seen,
+        now: Instant,
+    ) -> Result<u16, Problem> {
+        let Some(token) = self.token(&request, None, now).await? else {
+            return self.exchange(request, seen).await;
+        };
+        let with = |token: &HeaderValue| {
+            let mut request = request.clone();
+            request.headers.insert(header::AUTHORIZATION, token.clone());
+            request
+        };
+        let status = self.exchange(with(&token.header), seen).await?;
+        if status != UNAUTHORIZED || token.is_fresh {
+            return Ok(status);
+        }
+        // It has been taken back before its time.
+        *seen = Seen::keeping(EXCERPT_BYTES_MAX);
+        match self.token(&request, Some(&token.header), now).await? {
+            Some(token) => self.exchange(with(&token.header), seen).await,
+            None => Ok(status),
+        }
+    }
+
+    /// Who asks, where a receiver has to agree before.
+    pub fn origin(&self) -> &HeaderValue {
+        &self.origin
+    }
+
+    pub(super) fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// One request and its answer.
+    pub(super) async fn exchange(
+        &self,
+        request: Request<'_>,
+        seen: &mut Seen,
+    ) -> Result<u16, Problem> {
         let target = request.target;
+        if let Some(door) = self.own.door(target) {
+            let handed = door.take(own_request(&request)).await;
+            if let Some(answer) = handed {
+                return seen.take_own(answer);
+            }
+        }
+        let way = self.ways.of(request.connection)?;
         let outgoing = self.outgoing(request)?;
-        let response = self.http.request(outgoing).await.map_err(|error| {
+        let response = way.request(outgoing).await.map_err(|error| {
             let phase = if error.is_connect() {
                 Phase::Connecting
             } else {
@@ -185,7 +260,7 @@ impl Client {
         })?;
         let (parts, mut body) = response.into_parts();
         let status = parts.status.as_u16();
-        seen.status = Some(status);
+        seen.began(status, parts.extensions.get::<HttpInfo>());
         seen.take_headers(parts.headers)?;
         // The body counts as read only when it is whole; dropping it before that closes the
         // connection, so nothing beyond the limit is ever read.
@@ -199,9 +274,7 @@ impl Client {
             let Ok(chunk) = frame.into_data() else {
                 continue;
             };
-            let room = EXCERPT_BYTES_MAX.saturating_sub(seen.excerpt.len());
-            seen.excerpt
-                .extend_from_slice(&chunk[..chunk.len().min(room)]);
+            seen.take_body(&chunk);
             body_bytes = body_bytes.saturating_add(chunk.len());
             if body_bytes > self.response_bytes_max {
                 return Err(self.too_large());
@@ -219,21 +292,9 @@ impl Client {
                 .map_err(|refused| Problem::new(Refusal::Egress, refused.to_string()))?;
         }
         let mut headers = request.headers;
-        for name in OF_THE_CONNECTION {
-            headers.remove(name);
-        }
-        headers
-            .entry(header::USER_AGENT)
-            .or_insert_with(|| USER_AGENT.clone());
-        headers
-            .entry(header::ACCEPT)
-            .or_insert(HeaderValue::from_static("*/*"));
+        complete(&mut headers);
         let mut outgoing = http::Request::new(Full::new(request.body));
-        *outgoing.method_mut() = match request.method {
-            Method::Post => http::Method::POST,
-            Method::Put => http::Method::PUT,
-            Method::Head => http::Method::HEAD,
-        };
+        *outgoing.method_mut() = request.method.into();
         *outgoing.uri_mut() = request.target.uri().clone();
         *outgoing.headers_mut() = headers;
         Ok(outgoing)
@@ -248,60 +309,19 @@ impl Client {
     }
 }
 
-impl Seen {
-    fn take_headers(&mut self, headers: HeaderMap) -> Result<(), Problem> {
-        let bytes: usize = headers
-            .iter()
-            .map(|(name, value)| name.as_str().len() + value.len())
-            .sum();
-        if bytes > RESPONSE_HEADERS_BYTES_MAX {
-            return Err(Problem::new(
-                Refusal::TooLarge,
-                "the answer's headers are too large",
-            ));
-        }
-        self.headers = headers;
-        Ok(())
-    }
-
-    fn too_late(&self, timeout: Duration) -> Problem {
-        let within_ms = timeout.as_millis();
-        let message = match self.status {
-            Some(status) => format!("it answered {status}, but not wholly within {within_ms} ms"),
-            None => format!("no answer within {within_ms} ms"),
-        };
-        Problem::new(Refusal::Timeout, message)
-    }
-
-    fn into_answer(self, outcome: Result<u16, Problem>, took: Duration) -> Answer {
-        let (result, message, tls) = match outcome {
-            Ok(status) => {
-                let redirect = (300..400).contains(&status);
-                let message = "redirects are not followed: give the endpoint the final URL";
-                (
-                    AttemptResult::Http { status },
-                    redirect.then(|| message.to_owned()),
-                    None,
-                )
-            }
-            Err(problem) => (
-                AttemptResult::Refused(problem.refusal),
-                Some(problem.message),
-                problem.tls,
-            ),
-        };
-        Answer {
-            result,
-            status: self.status,
-            tls,
-            retry_after: self
-                .headers
-                .get(header::RETRY_AFTER)
-                .and_then(RetryAfter::parse),
-            headers: self.headers,
-            excerpt: self.excerpt.into(),
-            message,
-            duration_ms: u32::try_from(took.as_millis()).unwrap_or(u32::MAX),
-        }
+/// The request as it would arrive.
+fn own_request(request: &Request<'_>) -> OwnRequest {
+    let mut headers = request.headers.clone();
+    complete(&mut headers);
+    let authority = request.target.uri().authority();
+    let host = authority.and_then(|host| HeaderValue::from_str(host.as_str()).ok());
+    headers.extend(host.map(|host| (header::HOST, host)));
+    headers.insert(header::CONTENT_LENGTH, request.body.len().into());
+    OwnRequest {
+        method: request.method.into(),
+        target: request.target.clone(),
+        headers,
+        body: request.body.clone(),
+        on_behalf_of: request.on_behalf_of,
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Target::admit ─► endpoint saved ─► Client::send ─► name: resolver ─► guard ─► dial ─► Answer
-//!   (guard)                                          address: guard ──────────┘
+//!   (guard)                            (token)       address: guard ──────────┘ (proxy)
 //! ```
 //!
 //! Guarantees: a connection is only ever opened to an address that the [`EgressGuard`] vetted, at
@@ -12,17 +12,25 @@
 //! It signs nothing, retries nothing and writes nothing down.
 
 mod answer;
+mod certificate;
 mod client;
+mod connection;
 mod deadline;
+mod dial;
 mod guard;
 mod lookup;
+mod own;
+mod proxy;
 mod resolver;
 mod retry_after;
+mod seen;
 mod special;
 mod target;
 mod tls;
+mod token;
 mod url_rule;
 mod verifier;
+mod ways;
 
 #[cfg(test)]
 mod receiver;
@@ -30,14 +38,19 @@ mod receiver;
 mod tests;
 
 pub use answer::Answer;
+pub use certificate::{CertificateError, CertificateFacts, authorities, chain};
 pub use client::{
-    Client, EXCERPT_BYTES_MAX, Method, RESPONSE_HEADERS_BYTES_MAX, Request, Settings,
+    Client, EXCERPT_BYTES_MAX, Method, RESPONSE_HEADERS_BYTES_MAX, Request, Settings, complete,
 };
+pub use connection::{ClientCertificate, Connection, ConnectionParts};
 pub use guard::{EgressGuard, Refused, Vetted};
+pub use own::{OwnAnswer, OwnDoor, OwnRequest};
+pub use proxy::{Proxy, ProxyError, basic};
 pub use resolver::{Resolver, ScriptedResolver, SystemResolver};
 pub use retry_after::RetryAfter;
 pub use target::{Target, TargetError};
 pub use tls::TlsFailure;
+pub use token::{ClientCredentials, SecretPlace};
 pub use url_rule::{UrlRule, UrlRules, UrlWarning};
 
 /// Why there is no client. Only settings and the machine can be at fault.
@@ -57,5 +70,5 @@ pub enum Error {
     Roots(#[source] rustls::client::VerifierBuilderError),
     /// The TLS library and its provider don't fit.
     #[error("setting up TLS")]
-    Tls(#[source] rustls::Error),
+    Tls(#[from] rustls::Error),
 }

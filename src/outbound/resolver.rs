@@ -89,7 +89,7 @@ pub(super) async fn on_behalf_of<T>(party: Uuid, work: impl Future<Output = T>) 
 }
 
 /// For whom this is done. A connection is begun by the request that needs it, in the same task.
-fn party() -> Uuid {
+pub(super) fn party() -> Uuid {
     PARTY.try_with(|party| *party).unwrap_or_default()
 }
 
@@ -151,7 +151,7 @@ pub(super) struct VettedResolver {
 }
 
 impl VettedResolver {
-    async fn vetted(&self, party: Uuid, host: &str) -> Result<Vec<Vetted>, Error> {
+    pub(super) async fn vetted(&self, party: Uuid, host: &str) -> Result<Vec<Vetted>, Error> {
         let found = self
             .resolver
             .addresses(party, host)

@@ -10,33 +10,95 @@
 
 use std::sync::Arc;
 
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 
 use super::Error;
+use super::answer::Problem;
+use super::connection::ClientCertificate;
 use super::verifier::{SelfSigned, Verifier};
 use crate::model::words;
 
 /// Room for what rustls says about a rare failure.
 const DETAIL_CHARS_MAX: usize = 200;
 
-/// The client's side of TLS.
-pub(super) fn client_config(extra_roots_pem: &[u8]) -> Result<ClientConfig, Error> {
-    let system = rustls_native_certs::load_native_certs().certs;
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier =
-        Verifier::new(roots(system, extra_roots_pem)?, &provider).map_err(Error::Roots)?;
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(Error::Tls)?
-        // What judges is rustls' own verifier: see `verifier`.
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
+/// The client's side of TLS: what the machine trusts, read once.
+#[derive(Debug)]
+pub(super) struct Tls {
+    provider: Arc<CryptoProvider>,
+    roots: Arc<RootCertStore>,
+    verifier: Arc<Verifier>,
+}
+
+impl Tls {
+    /// With these roots beside the machine's.
+    pub(super) fn new(extra_roots_pem: &[u8]) -> Result<Self, Error> {
+        let system = rustls_native_certs::load_native_certs().certs;
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let roots = Arc::new(roots(system, extra_roots_pem)?);
+        let verifier = Verifier::new(roots.clone(), &provider).map_err(Error::Roots)?;
+        Ok(Self {
+            verifier: Arc::new(verifier),
+            provider,
+            roots,
+        })
+    }
+
+    /// For whoever has nothing of its own.
+    pub(super) fn usual(&self) -> Result<ClientConfig, Error> {
+        Ok(self.config(self.verifier.clone(), None)?)
+    }
+
+    /// For whoever trusts further authorities, or proves itself.
+    pub(super) fn of(
+        &self,
+        authorities: Option<&str>,
+        certificate: Option<&ClientCertificate>,
+    ) -> Result<ClientConfig, Problem> {
+        let problem = |why: String| Problem::tls(TlsFailure::Certificate, why);
+        let verifier = match authorities {
+            None => self.verifier.clone(),
+            Some(pem) => {
+                let mut all = RootCertStore::clone(&self.roots);
+                for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()).flatten() {
+                    let added = all.add(certificate);
+                    added
+                        .map_err(|_| problem("an authority of the account can't be read".into()))?;
+                }
+                let verifier = Verifier::new(Arc::new(all), &self.provider);
+                Arc::new(verifier.map_err(|error| problem(error.to_string()))?)
+            }
+        };
+        let own = certificate.map(ClientCertificate::certified).transpose();
+        let own = own.map_err(|error| {
+            problem(format!(
+                "the endpoint's client certificate can't be used: {error}"
+            ))
+        })?;
+        self.config(verifier, own)
+            .map_err(|error| problem(shortened(&error)))
+    }
+
+    fn config(
+        &self,
+        verifier: Arc<Verifier>,
+        own: Option<CertifiedKey>,
+    ) -> Result<ClientConfig, rustls::Error> {
+        let builder = ClientConfig::builder_with_provider(self.provider.clone())
+            .with_safe_default_protocol_versions()?
+            // What judges is rustls' own verifier: see `verifier`.
+            .dangerous()
+            .with_custom_certificate_verifier(verifier);
+        let mut config = match own {
+            None => builder.with_no_client_auth(),
+            Some(own) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own))),
+        };
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(config)
+    }
 }
 
 fn roots(system: Vec<CertificateDer<'static>>, extra_pem: &[u8]) -> Result<RootCertStore, Error> {
@@ -81,6 +143,8 @@ pub enum TlsFailure {
     Certificate,
     /// The receiver asks who connects for a certificate.
     ClientCertificateRequired,
+    /// The receiver does not take the certificate of who connects.
+    ClientCertificateRefused,
     /// The two don't come to speak TLS with each other.
     Protocol,
 }
@@ -94,6 +158,7 @@ words!(TlsFailure {
     Revoked = "revoked",
     Certificate = "certificate",
     ClientCertificateRequired = "client_certificate_required",
+    ClientCertificateRefused = "client_certificate_refused",
     Protocol = "protocol",
 });
 
@@ -112,8 +177,21 @@ pub(super) fn explain(error: &rustls::Error) -> (TlsFailure, String) {
         ),
         rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => say(
             TlsFailure::ClientCertificateRequired,
-            "the receiver requires a client certificate, and deliveries have none: have it take \
-             connections without one, since each request is signed",
+            "the receiver requires a client certificate: give the endpoint one, or have it take connections \
+             without, since each request is signed",
+        ),
+        rustls::Error::AlertReceived(
+            AlertDescription::UnknownCA
+            | AlertDescription::BadCertificate
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::AccessDenied,
+        ) => say(
+            TlsFailure::ClientCertificateRefused,
+            "the receiver does not take the endpoint's client certificate: give one that it trusts and that has not \
+             expired",
         ),
         rustls::Error::AlertReceived(alert) => {
             let text = format!("the receiver ended the TLS handshake with the alert {alert:?}");

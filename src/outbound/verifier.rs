@@ -26,11 +26,10 @@ pub(super) struct Verifier(Arc<WebPkiServerVerifier>);
 impl Verifier {
     /// One that trusts these roots, of which there must be one.
     pub(super) fn new(
-        roots: RootCertStore,
+        roots: Arc<RootCertStore>,
         provider: &Arc<CryptoProvider>,
     ) -> Result<Self, rustls::client::VerifierBuilderError> {
-        let builder =
-            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+        let builder = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider));
         builder.build().map(Self)
     }
 }

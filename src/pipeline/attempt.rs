@@ -19,6 +19,7 @@ use super::plan::Content;
 use super::request::RequestParts;
 use super::slot::Slot;
 use super::standing::{Current, EndpointView, Standing};
+use super::trace::{self, Trace};
 use crate::automation::OPERATIONAL_PREFIX;
 use crate::envelope::{self, Envelope};
 use crate::model::{
@@ -49,6 +50,8 @@ pub(super) struct Outgoing {
     pub(super) standing: Arc<Standing>,
     /// What it keeps its order with.
     pub(super) order: Option<OrderKey>,
+    /// Whether it is of a test: nothing follows from that for its endpoint.
+    pub(super) test: bool,
     pub(super) slot: Slot,
 }
 
@@ -63,8 +66,8 @@ impl Attempted {
     /// What it said about the endpoint's strength, and how long that took, in milliseconds.
     pub(super) fn said(&self) -> (Feeling, i64) {
         match &self.record.attempt {
-            Some(attempt) => (Outcome::from(attempt.result).feeling(), attempt.duration_ms),
-            None => (Feeling::Indifferent, 0),
+            Some(attempt) => (Feeling::from(attempt.result), attempt.duration_ms),
+            None => (Feeling::Unasked, 0),
         }
     }
 }
@@ -87,10 +90,12 @@ pub(super) async fn attempt(outgoing: Outgoing, client: &Client, clock: &Clock) 
         Ok(ready) => ready,
         Err(next) => return without_request(outgoing, next),
     };
+    let digest = trace::digest(&headers);
     let answer = client
         .send(Request {
             method: view.settings.method.into(),
             target: &view.target,
+            connection: &view.connection,
             headers,
             body,
             timeout: Duration::from_millis(view.settings.timeout_ms),
@@ -98,7 +103,8 @@ pub(super) async fn attempt(outgoing: Outgoing, client: &Client, clock: &Clock) 
         })
         .await;
     crash_point("sent-not-recorded");
-    let record = record(&outgoing, view, answer, now, clock.now());
+    let times = (now, clock.now());
+    let record = record(&outgoing, view, (answer, digest), times);
     log_failure(&record, view.target.host());
     Attempted {
         record: Arc::new(record),
@@ -158,14 +164,14 @@ fn ready<'a>(
 fn record(
     outgoing: &Outgoing,
     view: &EndpointView,
-    answer: Answer,
-    started_at: Timestamp,
-    ended_at: Timestamp,
+    (answer, digest): (Answer, u64),
+    (started_at, ended_at): (Timestamp, Timestamp),
 ) -> NewRecord {
     let result = answer.result;
     let outcome = Outcome::from(result);
     metrics::counter!("throwbar_attempts_total", "class" => result.class()).increment(1);
     let no = NonZeroU16::MIN.saturating_add(outgoing.attempts_made);
+    let trace = Trace::pack(view, digest, &answer);
     let retry_after_ms = match result {
         AttemptResult::Http { status: 429 | 503 } => {
             answer.retry_after.map(|asked| asked.wait_ms(ended_at))
@@ -186,23 +192,26 @@ fn record(
             result,
             message: answer.message,
             response: Some(answer.excerpt).filter(|excerpt| !excerpt.is_empty()),
+            trace,
             started_at,
             duration_ms: i64::from(answer.duration_ms),
         }),
         attempts_made: no.get(),
         next: decide::next(result, no, &view.settings.retry_policy, (ended_at, advice)),
-        mark: outcome.mark(view.settings.failure_policy, ended_at, view.updated_at),
+        mark: outcome
+            .mark(view.settings.failure_policy, ended_at, view.updated_at)
+            .filter(|_| !outgoing.test),
         order: outgoing.order,
         tells: tells(outgoing),
     }
 }
 
-/// What of an attempt is told: of one that carries an operational event nothing, or it would go on without end;
-/// that a delivery is given up only where somebody wants to know.
+/// What of an attempt is told: of a test nothing, and of one that carries an operational event nothing, or it would
+/// go on without end; that a delivery is given up only where somebody wants to know.
 fn tells(outgoing: &Outgoing) -> Tells {
     let content = outgoing.content.as_ref();
     let operational = |content: &Arc<Content>| content.event_type.starts_with(OPERATIONAL_PREFIX);
-    if content.is_some_and(operational) {
+    if outgoing.test || content.is_some_and(operational) {
         Tells::Nothing
     } else if outgoing.standing.last_loaded().listens {
         Tells::OfDelivery

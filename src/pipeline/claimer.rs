@@ -5,14 +5,15 @@
 use std::sync::Arc;
 
 use super::attempt::Outgoing;
-use super::lanes::Turn;
+use super::limited::Stated;
 use super::node::Node;
 use super::plan::Content;
 use super::queue::ClaimEntry;
 use super::snapshot;
 use super::standing::Standing;
+use super::turns::Turn;
 use crate::model::{AccountId, Timestamp};
-use crate::store::{self, Claim, ClaimRequest, StoredBody};
+use crate::store::{self, Claim, ClaimRequest, ClaimedDelivery, StoredBody};
 
 /// Endpoints claimed for at a time.
 const TURNS_MAX: usize = 64;
@@ -21,6 +22,8 @@ const LOOK_PAGE: usize = 500;
 /// How often the index is looked over: other nodes' wake-ups don't come here.
 const LOOK_SHARED_MS: i64 = 5_000;
 const LOOK_ALONE_MS: i64 = 60_000;
+/// What a delivery of a test says beside what all say.
+const TEST_HEADER: &str = "throwbar-test";
 
 /// Looks over the index, so that every lane knows when its first delivery is due.
 pub(super) async fn look(node: &Node) -> Result<(), store::Error> {
@@ -28,7 +31,8 @@ pub(super) async fn look(node: &Node) -> Result<(), store::Error> {
     loop {
         let page = node.store.due_endpoints(after, LOOK_PAGE).await?;
         for due in &page {
-            node.lanes.waits(due.account, due.endpoint, due.due_at);
+            let at = due.due_at;
+            node.lanes.looks_again(due.account, due.endpoint, at);
         }
         match page.last() {
             Some(last) if page.len() == LOOK_PAGE => after = Some((last.account, last.endpoint)),
@@ -57,6 +61,7 @@ pub(super) async fn run(node: Arc<Node>) {
                     "can't look for what is due"
                 );
             }
+            node.lanes.forget_idle();
             look_at = now.plus_ms(look_ms);
         }
         for turn in node.lanes.turns(now, TURNS_MAX) {
@@ -64,7 +69,7 @@ pub(super) async fn run(node: Arc<Node>) {
         }
         let until = node
             .lanes
-            .next_turn()
+            .next_turn(now)
             .map_or(look_at, |due| due.min(look_at));
         tokio::select! {
             () = node.lanes.changed() => {}
@@ -74,14 +79,23 @@ pub(super) async fn run(node: Arc<Node>) {
 }
 
 /// Claims for one endpoint, and sends what it brings.
-fn take(node: &Arc<Node>, turn: Turn, now: Timestamp) {
+fn take(node: &Arc<Node>, mut turn: Turn, now: Timestamp) {
     let node = node.clone();
     node.clone().spawn(async move {
+        let Some(stated) = stated(&node, &turn).await else {
+            return node.lanes.end_turn(turn, Some(now));
+        };
+        let first = node.lanes.admit(&mut turn, stated);
+        if turn.slots.is_empty() {
+            let due = turn.due;
+            return node.lanes.end_turn(turn, Some(due));
+        }
         let request = ClaimRequest {
             account: turn.account,
             endpoint: turn.endpoint,
             now,
             limit: turn.slots.len(),
+            first,
         };
         let (reply, answer) = tokio::sync::oneshot::channel();
         node.queue.claim(ClaimEntry { request, reply });
@@ -91,6 +105,32 @@ fn take(node: &Arc<Node>, turn: Turn, now: Timestamp) {
             _ => node.lanes.end_turn(turn, Some(now)),
         }
     });
+}
+
+/// What the endpoint states of how much it bears, as far as this node has seen. `None`, if that can't be read at the
+/// moment.
+async fn stated(node: &Node, turn: &Turn) -> Option<Stated> {
+    if let Some(current) = node.snapshots.follow(turn.account).current() {
+        return Some(current.stated(turn.endpoint));
+    }
+    match load_stated(node, turn).await {
+        Ok(stated) => Some(stated),
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, account.id = %turn.account, "an endpoint's limits can't be read");
+            node.pause().await;
+            None
+        }
+    }
+}
+
+async fn load_stated(node: &Node, turn: &Turn) -> Result<Stated, LoadError> {
+    let account = node.store.account(turn.account).await;
+    let Some(account) = account.map_err(LoadError::Account)? else {
+        // The gate says what becomes of what is left of it.
+        return Ok(Stated::default());
+    };
+    let load = node.snapshots.standing(turn.account, account.revision);
+    Ok(load.await?.last_loaded().stated(turn.endpoint))
 }
 
 async fn bring(node: &Arc<Node>, mut turn: Turn, claim: Claim) {
@@ -111,6 +151,7 @@ async fn bring(node: &Arc<Node>, mut turn: Turn, claim: Claim) {
     });
     for ((delivery, body), mut slot) in claim.deliveries.into_iter().zip(bodies).zip(slots) {
         slot.weigh(body.as_ref().map_or(0, |body| body.content.len()));
+        let content = body.map(|body| content(&delivery, body));
         let outgoing = Outgoing {
             account,
             delivery: delivery.id,
@@ -118,7 +159,8 @@ async fn bring(node: &Arc<Node>, mut turn: Turn, claim: Claim) {
             webhook_id: delivery.webhook_id,
             envelope: delivery.envelope,
             attempts_made: u16::try_from(delivery.attempts_made).unwrap_or(u16::MAX),
-            content: body.map(content),
+            content,
+            test: delivery.test,
             standing: standing.clone(),
             order: delivery.order,
             slot,
@@ -136,6 +178,8 @@ async fn bring(node: &Arc<Node>, mut turn: Turn, claim: Claim) {
 enum LoadError {
     #[error("the account's settings can't be loaded")]
     Snapshot(#[from] snapshot::Error),
+    #[error("the account can't be read")]
+    Account(#[source] store::Error),
     #[error("the bodies can't be read")]
     Bodies(#[from] store::Error),
 }
@@ -169,7 +213,13 @@ async fn try_load(node: &Node, account: AccountId, claim: &Claim) -> Result<Load
     Ok((standing, bodies))
 }
 
-fn content(body: StoredBody) -> Arc<Content> {
+/// What a delivery carries; that of a test has a header by which whoever gets it knows it, which no scheme signs.
+pub(super) fn content(delivery: &ClaimedDelivery, mut body: StoredBody) -> Arc<Content> {
+    if delivery.test
+        && let Ok(headers) = &mut body.headers
+    {
+        headers.push((TEST_HEADER.to_owned(), "true".to_owned()));
+    }
     Arc::new(Content {
         event_type: body.event_type,
         occurred_at: body.occurred_at,

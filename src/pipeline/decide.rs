@@ -34,10 +34,12 @@ impl From<AttemptResult> for Outcome {
                 status: 429 | 502..=504,
             }
             | AttemptResult::Refused(
-                Refusal::Connect | Refusal::Timeout | Refusal::Tls | Refusal::Dns,
+                Refusal::Connect | Refusal::Timeout | Refusal::Tls | Refusal::Dns | Refusal::Proxy,
             ) => Self::Overwhelmed,
             AttemptResult::Http { .. }
-            | AttemptResult::Refused(Refusal::TooLarge | Refusal::Egress) => Self::Failed,
+            | AttemptResult::Refused(
+                Refusal::TooLarge | Refusal::Egress | Refusal::Authorization,
+            ) => Self::Failed,
             AttemptResult::Interrupted => Self::Interrupted,
         }
     }
@@ -84,13 +86,23 @@ impl Outcome {
             asked,
         })
     }
+}
 
-    /// What the attempt says about the endpoint's strength.
-    pub(super) fn feeling(self) -> Feeling {
-        match self {
-            Self::Taken => Feeling::Well,
-            Self::Overwhelmed => Feeling::Overwhelmed,
-            Self::Gone | Self::Failed | Self::Interrupted => Feeling::Indifferent,
+impl From<AttemptResult> for Feeling {
+    fn from(result: AttemptResult) -> Self {
+        match result {
+            AttemptResult::Http { status: 200..=299 } => Self::Well,
+            AttemptResult::Http { status: 429 } => Self::Busy,
+            AttemptResult::Http { status: 502..=504 }
+            | AttemptResult::Refused(
+                Refusal::Connect | Refusal::Timeout | Refusal::Tls | Refusal::Dns | Refusal::Proxy,
+            ) => Self::Overwhelmed,
+            AttemptResult::Http { status: 500..=599 } => Self::Failing,
+            AttemptResult::Http { .. } | AttemptResult::Refused(Refusal::TooLarge) => {
+                Self::Indifferent
+            }
+            AttemptResult::Refused(Refusal::Egress | Refusal::Authorization)
+            | AttemptResult::Interrupted => Self::Unasked,
         }
     }
 }
@@ -155,6 +167,7 @@ mod tests {
     fn every_answer_says_what_is_to_be_thought_of_the_endpoint() {
         let (well, indifferent, overwhelmed) =
             (Feeling::Well, Feeling::Indifferent, Feeling::Overwhelmed);
+        let (busy, failing, unasked) = (Feeling::Busy, Feeling::Failing, Feeling::Unasked);
         let (taken, failed, gone) = (
             Some(failure::Outcome::Taken),
             Some(failure::Outcome::Failed),
@@ -166,12 +179,14 @@ mod tests {
             (http(204), taken, well),
             (http(410), gone, indifferent),
             (http(302), failed, indifferent),
-            (http(500), failed, indifferent),
-            (http(429), failed, overwhelmed),
+            (http(500), failed, failing),
+            (http(429), failed, busy),
             (http(503), failed, overwhelmed),
             (refused(Refusal::Timeout), failed, overwhelmed),
-            (refused(Refusal::Egress), failed, indifferent),
-            (AttemptResult::Interrupted, None, indifferent),
+            (refused(Refusal::Egress), failed, unasked),
+            (refused(Refusal::Proxy), failed, overwhelmed),
+            (refused(Refusal::Authorization), failed, unasked),
+            (AttemptResult::Interrupted, None, unasked),
         ] {
             let outcome = Outcome::from(result);
             let said = outcome.mark(FailurePolicy::Ladder, AT, AT.plus_ms(-1));
@@ -182,7 +197,7 @@ mod tests {
                 asked: AT.plus_ms(-1),
             });
             assert_eq!(said, wanted, "{result:?}");
-            assert_eq!(outcome.feeling(), feeling, "{result:?}");
+            assert_eq!(Feeling::from(result), feeling, "{result:?}");
         }
     }
 }

@@ -4,12 +4,16 @@
 //!
 //! The window grows by one with each success and halves when the endpoint shows that it is overloaded
 //! or away, so that a dead endpoint holds few connections for the length of its time-out and a quick
-//! one has as many as it can use. A few windows' worth of deliveries may wait in memory for their turn;
-//! the others wait in the store.
+//! one has as many as it can use. A circuit narrows it to one request at a time while the endpoint goes on failing,
+//! and the endpoint's own limits narrow it always. A few windows' worth of deliveries may wait in memory for their
+//! turn; the others wait in the store.
 
 use std::collections::VecDeque;
 
-use crate::model::{AccountId, Timestamp};
+use super::limited::{Limited, Room, Stated};
+use super::rota::Place;
+use crate::model::{AccountId, EndpointId, Timestamp};
+use crate::throttle::{Circuit, Heard, Nodes};
 
 pub(super) const WINDOW_MIN: u32 = 4;
 pub(super) const WINDOW_START: u32 = 32;
@@ -29,10 +33,35 @@ const CREDIT_MAX: u32 = 1024;
 pub(super) enum Feeling {
     /// It took the delivery.
     Well,
-    /// It answered, though not with a yes; or nothing was asked of it.
+    /// It answered, though not with a yes.
     Indifferent,
+    /// It answered that it is asked too much.
+    Busy,
+    /// It answered that something is wrong with it.
+    Failing,
     /// It did not answer, or said that it can't keep up.
     Overwhelmed,
+    /// Nothing was asked of it.
+    Unasked,
+}
+
+impl Feeling {
+    /// What it says about whether the endpoint can be reached.
+    fn heard(self) -> Heard {
+        match self {
+            Self::Well | Self::Indifferent => Heard::Answer,
+            Self::Failing | Self::Overwhelmed => Heard::Failure,
+            Self::Busy | Self::Unasked => Heard::Nothing,
+        }
+    }
+}
+
+/// When something happens in a lane.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) now: Timestamp,
+    /// How quickly a receiver answers is a matter of real time.
+    pub(super) real_now: Timestamp,
 }
 
 /// `W`: what waits for the window.
@@ -40,14 +69,25 @@ pub(super) enum Feeling {
 pub(super) struct Lane<W> {
     pub(super) account: AccountId,
     window: u32,
+    window_max: u32,
+    circuit: Circuit,
+    limited: Option<Box<Limited>>,
     open: u32,
-    /// Deliveries in memory: waiting for the window, open, or answered and not yet on record.
+    /// Deliveries in memory: not sent yet, open, or answered and not yet on record.
     slots: u32,
+    /// Those of them that are not sent yet.
+    unsent: u32,
     waiting: VecDeque<W>,
     answer_ms: f32,
     well_at: Option<Timestamp>,
     credit: u32,
+    /// Quarters of a first attempt that claims have not had yet.
+    quarters: u32,
     pub(super) due: Option<Timestamp>,
+    /// Where it stands among those that have something due.
+    pub(super) place: Place,
+    /// Its limits may have been stated anew: a turn shows it, whether there is room or not.
+    pub(super) unsure: bool,
     /// A claim is at work; what is spilled meanwhile may not be in its answer.
     pub(super) claiming: bool,
     pub(super) spilled_meanwhile: Option<Timestamp>,
@@ -58,29 +98,112 @@ impl<W> Lane<W> {
         Self {
             account,
             window: WINDOW_START.min(window_max),
+            window_max,
+            circuit: Circuit::default(),
+            limited: None,
             open: 0,
             slots: 0,
+            unsent: 0,
             waiting: VecDeque::new(),
             answer_ms: 0.0,
             well_at: None,
             credit: 0,
+            quarters: 0,
             due: None,
+            place: Place::Nowhere,
+            unsure: false,
             claiming: false,
             spilled_meanwhile: None,
         }
     }
 
     /// Nothing of it would be missed: a new lane would do the same.
-    pub(super) fn is_forgettable(&self, window_max: u32) -> bool {
+    pub(super) fn is_forgettable(&mut self, now: Timestamp) -> bool {
         self.slots == 0
             && self.due.is_none()
             && !self.claiming
-            && self.window >= WINDOW_START.min(window_max)
+            && self.circuit.is_calm()
+            && self.window >= WINDOW_START.min(self.window_max)
+            && self
+                .limited
+                .as_mut()
+                .is_none_or(|limited| limited.is_idle(now))
     }
 
-    /// Free slots.
-    pub(super) fn free(&self) -> u32 {
-        (self.window * SLOTS_PER_WINDOW).saturating_sub(self.slots)
+    /// What its endpoint states.
+    pub(super) fn state(&mut self, stated: Stated) {
+        self.unsure = false;
+        match &mut self.limited {
+            Some(limited) => limited.state(stated),
+            None if stated.limits.is_none() => {}
+            none => *none = Some(Box::new(Limited::new(stated))),
+        }
+    }
+
+    /// Takes this node's part of its limits, as it is now.
+    pub(super) fn see(&mut self, endpoint: EndpointId, nodes: Option<&Nodes>, now: Timestamp) {
+        if let Some(limited) = &mut self.limited {
+            limited.see(endpoint, nodes, now);
+        }
+    }
+
+    /// Whether its endpoint states limits.
+    pub(super) fn is_limited(&self) -> bool {
+        self.limited.is_some()
+    }
+
+    /// Whether its circuit is open.
+    pub(super) fn is_broken(&self) -> bool {
+        self.circuit.is_open()
+    }
+
+    /// Most requests open at once.
+    fn width(&self) -> u32 {
+        let limited = self.limited.as_ref();
+        let own = limited.map_or(u32::MAX, |limited| limited.open_max());
+        self.window.min(self.circuit.requests()).min(own)
+    }
+
+    /// For how many more deliveries there is room in memory.
+    pub(super) fn room_for_slots(&mut self, now: Timestamp) -> Room {
+        let free = (self.width() * SLOTS_PER_WINDOW).saturating_sub(self.slots);
+        match &mut self.limited {
+            // Without a part of the limits it matters when there is one, not that it has no width.
+            Some(limited) if limited.open_max() == 0 => limited.room(self.unsent, now),
+            Some(limited) => limited.room(self.unsent, now).at_most(free),
+            None => Room::For(u32::MAX).at_most(free),
+        }
+    }
+
+    /// For how many there is room if `slots` of those that are taken were not: nothing of them is sent.
+    pub(super) fn room_beside(&mut self, slots: u32, now: Timestamp) -> u32 {
+        self.slots -= slots;
+        self.unsent -= slots;
+        let room = self.room_for_slots(now);
+        self.take_slots(slots);
+        match room {
+            Room::For(room) => room,
+            Room::At(_) | Room::None => 0,
+        }
+    }
+
+    /// When what can't be sent now has a chance.
+    pub(super) fn spills_until(&mut self, now: Timestamp) -> Timestamp {
+        match self.room_for_slots(now) {
+            Room::At(at) => at.max(now),
+            Room::For(_) | Room::None => now,
+        }
+    }
+
+    /// When its turn to claim can come: something is due then, and there is room for it.
+    pub(super) fn turn_at(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let due = self.due.filter(|_| !self.claiming)?;
+        match self.room_for_slots(now) {
+            _ if self.unsure => Some(due),
+            Room::For(_) => Some(due),
+            Room::At(at) => Some(due.max(at)),
+            Room::None => None,
+        }
     }
 
     /// Whether fresh deliveries must wait in the store behind others, which they would overtake for
@@ -89,51 +212,101 @@ impl<W> Lane<W> {
         self.claiming || self.due.is_some_and(|due| due <= now)
     }
 
-    pub(super) fn take_slots(&mut self, slots: u32) {
-        self.slots += slots;
+    /// Whether it stands, or may stand, among those that have something due.
+    pub(super) fn has_place(&self) -> bool {
+        self.due.is_some() || self.place != Place::Nowhere
     }
 
+    /// How many slots are taken.
+    pub(super) fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    pub(super) fn take_slots(&mut self, slots: u32) {
+        self.slots += slots;
+        self.unsent += slots;
+    }
+
+    /// Of a delivery that was sent.
     pub(super) fn give_slot_back(&mut self) {
         self.slots -= 1;
     }
 
+    /// Of a delivery that is not sent after all.
+    pub(super) fn give_unsent_back(&mut self) {
+        self.slots -= 1;
+        self.unsent -= 1;
+    }
+
     /// What comes back may open a request; what does not waits until the window lets it.
-    pub(super) fn enter(&mut self, coming: W) -> Option<W> {
-        if self.open < self.window {
-            self.open += 1;
+    pub(super) fn enter(&mut self, coming: W, now: Timestamp) -> Option<W> {
+        if self.open < self.width() {
+            self.begin(now);
             return Some(coming);
         }
         self.waiting.push_back(coming);
         None
     }
 
+    /// A request that has a slot is opened.
+    pub(super) fn begin(&mut self, now: Timestamp) {
+        self.open += 1;
+        self.unsent -= 1;
+        if let Some(limited) = &mut self.limited {
+            limited.begin(now);
+        }
+    }
+
     /// A request has ended after `answer_ms`, with what it said about the endpoint. What comes back
     /// may now open one each.
-    pub(super) fn leave(
-        &mut self,
-        feeling: Feeling,
-        answer_ms: i64,
-        real_now: Timestamp,
-        window_max: u32,
-    ) -> Vec<W> {
+    pub(super) fn leave(&mut self, (feeling, answer_ms): (Feeling, i64), at: Moment) -> Vec<W> {
         self.open -= 1;
-        match feeling {
-            Feeling::Well => {
-                self.window = (self.window + 1).min(window_max);
-                self.answer_ms += (answer_ms as f32 - self.answer_ms) * ANSWER_WEIGHT;
-                self.well_at = Some(real_now);
-                self.credit = (self.credit + 1).min(CREDIT_MAX);
-            }
-            Feeling::Indifferent => {}
-            Feeling::Overwhelmed => {
-                self.window = (self.window / 2).max(WINDOW_MIN.min(window_max));
+        self.hear(feeling, at);
+        if feeling == Feeling::Well {
+            self.answer_ms += (answer_ms as f32 - self.answer_ms) * ANSWER_WEIGHT;
+            self.well_at = Some(at.real_now);
+            self.credit = (self.credit + 1).min(CREDIT_MAX);
+        }
+        self.let_in(at.now)
+    }
+
+    fn hear(&mut self, feeling: Feeling, at: Moment) {
+        let whole = WINDOW_START.min(self.window_max);
+        let before = self.circuit;
+        self.circuit = before.after(feeling.heard(), whole, at.now);
+        if before.is_open() || self.circuit.is_open() {
+            // The circuit alone narrows it, and leaves it as it was at first.
+            self.window = whole;
+            if self.circuit.is_open() {
                 self.well_at = None;
             }
+            return;
         }
-        let free = self.window.saturating_sub(self.open) as usize;
+        match feeling {
+            Feeling::Well => self.window = (self.window + 1).min(self.window_max),
+            Feeling::Busy | Feeling::Overwhelmed => {
+                self.window = (self.window / 2).max(WINDOW_MIN.min(self.window_max));
+                self.well_at = None;
+            }
+            Feeling::Indifferent | Feeling::Failing | Feeling::Unasked => {}
+        }
+    }
+
+    /// Opens the window as far as it goes. What comes back may now open a request each.
+    pub(super) fn let_in(&mut self, now: Timestamp) -> Vec<W> {
+        let free = self.width().saturating_sub(self.open) as usize;
         let let_in: Vec<W> = self.waiting.drain(..free.min(self.waiting.len())).collect();
-        self.open += let_in.len() as u32;
+        for _ in &let_in {
+            self.begin(now);
+        }
         let_in
+    }
+
+    /// How many of so many that are claimed are for first attempts before all others: a quarter, over time.
+    pub(super) fn first_of(&mut self, claimed: u32) -> u32 {
+        let quarters = self.quarters + claimed;
+        self.quarters = quarters % 4;
+        quarters / 4
     }
 
     /// Sends away what waits for the window.
@@ -146,17 +319,17 @@ impl<W> Lane<W> {
     /// A quick endpoint paces what is accepted for it, so that its deliveries need not wait in the store
     /// merely because this node accepts faster than it delivers: with free slots, up to those; with
     /// a backlog, half as many as it takes off. A slow, silent or failing one paces nothing: what is for
-    /// it waits in the store.
+    /// it waits in the store; so does a limited one, or its limits would be those of what is accepted.
     pub(super) fn room(&self, now: Timestamp, real_now: Timestamp) -> Option<u32> {
         let lately = self
             .well_at
             .is_some_and(|at| real_now.ms_since(at) <= LATELY_MS);
-        if !lately || self.answer_ms > QUICK_MS {
+        if !lately || self.answer_ms > QUICK_MS || self.is_limited() {
             None
         } else if self.has_backlog(now) {
             Some(self.credit / 2)
         } else {
-            Some(self.free())
+            Some((self.width() * SLOTS_PER_WINDOW).saturating_sub(self.slots))
         }
     }
 
@@ -167,85 +340,5 @@ impl<W> Lane<W> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: Timestamp = Timestamp::from_ms(1_000);
-    const MAX: u32 = 256;
-
-    fn lane() -> Lane<u32> {
-        Lane::new(AccountId::mint(NOW), MAX)
-    }
-
-    fn answers(lane: &mut Lane<u32>, feeling: Feeling, answer_ms: i64, times: u32) {
-        for _ in 0..times {
-            assert_eq!(lane.enter(7), Some(7));
-            assert!(lane.leave(feeling, answer_ms, NOW, MAX).is_empty());
-        }
-    }
-
-    fn window(lane: &mut Lane<u32>) -> usize {
-        std::iter::repeat_with(|| lane.enter(0))
-            .take_while(Option::is_some)
-            .count()
-    }
-
-    #[test]
-    fn an_overwhelmed_lane_shrinks_and_a_well_one_grows() {
-        let mut away = lane();
-        answers(&mut away, Feeling::Overwhelmed, 15_000, 10);
-        assert_eq!(window(&mut away), WINDOW_MIN as usize);
-        let mut well = lane();
-        answers(&mut well, Feeling::Well, 1, 1000);
-        assert_eq!(window(&mut well), MAX as usize);
-        let mut neither = lane();
-        answers(&mut neither, Feeling::Indifferent, 1, 100);
-        assert_eq!(window(&mut neither), WINDOW_START as usize);
-    }
-
-    #[test]
-    fn what_waits_for_the_window_is_let_in_in_order() {
-        let mut lane = lane();
-        for coming in 1..=WINDOW_START {
-            assert_eq!(lane.enter(coming), Some(coming));
-        }
-        for coming in 101..=103 {
-            assert_eq!(lane.enter(coming), None);
-        }
-        assert_eq!(lane.leave(Feeling::Indifferent, 1, NOW, MAX), [101]);
-        assert!(lane.leave(Feeling::Overwhelmed, 1, NOW, MAX).is_empty());
-        assert_eq!(lane.close(), [102, 103]);
-    }
-
-    #[test]
-    fn only_a_quick_endpoint_paces_what_is_accepted() {
-        let mut quick = lane();
-        assert_eq!(quick.room(NOW, NOW), None, "nothing is known yet");
-        answers(&mut quick, Feeling::Well, 2, 100);
-        let slots = (WINDOW_START + 100) * SLOTS_PER_WINDOW;
-        quick.take_slots(10);
-        assert_eq!(quick.room(NOW, NOW), Some(slots - 10));
-        assert_eq!(
-            quick.room(NOW, NOW.plus_ms(LATELY_MS + 1)),
-            None,
-            "it has gone silent"
-        );
-        let mut slow = lane();
-        answers(&mut slow, Feeling::Well, 200, 100);
-        assert_eq!(slow.room(NOW, NOW), None);
-        answers(&mut quick, Feeling::Overwhelmed, 15_000, 1);
-        assert_eq!(quick.room(NOW, NOW), None);
-    }
-
-    #[test]
-    fn a_backlog_lets_half_of_what_it_takes_off_come() {
-        let mut lane = lane();
-        answers(&mut lane, Feeling::Well, 2, 100);
-        lane.due = Some(NOW);
-        assert_eq!(lane.room(NOW, NOW), Some(50));
-        lane.let_come(30);
-        assert_eq!(lane.room(NOW, NOW), Some(20));
-        lane.let_come(30);
-        assert_eq!(lane.room(NOW, NOW), Some(0));
-    }
-}
+#[path = "lane_tests.rs"]
+mod tests;

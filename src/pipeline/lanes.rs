@@ -1,45 +1,44 @@
-//! All lanes of this node, one an endpoint (see [`super::lane`]): who has something due and a free
-//! slot gets a turn to claim, accounts before endpoints, so that nobody's backlog keeps others
-//! waiting. The slots of all lanes together are bounded, in count and in bytes, an account's share
-//! before the server's.
+//! All lanes of this node, one an endpoint (see [`super::lane`]). The slots of all lanes together are bounded, in count
+//! and in bytes (see [`super::permit`]). Who has something due and a free slot gets a turn to claim (see
+//! [`super::turns`]).
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
 use super::attempt::Outgoing;
-use super::busy::{Busy, Held};
-use super::lane::Lane;
-use super::permit::{PermitLimits, Permits};
+use super::busy::Busy;
+use super::lane::{Feeling, Lane, Moment};
+use super::limited::{Room, Stated};
+use super::permit::{Ask, PermitLimits, Permits, Way};
+use super::rota::{Place, Rota};
 use super::slot::Slot;
-use crate::model::{AccountId, Clock, EndpointId, Timestamp, limits};
+use crate::model::{AccountId, Clock, EndpointId, IncarnationId, Timestamp};
+use crate::throttle::Nodes;
 
-/// Most deliveries taken from the store for one endpoint at a time: its turn, then the others'.
-const CLAIM_MAX: u32 = 64;
-/// Turns of one account before another's come first.
-const TURNS_PER_ACCOUNT: usize = 8;
-/// What a claimed delivery counts until its body is read. Most are smaller; the largest possible would
-/// let an account claim for two endpoints at a time.
-const CLAIMED_BYTES: usize = limits::PAYLOAD_BYTES_MAX / 8;
-
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct State {
     pub(super) lanes: HashMap<EndpointId, Lane<Outgoing>>,
-    accounts: HashMap<AccountId, HashSet<EndpointId>>,
-    /// Lanes with something due that no claim is at, by due time.
-    order: BTreeSet<(Timestamp, EndpointId)>,
+    pub(super) accounts: HashMap<AccountId, HashSet<EndpointId>>,
+    /// Lanes with something due that no claim is at.
+    pub(super) rota: Rota,
+    /// Nobody in line can have a slot until one is free.
+    pub(super) stuck: bool,
+    nodes: Nodes,
+    window_max: u32,
+    wake: Arc<Notify>,
     closed: bool,
 }
 
 /// All lanes of this node. Clones are the same.
 #[derive(Debug, Clone)]
 pub(super) struct Lanes {
-    pub(super) window_max: u32,
     pub(super) memory: Permits,
+    pub(super) clock: Clock,
     state: Arc<Mutex<State>>,
     pub(super) wake: Arc<Notify>,
-    busy: Busy,
+    pub(super) busy: Busy,
 }
 
 /// What becomes of a delivery that is to be sent.
@@ -52,158 +51,124 @@ pub(super) enum Entry {
     Closed(Outgoing),
 }
 
-/// A turn to claim what is due at one endpoint.
-#[derive(Debug)]
-pub(super) struct Turn {
+/// A fresh delivery that asks for a slot.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fresh {
     pub(super) account: AccountId,
     pub(super) endpoint: EndpointId,
-    /// Slots for what the claim brings.
-    pub(super) slots: Vec<Slot>,
-    _held: Held,
+    pub(super) bytes: usize,
+    /// What its endpoint states.
+    pub(super) stated: Stated,
 }
 
 impl Lanes {
-    pub(super) fn new(window_max: u32, memory: PermitLimits, busy: Busy) -> Self {
-        Self {
+    pub(super) fn new(
+        (window_max, memory): (u32, PermitLimits),
+        nodes: Nodes,
+        clock: Clock,
+        busy: Busy,
+    ) -> Self {
+        let wake = Arc::<Notify>::default();
+        let state = State {
+            wake: wake.clone(),
+            lanes: HashMap::new(),
+            accounts: HashMap::new(),
+            rota: Rota::default(),
+            stuck: false,
+            nodes,
             window_max: window_max.max(1),
+            closed: false,
+        };
+        Self {
             memory: Permits::new(memory, busy.clone()),
-            state: Arc::default(),
-            wake: Arc::default(),
+            clock,
+            state: Arc::new(Mutex::new(state)),
+            wake,
             busy,
         }
     }
 
-    /// A slot for a fresh delivery of `bytes`; `None` if it must wait in the store.
-    pub(super) fn take(
-        &self,
-        account: AccountId,
-        endpoint: EndpointId,
-        bytes: usize,
-        now: Timestamp,
-    ) -> Option<Slot> {
+    /// A slot for a fresh delivery; or until when it waits in the store.
+    pub(super) fn take(&self, fresh: Fresh, now: Timestamp) -> Result<Slot, Timestamp> {
         let mut state = self.lock();
-        let lane = state.lane(account, endpoint, self.window_max);
-        if lane.has_backlog(now) || lane.free() == 0 {
-            return None;
+        let (account, endpoint) = (fresh.account, fresh.endpoint);
+        let lane = state.lane(account, endpoint);
+        lane.state(fresh.stated);
+        if lane.is_limited() {
+            state.place(endpoint, now);
         }
-        let memory = self.memory.take(account, bytes).ok()?;
+        let Some(lane) = state.seen(endpoint, now) else {
+            return Err(now);
+        };
+        if lane.has_backlog(now) || !matches!(lane.room_for_slots(now), Room::For(_)) {
+            return Err(lane.spills_until(now));
+        }
+        let ask = Ask {
+            bytes: fresh.bytes,
+            beside: lane.slots(),
+            way: Way::Fresh,
+        };
+        let memory = self.memory.take_slot(account, ask).ok_or(now)?;
         lane.take_slots(1);
-        Some(Slot::new(self, account, endpoint, memory))
+        Ok(Slot::new(self, endpoint, memory))
     }
 
     /// Something waits in the store for this endpoint, due at `due`. Call it after the commit.
     pub(super) fn waits(&self, account: AccountId, endpoint: EndpointId, due: Timestamp) {
-        let mut state = self.lock();
-        let lane = state.lane(account, endpoint, self.window_max);
-        if lane.claiming {
-            lane.spilled_meanwhile =
-                Some(lane.spilled_meanwhile.map_or(due, |known| known.min(due)));
-        } else if lane.due.is_none_or(|known| due < known) {
-            let known = lane.due.replace(due);
-            if let Some(known) = known {
-                state.order.remove(&(known, endpoint));
-            }
-            state.order.insert((due, endpoint));
-        }
+        let now = self.clock.now();
+        self.lock().waits((account, endpoint), due, now);
         self.wake.notify_one();
     }
 
-    /// Turns for up to `limit` endpoints that have something due and a free slot: those that have
-    /// waited longest first, but a few of each account before more of any.
-    pub(super) fn turns(&self, now: Timestamp, limit: usize) -> Vec<Turn> {
+    /// As [`waits`](Self::waits), and its limits may be others than before.
+    pub(super) fn looks_again(&self, account: AccountId, endpoint: EndpointId, due: Timestamp) {
+        let now = self.clock.now();
         let mut state = self.lock();
-        let mut of_account: HashMap<AccountId, usize> = HashMap::new();
-        let (mut first, mut then) = (Vec::new(), Vec::new());
-        for entry in state.order.iter().take_while(|(due, _)| *due <= now) {
-            let Some(lane) = state.lanes.get(&entry.1).filter(|lane| lane.free() > 0) else {
-                continue;
-            };
-            let turns = of_account.entry(lane.account).or_default();
-            *turns += 1;
-            if *turns <= TURNS_PER_ACCOUNT {
-                first.push(*entry);
-            } else if then.len() < limit {
-                then.push(*entry);
-            }
-            if first.len() >= limit {
-                break;
-            }
+        state.waits((account, endpoint), due, now);
+        if let Some(lane) = state.lanes.get_mut(&endpoint)
+            && lane.is_limited()
+        {
+            lane.unsure = true;
+            state.place(endpoint, now);
         }
-        let chosen = first.into_iter().chain(then).take(limit);
-        chosen
-            .filter_map(|entry| self.turn(&mut state, entry))
-            .collect()
+        drop(state);
+        self.wake.notify_one();
     }
 
-    fn turn(&self, state: &mut State, entry: (Timestamp, EndpointId)) -> Option<Turn> {
-        let endpoint = entry.1;
-        let lane = state.lanes.get_mut(&endpoint)?;
-        let account = lane.account;
-        let slots: Vec<Slot> = (0..lane.free().min(CLAIM_MAX))
-            .map_while(|_| self.memory.take(account, CLAIMED_BYTES).ok())
-            .map(|memory| Slot::new(self, account, endpoint, memory))
-            .collect();
-        if slots.is_empty() {
-            return None;
+    /// Forgets the lanes of which nothing would be missed.
+    pub(super) fn forget_idle(&self) {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        let endpoints: Vec<EndpointId> = state.lanes.keys().copied().collect();
+        for endpoint in endpoints {
+            state.forget(endpoint, now);
         }
-        lane.take_slots(slots.len() as u32);
-        lane.claiming = true;
-        lane.due = None;
-        state.order.remove(&entry);
-        Some(Turn {
-            account,
-            endpoint,
-            slots,
-            _held: self.busy.hold(),
-        })
     }
 
-    /// Ends a turn: `next_due` is when the next one that is left in the store is due. The slots
-    /// that are not used must have been dropped or kept by now.
-    pub(super) fn end_turn(&self, turn: Turn, next_due: Option<Timestamp>) {
-        let (account, endpoint) = (turn.account, turn.endpoint);
-        drop(turn.slots);
-        let due = {
-            let mut state = self.lock();
-            let Some(lane) = state.lanes.get_mut(&endpoint) else {
-                return;
-            };
-            lane.claiming = false;
-            let due = match (next_due, lane.spilled_meanwhile.take()) {
-                (Some(left), Some(spilled)) => Some(left.min(spilled)),
-                (left, spilled) => left.or(spilled),
-            };
-            if due.is_none() {
-                state.forget(endpoint, self.window_max);
+    /// These nodes live; it was asked at `asked_at`, in real time. What comes back may now open a request each.
+    pub(super) fn see_nodes(&self, live: &[IncarnationId], asked_at: Timestamp) -> Vec<Outgoing> {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        let changed = state.nodes.see(live, now, asked_at);
+        let limited = state.lanes.iter().filter(|(_, lane)| lane.is_limited());
+        let endpoints: Vec<EndpointId> = limited.map(|(id, _)| *id).collect();
+        let mut let_in = Vec::new();
+        for endpoint in endpoints {
+            if let Some(lane) = state.seen(endpoint, now) {
+                let_in.extend(lane.let_in(now));
             }
-            due
-        };
-        if let Some(due) = due {
-            self.waits(account, endpoint, due);
+            state.place(endpoint, now);
         }
-        // The turn itself counts as in hand until here, so that nobody sees a gap.
+        drop(state);
+        if changed {
+            self.wake.notify_one();
+        }
+        let_in
     }
 
-    /// When the first lane is due that has a free slot; `None` if none is.
-    pub(super) fn next_turn(&self) -> Option<Timestamp> {
-        let state = self.lock();
-        state
-            .order
-            .iter()
-            .find(|(_, endpoint)| {
-                state
-                    .lanes
-                    .get(endpoint)
-                    .is_some_and(|lane| lane.free() > 0)
-            })
-            .map(|(due, _)| *due)
-    }
-
-    /// Whether nothing in the store is due by `now`, as far as is known.
-    pub(super) fn nothing_due(&self, now: Timestamp) -> bool {
-        let state = self.lock();
-        state.order.first().is_none_or(|(due, _)| *due > now)
-            && !state.lanes.values().any(|lane| lane.claiming)
+    /// How many nodes live, as far as this one knows.
+    pub(super) fn nodes(&self) -> usize {
+        self.lock().nodes.count()
     }
 
     /// How many more events of the account may be on their way to its quick endpoints; `None`: as
@@ -234,29 +199,36 @@ impl Lanes {
 
     /// What comes back may open its request now; what does not waits for its endpoint's window.
     pub(super) fn enter(&self, mut outgoing: Outgoing) -> Entry {
+        let now = self.clock.now();
         let mut state = self.lock();
         if state.closed {
             return Entry::Closed(outgoing);
         }
         let endpoint = outgoing.slot.endpoint();
         // Its slot keeps the lane.
-        let Some(lane) = state.lanes.get_mut(&endpoint) else {
+        let Some(lane) = state.seen(endpoint, now) else {
             return Entry::Closed(outgoing);
         };
         outgoing.slot.opens();
-        match lane.enter(outgoing) {
-            Some(outgoing) => Entry::Open(outgoing),
-            None => Entry::Waits,
+        let entered = lane.enter(outgoing, now);
+        if lane.is_limited() {
+            state.place(endpoint, now);
         }
+        entered.map_or(Entry::Waits, Entry::Open)
     }
 
     /// From now on nothing is let in. What was waiting for a window.
     pub(super) fn close(&self) -> Vec<Outgoing> {
         let mut state = self.lock();
-        state.closed = true;
+        let before = std::mem::replace(&mut state.closed, true);
         let mut waiting: Vec<Outgoing> = Vec::new();
+        let mut broken = 0;
         for lane in state.lanes.values_mut() {
             waiting.extend(lane.close());
+            broken += u32::from(lane.is_broken());
+        }
+        if !before {
+            circuits_open(-f64::from(broken));
         }
         for outgoing in &mut waiting {
             outgoing.slot.stays_shut();
@@ -274,24 +246,101 @@ impl Lanes {
     }
 }
 
+/// So many more circuits of this process are open.
+fn circuits_open(more: f64) {
+    metrics::gauge!("throwbar_circuits_open").increment(more);
+}
+
 impl State {
-    fn lane(
-        &mut self,
-        account: AccountId,
-        endpoint: EndpointId,
-        window_max: u32,
-    ) -> &mut Lane<Outgoing> {
+    /// The endpoint's lane, made if there is none.
+    pub(super) fn lane(&mut self, account: AccountId, endpoint: EndpointId) -> &mut Lane<Outgoing> {
         self.lanes.entry(endpoint).or_insert_with(|| {
             self.accounts.entry(account).or_default().insert(endpoint);
-            Lane::new(account, window_max)
+            Lane::new(account, self.window_max)
         })
     }
 
-    pub(super) fn forget(&mut self, endpoint: EndpointId, window_max: u32) {
-        let Some(lane) = self.lanes.get(&endpoint) else {
+    /// The endpoint's lane, if there is one, with this node's part of its limits as it is now.
+    pub(super) fn seen(
+        &mut self,
+        endpoint: EndpointId,
+        now: Timestamp,
+    ) -> Option<&mut Lane<Outgoing>> {
+        let lane = self.lanes.get_mut(&endpoint)?;
+        if lane.is_limited() {
+            let known = Some(&self.nodes).filter(|nodes| nodes.knows(Clock::System.now()));
+            lane.see(endpoint, known, now);
+        }
+        Some(lane)
+    }
+
+    /// Something waits in the store, due at `due`.
+    pub(super) fn waits(
+        &mut self,
+        (account, endpoint): (AccountId, EndpointId),
+        due: Timestamp,
+        now: Timestamp,
+    ) {
+        let lane = self.lane(account, endpoint);
+        if lane.claiming {
+            lane.spilled_meanwhile =
+                Some(lane.spilled_meanwhile.map_or(due, |known| known.min(due)));
+        } else if lane.due.is_none_or(|known| due < known) {
+            lane.due = Some(due);
+            self.place(endpoint, now);
+        }
+    }
+
+    /// Puts the lane where it belongs now among those that have something due.
+    pub(super) fn place(&mut self, endpoint: EndpointId, now: Timestamp) {
+        let Some(lane) = self.seen(endpoint, now) else {
             return;
         };
-        if !lane.is_forgettable(window_max) {
+        if !lane.has_place() {
+            return;
+        }
+        let (account, from) = (lane.account, lane.place);
+        let to = lane.turn_at(now).map_or(Place::Nowhere, Place::Later);
+        let to = self.rota.put((account, endpoint), from, to);
+        if let Some(lane) = self.lanes.get_mut(&endpoint) {
+            lane.place = to;
+        }
+        if from != to {
+            self.wake.notify_one();
+        }
+    }
+
+    /// A request has ended.
+    pub(super) fn leave(
+        &mut self,
+        endpoint: EndpointId,
+        said: (Feeling, i64),
+        now: Timestamp,
+    ) -> Vec<Outgoing> {
+        let real_now = Clock::System.now();
+        let Some(lane) = self.seen(endpoint, now) else {
+            return Vec::new();
+        };
+        let before = lane.is_broken();
+        let next = lane.leave(said, Moment { now, real_now });
+        let after = lane.is_broken();
+        if lane.has_place() {
+            self.place(endpoint, now);
+        }
+        if before != after && !self.closed {
+            circuits_open(if after { 1.0 } else { -1.0 });
+            if after {
+                metrics::counter!("throwbar_circuits_opened_total").increment(1);
+            }
+        }
+        next
+    }
+
+    pub(super) fn forget(&mut self, endpoint: EndpointId, now: Timestamp) {
+        let Some(lane) = self.lanes.get_mut(&endpoint) else {
+            return;
+        };
+        if !lane.is_forgettable(now) {
             return;
         }
         let account = lane.account;
@@ -302,85 +351,5 @@ impl State {
                 self.accounts.remove(&account);
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::pipeline::lane::{SLOTS_PER_WINDOW, WINDOW_START};
-
-    const NOW: Timestamp = Timestamp::from_ms(1_000);
-
-    fn lanes() -> (Lanes, AccountId, EndpointId) {
-        let lanes = Lanes::new(256, PermitLimits::default(), Busy::default());
-        (lanes, AccountId::mint(NOW), EndpointId::mint(NOW))
-    }
-
-    #[test]
-    fn fresh_deliveries_join_a_backlog_and_not_a_later_retry() {
-        let (lanes, account, endpoint) = lanes();
-        lanes.waits(account, endpoint, NOW.plus_ms(10));
-        assert!(lanes.take(account, endpoint, 1, NOW).is_some());
-        assert!(lanes.take(account, endpoint, 1, NOW.plus_ms(10)).is_none());
-    }
-
-    #[test]
-    fn what_is_spilled_during_a_claim_is_not_forgotten() {
-        let (lanes, account, endpoint) = lanes();
-        lanes.waits(account, endpoint, NOW);
-        let turn = lanes.turns(NOW, 10).pop().expect("a turn");
-        assert!(lanes.turns(NOW, 10).is_empty(), "one turn at a time");
-        assert!(!lanes.nothing_due(NOW));
-        lanes.waits(account, endpoint, NOW);
-        lanes.end_turn(turn, None);
-        assert_eq!(lanes.next_turn(), Some(NOW));
-        let turn = lanes.turns(NOW, 10).pop().expect("another turn");
-        lanes.end_turn(turn, None);
-        assert!(lanes.nothing_due(NOW));
-        assert!(lanes.busy.is_idle());
-        assert!(lanes.lock().accounts.is_empty(), "nothing is kept of it");
-    }
-
-    #[test]
-    fn a_lane_without_slots_gets_no_turn_until_one_is_free() {
-        let (lanes, account, endpoint) = lanes();
-        let mut held: Vec<_> =
-            std::iter::from_fn(|| lanes.take(account, endpoint, 1, NOW)).collect();
-        assert_eq!(held.len() as u32, WINDOW_START * SLOTS_PER_WINDOW);
-        lanes.waits(account, endpoint, NOW);
-        assert!(lanes.turns(NOW, 10).is_empty());
-        assert_eq!(lanes.next_turn(), None);
-        held.pop();
-        assert_eq!(lanes.turns(NOW, 10).len(), 1);
-    }
-
-    #[test]
-    fn an_account_has_its_share_of_memory_and_no_more() {
-        let bounds = PermitLimits {
-            events_max: 100,
-            bytes_max: 1000,
-            account_pct: 50,
-        };
-        let lanes = Lanes::new(256, bounds, Busy::default());
-        let (loud, calm) = (AccountId::mint(NOW), AccountId::mint(NOW));
-        let held: Vec<_> = (0..100)
-            .map_while(|_| lanes.take(loud, EndpointId::mint(NOW), 100, NOW))
-            .collect();
-        assert_eq!(held.len(), 5, "half of the bytes");
-        assert!(lanes.take(calm, EndpointId::mint(NOW), 100, NOW).is_some());
-    }
-
-    #[test]
-    fn an_account_with_many_backlogs_leaves_turns_to_others() {
-        let (lanes, loud, _) = lanes();
-        for _ in 0..30 {
-            lanes.waits(loud, EndpointId::mint(NOW), NOW);
-        }
-        let calm = AccountId::mint(NOW);
-        lanes.waits(calm, EndpointId::mint(NOW), NOW.plus_ms(5));
-        let turns = lanes.turns(NOW.plus_ms(5), 10);
-        assert_eq!(turns.len(), 10);
-        assert!(turns.iter().any(|turn| turn.account == calm));
     }
 }

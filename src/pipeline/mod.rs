@@ -37,6 +37,7 @@ mod chain;
 mod claimer;
 mod compiled;
 pub mod components;
+mod connection;
 mod course;
 pub mod crash;
 mod decide;
@@ -46,12 +47,14 @@ mod endpoint_keys;
 mod evaluate;
 mod evaluation;
 mod failing;
+mod follows;
 mod job;
 mod kept_variables;
 mod lane;
 mod lanes;
 mod late;
 mod letter_rerun;
+mod limited;
 mod made;
 mod mapper;
 mod node;
@@ -61,20 +64,25 @@ mod plan;
 mod queue;
 mod rehearsal;
 mod request;
+mod rota;
 pub mod sealing;
 mod secret;
+mod sent;
 mod sequence;
 mod settings;
 mod shown;
 mod slot;
+mod slot_share;
 mod snapshot;
 mod standing;
 mod step;
 mod takeover;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod trial;
 mod tried;
+mod turns;
 mod variables;
 mod verdict;
 mod waits;
@@ -90,16 +98,23 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
 
 pub use accept::{AcceptError, Acknowledged};
+pub use connection::{
+    AccountConnection, Auth, BasicAuth, BearerAuth, Connected, CredentialsPlace, OAuth2,
+    OwnCertificate, ProxySettings, Unconnectable,
+};
 pub use evaluate::{AcceptedEvent, own_source};
 pub use evaluation::{Evaluation, Explained};
+pub use follows::{Follows, Part};
 pub use letter_rerun::{LetterRerun, LetterRerunResult};
 pub use mapper::{Error as MapperError, Mapper, MapperRun};
 pub use permit::{Full, PermitLimits};
 pub use rehearsal::Rehearsal;
 pub use secret::Secrets;
+pub use sent::{Error as SentError, SENT_BODY_BYTES_MAX, SentDelivery, SentRequest};
 pub use settings::{DeliveryMethod, EndpointSettings};
 pub use snapshot::Error as SnapshotError;
 pub use step::Step;
+pub use trace::{RESPONSE_HEADERS_KEPT_BYTES_MAX, RESPONSE_HEADERS_MAX, Trace};
 pub use trial::{Addressees, Error as TrialError, Trial};
 pub use tried::{Tried, TriedRequest};
 pub use variables::{AccountVariables, Filled};
@@ -108,6 +123,7 @@ pub use verdict::Verdict;
 use crate::model::{AccountId, Clock, EndpointId, IncarnationId, Timestamp};
 use crate::outbound::Client;
 use crate::store::{self, Life, Store};
+use crate::throttle::Nodes;
 use crate::vault::Vault;
 use busy::Busy;
 use components::Components;
@@ -190,7 +206,12 @@ impl Pipeline {
 
     /// Something waits in the store for this endpoint, due at `due`; or its state has changed.
     pub fn wake(&self, account: AccountId, endpoint: EndpointId, due: Timestamp) {
-        self.node.lanes.waits(account, endpoint, due);
+        self.node.lanes.looks_again(account, endpoint, due);
+    }
+
+    /// How many nodes share the endpoints' limits, as far as this one knows.
+    pub fn nodes(&self) -> usize {
+        self.node.lanes.nodes()
     }
 
     /// Looks at once for what is due in the store.
@@ -252,17 +273,24 @@ impl Pipeline {
 /// A life's parts, none of them at work yet.
 fn node_of(parts: Parts, holder: IncarnationId) -> Result<Arc<Node>, store::Error> {
     let busy = Busy::default();
+    let began = parts.clock.now();
+    let nodes = if parts.store.is_shared() {
+        Nodes::shared(holder, began)
+    } else {
+        Nodes::alone(holder, began)
+    };
     Ok(Arc::new(Node {
         snapshots: Snapshots::new(parts.store.clone(), parts.vault, parts.components.clone()),
         components: parts.components,
         store: parts.store,
         client: parts.client,
-        clock: parts.clock,
+        clock: parts.clock.clone(),
         holder,
         permits: Permits::new(parts.limits.permits, busy.clone()),
         lanes: Lanes::new(
-            parts.limits.endpoint_window_max,
-            parts.limits.slots,
+            (parts.limits.endpoint_window_max, parts.limits.slots),
+            nodes,
+            parts.clock.clone(),
             busy.clone(),
         ),
         dues: Dues::new(busy.clone()),
@@ -287,6 +315,7 @@ async fn work(node: &Arc<Node>, mut life: Life) -> Result<Held, store::Error> {
     node.spawn(writer::run(node.clone()));
     let taken_up = async {
         takeover::begin(node, &mut life).await?;
+        see_nodes(node).await?;
         claimer::look(node).await?;
         waits::look(node).await
     };
@@ -304,6 +333,16 @@ async fn work(node: &Arc<Node>, mut life: Life) -> Result<Held, store::Error> {
     Ok(life)
 }
 
+/// Sees which nodes live: they share the endpoints' limits.
+async fn see_nodes(node: &Arc<Node>) -> Result<(), store::Error> {
+    if node.store.is_shared() {
+        let asked_at = Clock::System.now();
+        let live = node.store.living().await?;
+        node.attempt_each(node.lanes.see_nodes(&live, asked_at));
+    }
+    Ok(())
+}
+
 /// Ends with the incarnation: nothing that it started goes on.
 async fn watch_lives(node: Arc<Node>, life: Held) {
     loop {
@@ -315,7 +354,11 @@ async fn watch_lives(node: Arc<Node>, life: Held) {
         }
         let mut guard = life.lock().await;
         let Some(held) = guard.as_mut() else { return };
-        if let Err(error) = takeover::sweep(&node, held).await {
+        let looked = async {
+            takeover::sweep(&node, held).await?;
+            see_nodes(&node).await
+        };
+        if let Err(error) = looked.await {
             // Without its session a node can't know that it lives.
             *guard = None;
             drop(guard);

@@ -20,7 +20,7 @@ use super::components::Components;
 use super::course::{Came, Course, STEPS_AT_ONCE_MAX, Unplanned};
 use super::dues::{DueTurn, Dues};
 use super::job::Calls;
-use super::lanes::{Entry, Lanes};
+use super::lanes::{Entry, Fresh, Lanes};
 use super::late::Gate;
 use super::permit::{Permit, Permits};
 use super::plan::Plan;
@@ -146,10 +146,15 @@ impl Node {
             let (feeling, answer_ms) = attempted.said();
             let next = attempted.slot.leave(feeling, answer_ms);
             node.queue.record(attempted);
-            for outgoing in next {
-                node.attempt(outgoing);
-            }
+            node.attempt_each(next);
         });
+    }
+
+    /// Makes the attempts of what was let in.
+    pub(super) fn attempt_each(self: &Arc<Self>, let_in: Vec<Outgoing>) {
+        for outgoing in let_in {
+            self.attempt(outgoing);
+        }
     }
 
     /// What is not sent any more waits in the store.
@@ -299,18 +304,22 @@ impl Node {
         } = plan;
         let now = rows.evaluated_at;
         let current = standing.current();
-        let is_open = |endpoint| current.as_ref().is_some_and(|it| it.is_open(endpoint));
+        let open = |endpoint| current.as_ref()?.open(endpoint);
         let mut slots = Vec::with_capacity(rows.deliveries.len());
         for (delivery, content) in rows.deliveries.iter_mut().zip(&contents) {
             // Whose turn it is in an order, only the store knows.
-            let slot = if delivery.order.is_none() && is_open(delivery.endpoint) {
-                let bytes = content.payload.len();
-                self.lanes.take(rows.account, delivery.endpoint, bytes, now)
-            } else {
-                None
-            };
-            delivery.due_at = slot.is_none().then_some(now);
-            slots.push(slot);
+            let open = open(delivery.endpoint).filter(|_| delivery.order.is_none());
+            let slot = open.map_or(Err(now), |view| {
+                let fresh = Fresh {
+                    account: rows.account,
+                    endpoint: delivery.endpoint,
+                    bytes: content.payload.len(),
+                    stated: view.settings.stated(),
+                };
+                self.lanes.take(fresh, now)
+            });
+            delivery.due_at = slot.as_ref().err().copied();
+            slots.push(slot.ok());
         }
         self.queue.plan(PlanEntry {
             rows: Arc::new(rows),

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::busy::{Busy, Held};
+pub(super) use super::slot_share::{Ask, Way};
 use crate::model::AccountId;
 
 /// How much may be between acceptance and plan.
@@ -41,10 +42,12 @@ pub enum Full {
 }
 
 #[derive(Debug, Default, Clone, Copy)]
-struct Use {
-    events: usize,
-    bytes: usize,
-    accepted: usize,
+pub(super) struct Use {
+    pub(super) events: usize,
+    pub(super) bytes: usize,
+    pub(super) accepted: usize,
+    /// What of it came from the store.
+    pub(super) claimed: (usize, usize),
 }
 
 #[derive(Debug, Default)]
@@ -71,6 +74,7 @@ pub(super) struct Permit {
     account: AccountId,
     bytes: usize,
     accepted: bool,
+    way: Way,
     _held: Held,
 }
 
@@ -105,12 +109,20 @@ impl Permits {
         ) {
             return Err(Full::Server);
         }
-        Ok(self.give(&mut uses, account, bytes))
+        Ok(self.give(&mut uses, account, (bytes, Way::Fresh)))
+    }
+
+    /// A permit for a delivery's slot, if the account's share and the server have room for it.
+    pub(super) fn take_slot(&self, account: AccountId, ask: Ask) -> Option<Permit> {
+        let mut uses = self.lock();
+        let own = uses.accounts.get(&account).copied().unwrap_or_default();
+        let has_room = ask.has_room(own, uses.server, self.limits);
+        has_room.then(|| self.give(&mut uses, account, (ask.bytes, ask.way)))
     }
 
     /// A permit for what was accepted before: it can't be refused any more.
     pub(super) fn take_over(&self, account: AccountId, bytes: usize) -> Permit {
-        let mut permit = self.give(&mut self.lock(), account, bytes);
+        let mut permit = self.give(&mut self.lock(), account, (bytes, Way::Fresh));
         permit.accepted();
         permit
     }
@@ -145,19 +157,24 @@ impl Permits {
         uses.accounts.get(&account).map_or(0, |own| own.accepted)
     }
 
-    fn give(&self, uses: &mut Uses, account: AccountId, bytes: usize) -> Permit {
+    fn give(&self, uses: &mut Uses, account: AccountId, (bytes, way): (usize, Way)) -> Permit {
         let Uses {
             server, accounts, ..
         } = uses;
         for used in [server, accounts.entry(account).or_default()] {
             used.events += 1;
             used.bytes += bytes;
+            if way == Way::Claimed {
+                used.claimed.0 += 1;
+                used.claimed.1 += bytes;
+            }
         }
         Permit {
             permits: self.clone(),
             account,
             bytes,
             accepted: false,
+            way,
             _held: self.busy.hold(),
         }
     }
@@ -183,6 +200,29 @@ impl Permit {
         self.bytes += bytes;
     }
 
+    /// What it is for turned out to have so many bytes.
+    pub(super) fn weigh(&mut self, bytes: usize) {
+        let mut uses = self.permits.lock();
+        let Uses {
+            server, accounts, ..
+        } = &mut *uses;
+        for used in [Some(server), accounts.get_mut(&self.account)]
+            .into_iter()
+            .flatten()
+        {
+            used.bytes = used.bytes - self.bytes + bytes;
+            if self.way == Way::Claimed {
+                used.claimed.1 = used.claimed.1 - self.bytes + bytes;
+            }
+        }
+        let waiting = uses.waiting > 0;
+        drop(uses);
+        self.bytes = bytes;
+        if waiting {
+            self.permits.freed.notify_waiters();
+        }
+    }
+
     /// Its event is durable.
     pub(super) fn accepted(&mut self) {
         let mut uses = self.permits.lock();
@@ -197,14 +237,22 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         let mut uses = self.permits.lock();
-        uses.server.events -= 1;
-        uses.server.bytes -= self.bytes;
-        if let Some(own) = uses.accounts.get_mut(&self.account) {
-            own.events -= 1;
-            own.bytes -= self.bytes;
+        let Uses {
+            server, accounts, ..
+        } = &mut *uses;
+        let own = accounts.get_mut(&self.account);
+        for used in [Some(server), own].into_iter().flatten() {
+            used.events -= 1;
+            used.bytes -= self.bytes;
+            if self.way == Way::Claimed {
+                used.claimed.0 -= 1;
+                used.claimed.1 -= self.bytes;
+            }
+        }
+        if let Some(own) = accounts.get_mut(&self.account) {
             own.accepted -= usize::from(self.accepted);
             if own.events == 0 {
-                uses.accounts.remove(&self.account);
+                accounts.remove(&self.account);
             }
         }
         if uses.waiting > 0 {

@@ -21,6 +21,21 @@ pub(super) struct RequestParts<'a> {
 }
 
 impl RequestParts<'_> {
+    /// The body, the same in every attempt, and what its envelope has in headers; or why it can't be made.
+    pub(super) fn wrapped(&self) -> Result<Wrapped, String> {
+        let content = self.content;
+        let origin = content.origin.as_ref().map_err(Clone::clone)?.as_deref();
+        Ok(self.envelope.wrap(&Occurrence {
+            account: self.account,
+            id: self.webhook_id,
+            event_type: &content.event_type,
+            at: content.occurred_at,
+            payload: &content.payload,
+            came_as: origin.and_then(Origin::cloudevent),
+            is_made: content.is_made,
+        }))
+    }
+
     /// Headers and body as they leave now; or why they can't: something stored can't be read, or a key is
     /// missing.
     pub(super) fn signed(
@@ -31,20 +46,11 @@ impl RequestParts<'_> {
         let content = self.content;
         let extra = content.headers.as_ref().map_err(Clone::clone)?;
         let own = view.headers.as_ref().map_err(Clone::clone)?;
-        let origin = content.origin.as_ref().map_err(Clone::clone)?.as_deref();
         let Wrapped {
             body,
             content_type,
             headers: told,
-        } = self.envelope.wrap(&Occurrence {
-            account: self.account,
-            id: self.webhook_id,
-            event_type: &content.event_type,
-            at: content.occurred_at,
-            payload: &content.payload,
-            came_as: origin.and_then(Origin::cloudevent),
-            is_made: content.is_made,
-        });
+        } = self.wrapped()?;
         let id = MessageId::parse(self.webhook_id).map_err(|error| error.to_string())?;
         let event_type = HeaderValue::from_str(&content.event_type)
             .map_err(|_| "the event's type can't be a header".to_owned())?;

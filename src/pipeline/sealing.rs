@@ -1,6 +1,6 @@
 //! What sealed secrets are bound to: moved to another row, they don't open.
 
-use crate::model::{AccountId, KeyPairId, SecretId, SourceId};
+use crate::model::{AccountId, KeyPairId, ReceiverId, SecretId, SourceId};
 
 /// The context of an account's signing key.
 pub fn account_key(account: AccountId) -> Vec<u8> {
@@ -35,4 +35,9 @@ pub fn source_secret(account: AccountId, secret: SecretId) -> Vec<u8> {
 /// The context of the last part of a source's URL.
 pub fn source_path(account: AccountId, source: SourceId) -> Vec<u8> {
     format!("source-path:{account}:{source}").into_bytes()
+}
+
+/// The context of what nobody sees of a receiver.
+pub fn receiver(account: AccountId, receiver: ReceiverId) -> Vec<u8> {
+    format!("receiver:{account}:{receiver}").into_bytes()
 }

@@ -5,11 +5,16 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::connection::{Auth, OwnCertificate, ProxySettings};
+use super::follows::Follows;
+use super::limited::Stated;
 use crate::envelope::Envelope;
 use crate::failure::FailurePolicy;
 use crate::outbound::{Method, UrlRule, UrlRules};
 use crate::retry::RetryPolicy;
 use crate::signing::Scheme;
+use crate::tally::SuccessRateAlert;
+use crate::throttle::EndpointLimits;
 
 /// The HTTP method of an endpoint's deliveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
@@ -62,6 +67,27 @@ pub struct EndpointSettings {
     /// What becomes of a URL in which a port is written out.
     #[serde(default = "usual_port", skip_serializing_if = "is_usual_port")]
     pub explicit_port: UrlRule,
+    /// Whom mails about it go to, beside the account's owner; `None`: whose key has made or changed it last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify: Option<Vec<String>>,
+    /// How many requests it gets.
+    #[serde(default, skip_serializing_if = "EndpointLimits::is_none")]
+    pub limits: EndpointLimits,
+    /// When it is told that too few of its attempts succeed.
+    #[serde(default, skip_serializing_if = "SuccessRateAlert::is_account")]
+    pub success_rate_alert: SuccessRateAlert,
+    /// What its deliveries prove themselves with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth>,
+    /// Its client certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<OwnCertificate>,
+    /// Its proxy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<ProxySettings>,
+    /// What of it is its own, and what goes by a name.
+    #[serde(default, skip_serializing_if = "Follows::is_unknown")]
+    pub follows: Follows,
 }
 
 impl EndpointSettings {
@@ -70,6 +96,14 @@ impl EndpointSettings {
         UrlRules {
             http: self.http,
             explicit_port: self.explicit_port,
+        }
+    }
+
+    /// What it states of how much it bears.
+    pub(super) fn stated(&self) -> Stated {
+        Stated {
+            limits: self.limits,
+            timeout_ms: i64::try_from(self.timeout_ms).unwrap_or(i64::MAX),
         }
     }
 }

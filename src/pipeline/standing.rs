@@ -14,13 +14,15 @@ use arc_swap::ArcSwap;
 use http::HeaderMap;
 use serde::Deserialize;
 
+use super::connection::{AccountConnection, Connected, Unconnectable};
 use super::endpoint_keys::{EndpointKeys, OpenedKeys};
 use super::failing::FailingAutomations;
+use super::limited::Stated;
 use super::settings::EndpointSettings;
 use super::variables::AccountVariables;
 use crate::envelope::Envelope;
 use crate::model::{AccountId, EndpointId, Timestamp};
-use crate::outbound::Target;
+use crate::outbound::{Connection, Target};
 use crate::store::{self, SnapshotRows, Store};
 use crate::vault::Vault;
 
@@ -74,6 +76,8 @@ pub(super) struct EndpointView {
     pub(super) updated_at: Timestamp,
     /// Headers of its own as they are now; or why they can't be made.
     pub(super) headers: Result<HeaderMap, String>,
+    /// How its requests are connected.
+    pub(super) connection: Connection,
     pub(super) keys: EndpointKeys,
 }
 
@@ -162,20 +166,24 @@ impl Current {
         let account = rows.account.id;
         let mut keys = OpenedKeys::open(&rows, vault);
         let variables = AccountVariables::of(account, &rows.variables, vault);
+        let of_account = account_connection(account, rows.connection.as_ref());
         let mut endpoints = HashMap::with_capacity(rows.endpoints.len());
         let mut bytes = rows.secrets.len() * SECRET_BYTES + rows.key_pairs.len() * KEY_PAIR_BYTES;
         for row in rows.endpoints {
             // As values, texts take about as much again.
             bytes += ENDPOINT_BYTES + 2 * (row.settings.len() + row.url.len());
-            let read = read(&row).map(|(settings, target)| EndpointView {
-                enabled: row.state == "enabled",
-                headers: variables
-                    .fill_headers(&settings.headers)
-                    .map_err(|(name, why)| format!("its header {name}: {why}")),
-                settings,
-                target,
-                updated_at: row.updated_at,
-                keys: keys.take(row.id),
+            let read = read(&row).map(|(settings, target)| {
+                let connected = Connected::of(account, &settings, &of_account, &variables);
+                let (headers, connection) = outward(&settings, connected, &variables);
+                EndpointView {
+                    enabled: row.state == "enabled",
+                    headers,
+                    connection,
+                    settings,
+                    target,
+                    updated_at: row.updated_at,
+                    keys: keys.take(row.id),
+                }
             });
             if let Err(Unreadable { why, .. }) = &read {
                 tracing::error!(account.id = %account, endpoint.id = %row.id, why, "a stored endpoint can't be read");
@@ -203,8 +211,19 @@ impl Current {
 
     /// Whether a delivery to the endpoint may leave at once.
     pub(super) fn is_open(&self, id: EndpointId) -> bool {
-        let endpoint = self.endpoint(id).map(Result::as_ref);
-        self.enabled && matches!(endpoint, Some(Ok(view)) if view.enabled)
+        self.open(id).is_some()
+    }
+
+    /// The endpoint, if a delivery to it may leave at once.
+    pub(super) fn open(&self, id: EndpointId) -> Option<&EndpointView> {
+        let view = self.endpoint(id)?.as_ref().ok()?;
+        (self.enabled && view.enabled).then_some(view)
+    }
+
+    /// What the endpoint states of how much it bears.
+    pub(super) fn stated(&self, id: EndpointId) -> Stated {
+        let view = self.endpoint(id).and_then(|view| view.as_ref().ok());
+        view.map_or_else(Stated::default, |view| view.settings.stated())
     }
 
     /// How bodies are wrapped for the endpoint. A removed one gets none, so that any word will do.
@@ -215,6 +234,44 @@ impl Current {
             None => Envelope::default(),
         }
     }
+}
+
+/// What an endpoint's requests always have along, or why they can't; and their way.
+fn outward(
+    settings: &EndpointSettings,
+    connected: Result<Connected, Unconnectable>,
+    variables: &AccountVariables,
+) -> (Result<HeaderMap, String>, Connection) {
+    let connected = match connected {
+        Ok(connected) => connected,
+        Err(wrong) => {
+            let why = format!("its setting {}: {}", wrong.pointer, wrong.why);
+            return (Err(why), Connection::default());
+        }
+    };
+    let mut headers = variables
+        .fill_headers(&settings.headers)
+        .map_err(|(name, why)| format!("its header {name}: {why}"));
+    if let Ok(headers) = &mut headers {
+        connected.add_to(headers);
+    }
+    (headers, connected.connection)
+}
+
+/// How the account's deliveries are connected. What can't be read there is logged, and is nothing: it was checked
+/// when it was saved.
+fn account_connection(
+    account: AccountId,
+    row: Option<&store::AccountConnectionRow>,
+) -> AccountConnection {
+    let Some(row) = row else {
+        return AccountConnection::default();
+    };
+    AccountConnection::read(row).unwrap_or_else(|error| {
+        let error = &error as &dyn std::error::Error;
+        tracing::error!(account.id = %account, error, "the account's connection can't be read");
+        AccountConnection::default()
+    })
 }
 
 fn read(row: &store::Endpoint) -> Result<(EndpointSettings, Target), Unreadable> {

@@ -29,6 +29,7 @@ use crate::store::{
     Accepted, Batch, DeliveryFilter, EndpointChange, EndpointState, NewAccount, NewAutomation,
     NewEndpoint, NewEvent, Publication,
 };
+use crate::throttle::EndpointLimits;
 use crate::vault::MasterKey;
 
 const NOW: Timestamp = Timestamp::from_ms(1_790_000_000_000);
@@ -63,6 +64,7 @@ impl House {
             uid: None,
             name: "an account".to_owned(),
             signing_key: sealed.expect("sealed").into(),
+            owner_mail: None,
             created_at: NOW,
         };
         store.create_account(&new).await.expect("it is new");
@@ -108,6 +110,13 @@ impl House {
             method: DeliveryMethod::Post,
             http: UrlRule::Allowed,
             explicit_port: UrlRule::Allowed,
+            notify: None,
+            limits: EndpointLimits::default(),
+            success_rate_alert: crate::tally::SuccessRateAlert::Account,
+            auth: None,
+            client_certificate: None,
+            proxy: None,
+            follows: super::Follows::default(),
         };
         let id = EndpointId::mint(NOW);
         let definition = Definition {

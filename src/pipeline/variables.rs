@@ -172,6 +172,16 @@ impl AccountVariables {
         })
     }
 
+    /// A text with its references filled; or a sentence.
+    pub fn fill_text(&self, text: &str) -> Result<Filled, String> {
+        let mut secrets = Secrets::default();
+        let text = fill(text, |name| self.look_up(name, &mut secrets));
+        Ok(Filled {
+            text: Zeroizing::new(text.map_err(|error| error.to_string())?),
+            secrets,
+        })
+    }
+
     /// Headers with the references in their values filled. Those with a secret in them are marked as
     /// sensitive.
     pub fn fill_headers(

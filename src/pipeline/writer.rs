@@ -306,6 +306,7 @@ fn planned(node: &Arc<Node>, plan: PlanEntry, goes_on: &GoesOn) {
                 content: Some(content),
                 standing: standing.clone(),
                 order: None,
+                test: false,
                 slot,
             }),
             (None, due_at) => {

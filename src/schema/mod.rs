@@ -12,6 +12,9 @@
 //! an OpenAPI document.
 
 pub mod catalogue;
+mod example;
+mod example_number;
+mod example_text;
 mod graph;
 pub mod openapi;
 mod violation;
@@ -20,6 +23,7 @@ mod weight;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
+pub use example::NoExample;
 pub use violation::{Violation, Violations};
 
 /// Longest schema.

@@ -35,6 +35,14 @@ pub(super) fn unrecorded() -> Absence {
     )
 }
 
+/// For a test.
+pub(super) fn test() -> Absence {
+    Absence::new(
+        "test",
+        "the event is a test: it was sent to one endpoint to see it arrive, and no automation looked at it",
+    )
+}
+
 /// For an automation of which no version had gone live by the time at which an event was accepted; `published`: the version
 /// that is published now; `first`: the revision at which the first one went live.
 pub(super) fn not_live_yet(
@@ -109,13 +117,14 @@ mod tests {
     use crate::pipeline::Verdict;
 
     /// What `explain` may answer instead of an evaluation's verdict.
-    const ABSENT: [&str; 6] = [
+    const ABSENT: [&str; 7] = [
         NOT_SUBSCRIBED,
         "disabled",
         "not_published",
         "made_later",
         "not_evaluated",
         "set_aside",
+        "test",
     ];
 
     #[test]

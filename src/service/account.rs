@@ -3,12 +3,17 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::health::alert_of;
+use super::json::nullable;
 use super::page::cursor_text;
 use super::principal::{MayAdminister, MayOperate, MayRead, Principal};
+use super::profile::STANDARD;
+use super::retention::{RetentionPatch, RetentionView};
 use super::{Error, Listed, PageRequest, Service, UnknownTypes, Validation, check};
 use crate::model::{AccountId, Timestamp};
 use crate::signing::AccountKey;
 use crate::store;
+use crate::tally::SuccessRateAlert;
 use crate::vault::random;
 
 /// An account to be made.
@@ -20,6 +25,9 @@ pub struct NewAccount {
     /// What your own system calls it: 1 to 200 ASCII letters, digits, `-`, `_` and `.`, not beginning with
     /// `acc_`; no two accounts have the same. It can be used wherever the id can.
     pub uid: Option<String>,
+    /// The mail address of its owner, to whom alerts about all of its endpoints go; to nobody, if left out.
+    #[schema(example = "owner@example.com")]
+    pub owner_mail: Option<String>,
 }
 
 /// What can be changed of one's own account.
@@ -32,6 +40,17 @@ pub struct AccountPatch {
     pub validation: Option<Validation>,
     /// What becomes of events of types that neither the account nor the installation has catalogued.
     pub unknown_types: Option<UnknownTypes>,
+    /// The mail address of its owner, to whom alerts about all of its endpoints go; null: to nobody.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<String>, example = "owner@example.com")]
+    pub owner_mail: Option<Option<String>>,
+    /// For how long the account keeps what it has had.
+    pub retention: Option<RetentionPatch>,
+    /// When it is told of endpoints that say nothing of their own that too few of their attempts succeed.
+    pub success_rate_alert: Option<SuccessRateAlert>,
+    /// The profile of endpoints that are made from now on and name none: a ready-made one, or one of the account's own.
+    /// What retry policy they have is said by that, too.
+    pub default_profile: Option<String>,
 }
 
 /// An account as the operator sees it.
@@ -51,6 +70,16 @@ pub struct AccountView {
     /// What becomes of events of types that neither the account nor the installation has catalogued; `accept` at
     /// first.
     pub unknown_types: UnknownTypes,
+    /// The mail address of its owner, to whom alerts go; null, if it was given none.
+    pub owner_mail: Option<String>,
+    /// For how long the account keeps what it has had; as the operator says, if it says nothing.
+    pub retention: RetentionView,
+    /// When it is told of endpoints that say nothing of their own that too few of their attempts succeed; `off` at
+    /// first.
+    pub success_rate_alert: SuccessRateAlert,
+    /// The profile of endpoints that name none; `standard` at first.
+    #[schema(example = "standard")]
+    pub default_profile: String,
     /// When it was made, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -59,21 +88,24 @@ pub struct AccountView {
 /// An account as its own keys see it.
 pub type OwnAccountView = AccountView;
 
-impl From<store::Account> for AccountView {
-    fn from(row: store::Account) -> Self {
-        Self {
+impl Service {
+    /// An account as it is shown.
+    fn shown_account(&self, row: store::Account) -> AccountView {
+        AccountView {
+            retention: self.retention_of(&row).into(),
             id: row.id,
             uid: row.uid,
             name: row.name,
             enabled: row.enabled,
             validation: Validation::from_word(&row.validation).unwrap_or_default(),
             unknown_types: UnknownTypes::from_word(&row.unknown_types).unwrap_or_default(),
+            owner_mail: row.owner_mail,
+            success_rate_alert: alert_of(row.success_rate_alert.as_deref()),
+            default_profile: row.default_profile,
             created_at: row.created_at,
         }
     }
-}
 
-impl Service {
     /// Makes an account with a signing key of its own.
     pub async fn create_account(
         &self,
@@ -83,6 +115,9 @@ impl Service {
         check::name(&new.name, "/name")?;
         if let Some(uid) = &new.uid {
             check::uid(uid, "/uid")?;
+        }
+        if let Some(mail) = &new.owner_mail {
+            check::mail(mail, "/owner_mail")?;
         }
         self.insert_account(new).await
     }
@@ -97,6 +132,7 @@ impl Service {
             uid: new.uid.clone(),
             name: new.name.clone(),
             signing_key: sealed,
+            owner_mail: new.owner_mail.clone(),
             created_at: now,
         };
         match self.inner.store.create_account(&row).await {
@@ -107,6 +143,10 @@ impl Service {
                 enabled: true,
                 validation: Validation::default(),
                 unknown_types: UnknownTypes::default(),
+                owner_mail: new.owner_mail,
+                retention: self.inner.rules.retention.into(),
+                success_rate_alert: SuccessRateAlert::Off,
+                default_profile: STANDARD.to_owned(),
                 created_at: now,
             }),
             Err(error) if error.is_taken() => Err(Error::Conflict {
@@ -134,7 +174,10 @@ impl Service {
             .filter(|_| more)
             .map(|row| cursor_text(row.id.uuid()));
         Ok(Listed {
-            data: rows.into_iter().map(AccountView::from).collect(),
+            data: rows
+                .into_iter()
+                .map(|row| self.shown_account(row))
+                .collect(),
             next_cursor,
         })
     }
@@ -145,7 +188,7 @@ impl Service {
         _who: &Principal<MayOperate>,
         name: &str,
     ) -> Result<AccountView, Error> {
-        Ok(self.account_named(name).await?.into())
+        Ok(self.shown_account(self.account_named(name).await?))
     }
 
     /// The row of the account with this id or uid.
@@ -160,7 +203,7 @@ impl Service {
 
     /// The principal's own account.
     pub async fn own_account(&self, who: &Principal<MayRead>) -> Result<OwnAccountView, Error> {
-        Ok(self.account_row(who.account()).await?.into())
+        Ok(self.shown_account(self.account_row(who.account()).await?))
     }
 
     /// Changes the principal's own account.
@@ -169,6 +212,22 @@ impl Service {
         who: &Principal<MayAdminister>,
         patch: AccountPatch,
     ) -> Result<OwnAccountView, Error> {
+        if let Some(mail) = &patch.owner_mail {
+            if let Some(mail) = mail {
+                check::mail(mail, "/owner_mail")?;
+            }
+            let store = &self.inner.store;
+            store
+                .change_owner_mail(who.account(), mail.as_deref())
+                .await?;
+            tracing::info!(account.id = %who.account(), key.id = %who.key(), "the mail address of the account's owner was changed");
+        }
+        if let Some(retention) = patch.retention {
+            self.change_retention(who, retention).await?;
+        }
+        if let Some(name) = &patch.default_profile {
+            self.set_default_profile(who.account(), name).await?;
+        }
         if patch.validation.is_some() || patch.unknown_types.is_some() {
             let validation = patch.validation.map(Validation::as_str);
             let unknown_types = patch.unknown_types.map(UnknownTypes::as_str);
@@ -179,6 +238,9 @@ impl Service {
             self.catalogue_changed(who.account()).await;
             tracing::info!(account.id = %who.account(), key.id = %who.key(), validation, unknown_types, "what the account asks of events was changed");
         }
+        if let Some(alert) = patch.success_rate_alert {
+            self.change_success_rate_alert(who, alert).await?;
+        }
         if let Some(enabled) = patch.enabled {
             let store = &self.inner.store;
             let switched = store.switch_account(who.account(), enabled.into()).await?;
@@ -187,7 +249,7 @@ impl Service {
             }
             tracing::info!(account.id = %who.account(), key.id = %who.key(), enabled, "the account's integration was switched");
         }
-        Ok(self.account_row(who.account()).await?.into())
+        Ok(self.shown_account(self.account_row(who.account()).await?))
     }
 
     pub(super) async fn account_row(&self, id: AccountId) -> Result<store::Account, Error> {

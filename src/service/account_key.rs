@@ -105,6 +105,12 @@ impl Service {
             .into())
     }
 
+    /// The key that signs now.
+    pub(super) async fn account_key_now(&self, account: AccountId) -> Result<String, Error> {
+        let row = self.account_row(account).await?;
+        Ok(self.signing_key_view(&row)?.signing_key)
+    }
+
     fn signing_key_view(&self, row: &store::Account) -> Result<SigningKeyView, Error> {
         let opened = |sealed: &[u8]| {
             let plain = self

@@ -17,6 +17,10 @@ pub struct NewApiKey {
     pub name: String,
     /// What the key may do; at least one.
     pub scopes: Vec<Scope>,
+    /// The mail address of whose key it is, to whom alerts go about endpoints that it makes or changes; to nobody, if
+    /// left out.
+    #[schema(example = "dev@example.com")]
+    pub owner_mail: Option<String>,
 }
 
 /// A key, without its text.
@@ -29,6 +33,8 @@ pub struct ApiKeyView {
     pub name: String,
     /// What the key may do.
     pub scopes: Vec<Scope>,
+    /// The mail address of whose key it is; null, if it was given none.
+    pub owner_mail: Option<String>,
     /// When it was made, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -40,6 +46,7 @@ impl From<store::ApiKey> for ApiKeyView {
             id: row.id,
             name: row.name,
             scopes: Scope::from_words(&row.scopes),
+            owner_mail: row.owner_mail,
             created_at: row.created_at,
         }
     }
@@ -58,6 +65,8 @@ pub struct NewApiKeyView {
     pub name: String,
     /// What the key may do.
     pub scopes: Vec<Scope>,
+    /// The mail address of whose key it is; null, if it was given none.
+    pub owner_mail: Option<String>,
     /// When it was made, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -77,6 +86,9 @@ impl Service {
                 "a key without scopes can do nothing: give admin, author, send or read",
             ));
         }
+        if let Some(mail) = &new.owner_mail {
+            check::mail(mail, "/owner_mail")?;
+        }
         let now = self.inner.clock.now();
         let key = ApiKey::from_random(random::bytes()?);
         let mut words: Vec<_> = new.scopes.iter().map(|scope| scope.as_str()).collect();
@@ -88,6 +100,7 @@ impl Service {
             name: new.name,
             hash: *key.hash().as_bytes(),
             scopes: words.join(" "),
+            owner_mail: new.owner_mail,
             created_at: now,
         };
         self.inner.store.create_api_key(&row).await?;
@@ -97,6 +110,7 @@ impl Service {
             key: key.text().to_owned(),
             name: row.name,
             scopes: Scope::from_words(&row.scopes),
+            owner_mail: row.owner_mail,
             created_at: now,
         })
     }

@@ -3,7 +3,10 @@
 use std::str::FromStr;
 
 use super::{Error, Place};
-use crate::model::limits::{CLIENT_KEY_BYTES_MAX, NAME_BYTES_MAX};
+use crate::alert;
+use crate::model::limits::{
+    CLIENT_KEY_BYTES_MAX, MAIL_ADDRESS_BYTES_MAX, NAME_BYTES_MAX, NOTIFIED_PER_ENDPOINT_MAX,
+};
 
 /// Longest note.
 pub(super) const NOTE_BYTES_MAX: usize = 500;
@@ -38,6 +41,39 @@ pub(super) fn name(text: &str, pointer: &str) -> Result<(), Error> {
         return Ok(());
     };
     Err(Error::field(pointer, why))
+}
+
+/// A mail address on its own, without a name beside it.
+pub(super) fn mail(text: &str, pointer: &str) -> Result<(), Error> {
+    let why = if text.len() > MAIL_ADDRESS_BYTES_MAX {
+        format!(
+            "the address has {} bytes: {MAIL_ADDRESS_BYTES_MAX} at most",
+            text.len()
+        )
+    } else if !alert::is_address(text) {
+        let shown: String = text.chars().take(80).collect();
+        format!(
+            "'{shown}' is not a mail address: write it as in ops@example.com, without a name, in ASCII"
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Error::field(pointer, why))
+}
+
+/// The addresses that an endpoint names for its alerts.
+pub(super) fn notified(addresses: &[String]) -> Result<(), Error> {
+    if addresses.len() > NOTIFIED_PER_ENDPOINT_MAX {
+        let why = format!(
+            "there are {} addresses: {NOTIFIED_PER_ENDPOINT_MAX} at most",
+            addresses.len()
+        );
+        return Err(Error::field("/notify", why));
+    }
+    for (place, address) in addresses.iter().enumerate() {
+        mail(address, &format!("/notify/{place}"))?;
+    }
+    Ok(())
 }
 
 /// A text for people that may be empty and have lines.
@@ -136,6 +172,24 @@ mod tests {
             assert!(client_key(wrong, Place::body("/id")).is_err(), "{wrong:?}");
         }
         assert!(client_key("bestellung 7/ä", Place::body("/id")).is_ok());
+    }
+
+    #[test]
+    fn a_mail_address_is_nothing_but_one() {
+        let long = format!("{}@example.com", "n".repeat(MAIL_ADDRESS_BYTES_MAX));
+        for wrong in [
+            "",
+            "ops",
+            "ops@",
+            "Ops <ops@example.com>",
+            "a@example.com, b@example.com",
+            "a@example.com\r\nBcc: b@example.com",
+            "zoë@example.com",
+            &long,
+        ] {
+            assert!(mail(wrong, "/owner_mail").is_err(), "{wrong:?}");
+        }
+        assert!(mail("ops+alerts@mail.example.com", "/owner_mail").is_ok());
     }
 
     #[test]

@@ -239,3 +239,17 @@ fn an_attribute_twice_in_headers_is_refused() {
         .expect("refused");
     assert_eq!(error.place(), Some(&Place::Header("ce-id")));
 }
+
+proptest::proptest! {
+    #[test]
+    fn whatever_a_cloudevent_says_it_is_read_or_refused(
+        whole in "\\PC{0,120}",
+        more in "(,\"(data|data_base64|datacontenttype|time|subject|a1|B)\":(null|-?[0-9]{1,20}|\"[ -!#-\\[\\]-~]{0,40}\"|\\{\"a\":\\[1,\\{\\}\\]\\})){0,5}",
+    ) {
+        let body = Bytes::from(whole);
+        let _read_or_refused = read_structured(&body, &body);
+        if let Ok(parts) = structured(&more) {
+            let _read_or_refused = payload_of(parts);
+        }
+    }
+}

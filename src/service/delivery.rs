@@ -1,17 +1,19 @@
 //! Deliveries and their attempts: reading them, and making a delivery again.
 
+mod attempt;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::hidden::Shown;
 use super::principal::{MayRead, MayWrite, Principal};
 use super::{Error, Listed, PageRequest, Place, Service, check};
+use crate::automation::EventType;
 use crate::model::{
-    AccountId, AttemptId, AutomationId, BEHIND, DeliveryId, EndpointId, EventId, Failure, JobId,
-    Timestamp,
+    AccountId, AutomationId, BEHIND, DeliveryId, EndpointId, EventId, Failure, JobId, Timestamp,
 };
-use crate::pipeline::Secrets;
-use crate::store::{self, DeliveryFilter};
+use crate::store::{self, DeliveryFilter, Span};
+
+pub use attempt::{AttemptQuery, AttemptView, WholeAttemptView};
 
 /// The states of a delivery.
 const STATES: [&str; 6] = [
@@ -32,6 +34,16 @@ pub struct DeliveryQuery {
     pub endpoint: Option<String>,
     /// Only in this state.
     pub state: Option<String>,
+    /// Only those that were given up for this reason.
+    pub failure: Option<String>,
+    /// Only because of the automation with this id.
+    pub automation: Option<String>,
+    /// Only of events of this type.
+    pub event_type: Option<String>,
+    /// Only those whose event came then or later.
+    pub since: Option<String>,
+    /// Only those whose event came before.
+    pub until: Option<String>,
 }
 
 /// One body that must reach one endpoint.
@@ -44,9 +56,9 @@ pub struct DeliveryView {
     #[schema(value_type = String)]
     pub event: EventId,
     /// The id of the automation that it follows from. An endpoint's own subscription is one, too, which no list
-    /// shows.
-    #[schema(value_type = String)]
-    pub automation: AutomationId,
+    /// shows. Null, of a test.
+    #[schema(value_type = Option<String>)]
+    pub automation: Option<AutomationId>,
     /// The id of the endpoint that it goes to.
     #[schema(value_type = String)]
     pub endpoint: EndpointId,
@@ -72,6 +84,8 @@ pub struct DeliveryView {
     pub resend_of: Option<DeliveryId>,
     /// Why it was made: `event` (the event came), `resend` (it repeats another) or `rerun` (the event was run again).
     pub cause: &'static str,
+    /// Whether its event is a test.
+    pub test: bool,
     /// The id of the re-run that made it, or the one that it repeats; null, if none did.
     #[schema(value_type = Option<String>)]
     pub rerun: Option<JobId>,
@@ -83,36 +97,12 @@ pub struct DeliveryView {
     pub settled_at: Option<Timestamp>,
 }
 
-/// One HTTP request for a delivery, and what came back.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct AttemptView {
-    /// The attempt's id.
-    #[schema(value_type = String, example = "att_0198c1f0a3b27c4d8e5f60718293a4b5")]
-    pub id: AttemptId,
-    /// The attempt's number within the delivery, from 1.
-    pub no: i64,
-    /// The answer's HTTP status; null, if there was no answer.
-    pub status_code: Option<i64>,
-    /// Why there was no answer: `dns`, `connect`, `tls`, `timeout`, `too_large`, `egress` or `interrupted`;
-    /// null, if there was one.
-    pub error_class: Option<String>,
-    /// A sentence about what went wrong; null, if there is nothing to add.
-    pub message: Option<String>,
-    /// The beginning of the answer's body as text: 4096 bytes at most. A secret variable's value in it is hidden.
-    pub response: Option<String>,
-    /// How long it took from the look-up of the host to the answer's last byte, in milliseconds.
-    pub duration_ms: i64,
-    /// When it began, RFC 3339.
-    #[schema(value_type = String, format = DateTime)]
-    pub at: Timestamp,
-}
-
 impl From<store::Delivery> for DeliveryView {
     fn from(row: store::Delivery) -> Self {
         Self {
             id: row.id,
             event: row.event,
-            automation: row.automation,
+            automation: Some(row.automation).filter(|_| row.test.is_none()),
             endpoint: row.endpoint,
             webhook_id: row.webhook_id,
             state: row.state,
@@ -126,6 +116,7 @@ impl From<store::Delivery> for DeliveryView {
                 (None, Some(_)) => "rerun",
                 (None, None) => "event",
             },
+            test: row.test.is_some(),
             rerun: row.rerun,
             created_at: row.created_at,
             settled_at: row.settled_at,
@@ -133,36 +124,8 @@ impl From<store::Delivery> for DeliveryView {
     }
 }
 
-impl From<store::Attempt> for AttemptView {
-    fn from(row: store::Attempt) -> Self {
-        Self {
-            id: row.id,
-            no: row.no,
-            status_code: row.status_code,
-            error_class: row.error_class,
-            message: row.message,
-            response: row
-                .response
-                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
-            duration_ms: row.duration_ms,
-            at: row.started_at,
-        }
-    }
-}
-
-impl Shown for AttemptView {
-    fn hide(&mut self, secrets: &Secrets) {
-        for text in [&mut self.message, &mut self.response]
-            .into_iter()
-            .flatten()
-        {
-            secrets.hide(text);
-        }
-    }
-}
-
 impl DeliveryQuery {
-    fn filter(&self) -> Result<DeliveryFilter, Error> {
+    pub(super) fn filter(&self) -> Result<DeliveryFilter, Error> {
         if let Some(state) = &self.state
             && !STATES.contains(&state.as_str())
         {
@@ -172,12 +135,44 @@ impl DeliveryQuery {
             );
             return Err(wrong("state", why));
         }
+        let failure = |word: &str| {
+            let known = Failure::from_word(word);
+            known.map(|_| word.to_owned()).ok_or_else(|| {
+                let why = "there is no such reason: a delivery is given up as exhausted, rejected, gone or expired";
+                wrong("failure", why.to_owned())
+            })
+        };
         Ok(DeliveryFilter {
             event: parameter("event", self.event.as_deref())?,
             endpoint: parameter("endpoint", self.endpoint.as_deref())?,
             state: self.state.clone(),
+            failure: self.failure.as_deref().map(failure).transpose()?,
+            automation: parameter("automation", self.automation.as_deref())?,
+            event_type: type_name(self.event_type.as_deref())?,
+            span: span(self.since.as_deref(), self.until.as_deref())?,
         })
     }
+}
+
+/// The span from `since` up to `until`.
+pub(super) fn span(since: Option<&str>, until: Option<&str>) -> Result<Span, Error> {
+    let span = Span {
+        since: parameter("since", since)?,
+        until: parameter("until", until)?,
+    };
+    if let (Some(since), Some(until)) = (span.since, span.until)
+        && until <= since
+    {
+        let why = format!("it ends at {until}, before it begins at {since}: exchange the two");
+        return Err(wrong("until", why));
+    }
+    Ok(span)
+}
+
+/// The name of an event type that is asked for.
+pub(super) fn type_name(name: Option<&str>) -> Result<Option<String>, Error> {
+    let read: Option<EventType> = parameter("type", name)?;
+    Ok(read.map(|name| name.as_str().to_owned()))
 }
 
 fn parameter<I>(name: &str, text: Option<&str>) -> Result<Option<I>, Error>
@@ -246,29 +241,6 @@ impl Service {
         self.deliveries(who, &query, page).await
     }
 
-    /// The attempts of a delivery, oldest first.
-    pub async fn attempts(
-        &self,
-        who: &Principal<MayRead>,
-        id: &str,
-    ) -> Result<Listed<AttemptView>, Error> {
-        let _turn = self.list_turn(who.account()).await?;
-        let id: DeliveryId = check::id(id, "delivery")?;
-        if self
-            .inner
-            .store
-            .delivery(who.account(), id)
-            .await?
-            .is_none()
-        {
-            return Err(Error::NotFound("delivery"));
-        }
-        let rows = self.inner.store.attempts(who.account(), id).await?;
-        let hidden = self.hidden(who.account()).await?;
-        let shown = |row| AttemptView::from(row).without(&hidden);
-        Ok(Listed::whole(rows.into_iter().map(shown).collect()))
-    }
-
     /// Makes a delivery again, whatever its state: the same body under the same `webhook-id`, with
     /// a whole retry policy before it. The new delivery's id.
     pub async fn resend(&self, who: &Principal<MayWrite>, id: &str) -> Result<DeliveryId, Error> {
@@ -285,12 +257,10 @@ impl Service {
             code: "endpoint_removed",
             why: "the delivery's endpoint was removed: there is nowhere to send it".to_owned(),
         })?;
-        if row.failure.as_deref() == Some(Failure::Expired.as_str()) {
-            return Err(Error::Conflict {
-                code: "payload_expired",
-                why: "the delivery's payload is not kept any more: there is nothing to send"
-                    .to_owned(),
-            });
+        let event = self.inner.store.event(account, row.event).await?;
+        let has_payload = event.is_some_and(|event| event.has_payload());
+        if !has_payload || row.failure.as_deref() == Some(Failure::Expired.as_str()) {
+            return Err(Error::payload_expired());
         }
         self.sees_deliveries_leave(account, &endpoint.state).await?;
         let now = self.inner.clock.now();

@@ -7,6 +7,7 @@ use super::endpoint_shape::{
 };
 use super::principal::{MayRead, MayWrite, Principal};
 use super::profile;
+use super::rulebook::Rulebook;
 use super::subscription::{subscription, subscription_change};
 use super::{Error, Listed, PageRequest, Service, check, endpoint_url};
 use crate::model::{AccountId, AutomationId, EndpointId, SecretId, Timestamp};
@@ -26,21 +27,41 @@ impl Service {
         who: &Principal<MayWrite>,
         new: NewEndpoint,
     ) -> Result<NewEndpointView, Error> {
-        let (mut row, secret) = self.drafted_endpoint(who.account(), &new).await?;
         if new.validate {
+            // What is wrong is told before anybody is asked.
+            let book = self.rulebook(who.account()).await?;
+            let (settings, _) = new.overrides().apply(None, &book)?;
+            self.drafted_endpoint(who.account(), &new, &book).await?;
             let target = self.admit(&new.url, "/url")?;
-            self.see_that_it_answers(who.account(), &target, "/url")
+            self.see_that_it_answers(who.account(), &target, &settings, ("/url", new.validation))
                 .await?;
         }
+        let mut merges = self.merges(who.account());
+        loop {
+            let made = Box::pin(self.make_endpoint(who, &new)).await;
+            if !merges.go_on(&made).await {
+                return made;
+            }
+        }
+    }
+
+    async fn make_endpoint(
+        &self,
+        who: &Principal<MayWrite>,
+        new: &NewEndpoint,
+    ) -> Result<NewEndpointView, Error> {
+        let account = who.account();
+        let book = self.rulebook(account).await?;
+        let (mut row, secret) = self.drafted_endpoint(account, new, &book).await?;
         let schemes = signatures_of(&row)?;
-        row.key_pairs = self
-            .missing_pairs((who.account(), row.id), &schemes)
-            .await?;
-        self.inner
-            .store
-            .create_endpoint(who.account(), &row)
-            .await?;
-        let endpoint = self.endpoint_row(who.account(), row.id).await?.try_into()?;
+        row.key_pairs = self.missing_pairs((account, row.id), &schemes).await?;
+        let made = async {
+            let store = &self.inner.store;
+            store.create_endpoint(account, &row).await?;
+            Ok(store.note_editor(account, row.id, who.key()).await?)
+        };
+        self.by_rulebook(account, &book, made).await?;
+        let endpoint = self.endpoint_row(account, row.id).await?.try_into()?;
         Ok(NewEndpointView {
             endpoint,
             secret: secret.map(|secret| secret.text().to_string()),
@@ -52,13 +73,16 @@ impl Service {
         &self,
         account: AccountId,
         new: &NewEndpoint,
+        book: &Rulebook,
     ) -> Result<(store::NewEndpoint, Option<OwnSecret>), Error> {
         let target = self.admit(&new.url, "/url")?;
         let name = new.name.clone().unwrap_or_else(|| target.host().to_owned());
         check::name(&name, "/name")?;
-        let (settings, given) = new.overrides().apply(None)?;
+        let (settings, given) = new.overrides().apply(None, book)?;
         endpoint_url::check(&target, &settings, "/url")?;
         self.check_headers(account, &settings.headers).await?;
+        self.check_span(account, &settings.retry_policy).await?;
+        self.check_connection(account, &settings).await?;
         let now = self.inner.clock.now();
         let id = EndpointId::mint(now);
         let secret = match given {
@@ -135,7 +159,7 @@ impl Service {
         let id = check::id(id, "endpoint")?;
         let mut merges = self.merges(who.account());
         loop {
-            let done = self.merge_endpoint(who, id, &patch).await;
+            let done = Box::pin(self.merge_endpoint(who, id, &patch)).await;
             if !merges.go_on(&done).await {
                 return done;
             }
@@ -149,6 +173,7 @@ impl Service {
         id: EndpointId,
         patch: &EndpointPatch,
     ) -> Result<EndpointView, Error> {
+        let book = self.rulebook(who.account()).await?;
         let row = self.endpoint_row(who.account(), id).await?;
         if row.owner_automation.is_some() && (patch.url.is_some() || patch.subscribe.is_some()) {
             return Err(owned());
@@ -162,31 +187,23 @@ impl Service {
             .map(|url| self.admit(url, "/url"))
             .transpose()?;
         let known = stored_settings(&row)?;
-        let (settings, secret) = patch.overrides().apply(Some(known.clone()))?;
+        let (settings, secret) = patch.overrides().apply(Some(known.clone()), &book)?;
         if secret.is_some() {
             let why =
                 "a secret is not changed but rotated: POST it to the endpoint's /secrets/rotate";
             return Err(Error::field("/signatures", why));
         }
-        endpoint_url::check_change(&row.url, given.as_ref(), &known, &settings)?;
-        if patch.headers.is_some() {
-            self.check_headers(who.account(), &settings.headers).await?;
-        }
-        if patch.validate {
-            let target = match &given {
-                Some(target) => target,
-                None => &self.admit(&row.url, "/validate")?,
-            };
-            let at = if given.is_some() { "/url" } else { "/validate" };
-            self.see_that_it_answers(who.account(), target, at).await?;
-        }
+        let patched = ((&row, given.as_ref()), (&known, &settings));
+        self.check_patch((who.account(), patch), patched.0, patched.1)
+            .await?;
         let now = self.inner.clock.now();
-        if settings.signatures != known.signatures {
-            let which = (who.account(), row.id);
-            let pairs = self.missing_pairs(which, &settings.signatures).await?;
-            self.see_to_secret(which, &settings.signatures).await?;
-            self.keep_pairs(which, &pairs).await?;
-        }
+        let which = (who.account(), row.id);
+        let is_signed_anew = settings.signatures != known.signatures;
+        let pairs = if is_signed_anew {
+            self.missing_pairs(which, &settings.signatures).await?
+        } else {
+            Vec::new()
+        };
         let name = patch.name.as_deref().unwrap_or(&row.name);
         let subscription = subscription_change((row.id, name), &known, &settings, now)?;
         let change = EndpointChange {
@@ -200,7 +217,17 @@ impl Service {
             subscription,
             name: patch.name.clone(),
         };
-        self.apply_change(who.account(), row.id, &change).await
+        let changed = Box::pin(async {
+            if is_signed_anew {
+                self.see_to_secret(which, &settings.signatures).await?;
+                self.keep_pairs(which, &pairs).await?;
+            }
+            let view = self.apply_change(which, &change).await?;
+            let store = &self.inner.store;
+            store.note_editor(which.0, which.1, who.key()).await?;
+            Ok(view)
+        });
+        self.by_rulebook(who.account(), &book, changed).await
     }
 
     /// Makes a secret for an endpoint that needs one for these schemes and has none which signs; or says that those
@@ -251,13 +278,12 @@ impl Service {
             state: Some(state),
             ..EndpointChange::default()
         };
-        self.apply_change(who.account(), id, &change).await
+        self.apply_change((who.account(), id), &change).await
     }
 
     async fn apply_change(
         &self,
-        account: AccountId,
-        id: EndpointId,
+        (account, id): (AccountId, EndpointId),
         change: &EndpointChange,
     ) -> Result<EndpointView, Error> {
         let changed = self
@@ -321,9 +347,10 @@ pub(super) fn owned_endpoint(
     target: &Target,
     now: Timestamp,
 ) -> Result<store::NewEndpoint, Error> {
+    let ready_made = profile::ready_made(profile::ACCOUNT_SIGNED);
     let settings = EndpointSettings {
         subscribe: None,
-        ..profile::ready_made(profile::ACCOUNT_SIGNED)?
+        ..ready_made.ok_or(Error::NotNamed("profile"))?
     };
     Ok(store::NewEndpoint {
         id: EndpointId::mint(now),

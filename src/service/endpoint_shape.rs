@@ -5,17 +5,23 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::profile::Overrides;
+use super::connection::OwnCertificateView;
+use super::handshake::ValidationKind;
+use super::json::nullable;
+use super::policy_ref::{FailurePolicyRef, PolicyRef, RetryPolicyRef};
+use super::profile::{Overrides, with_overrides};
 use super::signature::SignatureRequest;
 use super::{Error, Subscribe};
 use crate::envelope::Envelope;
-use crate::failure::FailurePolicy;
 use crate::model::{AutomationId, EndpointId, Timestamp};
 use crate::outbound::{Target, UrlRule, UrlRules, UrlWarning};
-use crate::pipeline::{DeliveryMethod, EndpointSettings};
-use crate::retry::RetryPolicy;
+use crate::pipeline::{
+    Auth, DeliveryMethod, EndpointSettings, OwnCertificate, Part, ProxySettings,
+};
 use crate::signing::Scheme;
 use crate::store;
+use crate::tally::SuccessRateAlert;
+use crate::throttle::EndpointLimits;
 
 /// An endpoint to be made. What is left out comes from the profile.
 #[derive(Clone, Deserialize, ToSchema)]
@@ -33,11 +39,11 @@ pub struct NewEndpoint {
     /// How the body is wrapped.
     pub envelope: Option<Envelope>,
     /// When a failed delivery is tried again.
-    pub retry_policy: Option<RetryPolicy>,
+    pub retry_policy: Option<RetryPolicyRef>,
     /// When the endpoint is given up.
-    pub failure_policy: Option<FailurePolicy>,
-    /// Where everything comes from that is left out: `standard` (if this is left out), `event-envelope`,
-    /// `account-signed` or `rsa-signed`.
+    pub failure_policy: Option<FailurePolicyRef>,
+    /// Where everything comes from that is left out, now and when the profile changes: `standard`, `event-envelope`,
+    /// `account-signed`, `rsa-signed`, or one of the account's own; the account's `default_profile`, if left out.
     pub profile: Option<String>,
     /// The time for one whole attempt in milliseconds, 10 to 60000; 15000, if left out.
     pub timeout_ms: Option<u64>,
@@ -51,10 +57,35 @@ pub struct NewEndpoint {
     pub http: Option<UrlRule>,
     /// What becomes of a URL in which a port is written out, `:443` included; `allowed`, if left out.
     pub explicit_port: Option<UrlRule>,
+    /// The mail addresses that alerts about it go to, beside that of the account's owner: 10 at most. If left
+    /// out, or null: that of whose key has made or changed it last.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<Vec<String>>, example = json!(["ops@example.com"]))]
+    pub notify: Option<Option<Vec<String>>>,
+    /// How many requests it gets, of all nodes together; as many as it keeps up with, if left out.
+    pub limits: Option<EndpointLimits>,
+    /// When it is told that too few of its attempts succeed; as the account says, if left out.
+    pub success_rate_alert: Option<SuccessRateAlert>,
+    /// What deliveries prove themselves with in the header `Authorization`: `basic`, `bearer` or `oauth2`. Null:
+    /// nothing.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<Auth>)]
+    pub auth: Option<Option<Auth>>,
+    /// The certificate that deliveries prove themselves with where a receiver asks for one (mTLS). Null: none.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<OwnCertificate>)]
+    pub client_certificate: Option<Option<OwnCertificate>>,
+    /// The proxy that deliveries go through. Null: the account's, or else the operator's, if there is one.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<ProxySettings>)]
+    pub proxy: Option<Option<ProxySettings>>,
     /// Whether the URL is pinged before anything is saved, which is refused if nothing answers. Without it
     /// nothing is sent.
     #[serde(default)]
     pub validate: bool,
+    /// How it is validated, if it is: `ping`, if left out, or `options`.
+    #[serde(default)]
+    pub validation: ValidationKind,
 }
 
 /// What is changed of an endpoint; what is left out stays. A profile that is named replaces all that
@@ -73,10 +104,11 @@ pub struct EndpointPatch {
     /// How the body is wrapped.
     pub envelope: Option<Envelope>,
     /// When a failed delivery is tried again.
-    pub retry_policy: Option<RetryPolicy>,
+    pub retry_policy: Option<RetryPolicyRef>,
     /// When the endpoint is given up.
-    pub failure_policy: Option<FailurePolicy>,
-    /// Replaces everything but the subscription: `standard`, `event-envelope`, `account-signed` or `rsa-signed`.
+    pub failure_policy: Option<FailurePolicyRef>,
+    /// Replaces everything but the subscription and headers of its own: `standard`, `event-envelope`,
+    /// `account-signed`, `rsa-signed`, or one of the account's own.
     pub profile: Option<String>,
     /// The time for one whole attempt in milliseconds, 10 to 60000.
     pub timeout_ms: Option<u64>,
@@ -91,10 +123,38 @@ pub struct EndpointPatch {
     /// What becomes of a URL in which a port is written out. The usual port is not kept with a URL, so it is not
     /// seen in one that was saved before.
     pub explicit_port: Option<UrlRule>,
+    /// The mail addresses that alerts about it go to, beside that of the account's owner: 10 at most. Null: that of
+    /// whose key has made or changed it last.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<Vec<String>>, example = json!(["ops@example.com"]))]
+    pub notify: Option<Option<Vec<String>>>,
+    /// How many requests it gets, of all nodes together. Replaces all of its limits: `{}` leaves none.
+    pub limits: Option<EndpointLimits>,
+    /// When it is told that too few of its attempts succeed.
+    pub success_rate_alert: Option<SuccessRateAlert>,
+    /// What deliveries prove themselves with in the header `Authorization`: `basic`, `bearer` or `oauth2`. Null:
+    /// nothing.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<Auth>)]
+    pub auth: Option<Option<Auth>>,
+    /// The certificate that deliveries prove themselves with where a receiver asks for one (mTLS). Null: none.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<OwnCertificate>)]
+    pub client_certificate: Option<Option<OwnCertificate>>,
+    /// The proxy that deliveries go through. Null: the account's, or else the operator's, if there is one.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<ProxySettings>)]
+    pub proxy: Option<Option<ProxySettings>>,
+    /// The parts that are its own, besides those that are given here; all others are from now on the profile's.
+    #[schema(example = json!(["timeout_ms"]))]
+    pub overrides: Option<Vec<Part>>,
     /// Whether the URL that the endpoint shall have is pinged before anything is changed, which is refused if nothing
     /// answers. Without it nothing is sent.
     #[serde(default)]
     pub validate: bool,
+    /// How it is validated, if it is: `ping`, if left out, or `options`.
+    #[serde(default)]
+    pub validation: ValidationKind,
 }
 
 /// An endpoint.
@@ -107,8 +167,10 @@ pub struct EndpointView {
     pub name: String,
     /// Where requests are sent.
     pub url: String,
-    /// The profile that its settings began with: `standard`, `event-envelope`, `account-signed` or `rsa-signed`.
+    /// The profile that says all parts but those that are its own.
     pub profile: String,
+    /// The parts that are its own, and stay as they are when the profile changes.
+    pub overrides: Vec<Part>,
     /// What its own subscription names.
     pub subscribe: Subscribe,
     /// How deliveries are signed.
@@ -116,11 +178,11 @@ pub struct EndpointView {
     /// How the body is wrapped.
     pub envelope: Envelope,
     /// When a failed delivery is tried again.
-    pub retry_policy: RetryPolicy,
+    pub retry_policy: RetryPolicyRef,
     /// When a failed delivery is tried again, as a sentence.
     pub retry_schedule: String,
     /// When the endpoint is given up.
-    pub failure_policy: FailurePolicy,
+    pub failure_policy: FailurePolicyRef,
     /// The time for one whole attempt, in milliseconds.
     pub timeout_ms: u64,
     /// Headers of its own, by name in lower case, as they were written.
@@ -131,6 +193,19 @@ pub struct EndpointView {
     pub http: UrlRule,
     /// What becomes of a URL in which a port is written out.
     pub explicit_port: UrlRule,
+    /// The mail addresses that alerts about it go to, beside that of the account's owner; null: that of whose key has
+    /// made or changed it last.
+    pub notify: Option<Vec<String>>,
+    /// How many requests it gets, of all nodes together.
+    pub limits: EndpointLimits,
+    /// When it is told that too few of its attempts succeed.
+    pub success_rate_alert: SuccessRateAlert,
+    /// What its deliveries prove themselves with, secrets as references; null, if nothing.
+    pub auth: Option<Auth>,
+    /// Its client certificate; null, if it has none.
+    pub client_certificate: Option<OwnCertificateView>,
+    /// Its own proxy; null, if it has none.
+    pub proxy: Option<ProxySettings>,
     /// What is questionable about its URL.
     pub warnings: Vec<UrlWarningView>,
     /// Whether deliveries go out: `enabled`, or `disabled`, and they are held.
@@ -179,6 +254,16 @@ impl UrlWarningView {
     }
 }
 
+impl EndpointPatch {
+    /// Whether it says anything that is checked together with how the endpoint is connected.
+    pub(super) fn changes_connection(&self) -> bool {
+        self.auth.is_some()
+            || self.client_certificate.is_some()
+            || self.proxy.is_some()
+            || self.headers.is_some()
+    }
+}
+
 /// Whether deliveries to an endpoint go out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Switch {
@@ -211,17 +296,30 @@ impl TryFrom<store::Endpoint> for EndpointView {
             warnings: UrlWarningView::of(&row.url, settings.url_rules()),
             url: row.url,
             subscribe: Subscribe::of_stored(settings.subscribe.as_deref()),
+            overrides: settings.overrides().collect(),
             profile: settings.profile,
             signatures: settings.signatures,
             envelope: settings.envelope,
             retry_schedule: settings.retry_policy.preview(),
-            retry_policy: settings.retry_policy,
-            failure_policy: settings.failure_policy,
+            retry_policy: PolicyRef::of(
+                settings.follows.retry_policy.as_ref(),
+                &settings.retry_policy,
+            ),
+            failure_policy: PolicyRef::of(
+                settings.follows.failure_policy.as_ref(),
+                &settings.failure_policy,
+            ),
             timeout_ms: settings.timeout_ms,
             headers: settings.headers,
             method: settings.method,
             http: settings.http,
             explicit_port: settings.explicit_port,
+            notify: settings.notify,
+            limits: settings.limits,
+            success_rate_alert: settings.success_rate_alert,
+            auth: settings.auth,
+            client_certificate: settings.client_certificate.map(OwnCertificateView::from),
+            proxy: settings.proxy,
             state: row.state,
             disabled_why: row.disabled_why,
             failing_since: row.failing_since,
@@ -234,7 +332,7 @@ impl TryFrom<store::Endpoint> for EndpointView {
 
 /// What each of these requests overrides of a profile.
 macro_rules! overrides {
-    ($($request:ty),*) => {$(
+    ($($request:ty: |$this:ident| $own:expr),*) => {$(
         impl $request {
             pub(super) fn overrides(&self) -> Overrides {
                 Overrides {
@@ -243,23 +341,37 @@ macro_rules! overrides {
                     signatures: self.signatures.clone(),
                     envelope: self.envelope,
                     retry_policy: self.retry_policy.clone(),
-                    failure_policy: self.failure_policy,
+                    failure_policy: self.failure_policy.clone(),
                     timeout_ms: self.timeout_ms,
                     headers: self.headers.clone(),
                     method: self.method,
                     http: self.http,
                     explicit_port: self.explicit_port,
+                    notify: self.notify.clone(),
+                    limits: self.limits,
+                    success_rate_alert: self.success_rate_alert,
+                    auth: self.auth.clone(),
+                    client_certificate: self.client_certificate.clone(),
+                    proxy: self.proxy.clone(),
+                    own_parts: {
+                        let $this = self;
+                        $own
+                    },
                 }
             }
         }
     )*};
 }
 
-overrides!(NewEndpoint, EndpointPatch);
+overrides! {
+    NewEndpoint: |_new| None,
+    EndpointPatch: |patch| patch.overrides.clone()
+}
 
 /// The settings of a stored endpoint.
 pub(super) fn stored_settings(row: &store::Endpoint) -> Result<EndpointSettings, Error> {
     serde_json::from_str(&row.settings)
+        .map(with_overrides)
         .map_err(|error| Error::unreadable("the endpoint's settings", error))
 }
 

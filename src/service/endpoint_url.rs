@@ -8,6 +8,12 @@ use crate::pipeline::EndpointSettings;
 impl Service {
     /// A URL that may be saved.
     pub(super) fn admit(&self, url: &str, pointer: &str) -> Result<Target, Error> {
+        // What is handed over in the house is dialled by nobody.
+        if let Ok(target) = Target::parse(url)
+            && self.is_own(&target)
+        {
+            return Ok(target);
+        }
         let target =
             Target::admit(url, &self.inner.guard).map_err(|error| Error::field(pointer, error))?;
         if self.inner.rules.schemes == Schemes::HttpsOnly && !target.is_https() {

@@ -1,9 +1,10 @@
 //! Endpoint validation: whether anybody answers at a URL, before it is saved.
 //!
-//! The URL is pinged by POST, with an empty JSON object and nothing of the account's: any HTTP answer means that it is
-//! reached. Only if there is none it is asked once more by HEAD, where nothing but 200 counts. Redirects are not
-//! followed, and the guard judges each address that is dialled, as for a delivery. Nothing is written, and no
-//! transaction is open meanwhile.
+//! The URL is pinged by POST, with an empty JSON object: any HTTP answer means that it is reached. Only if there is
+//! none it is asked once more by HEAD, where nothing but 200 counts; or it is asked by OPTIONS instead (`handshake`).
+//! The way is that of the endpoint's deliveries, with its proxy, its certificates and what it proves itself with.
+//! Redirects are not followed, and the guard judges each address that is dialled. Nothing is written, and no transaction is
+//! open meanwhile.
 //!
 //! What an account may ask is bounded, at a time and in a minute: a node is nobody's port scanner.
 
@@ -15,14 +16,16 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::endpoint_shape::UrlWarningView;
+use super::handshake::{ValidationKind, shaken};
 use super::principal::{MayWrite, Principal};
+use super::profile::standard;
 use super::{Error, Place, Service, endpoint_url};
 use crate::model::{AccountId, AttemptResult};
 use crate::outbound::{Answer, Client, Method, Request, Target, UrlRule, UrlRules};
-use crate::pipeline::Full;
+use crate::pipeline::{Auth, Connected, EndpointSettings, Full, OwnCertificate, ProxySettings};
 
 /// How long each ping is waited for.
-const PING_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const PING_TIMEOUT: Duration = Duration::from_secs(5);
 /// Validations of one account in a minute, on this node.
 pub(super) const PER_MINUTE_MAX: u32 = 60;
 /// The one answer to HEAD that counts.
@@ -39,6 +42,15 @@ pub struct EndpointToValidate {
     pub http: Option<UrlRule>,
     /// What becomes of a URL in which a port is written out, `:443` included; `allowed`, if left out.
     pub explicit_port: Option<UrlRule>,
+    /// What requests prove themselves with.
+    pub auth: Option<Auth>,
+    /// The certificate that requests prove themselves with.
+    pub client_certificate: Option<OwnCertificate>,
+    /// The proxy that requests go through; the account's, or else the operator's, if left out.
+    pub proxy: Option<ProxySettings>,
+    /// How it is validated: `ping`, if left out, or `options`.
+    #[serde(default)]
+    pub validation: ValidationKind,
 }
 
 /// What was found at a URL.
@@ -48,13 +60,17 @@ pub struct EndpointValidationView {
     pub url: String,
     /// Whether somebody answers.
     pub reached: bool,
-    /// By which method it was reached, `POST` or `HEAD`; null, if it was not.
+    /// By which method it was reached, `POST`, `HEAD` or `OPTIONS`; null, if it was not.
     #[schema(value_type = Option<String>)]
     pub method: Option<&'static str>,
     /// What was answered, as a number; null, if it was not reached.
     pub status: Option<u16>,
     /// Why it was not reached; null, if it was.
     pub problem: Option<ValidationProblemView>,
+    /// How many requests a minute the receiver allows, as it says to `OPTIONS`: a number, or `*`; null, if it says
+    /// nothing.
+    #[schema(example = "120")]
+    pub allowed_rate: Option<String>,
     /// What is questionable about the URL.
     pub warnings: Vec<UrlWarningView>,
     /// What was tried, in its order.
@@ -64,11 +80,13 @@ pub struct EndpointValidationView {
 /// Why nobody was reached.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ValidationProblemView {
-    /// Why there was no answer: `dns`, `connect`, `tls`, `timeout`, `too_large` or `egress`.
+    /// Why there was no answer: `dns`, `connect`, `tls`, `timeout`, `too_large`, `egress`, `proxy` or
+    /// `authorization`; `status`, if the answer to `OPTIONS` was no.
     #[schema(value_type = String, example = "tls")]
     pub error_class: &'static str,
     /// What is wrong with TLS: `expired`, `not_yet_valid`, `wrong_host`, `unknown_issuer`, `self_signed`, `revoked`,
-    /// `certificate` (anything else about it), `client_certificate_required` or `protocol`; null, if it is not that.
+    /// `certificate` (anything else about it), `client_certificate_required`, `client_certificate_refused` or
+    /// `protocol`; null, if it is not that.
     #[schema(value_type = Option<String>, example = "expired")]
     pub tls: Option<&'static str>,
     /// A sentence.
@@ -78,7 +96,7 @@ pub struct ValidationProblemView {
 /// One request of a validation.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PingView {
-    /// `POST` or `HEAD`.
+    /// `POST`, `HEAD` or `OPTIONS`.
     #[schema(value_type = String, example = "POST")]
     pub method: &'static str,
     /// What was answered, as a number; null, if nothing was.
@@ -90,10 +108,11 @@ pub struct PingView {
 }
 
 /// What came of the pings.
-struct Pinged {
-    steps: Vec<PingView>,
+pub(super) struct Pinged {
+    pub(super) steps: Vec<PingView>,
     /// Who was reached by which method with which answer; or why nobody was.
-    outcome: Result<(&'static str, u16), ValidationProblemView>,
+    pub(super) outcome: Result<(&'static str, u16), ValidationProblemView>,
+    pub(super) allowed_rate: Option<String>,
 }
 
 impl Service {
@@ -112,7 +131,19 @@ impl Service {
         let judged = rules.judge(&target);
         let warnings =
             judged.map_err(|warning| Error::field("/url", endpoint_url::refused(warning)))?;
-        let Pinged { steps, outcome } = self.ping(who.account(), &target).await?;
+        let settings = EndpointSettings {
+            auth: asked.auth,
+            client_certificate: asked.client_certificate,
+            proxy: asked.proxy,
+            ..standard()
+        };
+        let Pinged {
+            steps,
+            outcome,
+            allowed_rate,
+        } = self
+            .ping(who.account(), &target, &settings, asked.validation)
+            .await?;
         let (reached, problem) = match outcome {
             Ok(reached) => (Some(reached), None),
             Err(problem) => (None, Some(problem)),
@@ -123,6 +154,7 @@ impl Service {
             method: reached.map(|(method, _)| method),
             status: reached.map(|(_, status)| status),
             problem,
+            allowed_rate,
             warnings: warnings.into_iter().map(UrlWarningView::from).collect(),
             steps,
         })
@@ -133,40 +165,65 @@ impl Service {
         &self,
         account: AccountId,
         target: &Target,
-        pointer: &str,
+        settings: &EndpointSettings,
+        (pointer, kind): (&str, ValidationKind),
     ) -> Result<(), Error> {
-        let Err(problem) = self.ping(account, target).await?.outcome else {
+        let pinged = self.ping(account, target, settings, kind).await?;
+        let Err(problem) = pinged.outcome else {
             return Ok(());
         };
         Err(Error::Invalid {
             code: "endpoint_unreachable",
             at: Place::body(pointer),
             why: format!(
-                "nothing was saved, since nobody answers at this URL: {}; mend that, or leave validate out to save \
-                 it all the same",
+                "nothing was saved, since {}: {}; mend that, or leave validate out to save it all the same",
+                match kind {
+                    ValidationKind::Ping => "nobody answers at this URL",
+                    ValidationKind::Options => "this receiver has not agreed",
+                },
                 problem.why
             ),
         })
     }
 
     /// Pings a URL for an account, when it is its turn.
-    async fn ping(&self, account: AccountId, target: &Target) -> Result<Pinged, Error> {
+    async fn ping(
+        &self,
+        account: AccountId,
+        target: &Target,
+        settings: &EndpointSettings,
+        kind: ValidationKind,
+    ) -> Result<Pinged, Error> {
+        let connected = self.check_connection(account, settings).await?;
         let inner = &self.inner;
         if !inner.pace.take(account, inner.clock.now()) {
             return Err(Error::Validating(Full::Account));
         }
         let turn = inner.validations.turn(&inner.clock, account).await;
         let _turn = turn.map_err(Error::Validating)?;
-        Ok(pinged(&inner.client, target, account, PING_TIMEOUT).await)
+        Ok(match kind {
+            ValidationKind::Ping => {
+                let of = (account, PING_TIMEOUT);
+                pinged(&inner.client, target, &connected, of).await
+            }
+            ValidationKind::Options => shaken(&inner.client, target, &connected, account).await,
+        })
     }
 }
 
 /// By POST, and if there is no answer by HEAD.
-async fn pinged(client: &Client, target: &Target, account: AccountId, timeout: Duration) -> Pinged {
-    let ask = async |method, headers, body| {
+async fn pinged(
+    client: &Client,
+    target: &Target,
+    connected: &Connected,
+    (account, timeout): (AccountId, Duration),
+) -> Pinged {
+    let ask = async |method, mut headers: HeaderMap, body| {
+        connected.add_to(&mut headers);
         let request = Request {
             method,
             target,
+            connection: &connected.connection,
             headers,
             body,
             timeout,
@@ -180,7 +237,11 @@ async fn pinged(client: &Client, target: &Target, account: AccountId, timeout: D
     let mut steps = vec![PingView::of("POST", &post)];
     if let Some(status) = post.status {
         let outcome = Ok(("POST", status));
-        return Pinged { steps, outcome };
+        return Pinged {
+            steps,
+            outcome,
+            allowed_rate: None,
+        };
     }
     let head = ask(Method::Head, HeaderMap::new(), Bytes::new()).await;
     steps.push(PingView::of("HEAD", &head));
@@ -188,7 +249,11 @@ async fn pinged(client: &Client, target: &Target, account: AccountId, timeout: D
         Some(HEAD_STATUS) => Ok(("HEAD", HEAD_STATUS)),
         status => Err(ValidationProblemView::of(&post, status)),
     };
-    Pinged { steps, outcome }
+    Pinged {
+        steps,
+        outcome,
+        allowed_rate: None,
+    }
 }
 
 fn says(answer: &Answer) -> &str {
@@ -205,6 +270,11 @@ impl PingView {
             Some(status) => format!("{method} was answered {status}: any answer counts"),
             None => format!("{method} had no answer: {}", says(answer)),
         };
+        Self::told(method, answer, says)
+    }
+
+    /// With this sentence.
+    pub(super) fn told(method: &'static str, answer: &Answer, says: String) -> Self {
         Self {
             method,
             status: answer.status,
@@ -216,18 +286,25 @@ impl PingView {
 
 impl ValidationProblemView {
     /// Why the POST has failed; and that the HEAD was answered otherwise than it had to be, if it was.
-    fn of(post: &Answer, head_status: Option<u16>) -> Self {
+    pub(super) fn of(post: &Answer, head_status: Option<u16>) -> Self {
         let mut why = says(post).to_owned();
         if let Some(status) = head_status {
             why = format!("{why}; HEAD was answered {status}, where only {HEAD_STATUS} counts");
         }
-        let error_class = match post.result {
+        Self::saying(post, why)
+    }
+
+    /// With this sentence.
+    pub(super) fn saying(answer: &Answer, why: String) -> Self {
+        let error_class = match answer.result {
             AttemptResult::Refused(refusal) => refusal.as_str(),
-            other => other.class(),
+            // It answered, and that was no yes.
+            AttemptResult::Http { .. } => "status",
+            AttemptResult::Interrupted => answer.result.class(),
         };
         Self {
             error_class,
-            tls: post.tls.map(crate::outbound::TlsFailure::as_str),
+            tls: answer.tls.map(crate::outbound::TlsFailure::as_str),
             why,
         }
     }
@@ -262,7 +339,12 @@ mod tests {
         let target = Target::parse(&format!("http://{address}/")).expect("a URL");
         let account = AccountId::from_uuid(uuid::Uuid::from_u128(1));
         let limit = Duration::from_millis(200);
-        let found = pinged(&client.expect("a client"), &target, account, limit).await;
+        let usual = Connected {
+            connection: outbound::Connection::default(),
+            authorization: None,
+        };
+        let client = client.expect("a client");
+        let found = pinged(&client, &target, &usual, (account, limit)).await;
         let problem = found.outcome.expect_err("nobody answers");
         assert_eq!((problem.error_class, problem.tls), ("timeout", None));
         assert_eq!(problem.why, "no answer within 200 ms");

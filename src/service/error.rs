@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::kept_test_shape::TestView;
+use super::place::Place;
 use crate::automation::EventType;
 use crate::model::EventId;
 use crate::pipeline::Full;
@@ -11,35 +12,6 @@ use crate::schema::Violations;
 use crate::schema::catalogue::CATALOGUES;
 use crate::store;
 use crate::vault;
-
-/// Where in a request something is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// A JSON pointer into the body; empty: the body as a whole.
-    Body(String),
-    /// A parameter of the query.
-    Query(String),
-    /// A header.
-    Header(&'static str),
-}
-
-impl Place {
-    /// The field with this JSON pointer.
-    pub fn body(pointer: impl Into<String>) -> Self {
-        Self::Body(pointer.into())
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Body(pointer) if pointer.is_empty() => f.write_str("the body"),
-            Self::Body(pointer) => f.write_str(pointer),
-            Self::Query(name) => write!(f, "the query parameter {name}"),
-            Self::Header(name) => write!(f, "the header {name}"),
-        }
-    }
-}
 
 /// Why something was not done. Nothing of it was kept.
 #[derive(Debug, thiserror::Error)]
@@ -194,6 +166,9 @@ pub enum Error {
         whose(*.0)
     )]
     Validating(Full),
+    /// Too many examples are sent.
+    #[error("{} has too many examples sent: ask again in a minute", whose(*.0))]
+    Testing(Full),
     /// The database would be kept busy for too long.
     #[error(
         "the database gave this up, it took too long: ask for less, such as fewer rows, or those of one event or \
@@ -265,6 +240,14 @@ impl Error {
         }
     }
 
+    /// There is nothing to send or to look at any more.
+    pub(super) fn payload_expired() -> Self {
+        Self::Conflict {
+            code: "payload_expired",
+            why: "the event's payload is not kept any more: nothing can be made of it".to_owned(),
+        }
+    }
+
     /// A field whose capability there is not yet.
     pub(super) fn not_built(pointer: impl Into<String>, what: &str) -> Self {
         Self::Invalid {
@@ -319,6 +302,8 @@ impl Error {
             Self::TrialOverdue { .. } => "trial_overdue",
             Self::Validating(Full::Account) => "account_validating",
             Self::Validating(Full::Server) => "server_validating",
+            Self::Testing(Full::Account) => "account_testing",
+            Self::Testing(Full::Server) => "server_testing",
             Self::TooSlow(_) => "too_slow",
             Self::Unavailable => "unavailable",
             Self::Store(error) if is_passing(error) => "unavailable",
@@ -354,6 +339,7 @@ impl Error {
             | Self::Trying(_)
             | Self::TrialOverdue { .. }
             | Self::Validating(_)
+            | Self::Testing(_)
             | Self::TooSlow(_) => true,
             Self::Store(error) => is_passing(error),
             _ => false,

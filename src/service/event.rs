@@ -1,18 +1,57 @@
 //! Reading events: what came in, where it stands, and what every automation said of it.
 
+mod cause;
+mod export;
+mod search;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::delivery::{span, type_name};
 use super::hidden::Shown;
 use super::principal::{MayRead, Principal};
 use super::recorded::Record;
 use super::{Error, Listed, PageRequest, Place, Service, check};
-use crate::automation::EventType;
-use crate::model::{AccountId, AutomationId, Cause, EventId, Link, MappedBy, Timestamp};
+use crate::model::{AccountId, AutomationId, EventId, MappedBy, Timestamp};
 use crate::pipeline::{Explained, Verdict, own_source};
 use crate::schema::Violation;
+use crate::search::Query;
 use crate::store::{self, EventFilter};
+
+pub use cause::{BranchView, CauseView, LinkView};
+pub use export::{LogExport, LogQuery};
+
+/// Which events are wanted, as it was asked for.
+#[derive(Debug, Clone, Default)]
+pub struct EventQuery {
+    /// Only of this type.
+    pub event_type: Option<String>,
+    /// Only those that were accepted then or later.
+    pub since: Option<String>,
+    /// Only those that were accepted before.
+    pub until: Option<String>,
+    /// Only those in whose payloads this is found.
+    pub search: Option<String>,
+}
+
+impl EventQuery {
+    fn filter(&self) -> Result<EventFilter, Error> {
+        Ok(EventFilter {
+            event_type: type_name(self.event_type.as_deref())?,
+            span: span(self.since.as_deref(), self.until.as_deref())?,
+        })
+    }
+
+    fn sought(&self) -> Result<Option<Query>, Error> {
+        let read = self.search.as_deref().map(Query::parse).transpose();
+        read.map_err(|error| Error::Invalid {
+            code: "invalid_parameter",
+            at: Place::Query("search".to_owned()),
+            why: error.to_string(),
+        })
+    }
+}
 
 /// An event in a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -32,6 +71,8 @@ pub struct EventSummary {
     /// When it was accepted, or made, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub accepted_at: Timestamp,
+    /// Whether it is a test: one that was sent to an endpoint to see it arrive, and that no automation looked at.
+    pub test: bool,
 }
 
 /// An event.
@@ -55,6 +96,8 @@ pub struct EventView {
     /// What made it; left out, if it came in from outside or is an operational event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<CauseView>,
+    /// Whether it is a test: one that was sent to an endpoint to see it arrive, and that no automation looked at.
+    pub test: bool,
     /// Where the event stands.
     pub state: EventState,
     /// Why it was set aside, as a sentence; left out, if it was not.
@@ -64,7 +107,7 @@ pub struct EventView {
     /// asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub misfit: Option<MisfitView>,
-    /// By which way it came in: `api`, or `source:` and the name of a source; `automation`, if one has made it;
+    /// By which way it came in: `api`, or `source:` and the name of a source; `test`, if it is one; `automation`, if one has made it;
     /// `throwbar`, if it is an operational event.
     pub source: String,
     /// The attributes that it had as a CloudEvent; left out, if it was none.
@@ -75,72 +118,10 @@ pub struct EventView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub mapped_by: Option<MappedBy>,
-    /// The payload, as the bytes it came as; a secret variable's value in it is hidden.
+    /// The payload, as the bytes it came as; a secret variable's value in it is hidden. null, if the payload is not
+    /// kept any more.
     #[schema(value_type = serde_json::Value)]
     pub data: Box<RawValue>,
-}
-
-/// What made an event.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct CauseView {
-    /// The id of the event that it was made of.
-    #[schema(value_type = String)]
-    pub event: EventId,
-    /// The id of the automation that made it.
-    #[schema(value_type = String)]
-    pub automation: AutomationId,
-    /// How many automations led to it from the event that came in from outside: 1 to 8.
-    pub hops: usize,
-    /// Every event that led to it with the automation that made the next one, from the one that came in from outside.
-    /// Where a digest was on the way: the longest of the ways that led to it.
-    pub chain: Vec<LinkView>,
-    /// The ways by which other automations led to a digest on the way; left out, if there are none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub branches: Vec<BranchView>,
-}
-
-/// A way that joins another.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct BranchView {
-    /// Every event on it with the automation that made the next one, up to the digest's own event.
-    pub chain: Vec<LinkView>,
-    /// From which place of `chain` on it goes on as that does, counted from 0.
-    pub joins: usize,
-}
-
-/// An event, and the automation that made the next one of it.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct LinkView {
-    /// The id of the event.
-    #[schema(value_type = String)]
-    pub event: EventId,
-    /// The id of the automation.
-    #[schema(value_type = String)]
-    pub automation: AutomationId,
-}
-
-impl From<&Cause> for CauseView {
-    fn from(cause: &Cause) -> Self {
-        let branches = cause.branches().iter().map(|branch| BranchView {
-            chain: links(&branch.links),
-            joins: branch.joins,
-        });
-        Self {
-            event: cause.last().event,
-            automation: cause.last().automation,
-            hops: cause.chain().len(),
-            chain: links(cause.chain()),
-            branches: branches.collect(),
-        }
-    }
-}
-
-fn links(links: &[Link]) -> Vec<LinkView> {
-    let links = links.iter().map(|link| LinkView {
-        event: link.event,
-        automation: link.automation,
-    });
-    links.collect()
 }
 
 /// What of a payload does not fit the schema of its event's type.
@@ -165,6 +146,8 @@ pub enum EventState {
     /// It will not be evaluated: its evaluation could not be stored or ended a node three times, or its
     /// payload or account is missing. The operator must look at it.
     SetAside,
+    /// It was planned, and its payload is not kept any more.
+    PayloadExpired,
 }
 
 /// What became of one automation for an event.
@@ -215,6 +198,7 @@ impl From<store::EventHead> for EventSummary {
             timestamp: row.occurred_at,
             client_id: row.client_id,
             accepted_at: row.id.accepted_at(row.occurred_at),
+            test: row.test.is_some(),
         }
     }
 }
@@ -243,9 +227,18 @@ impl Service {
             .ok_or(Error::NotFound("event"))?;
         let (state, why, _) = self.standing(who.account(), id).await?;
         let cause = self.inner.store.cause(who.account(), id).await?;
-        let origin = super::trial::origin(row.origin.as_deref())?.unwrap_or_default();
-        let payload = String::from_utf8(row.payload)
-            .map_err(|error| Error::unreadable("the payload", error))?;
+        let origin = super::stored_event::origin(row.origin.as_deref())?.unwrap_or_default();
+        let state = match state {
+            EventState::Planned if !row.has_payload() => EventState::PayloadExpired,
+            state => state,
+        };
+        let payload = if row.has_payload() {
+            row.payload
+        } else {
+            b"null".to_vec()
+        };
+        let payload =
+            String::from_utf8(payload).map_err(|error| Error::unreadable("the payload", error))?;
         let mut data = RawValue::from_string(payload)
             .map_err(|error| Error::unreadable("the payload", error))?;
         self.hidden(who.account()).await?.hide_in_json(&mut data);
@@ -259,6 +252,7 @@ impl Service {
             client_id: row.client_id,
             accepted_at: id.accepted_at(row.occurred_at),
             cause: cause.as_ref().map(CauseView::from),
+            test: row.test.is_some(),
             state,
             why,
             misfit: self.misfit(who.account(), id).await?,
@@ -280,29 +274,24 @@ impl Service {
         }))
     }
 
-    /// A page of the account's events, of one type if it is named. Payloads are left out.
+    /// A page of the account's events. Payloads are left out.
     pub async fn events(
         &self,
         who: &Principal<MayRead>,
-        event_type: Option<&str>,
+        query: &EventQuery,
         page: &PageRequest,
     ) -> Result<Listed<EventSummary>, Error> {
         let _turn = self.list_turn(who.account()).await?;
-        if let Some(name) = event_type {
-            name.parse::<EventType>().map_err(|error| Error::Invalid {
-                code: "invalid_parameter",
-                at: Place::Query("type".to_owned()),
-                why: error.to_string(),
-            })?;
-        }
-        let filter = EventFilter {
-            event_type: event_type.map(str::to_owned),
+        let filter = query.filter()?;
+        let (after, limit) = (page.after()?, page.limit()?);
+        let (account, store) = (who.account(), &self.inner.store);
+        let rows = match query.sought()? {
+            Some(sought) => {
+                let what = (&sought, &filter);
+                self.search_events(account, what, (after, limit)).await?
+            }
+            None => store.events(account, &filter, after, limit).await?,
         };
-        let rows = self
-            .inner
-            .store
-            .events(who.account(), &filter, page.after()?, page.limit()?)
-            .await?;
         Ok(Listed::of(rows, EventSummary::from))
     }
 

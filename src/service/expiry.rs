@@ -1,6 +1,6 @@
 //! What has expired goes: answers to writes with an idempotency key, the keys of events, the keys of flow
-//! control, what that has held for too long, and occurrences that have been on the ledger of a schedule for 30
-//! days.
+//! control, what that has held for too long, what came to receivers, and occurrences that have been on the ledger of a
+//! schedule for 30 days.
 //!
 //! Bounded: one small transaction at a time, with a pause after it in which the events that wait are
 //! written. Any number of nodes may do it at once: none waits for a row that another has in hand.
@@ -8,7 +8,7 @@
 use std::convert::Infallible;
 
 use super::{Error, Service};
-use crate::model::limits::FLOW_WAIT_MS_MAX;
+use crate::model::limits::{FLOW_WAIT_MS_MAX, RECEIVED_MS_MAX};
 
 /// Rows that go in one transaction, of each kind. Their keys are anywhere in the table, so each row is a page
 /// to write: 100 take SQLite 2 ms of a processor, and 9 ms on a disk that is busy with other things.
@@ -44,7 +44,18 @@ impl Service {
         let held_before = now.plus_ms(-FLOW_WAIT_MS_MAX);
         let held = store.give_up_held(held_before, ROWS_MAX).await?;
         let occurrences = store.forget_occurrences(now, ROWS_MAX).await?;
-        let most = replies.max(keys).max(flow_keys).max(held).max(occurrences);
-        Ok(most >= ROWS_MAX as u64)
+        let tallies = store.forget_tallies(now, ROWS_MAX).await?;
+        let received_before = now.plus_ms(-RECEIVED_MS_MAX);
+        let received = store.forget_received(received_before, ROWS_MAX).await?;
+        let gone = [
+            replies,
+            keys,
+            flow_keys,
+            held,
+            occurrences,
+            received,
+            tallies,
+        ];
+        Ok(gone.iter().any(|rows| *rows >= ROWS_MAX as u64))
     }
 }

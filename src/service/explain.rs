@@ -127,6 +127,10 @@ impl Service {
         if let Some(version) = version {
             return self.run_version(account, automation, version, event).await;
         }
+        if event.test.is_some() {
+            let absence = absence::test();
+            return Ok(Explanation::of_none(event.id, Some(automation.id), absence));
+        }
         if let Some(explained) = self.recorded(account, &event, automation.id).await? {
             return Ok(Explanation::of(event.id, Basis::Recorded, explained));
         }
@@ -194,6 +198,9 @@ impl Service {
         let row = store.endpoint(account, endpoint).await?;
         let row = row.ok_or(Error::NotFound("endpoint"))?;
         let event = self.explained_event(account, event).await?;
+        if event.test.is_some() {
+            return Ok(Explanation::of_none(event.id, None, absence::test()));
+        }
         let Some(revision) = store.event_revision(account, event.id).await? else {
             return Ok(Explanation::of_none(event.id, None, absence::unrecorded()));
         };
@@ -288,7 +295,7 @@ impl Service {
                     let why = why.unwrap_or_default();
                     Absence::new("set_aside", format!("the event was set aside: {why}"))
                 }
-                (EventState::Planned, ..) => absence::unrecorded(),
+                (EventState::Planned | EventState::PayloadExpired, ..) => absence::unrecorded(),
             },
         };
         Ok(Absence {

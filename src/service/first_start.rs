@@ -58,6 +58,7 @@ impl Service {
         let new = NewAccount {
             name: "Default".to_owned(),
             uid: Some(DEFAULT_ACCOUNT.to_owned()),
+            owner_mail: None,
         };
         match self.insert_account(new).await {
             Ok(made) => Ok(FirstStart {

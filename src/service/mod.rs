@@ -8,6 +8,8 @@
 //! that is wrong with the one is an [`Error`] with a code, a place and a remedy, and nothing is
 //! stored half. Account boundaries are kept by the store's methods, which all take the
 //! principal's account: what belongs to another one is not found.
+//!
+//! Length: half of it is the list of what the room lets out.
 
 mod absence;
 mod account;
@@ -23,12 +25,14 @@ mod cloudevent_form;
 mod code;
 mod condition;
 mod condition_shape;
+mod connection;
 mod dead_letter;
 mod definition;
 mod delivery;
 mod draft;
 mod egress;
 mod endpoint;
+mod endpoint_patch;
 mod endpoint_shape;
 mod endpoint_url;
 mod endpoint_validation;
@@ -40,6 +44,8 @@ mod expiry;
 mod explain;
 mod first_start;
 mod flow;
+mod handshake;
+mod health;
 mod hidden;
 mod intake;
 mod intake_lines;
@@ -49,41 +55,57 @@ mod json;
 mod kept_test;
 mod kept_test_shape;
 mod key_pair;
+mod mail;
 mod merge;
 mod operator_key;
+mod operator_rules;
+mod own_headers;
+mod own_policy;
+mod own_profile;
 mod pace;
 mod page;
 mod payload;
+mod place;
 mod plugin;
 mod policy;
+mod policy_ref;
 mod principal;
 mod profile;
 mod publication;
+mod receiver;
 mod recorded;
 mod reply;
 mod reseal;
+mod retention;
 mod room;
+mod rule_change;
+mod rulebook;
 mod schedule;
 mod secret;
 mod signature;
 mod source;
+mod stored_event;
 mod strict;
 mod subscribe;
 mod subscription;
 mod supposed;
+mod test_event;
 mod trial;
 mod turns;
+mod upkeep;
 mod variable;
 mod variable_use;
 mod version;
 mod vetting;
+mod webhook;
+mod webhook_log;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use ipnet::IpNet;
 
-pub use crate::store::Shelf;
+pub use crate::store::{AttemptWalk, Shelf};
 pub use account::{AccountPatch, AccountView, NewAccount, OwnAccountView};
 pub use account_key::{SigningKeyRotation, SigningKeyView};
 pub use api_key::{ApiKeyView, NewApiKey, NewApiKeyView};
@@ -97,6 +119,9 @@ pub use condition_shape::{
     ConditionProblemView, ConditionRequest, ConditionToCheck, ConditionToConvert, ConditionView,
     PositionView,
 };
+pub use connection::{
+    AccountConnectionRequest, AccountConnectionView, CertificateView, OwnCertificateView,
+};
 pub use dead_letter::{
     DeadLetterQuery, DeadLetterView, InputOf, LetterNote, LetterRerunNote, LetterRerunRequest,
     LetterRerunState, LetterRerunView, LetterRerunsView, WholeDeadLetterView,
@@ -104,7 +129,7 @@ pub use dead_letter::{
 pub use definition::{
     ActionRequest, EmitRequest, TransformRequest, TriggerRequest, WebhookRequest,
 };
-pub use delivery::{AttemptView, DeliveryQuery, DeliveryView};
+pub use delivery::{AttemptQuery, AttemptView, DeliveryQuery, DeliveryView, WholeAttemptView};
 pub use egress::{EgressView, HasKey};
 pub use endpoint_shape::{
     EndpointPatch, EndpointView, NewEndpoint, NewEndpointView, Switch, UrlWarningView,
@@ -112,10 +137,10 @@ pub use endpoint_shape::{
 pub use endpoint_validation::{
     EndpointToValidate, EndpointValidationView, PingView, ValidationProblemView,
 };
-pub use error::{Error, Place};
+pub use error::Error;
 pub use event::{
-    BranchView, CauseView, EvaluationView, Evaluations, EventState, EventSummary, EventView,
-    LinkView, MisfitView,
+    BranchView, CauseView, EvaluationView, Evaluations, EventQuery, EventState, EventSummary,
+    EventView, LinkView, LogExport, LogQuery, MisfitView,
 };
 pub use event_type::{
     CatalogueView, EventTypePatch, EventTypeVersionView, EventTypeView, Import, ImportOutcome,
@@ -123,6 +148,11 @@ pub use event_type::{
 };
 pub use explain::{Basis, Explanation};
 pub use first_start::FirstStart;
+pub use handshake::ValidationKind;
+pub use health::{
+    EndpointHealthView, FiguresView, HealthQuery, HealthStepView, HourView, LastAttemptView,
+    OverviewView,
+};
 pub use intake::NewEvent;
 pub use intake_lines::LineOutcome;
 pub use intake_rules::{UnknownTypes, Validation};
@@ -137,19 +167,32 @@ pub use kept_test_shape::{
     CameView, ExpectationRequest, Override, TestEventRequest, TestRequest, TestView, TestsView,
 };
 pub use key_pair::{KeyPairRequest, KeyPairView, KeySetView};
+pub use mail::{MailQuery, MailView};
 pub use operator_key::{make_operator_key, operator_keys, revoke_operator_key};
-pub use page::{Listed, PageRequest};
-pub use plugin::{PluginVersionView, PluginView};
-pub use policy::{
-    FailurePolicyView, PlannedAttemptView, RetryPolicyView, RetryPreviewRequest, RetryPreviewView,
+pub use operator_rules::{Rules, Schemes};
+pub use own_policy::{
+    FailurePolicyPatch, FailurePolicyView, NewFailurePolicy, NewRetryPolicy, RetryPolicyPatch,
+    RetryPolicyView,
 };
+pub use own_profile::{NewProfile, ProfilePatch, ProfileView};
+pub use page::{Listed, PageRequest};
+pub use place::Place;
+pub use plugin::{PluginVersionView, PluginView};
+pub use policy::{PlannedAttemptView, RetryPreviewRequest, RetryPreviewView};
+pub use policy_ref::{FailurePolicyRef, PolicyRef, RetryPolicyRef};
 pub use principal::{
     Identity, MayAdminister, MayOperate, MayRead, MayReadCatalogue, MaySend, MayWrite,
     MayWriteCatalogue, Principal, Right, Scope,
 };
 pub use publication::{Archival, PublicationView, Publish, PublishedView, Rollback};
+pub use receiver::{
+    AnswerRequest, FindingView, Followed, ForwardedAnswer, ForwardedError, ForwardedRefusal,
+    NewReceiver, Received, ReceiverArrival, ReceiverDoor, ReceiverPatch, ReceiverRequestView,
+    ReceiverVerification, ReceiverView, SignatureCheckView,
+};
 pub use reply::{ReplySlot, Started};
 pub use reseal::{Resealed, reseal};
+pub use retention::{RetentionPatch, RetentionView, Round};
 pub use room::{BodyRoom, UploadTurn};
 pub use schedule::{
     DstChangeView, NewSchedule, OccurrenceView, PreviewRequest, PreviewView, PreviewedOccurrence,
@@ -163,11 +206,14 @@ pub use source::{
     SourceView,
 };
 pub use subscribe::Subscribe;
+pub use test_event::{LeftOutView, MadeFrom, TestEventView, TestEventsRequest, TestEventsView};
 pub use trial::{MadeView, NewTrial, RequestView, TrialEvent, TrialView};
 pub use variable::{NewVariable, VariablePatch, VariableView};
 pub use version::{AuthorView, ChangeView, DiffView, VersionView, WholeVersionView};
+pub use webhook::{NewWebhook, WEBHOOKS_WRITTEN_MAX, WebhookPatch, WebhookView};
+pub use webhook_log::WebhookLogView;
 
-use crate::model::{AccountId, Clock, EndpointId, Shares, limits};
+use crate::model::{AccountId, Clock, EndpointId, Shares};
 use crate::outbound::{Client, EgressGuard};
 use crate::pipeline::Pipeline;
 use crate::pipeline::components::Components;
@@ -176,13 +222,11 @@ use crate::vault::Vault;
 use merge::Merges;
 use pace::Pace;
 use principal::Known;
+use receiver::Receivers;
 use room::Rooms;
 use source::{Doors, Ledger};
 use turns::Turns;
 use vetting::Vetting;
-
-/// What an envelope may add to a payload.
-const ENVELOPE_BYTES_MAX: usize = 16 * 1024;
 
 /// What a service works with.
 #[derive(Debug)]
@@ -205,59 +249,6 @@ pub struct Parts {
     pub rules: Rules,
 }
 
-/// What the operator has decided about everybody's input.
-#[derive(Debug, Clone, Copy)]
-pub struct Rules {
-    /// Which URLs an endpoint may have.
-    pub schemes: Schemes,
-    /// Largest payload of one event.
-    pub payload_bytes_max: usize,
-    /// Largest body of a batch of events.
-    pub batch_bytes_max: usize,
-}
-
-/// Which URLs an endpoint may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Schemes {
-    /// `http` and `https`.
-    Both,
-    /// `https`.
-    HttpsOnly,
-}
-
-impl From<bool> for Schemes {
-    /// The setting `https_only`.
-    fn from(https_only: bool) -> Self {
-        if https_only {
-            Self::HttpsOnly
-        } else {
-            Self::Both
-        }
-    }
-}
-
-impl Rules {
-    /// The rules with these settings, and the product's own bounds.
-    pub fn new(schemes: impl Into<Schemes>, payload_bytes_max: usize) -> Self {
-        Self {
-            schemes: schemes.into(),
-            payload_bytes_max,
-            batch_bytes_max: limits::BATCH_BYTES_MAX.max(payload_bytes_max),
-        }
-    }
-
-    /// Largest body of anything but a batch or a component.
-    pub fn body_bytes_max(&self) -> usize {
-        self.payload_bytes_max.saturating_add(ENVELOPE_BYTES_MAX)
-    }
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        Self::new(Schemes::Both, limits::PAYLOAD_BYTES_MAX)
-    }
-}
-
 struct Inner {
     store: Store,
     vault: Arc<Vault>,
@@ -271,6 +262,7 @@ struct Inner {
     known: Known,
     uploads: Turns,
     lists: Turns,
+    exports: Turns,
     trials: Turns,
     schemas: Turns,
     key_pairs: Turns,
@@ -279,12 +271,15 @@ struct Inner {
     validations: Turns,
     /// How often URLs are validated.
     pace: Pace,
+    /// How often examples are sent.
+    test_pace: Pace,
     /// Where changes wait that others were faster than.
     merging: Shares<AccountId>,
     rooms: Rooms,
     bell: Arc<tokio::sync::Notify>,
     doors: Doors,
     ledger: Ledger,
+    receivers: Receivers,
     vetting: Vetting,
 }
 
@@ -311,6 +306,7 @@ impl Service {
                 known: Known::default(),
                 uploads: Turns::new(turns::UPLOADS),
                 lists: Turns::new(turns::LISTS),
+                exports: Turns::new(turns::EXPORTS),
                 trials: Turns::new(turns::TRIALS),
                 schemas: Turns::new(turns::SCHEMAS),
                 key_pairs: Turns::new(turns::KEY_PAIRS),
@@ -318,11 +314,13 @@ impl Service {
                 mappings: Turns::new(turns::MAPPINGS),
                 validations: Turns::new(turns::VALIDATIONS),
                 pace: Pace::new(endpoint_validation::PER_MINUTE_MAX),
+                test_pace: Pace::new(test_event::PER_MINUTE_MAX),
                 merging: Shares::new(merge::AGAIN_MAX),
                 rooms: Rooms::new(&parts.rules),
                 bell: Arc::default(),
                 doors: Doors::default(),
                 ledger: Ledger::default(),
+                receivers: Receivers::default(),
                 vetting: Vetting::default(),
             }),
         }
@@ -366,6 +364,7 @@ impl Service {
                 }
             }
             Hint::Catalogue(account) => self.inner.vetting.forget(account),
+            Hint::Received(receiver) => self.inner.receivers.ring(receiver),
             Hint::Look => {
                 // What was missed may have been about anybody's event types.
                 self.inner.vetting.forget(principal::NO_ACCOUNT);

@@ -64,6 +64,7 @@ fn row(name: &str, hash: ApiKeyHash, now: Timestamp) -> store::NewApiKey {
         hash: *hash.as_bytes(),
         // An operator's key needs none: it may do everything.
         scopes: String::new(),
+        owner_mail: None,
         created_at: now,
     }
 }

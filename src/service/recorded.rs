@@ -66,15 +66,15 @@ impl Record {
         self
     }
 
-    /// Asks each condition again. Beyond what one event's record may have, details are left out.
-    fn tell(self, conditions: &[Option<String>], event: &AcceptedEvent) -> Vec<Explained> {
-        let view = event.view();
+    /// Asks each condition again, as long as the event has its payload. Beyond what one event's record may have, details are left out.
+    fn tell(self, conditions: &[Option<String>], event: Option<&AcceptedEvent>) -> Vec<Explained> {
+        let view = event.map(AcceptedEvent::view);
         let mut left_bytes = TRACE_BYTES_PER_EVENT_MAX;
         let tell = |(mut evaluation, source): (Evaluation, &Option<String>)| {
-            if let Some(source) = source {
+            if let (Some(source), Some(view)) = (source, &view) {
                 let condition = Condition::parse_with(source, &self.variables);
                 let condition = condition.map_err(|error| error.to_string());
-                evaluation.tell(&condition, &view);
+                evaluation.tell(&condition, view);
             }
             let mut explained = Explained::from(evaluation);
             if let Some(step) = explained.steps.first_mut() {
@@ -125,10 +125,15 @@ impl Service {
             });
         }
         let conditions = self.conditions(account, &record.evaluations).await?;
-        let (id, event) = (event.id, self.accepted(account, event.clone()).await?);
+        let id = event.id;
+        let event = if event.has_payload() {
+            Some(self.accepted(account, event.clone()).await?)
+        } else {
+            None
+        };
         // A page of the dearest conditions takes a second; the turn ends with it, whoever waits for it.
         let tell = tokio::task::spawn_blocking(move || {
-            let told = record.tell(&conditions, &event);
+            let told = record.tell(&conditions, event.as_ref());
             drop(turn);
             told
         });

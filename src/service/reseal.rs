@@ -2,7 +2,7 @@
 //! door leads here.
 
 use super::Error;
-use crate::model::{KeyPairId, SecretId, SourceId};
+use crate::model::{KeyPairId, ReceiverId, SecretId, SourceId};
 use crate::pipeline::sealing;
 use crate::store::{Sealed, SealedName, SealedPlace, Store};
 use crate::vault::Vault;
@@ -81,6 +81,9 @@ fn context(place: SealedPlace, sealed: &Sealed) -> Result<Vec<u8>, Error> {
         }
         (SealedPlace::SourcePath, SealedName::Id(id)) => {
             sealing::source_path(account, SourceId::from_uuid(*id))
+        }
+        (SealedPlace::Receiver, SealedName::Id(id)) => {
+            sealing::receiver(account, ReceiverId::from_uuid(*id))
         }
         (SealedPlace::Variable, SealedName::Text(name)) => sealing::variable(account, name),
         (SealedPlace::Reply, SealedName::Text(key)) => sealing::reply(account, key),

@@ -57,6 +57,17 @@ pub(super) fn schemes(
                 "this signature stands there twice: remove one",
             ));
         }
+        let tells_in = |told: &Scheme, by: &Scheme| {
+            let chosen = told.header();
+            chosen.is_some_and(|header| by.tells_in(header.name().as_str()))
+        };
+        if schemes
+            .iter()
+            .any(|it| tells_in(&scheme, it) || tells_in(it, &scheme))
+        {
+            let why = "another signature goes in the same header, which has room for one: choose another header";
+            return Err(Error::field(at(field), why));
+        }
         if let Some(text) = &request.secret {
             let wrong = |why: &str| Error::field(at("/secret"), why);
             if !scheme.takes_own_secret() {

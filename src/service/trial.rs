@@ -3,7 +3,6 @@
 //! is stored.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -20,7 +19,7 @@ use super::turns::Turn;
 use super::{Error, Place, Service, check, payload};
 use crate::automation::{Action, Definition, EventType, may_name_variables};
 use crate::model::limits::VARIABLES_PER_ACCOUNT_MAX;
-use crate::model::{AccountId, EndpointId, EventId, Origin, Timestamp};
+use crate::model::{AccountId, EndpointId, EventId, Timestamp};
 use crate::pipeline::{
     AcceptedEvent, Addressees, DeliveryMethod, Step, Trial, TrialError, Tried, TriedRequest,
 };
@@ -282,15 +281,8 @@ impl Service {
         bare: Vec<store::NewEndpoint>,
     ) -> Result<SnapshotRows, Error> {
         let store = &self.inner.store;
-        let mut rows = SnapshotRows {
-            account: self.account_row(account).await?,
-            automations: Vec::new(),
-            endpoints: bare.into_iter().map(as_made).collect(),
-            secrets: Vec::new(),
-            key_pairs: Vec::new(),
-            failing: Vec::new(),
-            variables: Vec::new(),
-        };
+        let mut rows = SnapshotRows::of(self.account_row(account).await?);
+        rows.endpoints = bare.into_iter().map(as_made).collect();
         let mut known: BTreeSet<EndpointId> = rows.endpoints.iter().map(|row| row.id).collect();
         for endpoint in definition.actions.iter().filter_map(Action::endpoint) {
             if !known.insert(endpoint) {
@@ -310,32 +302,6 @@ impl Service {
         }
         Ok(rows)
     }
-
-    /// A stored event as evaluation sees it.
-    pub(super) async fn accepted(
-        &self,
-        account: AccountId,
-        row: store::Event,
-    ) -> Result<AcceptedEvent, Error> {
-        let cause = self.inner.store.cause(account, row.id).await?;
-        Ok(AcceptedEvent {
-            id: row.id,
-            event_type: row
-                .r#type
-                .parse()
-                .map_err(|error| Error::unreadable("the event's type", error))?,
-            occurred_at: row.occurred_at,
-            payload: row.payload.into(),
-            origin: origin(row.origin.as_deref())?.map(Arc::new),
-            cause: cause.map(Arc::new),
-        })
-    }
-}
-
-/// What is stored of an event's way in.
-pub(super) fn origin(text: Option<&str>) -> Result<Option<Origin>, Error> {
-    let read = text.map(Origin::parse).transpose();
-    read.map_err(|error| Error::unreadable("the event's way in", error))
 }
 
 /// An endpoint as it would stand once it is made.

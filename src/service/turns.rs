@@ -1,4 +1,4 @@
-//! Turns at what is dear: to read a list, which costs the database more than anything else that can be
+//! Turns at what is dear: to read a list or export it, which costs the database more than anything else that can be
 //! asked, to upload a component, to make a key pair, to have schemas compiled, to try an automation, to have
 //! a plugin make an event of a request, and to ping a URL. A few are at it at a time, fewer for one account, and of those
 //! that would have to wait for long none is let in. So one account is not what another waits for, and
@@ -82,6 +82,14 @@ pub(super) const MAPPINGS: TurnLimits = TurnLimits {
     wait_ms: 5_000,
 };
 
+/// Exports: each has a page of rows in memory for as long as whoever reads it takes.
+pub(super) const EXPORTS: TurnLimits = TurnLimits {
+    all_max: 8,
+    account_max: 1,
+    account_waiting_max: 4,
+    wait_ms: 10_000,
+};
+
 /// URLs that are pinged: each may take ten seconds.
 pub(super) const VALIDATIONS: TurnLimits = TurnLimits {
     all_max: 16,
@@ -148,6 +156,12 @@ impl Service {
         turn.map_err(|_full| Error::Crowded)
     }
 
+    /// Waits for a turn to export something of this account's.
+    pub(super) async fn export_turn(&self, account: AccountId) -> Result<Turn, Error> {
+        let turn = self.inner.exports.turn(&self.inner.clock, account).await;
+        turn.map_err(|_full| Error::Crowded)
+    }
+
     /// Waits for a turn to have a key pair made.
     pub(super) async fn key_pair_turn(&self, account: AccountId) -> Result<Turn, Error> {
         let turn = self.inner.key_pairs.turn(&self.inner.clock, account).await;
@@ -184,6 +198,7 @@ mod tests {
     async fn an_account_waits_for_its_own_turns_and_not_for_ever() {
         let all = [
             LISTS,
+            EXPORTS,
             UPLOADS,
             KEY_PAIRS,
             KEY_SETS,

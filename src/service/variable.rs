@@ -272,7 +272,8 @@ impl Service {
             .is_none_or(|text| http::HeaderValue::try_from(text).is_ok());
         let refuses = |user: &VariableUser| match user {
             VariableUser::Condition { .. } => secret,
-            VariableUser::Header { .. } => !fits_header,
+            VariableUser::Connection { as_secret, .. } => *as_secret && !secret,
+            VariableUser::Header { .. } | VariableUser::Profile { .. } => !fits_header,
             VariableUser::Config { .. } | VariableUser::Source { .. } => false,
         };
         let changed = self
@@ -290,6 +291,11 @@ impl Service {
             .any(|user| matches!(user, VariableUser::Condition { .. }))
         {
             "a condition may not ask for a secret, and this variable is used by"
+        } else if refusing
+            .iter()
+            .any(|user| matches!(user, VariableUser::Connection { .. }))
+        {
+            "a secret has to stay one that is used as one, as this variable is by"
         } else {
             "a header can't have this value, and this variable is used by"
         };
@@ -336,6 +342,14 @@ fn named(users: &[VariableUser]) -> String {
             format!("the configuration of the plugin of the source '{name}' ({id})")
         }
         VariableUser::Header { id, name } => format!("a header of the endpoint '{name}' ({id})"),
+        VariableUser::Connection {
+            endpoint: Some((id, name)),
+            ..
+        } => format!("the auth, client certificate or proxy of the endpoint '{name}' ({id})"),
+        VariableUser::Connection { endpoint: None, .. } => {
+            "the proxy of the account (/v1/account/connection)".to_owned()
+        }
+        VariableUser::Profile { name } => format!("a header of the profile '{name}'"),
     });
     let told = told.collect::<Vec<_>>().join(", ");
     match users.len().saturating_sub(USERS_NAMED_MAX) {

@@ -105,10 +105,22 @@ impl Scheme {
     }
 
     /// The header that it signs in, if that can be chosen.
-    fn header(&self) -> Option<&SignatureHeader> {
+    pub fn header(&self) -> Option<&SignatureHeader> {
         match self {
             Self::BodyHmac { header } | Self::Rsa { header } => Some(header),
             _ => None,
+        }
+    }
+
+    /// Whether what it tells goes in the header of this name, which is in lower case. Those of Standard Webhooks can't
+    /// be chosen for another scheme.
+    pub fn tells_in(&self, name: &str) -> bool {
+        match self {
+            Self::BodyHmac { header } | Self::Rsa { header } => header.name() == name,
+            Self::EventHeader => name.starts_with("x-webhook-"),
+            Self::Github => name == "x-hub-signature-256",
+            Self::Stripe => name == "stripe-signature",
+            Self::Standard | Self::StandardEd25519 => false,
         }
     }
 

@@ -33,6 +33,16 @@ pub struct Account {
     pub validation: String,
     /// What becomes of events of types that nobody has catalogued, as a word.
     pub unknown_types: String,
+    /// Whom its alerts go to.
+    pub owner_mail: Option<String>,
+    /// For how many days it keeps payloads; `None`: as long as the installation does.
+    pub payload_days: Option<i64>,
+    /// For how many days it keeps what became of events; `None`: as long as the installation does.
+    pub log_days: Option<i64>,
+    /// When it is told of endpoints that say nothing of their own that too few attempts succeed, JSON.
+    pub success_rate_alert: Option<String>,
+    /// The profile of endpoints that name none.
+    pub default_profile: String,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -48,6 +58,11 @@ record!(Account {
     next_key_from: "next_key_from_ms",
     validation: "validation",
     unknown_types: "unknown_types",
+    owner_mail: "owner_mail",
+    payload_days: "payload_days",
+    log_days: "log_days",
+    success_rate_alert: "success_rate_alert",
+    default_profile: "default_profile",
     created_at: "created_at_ms",
 });
 
@@ -62,6 +77,8 @@ pub struct NewAccount {
     pub name: String,
     /// The sealed account key.
     pub signing_key: Bytes,
+    /// Whom its alerts go to.
+    pub owner_mail: Option<String>,
     /// Now.
     pub created_at: Timestamp,
 }
@@ -82,20 +99,22 @@ impl From<bool> for Switch {
     }
 }
 
-const COLUMNS: &str = "id, uid, name, revision, enabled, signing_key, next_signing_key, next_key_from_ms, validation, unknown_types, created_at_ms";
+const COLUMNS: &str = "id, uid, name, revision, enabled, signing_key, next_signing_key, next_key_from_ms, validation, unknown_types, \
+     owner_mail, payload_days, log_days, success_rate_alert, default_profile, created_at_ms";
 
 impl Store {
     /// Makes an account at revision 1. [`Error::is_taken`] if the uid is used.
     pub async fn create_account(&self, new: &NewAccount) -> Result<(), Error> {
         self.execute(
-            "INSERT INTO accounts (id, uid, name, revision, enabled, signing_key, created_at_ms)
-             VALUES ($1, $2, $3, 1, $4, $5, $6)",
+            "INSERT INTO accounts (id, uid, name, revision, enabled, signing_key, owner_mail, created_at_ms)
+             VALUES ($1, $2, $3, 1, $4, $5, $6, $7)",
             args![
                 new.id,
                 new.uid.clone(),
                 new.name.as_str(),
                 true,
                 new.signing_key.clone(),
+                new.owner_mail.clone(),
                 new.created_at
             ],
         )
@@ -190,6 +209,24 @@ impl Store {
                 "UPDATE accounts SET validation = COALESCE($2, validation),
                    unknown_types = COALESCE($3, unknown_types) WHERE id = $1",
                 args![id, validation, unknown_types],
+            )
+            .await?;
+        Ok(changed > 0)
+    }
+
+    /// Changes for how many days the account keeps payloads, and what became of events; `None`: it stays as it is.
+    /// Whether the account exists.
+    pub async fn change_retention(
+        &self,
+        id: AccountId,
+        payload_days: Option<i64>,
+        log_days: Option<i64>,
+    ) -> Result<bool, Error> {
+        let changed = self
+            .execute(
+                "UPDATE accounts SET payload_days = COALESCE($2, payload_days),
+                   log_days = COALESCE($3, log_days) WHERE id = $1",
+                args![id, payload_days, log_days],
             )
             .await?;
         Ok(changed > 0)

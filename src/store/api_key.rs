@@ -16,6 +16,8 @@ pub struct ApiKey {
     pub name: String,
     /// Words separated by spaces.
     pub scopes: String,
+    /// Whose it is: where alerts about endpoints go that it makes or changes.
+    pub owner_mail: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it stopped working.
@@ -27,6 +29,7 @@ record!(ApiKey {
     account: "account_id",
     name: "name",
     scopes: "scopes",
+    owner_mail: "owner_mail",
     created_at: "created_at_ms",
     revoked_at: "revoked_at_ms",
 });
@@ -44,24 +47,27 @@ pub struct NewApiKey {
     pub hash: [u8; 32],
     /// Words separated by spaces.
     pub scopes: String,
+    /// Whose it is.
+    pub owner_mail: Option<String>,
     /// Now.
     pub created_at: Timestamp,
 }
 
-const COLUMNS: &str = "id, account_id, name, scopes, created_at_ms, revoked_at_ms";
+const COLUMNS: &str = "id, account_id, name, scopes, owner_mail, created_at_ms, revoked_at_ms";
 
 impl Store {
     /// Keeps a new key. One with the same hash stays as it is.
     pub async fn create_api_key(&self, new: &NewApiKey) -> Result<(), Error> {
         self.execute(
-            "INSERT INTO api_keys (id, account_id, name, hash, scopes, created_at_ms)
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (hash) DO NOTHING",
+            "INSERT INTO api_keys (id, account_id, name, hash, scopes, owner_mail, created_at_ms)
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (hash) DO NOTHING",
             args![
                 new.id,
                 new.account,
                 new.name.as_str(),
                 new.hash,
                 new.scopes.as_str(),
+                new.owner_mail.clone(),
                 new.created_at
             ],
         )

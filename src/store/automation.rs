@@ -165,22 +165,20 @@ impl Store {
         .await
     }
 
-    /// An endpoint's own subscription with its live definition.
+    /// The automation that is an endpoint's own subscription, with its live definition.
     pub async fn subscription(
         &self,
         account: AccountId,
         endpoint: EndpointId,
-    ) -> Result<Option<String>, Error> {
-        let found: Option<(String,)> = self
-            .fetch_optional(
-                "SELECT v.definition FROM automations a
+    ) -> Result<Option<(AutomationId, String)>, Error> {
+        self.fetch_optional(
+            "SELECT a.id, v.definition FROM automations a
                  JOIN automation_versions v ON v.account_id = a.account_id
                    AND v.automation_id = a.id AND v.version = a.published_version
                  WHERE a.account_id = $1 AND a.owner_endpoint_id = $2 AND a.deleted_at_ms IS NULL",
-                args![account, endpoint],
-            )
-            .await?;
-        Ok(found.map(|row| row.0))
+            args![account, endpoint],
+        )
+        .await
     }
 
     /// A page of the account's automations, newest first, subscriptions left out.

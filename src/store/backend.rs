@@ -17,6 +17,7 @@ use sqlx::Transaction;
 use super::Error;
 use super::lock::Lock;
 use super::made::MadeEvent;
+use super::mail_matter::Mailing;
 use super::postgres::{self, Postgres};
 use super::revisions::Revisions;
 use super::row::Record;
@@ -43,6 +44,8 @@ pub(super) struct Tx {
     /// The automations that it tells are failing, likewise.
     alerted: Vec<(AccountId, AutomationId)>,
     revisions: Revisions,
+    /// Whether mails are made of what it tells.
+    pub(super) mailing: Mailing,
     /// What it is a part of: then that is durable with its answer.
     whole: Option<Whole>,
 }
@@ -258,9 +261,10 @@ const READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
 impl Tx {
     /// A transaction that was begun; `revisions` is told of what it raises.
-    pub(super) fn new(on: On, revisions: Revisions) -> Self {
+    pub(super) fn new(on: On, revisions: Revisions, mailing: Mailing) -> Self {
         Self {
             on,
+            mailing,
             raised: Vec::new(),
             made: Vec::new(),
             alerted: Vec::new(),

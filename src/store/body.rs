@@ -69,7 +69,8 @@ const PAYLOAD_COLUMNS: Columns = &[("account_id", Kind::Uuid), ("event_id", Kind
 const PAYLOADS_SQL: &str = "
     SELECT e.id AS event_id, NULL AS automation_id, NULL AS output_no, e.type, e.occurred_at_ms,
       e.payload AS content, e.origin, NULL AS headers
-    FROM v JOIN events e ON e.account_id = v.account_id AND e.id = v.event_id";
+    FROM v JOIN events e ON e.account_id = v.account_id AND e.id = v.event_id
+    WHERE LENGTH(e.payload) > 0";
 
 const OUTPUT_COLUMNS: Columns = &[
     ("account_id", Kind::Uuid),

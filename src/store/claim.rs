@@ -24,6 +24,8 @@ pub struct ClaimRequest {
     pub now: Timestamp,
     /// How many at most.
     pub limit: usize,
+    /// How many of those are first attempts before all others, if so many are due.
+    pub first: usize,
 }
 
 /// What a claim brought.
@@ -72,6 +74,8 @@ pub struct ClaimedDelivery {
     pub attempts_made: i64,
     /// What it keeps its order with.
     pub order: Option<OrderKey>,
+    /// Whether it is of a test.
+    pub test: bool,
 }
 
 impl Record for ClaimedDelivery {
@@ -87,6 +91,7 @@ impl Record for ClaimedDelivery {
             webhook_id: row.get("webhook_id")?,
             attempts_made: row.get("attempts_made")?,
             order: row.get("order_key")?,
+            test: row.get::<Option<i64>>("test")?.is_some(),
         })
     }
 }
@@ -112,7 +117,7 @@ record!(DueEndpoint {
 const KEPT_BACK_MAX: usize = 1000;
 
 /// What is due at one endpoint.
-const DUE_SQL: &str = "
+pub(super) const DUE_SQL: &str = "
     SELECT id FROM deliveries
     WHERE account_id = $1 AND endpoint_id = $2 AND state = 'pending' AND due_at_ms <= $3
     ORDER BY due_at_ms LIMIT $4";
@@ -153,18 +158,7 @@ impl Store {
         let mut more_held = false;
         let (deliveries, kept_back) = match gate {
             Gate::Open => {
-                let mut taken: Vec<ClaimedDelivery> = tx
-                    .fetch(
-                        &self.claim_sql(),
-                        args![
-                            request.account,
-                            request.endpoint,
-                            request.now,
-                            request.limit,
-                            holder
-                        ],
-                    )
-                    .await?;
+                let mut taken = self.take_due(tx, holder, request).await?;
                 // RETURNING promises no order; ids begin with the event's time.
                 taken.sort_by_key(|delivery| delivery.id);
                 if taken.iter().any(|delivery| delivery.order.is_some()) {
@@ -221,16 +215,6 @@ impl Store {
         );
         let locked: Vec<(i64,)> = tx.fetch(&sql, args![account]).await?;
         Ok(!locked.is_empty())
-    }
-
-    fn claim_sql(&self) -> String {
-        format!(
-            "UPDATE deliveries SET state = 'claimed', holder = $5, due_at_ms = NULL
-             WHERE account_id = $1 AND id {}
-             RETURNING id, event_id, automation_id, rerun_id, output_no, envelope, webhook_id,
-               attempts_made, order_key",
-            self.backend.one_of(DUE_SQL)
-        )
     }
 
     async fn keep_back(
@@ -294,23 +278,6 @@ impl Store {
         let (account, endpoint) = first_endpoint();
         self.backend
             .explain(DUE_ENDPOINTS_SQL, args![account, endpoint, 500_usize])
-            .await
-    }
-
-    /// The plan of the claim's statement, for the test that pins it.
-    pub async fn explain_claim(&self, request: &ClaimRequest) -> Result<String, Error> {
-        let holder = IncarnationId::from_uuid(uuid::Uuid::nil());
-        self.backend
-            .explain(
-                &self.claim_sql(),
-                args![
-                    request.account,
-                    request.endpoint,
-                    request.now,
-                    request.limit,
-                    holder
-                ],
-            )
             .await
     }
 }

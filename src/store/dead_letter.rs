@@ -12,7 +12,7 @@ use super::made;
 use super::page::{Cursor, Page, start};
 use super::plan::{self, NewPlan};
 use super::row::record;
-use super::scan::Scan;
+use super::scan::{Scan, Term};
 use super::values::{Value, args};
 use super::{Batch, Error, Store, order};
 use crate::model::{AccountId, AutomationId, DeadLetterId, EventId, Timestamp, words};
@@ -191,8 +191,9 @@ impl Store {
             arguments,
             keep: filter
                 .verdict
-                .as_deref()
-                .map(|verdict| ("verdict", verdict)),
+                .iter()
+                .map(|verdict| Term::with("verdict = {}", verdict.as_str()))
+                .collect(),
         };
         self.scan(scan, limit, |row: &DeadLetter| row.id.uuid())
             .await

@@ -1,15 +1,14 @@
-//! Reading deliveries and attempts, and making a delivery again.
+//! Reading deliveries, and making a delivery again.
 
 use std::fmt::Write as _;
 
-use super::page::{Cursor, Page, start};
+use super::page::{Cursor, Page, Span};
 use super::row::record;
-use super::scan::Scan;
+use super::scan::{Scan, Term};
 use super::values::args;
 use super::{Error, Store};
 use crate::model::{
-    AccountId, AttemptId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, JobId,
-    Timestamp,
+    AccountId, AutomationId, DeliveryId, EndpointId, EventId, IncarnationId, JobId, Timestamp,
 };
 
 /// One body that must reach one endpoint.
@@ -43,6 +42,8 @@ pub struct Delivery {
     pub created_at: Timestamp,
     /// When it was delivered or given up.
     pub settled_at: Option<Timestamp>,
+    /// Set if it is of a test.
+    pub test: Option<i64>,
 }
 
 record!(Delivery {
@@ -60,38 +61,7 @@ record!(Delivery {
     attempts_made: "attempts_made",
     created_at: "created_at_ms",
     settled_at: "settled_at_ms",
-});
-
-/// One HTTP request, and what came back.
-#[derive(Debug, Clone)]
-pub struct Attempt {
-    /// Its id.
-    pub id: AttemptId,
-    /// Its number within the delivery, from 1.
-    pub no: i64,
-    /// The answer's status code, if there was an answer.
-    pub status_code: Option<i64>,
-    /// Why there was none.
-    pub error_class: Option<String>,
-    /// A sentence about a failure.
-    pub message: Option<String>,
-    /// The beginning of the answer's body.
-    pub response: Option<Vec<u8>>,
-    /// When it began.
-    pub started_at: Timestamp,
-    /// How long it took.
-    pub duration_ms: i64,
-}
-
-record!(Attempt {
-    id: "id",
-    no: "no",
-    status_code: "status_code",
-    error_class: "error_class",
-    message: "message",
-    response: "response",
-    started_at: "started_at_ms",
-    duration_ms: "duration_ms",
+    test: "test",
 });
 
 /// Which deliveries are wanted.
@@ -103,16 +73,45 @@ pub struct DeliveryFilter {
     pub endpoint: Option<EndpointId>,
     /// Only in this state.
     pub state: Option<String>,
+    /// Only those that were given up for this reason.
+    pub failure: Option<String>,
+    /// Only because of this automation.
+    pub automation: Option<AutomationId>,
+    /// Only of events of this type.
+    pub event_type: Option<String>,
+    /// Only those whose event came then; of one that was sent again, that were made then.
+    pub span: Span,
+}
+
+impl DeliveryFilter {
+    /// What no index leads to.
+    fn terms(&self) -> Vec<Term> {
+        let texts = [
+            ("state = {}", &self.state),
+            ("failure = {}", &self.failure),
+            (
+                "(SELECT e.type FROM events e WHERE e.account_id = $1 AND e.id = walked.event_id) = {}",
+                &self.event_type,
+            ),
+        ];
+        let texts = texts
+            .into_iter()
+            .filter_map(|(says, text)| Some(Term::with(says, text.as_deref()?)));
+        let automation = self
+            .automation
+            .map(|id| Term::with("automation_id = {}", id));
+        texts.chain(automation).collect()
+    }
 }
 
 const COLUMNS: &str = "id, event_id, automation_id, endpoint_id, webhook_id, resend_of, rerun_id, state, due_at_ms, \
-     holder, failure, attempts_made, created_at_ms, settled_at_ms";
+     holder, failure, attempts_made, created_at_ms, settled_at_ms, test";
 
 /// The deliveries of one event: those it was planned with by the time in their ids, resent ones by their index.
 const OF_EVENT: &str = "(SELECT * FROM deliveries
-       WHERE account_id = $1 AND id BETWEEN $4 AND $5 AND event_id = $3 AND resend_of IS NULL
+       WHERE account_id = $1 AND id BETWEEN $5 AND $6 AND event_id = $4 AND resend_of IS NULL
      UNION ALL SELECT * FROM deliveries
-       WHERE account_id = $1 AND event_id = $3 AND resend_of IS NOT NULL) AS of_event";
+       WHERE account_id = $1 AND event_id = $4 AND resend_of IS NOT NULL) AS of_event";
 
 impl Store {
     /// The delivery with this id.
@@ -128,8 +127,9 @@ impl Store {
         .await
     }
 
-    /// A page of the account's deliveries, newest first. Of those in one state at most
-    /// [`SCANNED_ROWS_MAX`](crate::model::limits::SCANNED_ROWS_MAX) are looked at, so a page may be short, or empty, and have a next one.
+    /// A page of the account's deliveries, newest first. Indexes lead to those of an event, to an endpoint and of a
+    /// span; of what else is asked for, at most [`SCANNED_ROWS_MAX`](crate::model::limits::SCANNED_ROWS_MAX) of
+    /// those are looked at, so a page may be short, or empty, and have a next one.
     pub async fn deliveries(
         &self,
         account: AccountId,
@@ -137,7 +137,8 @@ impl Store {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page<Delivery>, Error> {
-        let mut arguments = args![account, start(after)];
+        let (before, first_of_span) = filter.span.ends(after);
+        let mut arguments = args![account, before, first_of_span];
         let from = match filter.event {
             None => "deliveries",
             Some(event) => {
@@ -146,7 +147,7 @@ impl Store {
                 OF_EVENT
             }
         };
-        let mut within = format!("FROM {from} WHERE account_id = $1 AND id < $2");
+        let mut within = format!("FROM {from} WHERE account_id = $1 AND id < $2 AND id >= $3");
         if let Some(endpoint) = filter.endpoint {
             arguments.push(endpoint.into());
             let _ = write!(within, " AND endpoint_id = ${}", arguments.len());
@@ -155,23 +156,9 @@ impl Store {
             columns: COLUMNS,
             within,
             arguments,
-            keep: filter.state.as_deref().map(|state| ("state", state)),
+            keep: filter.terms(),
         };
         self.scan(scan, limit, |row: &Delivery| row.id.uuid()).await
-    }
-
-    /// The attempts of a delivery, oldest first.
-    pub async fn attempts(
-        &self,
-        account: AccountId,
-        delivery: DeliveryId,
-    ) -> Result<Vec<Attempt>, Error> {
-        self.fetch(
-            "SELECT id, no, status_code, error_class, message, response, started_at_ms, duration_ms
-             FROM attempts WHERE account_id = $1 AND delivery_id = $2 ORDER BY id",
-            args![account, delivery],
-        )
-        .await
     }
 
     /// Makes a delivery again under a new id: same body, same envelope, same `webhook_id`, due now.
@@ -186,9 +173,9 @@ impl Store {
         let made = self
             .execute(
                 "INSERT INTO deliveries (account_id, id, event_id, automation_id, endpoint_id, output_no,
-                   envelope, webhook_id, rerun_id, resend_of, state, due_at_ms, attempts_made, created_at_ms)
+                   envelope, webhook_id, rerun_id, resend_of, state, due_at_ms, attempts_made, created_at_ms, test)
                  SELECT account_id, $3, event_id, automation_id, endpoint_id, output_no, envelope, webhook_id,
-                   rerun_id, COALESCE(resend_of, id), 'pending', $4, 0, $4
+                   rerun_id, COALESCE(resend_of, id), 'pending', $4, 0, $4, test
                  FROM deliveries WHERE account_id = $1 AND id = $2",
                 args![account, first, again, now],
             )

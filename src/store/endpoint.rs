@@ -221,7 +221,8 @@ impl Store {
     ) -> Result<(), Error> {
         let (state, why) = to.words();
         tx.execute(
-            "UPDATE endpoints SET state = $3, disabled_why = $4 WHERE account_id = $1 AND id = $2",
+            "UPDATE endpoints SET state = $3, disabled_why = $4, disabled_at_ms = NULL, remind_at_ms = NULL
+             WHERE account_id = $1 AND id = $2",
             args![account, known.id, state, why],
         )
         .await?;
@@ -239,7 +240,7 @@ impl Store {
                 json!({ "name": known.name, "why": why, "failing_since": known.failing_since }),
             ),
         };
-        let alert = Alert::of_endpoint(topic, (account, known.id), now, says);
+        let alert = Alert::of_endpoint(topic, (account, known.id), now, says).without_mail();
         operational::tell(tx, self.own_holder(), vec![alert]).await
     }
 
@@ -255,7 +256,7 @@ impl Store {
         let revision = account::raise_revision(&mut tx, account).await?;
         let changed = tx
             .execute(
-                "UPDATE endpoints SET deleted_at_ms = $3, updated_at_ms = $3
+                "UPDATE endpoints SET deleted_at_ms = $3, updated_at_ms = $3, remind_at_ms = NULL
                  WHERE account_id = $1 AND id = $2 AND deleted_at_ms IS NULL",
                 args![account, id, now],
             )
@@ -297,6 +298,18 @@ impl Store {
         id: EndpointId,
     ) -> Result<Option<Endpoint>, Error> {
         self.fetch_optional(&live_sql(), args![account, id]).await
+    }
+
+    /// Up to 20 of the account's endpoints whose URL has this text in it, which has no `%`.
+    pub async fn endpoints_at(
+        &self,
+        account: AccountId,
+        text: &str,
+    ) -> Result<Vec<Endpoint>, Error> {
+        let within = "account_id = $1 AND url LIKE $2 AND deleted_at_ms IS NULL";
+        let sql =
+            format!("SELECT {COLUMNS} FROM endpoints WHERE {within} ORDER BY id DESC LIMIT 20");
+        self.fetch(&sql, args![account, format!("%{text}%")]).await
     }
 
     /// A page of the account's endpoints, newest first.

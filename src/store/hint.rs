@@ -8,7 +8,7 @@ use sqlx::postgres::{PgListener, PgPool};
 use super::backend::Backend;
 use super::postgres::Runs;
 use super::{Error, Store};
-use crate::model::{AccountId, ApiKeyId, AutomationId};
+use crate::model::{AccountId, ApiKeyId, AutomationId, ReceiverId};
 
 const CHANNEL: &str = "throwbar";
 
@@ -24,6 +24,8 @@ pub enum Hint {
     Failing(AccountId, AutomationId),
     /// What the account, or the installation (the nil id), catalogues or asks of events has changed.
     Catalogue(AccountId),
+    /// Something has come to a receiver, or was answered there.
+    Received(ReceiverId),
     /// Something that nobody has in hand may be due.
     Look,
 }

@@ -141,10 +141,12 @@ impl Store {
                 result: AttemptResult::Interrupted,
                 message: Some("the node ended before an answer was on record".to_owned()),
                 response: None,
+                trace: None,
                 started_at: now,
                 duration_ms: 0,
             };
-            rows.push(attempt_row(delivery.account_id, delivery.id, &attempt));
+            let to = (delivery.account_id, delivery.endpoint_id);
+            rows.push(attempt_row(to, delivery.id, &attempt));
         }
         insert_attempts(&mut tx, rows).await?;
         tx.commit().await?;

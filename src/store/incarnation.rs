@@ -158,6 +158,13 @@ impl Store {
         Ok(ended.into_iter().map(|(id,)| id).collect())
     }
 
+    /// The lives that have not ended, as far as anybody has seen, in the order of their ids.
+    pub async fn living(&self) -> Result<Vec<IncarnationId>, Error> {
+        let sql = "SELECT id FROM incarnations WHERE ended_at_ms IS NULL ORDER BY id";
+        let living: Vec<(IncarnationId,)> = self.fetch(sql, Vec::new()).await?;
+        Ok(living.into_iter().map(|(id,)| id).collect())
+    }
+
     /// Holders of events or deliveries that have no incarnation at all, as after a restored backup. They
     /// are dead, and what they hold is to be taken over.
     pub async fn find_ownerless(&self) -> Result<Vec<IncarnationId>, Error> {

@@ -18,7 +18,9 @@ use super::operational::{Alert, Topic};
 use super::record::{EndpointMark, NewRecord, Tells};
 use super::row::record;
 use super::values::{Columns, Kind, Rows, Shape, Value, args, values};
-use crate::failure::{Consequence, Heard, Outcome, State, Streak, Warning, Why};
+use crate::failure::{
+    Consequence, FailurePolicy, Heard, Outcome, State, Streak, Warning, Why, first_reminder,
+};
 use crate::model::{AccountId, EndpointId, Timestamp};
 
 /// An endpoint that was disabled, and why.
@@ -54,6 +56,8 @@ const CHANGED_COLUMNS: Columns = &[
     ("warned_at_ms", Kind::Int),
     ("alerted_at_ms", Kind::Int),
     ("succeeded_at_ms", Kind::Int),
+    ("disabled_at_ms", Kind::Int),
+    ("remind_at_ms", Kind::Int),
 ];
 
 /// What has become of endpoints.
@@ -167,10 +171,23 @@ fn fate(known: &Known, heeded: &[Heeded], alerts: &mut Vec<Alert>) -> Fate {
             at: mark.at,
             told: *told,
         };
+        let warned = state.streak.is_some_and(|streak| streak.warned.is_some());
         let (next, follows) = mark.policy.step(state, heard);
         state = next;
         for consequence in follows {
-            alerts.push(alert(known, &state, (consequence, mark.at)));
+            let alert = alert(known, &state, (consequence, mark.at));
+            // On the ladder it is the warnings that are mailed, and that what they warned of is over.
+            let is_unmailed = mark.policy == FailurePolicy::Ladder
+                && match consequence {
+                    Consequence::Failing => true,
+                    Consequence::Recovered => !warned,
+                    Consequence::Warned(_) | Consequence::Disabled(_) => false,
+                };
+            alerts.push(if is_unmailed {
+                alert.without_mail()
+            } else {
+                alert
+            });
             if let Consequence::Disabled(why) = consequence {
                 let disabled = Some((why, mark.at));
                 return Fate { state, disabled };
@@ -207,11 +224,12 @@ fn alert(known: &Known, state: &State, (consequence, at): (Consequence, Timestam
     Alert::of_endpoint(topic, (known.account, known.id), at, says)
 }
 
-fn row(known: &Known, fate: &Fate) -> [Value; 11] {
+fn row(known: &Known, fate: &Fate) -> [Value; 13] {
     let (state, why, updated_at) = match fate.disabled {
         Some((why, at)) => ("disabled", Some(why.as_str()), at),
         None => ("enabled", None, known.updated_at),
     };
+    let disabled_at = fate.disabled.map(|(_, at)| at);
     let streak = fate.state.streak;
     let warned = streak.and_then(|streak| streak.warned);
     values![
@@ -225,7 +243,9 @@ fn row(known: &Known, fate: &Fate) -> [Value; 11] {
         warned.map(|(warning, _)| warning.no()),
         warned.map(|(_, at)| at),
         fate.state.alerted_at,
-        fate.state.succeeded_at
+        fate.state.succeeded_at,
+        disabled_at,
+        disabled_at.map(first_reminder)
     ]
 }
 

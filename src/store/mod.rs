@@ -15,16 +15,24 @@
 //!
 //! Every writing transaction of a node begins by reading the incarnation that it writes for
 //! `FOR SHARE` (the fence): once somebody has declared it dead, it writes nothing more.
+//!
+//! Length: half of it is the list of what the room lets out.
 
 mod accept;
 mod account;
+mod account_connection;
+mod addressee;
 mod api_key;
 mod applied;
+mod attempt;
+mod attempt_log;
 mod automation;
 mod backend;
 mod batch;
 mod body;
 mod claim;
+mod claim_order;
+mod compact;
 mod consequence;
 mod dead_letter;
 mod delivery;
@@ -32,6 +40,7 @@ mod due_schedule;
 mod endpoint;
 mod endpoint_secret;
 mod engine;
+mod error;
 mod event;
 mod event_key;
 mod event_schema;
@@ -46,6 +55,9 @@ mod job;
 mod key_pair;
 mod lock;
 mod made;
+mod mail;
+mod mail_facts;
+mod mail_matter;
 mod mark;
 mod occurrence;
 mod operational;
@@ -59,12 +71,17 @@ mod plugin;
 mod postgres;
 mod publication;
 mod readers;
+mod receiver;
+mod receiver_request;
 mod record;
 mod refusal;
+mod reminder;
 mod reply;
 mod rerun;
+mod retention;
 mod revisions;
 mod row;
+mod rulebook;
 mod run;
 mod scan;
 mod schedule;
@@ -74,20 +91,26 @@ mod source;
 mod source_secret;
 mod sqlite;
 mod standing;
+mod tally;
+mod test_event;
 mod values;
 mod variable;
 mod version;
 mod whole;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
 pub use accept::{Accepted, KeyOf, NewEvent, NewKey};
 pub use account::{Account, NewAccount, Switch};
+pub use account_connection::AccountConnectionRow;
 pub use api_key::{ApiKey, NewApiKey};
 pub use applied::{Applied, NewestVersion};
+pub use attempt::{Attempt, AttemptFilter, OutcomeFilter};
+pub use attempt_log::{AttemptWalk, LoggedAttempt};
 pub use automation::{Automation, NewAutomation, Shelf};
 pub use batch::{Batch, BatchOutcome};
 pub use body::StoredBody;
@@ -96,13 +119,14 @@ pub use consequence::{Consequences, Health, NewDeadLetter, NewEmission};
 pub use dead_letter::{
     DeadLetter, DeadLetterFilter, LetterInputs, LetterOutcome, LetterRun, LetterState,
 };
-pub use delivery::{Attempt, Delivery, DeliveryFilter};
+pub use delivery::{Delivery, DeliveryFilter};
 pub use due_schedule::{Advance, DueSchedule};
 pub use endpoint::{
     Endpoint, EndpointChange, EndpointState, NewEndpoint, SettingsChange, SubscriptionChange,
 };
 pub use endpoint_secret::EndpointSecret;
 pub use engine::EngineError;
+pub use error::Error;
 pub use event::{Event, EventFilter, EventHead};
 pub use event_schema::{EventTypeVersion, EventTypeVersionHead, SchemaInForce};
 pub use event_type::{EventTypeEntry, EventTypeWrite};
@@ -117,17 +141,25 @@ pub use incarnation::Life;
 pub use job::{Hold, JobDifference, JobFindings, JobRow, Missed, MissedSpan, NewJob, Recovered};
 pub use key_pair::{KeyPairAddition, KeyPairRemoval, KeyPairRow, NewKeyPair};
 pub use made::MadeEvent;
+pub use mail::{Mail, MailFate, MailFilter, MailState};
+pub use mail_facts::{LastAnswer, MailFacts};
 pub use occurrence::{LEDGER_MS, NewOccurrence, OccurrenceEntry, OccurrenceKey, OpenOccurrence};
-pub use page::{Cursor, Page};
+pub use operational::Topic;
+pub use page::{Cursor, Page, Span};
 pub use past::PastEvent;
 pub use pause::Pause;
 pub use plan::{NewBody, NewDelivery, NewPlan, SetAside};
 pub use plugin::{NewPluginVersion, Plugin, PluginVersion};
 pub use publication::{LiveSpan, Publication};
+pub use receiver::Receiver;
+pub use receiver_request::ReceiverRequest;
 pub use record::{EndpointMark, NewAttempt, NewRecord, Tells};
 pub use refusal::{NewRefusals, SourceRefusal};
+pub use reminder::DueReminder;
 pub use reply::StoredReply;
 pub use rerun::NewRerun;
+pub use retention::{Phase, Swept};
+pub use rulebook::{NamedRule, Resettled, RuleKind, Rulebook};
 pub use run::Asked;
 pub use schedule::Schedule;
 pub use seal::{Sealed, SealedName, SealedPlace};
@@ -135,6 +167,8 @@ pub use snapshot::{PublishedAutomation, SnapshotRows};
 pub use source::{NewSource, Source};
 pub use source_secret::SourceSecret;
 pub use standing::AutomationStanding;
+pub use tally::{LastAttempt, TallyRow};
+pub use test_event::NewTestEvent;
 pub use variable::{Removal, Variable, VariableUser};
 pub use version::{
     Author, Authorship, AutomationChange, AutomationVersion, StateChange, VersionHead,
@@ -149,81 +183,6 @@ use revisions::Revisions;
 use row::Record;
 use values::Value;
 
-/// What the store could not do. The engine's own error is the source.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The database could not be opened.
-    #[error("the database {name} can't be opened")]
-    Open {
-        /// Which: its file, or its server and its name there.
-        name: String,
-        /// Why.
-        #[source]
-        cause: EngineError,
-    },
-    /// The URL is of no engine that is known.
-    #[error("the database URL must begin with sqlite: or postgres://")]
-    Scheme,
-    /// The schema could not be brought up to date.
-    #[error("the database's schema can't be brought to this program's version")]
-    Migrate(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A newer program has changed the schema.
-    #[error(
-        "the database's schema is of a newer version: run that version of the program, or a later one"
-    )]
-    NewerSchema,
-    /// Another process uses the same SQLite file.
-    #[error("another process is serving {path}: stop it, or give this one another data directory")]
-    InUse {
-        /// The database file.
-        path: String,
-    },
-    /// The lock file of the SQLite database could not be used.
-    #[error("the lock beside the database file can't be taken")]
-    Lock(#[source] std::io::Error),
-    /// This node was declared dead; it writes nothing more.
-    #[error("this incarnation has ended: another node has taken over its work")]
-    Fenced,
-    /// Another node wanted the same rows at the same moment: nothing was written, trying again will.
-    #[error("another node wanted the same rows at the same moment")]
-    Raced,
-    /// The engine refuses a value or a row, whatever else is in the batch.
-    #[error("the database refuses a row")]
-    Refused(#[source] EngineError),
-    /// The database does not answer, or has no room.
-    #[error("the database is not available")]
-    Unavailable(#[source] EngineError),
-    /// The account has as many of them as it may have.
-    #[error("the account has {count_max} {what}, as many as it may have")]
-    TooMany {
-        /// What.
-        what: &'static str,
-        /// How many there may be.
-        count_max: usize,
-    },
-    /// It took longer than whoever asked may keep the database busy; nothing was written.
-    #[error("the database was told to give up after a while")]
-    TooSlow(#[source] EngineError),
-    /// The connection was lost in a commit: it may or may not have happened.
-    #[error("the outcome of a commit is unknown")]
-    OutcomeUnknown(#[source] EngineError),
-    /// What is stored can't be read back.
-    #[error("{what} in the database can't be read: {why}")]
-    Corrupt {
-        /// Which thing.
-        what: &'static str,
-        /// What is wrong with it.
-        why: String,
-    },
-}
-
-impl Error {
-    /// Whether a unique key stood in the way.
-    pub fn is_taken(&self) -> bool {
-        matches!(self, Self::Refused(error) if error.is_taken())
-    }
-}
-
 /// The database, and whose life its writes belong to.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -234,6 +193,8 @@ pub struct Store {
     others: Others,
     /// How much of flow control each account has.
     flow: flow::Counts,
+    /// Whether mails are made of what is told.
+    mailing: Arc<AtomicBool>,
 }
 
 /// The life of this process.
@@ -265,6 +226,7 @@ impl Store {
             revisions: Revisions::new(others.clone()),
             others,
             flow: flow::Counts::default(),
+            mailing: Arc::default(),
         }
     }
 
@@ -279,6 +241,7 @@ impl Store {
             revisions: self.revisions.clone(),
             others: self.others.clone(),
             flow: self.flow.clone(),
+            mailing: self.mailing.clone(),
         }
     }
 
@@ -289,9 +252,8 @@ impl Store {
 
     /// Reads one row, to see that the database answers.
     pub async fn ping(&self) -> Result<(), Error> {
-        self.fetch::<(i64,)>("SELECT CAST(1 AS BIGINT)", Vec::new())
-            .await
-            .map(drop)
+        let sql = "SELECT CAST(1 AS BIGINT)";
+        self.fetch::<(i64,)>(sql, Vec::new()).await.map(drop)
     }
 
     /// Has `listener` called with each account whose revision this process raises, and the revision,
@@ -353,7 +315,7 @@ impl Store {
     }
 
     fn tx(&self, on: On) -> Tx {
-        Tx::new(on, self.revisions.clone())
+        Tx::new(on, self.revisions.clone(), self.mails_made())
     }
 
     /// Whoever ends the life waits for this transaction; after that, it is refused.

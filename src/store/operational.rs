@@ -1,33 +1,52 @@
 //! Operational events: what became of an account's endpoints, automations and deliveries, as events of that
-//! account. Made in the transaction of the change, once for each.
+//! account. Made in the transaction of the change, once for each, and with it the mails about it.
 
 use serde_json::{Value, json};
 
 use super::Error;
 use super::backend::Tx;
 use super::made::{self, NewMade};
+use super::mail_matter::{self, Happened};
 use crate::model::{AccountId, AutomationId, EndpointId, EventId, IncarnationId, Timestamp, words};
 
 /// What can be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Topic {
+pub enum Topic {
+    /// An endpoint is switched off, by whomever.
     EndpointDisabled,
+    /// It is not switched on again yet.
+    EndpointStillDisabled,
+    /// An endpoint is switched on again.
     EndpointEnabled,
+    /// It has failed for a while, without a success.
     EndpointFailing,
+    /// Its failure policy warns.
     EndpointWarned,
+    /// The first success after that it failed was told.
     EndpointRecovered,
+    /// Fewer of its attempts succeed than its alert asks for.
+    SuccessRateDropped,
+    /// Enough of them do again.
+    SuccessRateRecovered,
+    /// An automation makes errors one after the other.
     AutomationFailing,
+    /// It works again.
     AutomationRecovered,
+    /// The server has switched it off.
     AutomationPaused,
+    /// A delivery is given up.
     DeliveryFailed,
 }
 
 words!(Topic {
     EndpointDisabled = "throwbar.endpoint.disabled",
+    EndpointStillDisabled = "throwbar.endpoint.still_disabled",
     EndpointEnabled = "throwbar.endpoint.enabled",
     EndpointFailing = "throwbar.endpoint.failing",
     EndpointWarned = "throwbar.endpoint.warned",
     EndpointRecovered = "throwbar.endpoint.recovered",
+    SuccessRateDropped = "throwbar.endpoint.success_rate_dropped",
+    SuccessRateRecovered = "throwbar.endpoint.success_rate_recovered",
     AutomationFailing = "throwbar.automation.failing",
     AutomationRecovered = "throwbar.automation.recovered",
     AutomationPaused = "throwbar.automation.paused",
@@ -40,6 +59,8 @@ pub(super) struct Alert {
     pub(super) account: AccountId,
     pub(super) topic: Topic,
     pub(super) at: Timestamp,
+    /// About which endpoint a mail is made of it, too; `None`: none is.
+    pub(super) mailed: Option<EndpointId>,
     /// A JSON object.
     pub(super) says: Value,
 }
@@ -56,7 +77,16 @@ impl Alert {
             account,
             topic,
             at,
+            mailed: Some(endpoint),
             says: with(json!({ "endpoint": endpoint }), more),
+        }
+    }
+
+    /// The same without a mail: somebody did it by hand, or the mail is of something else.
+    pub(super) fn without_mail(self) -> Self {
+        Self {
+            mailed: None,
+            ..self
         }
     }
 
@@ -71,6 +101,7 @@ impl Alert {
             account,
             topic,
             at,
+            mailed: None,
             says: with(json!({ "automation": automation }), more),
         }
     }
@@ -89,6 +120,7 @@ pub(super) async fn tell(
     holder: IncarnationId,
     alerts: Vec<Alert>,
 ) -> Result<(), Error> {
+    mail_matter::note(tx, alerts.iter().filter_map(happened)).await?;
     let event = |alert: Alert| NewMade {
         account: alert.account,
         id: EventId::mint(alert.at),
@@ -104,6 +136,16 @@ pub(super) async fn tell(
         cause: None,
     };
     made::write(tx, holder, alerts.into_iter().map(event).collect()).await
+}
+
+fn happened(alert: &Alert) -> Option<Happened> {
+    Some(Happened {
+        account: alert.account,
+        endpoint: alert.mailed?,
+        topic: alert.topic,
+        at: alert.at,
+        says: alert.says.clone(),
+    })
 }
 
 #[cfg(test)]

@@ -114,16 +114,22 @@ pub(super) async fn lock(tx: &mut Tx, batch: &Batch) -> Result<BTreeSet<Queue>, 
             .map(queue)
     });
     let queues: BTreeSet<Queue> = settled.chain(added).collect();
-    if !queues.is_empty() {
-        let locks = queues.iter().map(|(account, endpoint, order)| {
-            let (high, low) = order.uuid().as_u64_pair();
-            let (_, account) = account.uuid().as_u64_pair();
-            let (_, endpoint) = endpoint.uuid().as_u64_pair();
-            (high ^ low ^ account ^ endpoint.rotate_left(32)).cast_signed()
-        });
-        tx.lock(locks.collect()).await?;
-    }
+    hold(tx, &queues).await?;
     Ok(queues)
+}
+
+/// Takes the locks of these queues, in their order.
+pub(super) async fn hold(tx: &mut Tx, queues: &BTreeSet<Queue>) -> Result<(), Error> {
+    if queues.is_empty() {
+        return Ok(());
+    }
+    let locks = queues.iter().map(|(account, endpoint, order)| {
+        let (high, low) = order.uuid().as_u64_pair();
+        let (_, account) = account.uuid().as_u64_pair();
+        let (_, endpoint) = endpoint.uuid().as_u64_pair();
+        (high ^ low ^ account ^ endpoint.rotate_left(32)).cast_signed()
+    });
+    tx.lock(locks.collect()).await
 }
 
 /// Adds the deliveries of the plans that keep an order, each behind those of its queue, in the order in which

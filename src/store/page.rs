@@ -1,5 +1,7 @@
 //! Pages of lists: newest first, each beginning where the one before ended.
 
+use crate::model::{EventId, Timestamp};
+
 /// Where a page begins: the id of the last row of the page before.
 pub type Cursor = uuid::Uuid;
 
@@ -27,6 +29,25 @@ impl<T> Page<T> {
             rows: self.rows.into_iter().map(change).collect(),
             next: self.next,
         }
+    }
+}
+
+/// A span of time in a list by ids, from its beginning up to but not including its end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Span {
+    /// Its beginning; `None`: the beginning of time.
+    pub since: Option<Timestamp>,
+    /// Its end; `None`: the end of time.
+    pub until: Option<Timestamp>,
+}
+
+impl Span {
+    /// An id that those of the page that begins `after` come before, and the first that they may have.
+    pub(super) fn ends(self, after: Option<Cursor>) -> (Cursor, Cursor) {
+        let first_at = |at| EventId::first_at(at).uuid();
+        let end = self.until.map_or(Cursor::max(), first_at);
+        let first = self.since.map_or(Cursor::nil(), first_at);
+        (start(after).min(end), first)
     }
 }
 

@@ -1,5 +1,5 @@
 //! Walking through past events, oldest first and a bounded number at a time: heads without payloads, then
-//! the payloads that are needed.
+//! the payloads that are needed. Tests are no past events.
 
 use super::row::record;
 use super::values::{Columns, Kind, Rows, Shape, args, values};
@@ -38,10 +38,12 @@ const HEADS_SQL: &str = "
     SELECT e.id, e.type, e.occurred_at_ms, e.origin, c.cause,
       CAST(LENGTH(e.payload) AS BIGINT) AS payload_bytes
     FROM v JOIN events e ON e.account_id = v.account_id AND e.id = v.event_id
-    LEFT JOIN causes c ON c.account_id = e.account_id AND c.event_id = e.id";
+    LEFT JOIN causes c ON c.account_id = e.account_id AND c.event_id = e.id
+    WHERE e.test IS NULL";
 
 const PAYLOADS_SQL: &str = "
-    SELECT e.id, e.payload FROM v JOIN events e ON e.account_id = v.account_id AND e.id = v.event_id";
+    SELECT e.id, e.payload FROM v JOIN events e ON e.account_id = v.account_id AND e.id = v.event_id
+    WHERE LENGTH(e.payload) > 0";
 
 const VERDICTS_SQL: &str = "
     SELECT e.event_id, e.verdicts FROM v
@@ -57,7 +59,7 @@ impl Store {
     ) -> Result<Vec<EventId>, Error> {
         let found: Vec<(EventId,)> = self
             .fetch(
-                "SELECT id FROM events WHERE account_id = $1 AND id >= $2 AND id < $3
+                "SELECT id FROM events WHERE account_id = $1 AND id >= $2 AND id < $3 AND test IS NULL
                  ORDER BY id DESC LIMIT $4",
                 args![account, from, before, limit],
             )
@@ -76,7 +78,7 @@ impl Store {
             "SELECT e.id, e.type, e.occurred_at_ms, e.origin, c.cause,
                CAST(LENGTH(e.payload) AS BIGINT) AS payload_bytes
              FROM events e LEFT JOIN causes c ON c.account_id = e.account_id AND c.event_id = e.id
-             WHERE e.account_id = $1 AND e.id > $2 AND e.id < $3 ORDER BY e.id LIMIT $4",
+             WHERE e.account_id = $1 AND e.id > $2 AND e.id < $3 AND e.test IS NULL ORDER BY e.id LIMIT $4",
             args![account, after, before, limit],
         )
         .await
@@ -95,7 +97,7 @@ impl Store {
         Ok(found)
     }
 
-    /// The payloads of those of these events that there are, in any order.
+    /// The payloads of those of these events that still have theirs, in any order.
     pub async fn payloads(
         &self,
         account: AccountId,

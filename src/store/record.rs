@@ -1,5 +1,6 @@
 //! Recording: the attempt, the delivery's next state, and what both mean for the endpoint.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,10 +8,12 @@ use serde_json::json;
 
 use super::Error;
 use super::backend::Tx;
+use super::mail_matter::{self, Happened};
 use super::mark::{self, Marked};
 use super::operational::{self, Alert, Topic};
 use super::order;
 use super::row::record;
+use super::tally;
 use super::values::{Columns, Kind, Rows, Shape, Value, values};
 use crate::automation::OPERATIONAL_PREFIX;
 use crate::failure::{FailurePolicy, Outcome};
@@ -67,6 +70,8 @@ pub struct NewAttempt {
     pub message: Option<String>,
     /// The beginning of the answer's body.
     pub response: Option<Bytes>,
+    /// What left and what came back besides; `None`: no request was made.
+    pub trace: Option<Bytes>,
     /// When it began.
     pub started_at: Timestamp,
     /// How long it took.
@@ -97,6 +102,8 @@ const ATTEMPT_COLUMNS: Columns = &[
     ("response", Kind::Bytes),
     ("started_at_ms", Kind::Int),
     ("duration_ms", Kind::Int),
+    ("endpoint_id", Kind::Uuid),
+    ("trace", Kind::Bytes),
 ];
 
 const STATE_COLUMNS: Columns = &[
@@ -124,7 +131,8 @@ pub(super) async fn write(
     let mut states = Rows::new(STATE_COLUMNS, records.len());
     for record in &records {
         if let Some(attempt) = &record.attempt {
-            attempts.push(attempt_row(record.account, record.delivery, attempt));
+            let to = (record.account, record.endpoint);
+            attempts.push(attempt_row(to, record.delivery, attempt));
         }
         let (state, due_at, failure, settled_at) = match record.next {
             DeliveryState::Pending { due_at } => ("pending", Some(due_at), None, None),
@@ -156,13 +164,31 @@ pub(super) async fn write(
     )
     .await?;
     order::settle(tx, &records).await?;
+    tally::note(tx, in_turn).await?;
     let Marked {
         disabled,
         mut alerts,
     } = mark::write(tx, in_turn).await?;
     alerts.extend(given_up(tx, &records).await?);
     operational::tell(tx, holder, alerts).await?;
+    mail_matter::note(tx, records.iter().copied().filter_map(failure_to_mail)).await?;
     Ok(disabled)
+}
+
+/// That a delivery was given up, for a mail: also where no event is made of it. That its endpoint is gone is mailed
+/// by itself.
+fn failure_to_mail(record: &NewRecord) -> Option<Happened> {
+    let DeliveryState::Failed { at, why } = record.next else {
+        return None;
+    };
+    let is_mailed = record.tells != Tells::Nothing && why != Failure::Gone;
+    is_mailed.then(|| Happened {
+        account: record.account,
+        endpoint: record.endpoint,
+        topic: Topic::DeliveryFailed,
+        at,
+        says: json!({ "delivery": record.delivery, "why": why, "attempts_made": record.attempts_made }),
+    })
 }
 
 /// A delivery that was given up, of an event that is no operational one and descends from none.
@@ -194,26 +220,50 @@ const DELIVERY_REF_COLUMNS: Columns = &[("account_id", Kind::Uuid), ("id", Kind:
 
 /// What is to be told of deliveries that were given up.
 async fn given_up(tx: &mut Tx, records: &[&NewRecord]) -> Result<Vec<Alert>, Error> {
-    let failed: Vec<(&NewRecord, Timestamp, Failure)> = records
+    let lost = records
         .iter()
         .filter(|record| record.tells == Tells::OfDelivery)
         .filter_map(|record| match record.next {
-            DeliveryState::Failed { at, why } => Some((*record, at, why)),
+            DeliveryState::Failed { at, why } => Some(Lost {
+                account: record.account,
+                delivery: record.delivery,
+                endpoint: record.endpoint,
+                attempts_made: i64::from(record.attempts_made),
+                at,
+                why,
+            }),
             _ => None,
-        })
-        .collect();
-    if failed.is_empty() {
+        });
+    alerts_of(tx, &lost.collect::<Vec<_>>()).await
+}
+
+/// A delivery that was given up.
+#[derive(Debug)]
+pub(super) struct Lost {
+    pub(super) account: AccountId,
+    pub(super) delivery: DeliveryId,
+    pub(super) endpoint: EndpointId,
+    pub(super) attempts_made: i64,
+    pub(super) at: Timestamp,
+    pub(super) why: Failure,
+}
+
+/// That they were given up, as it is told.
+pub(super) async fn alerts_of(tx: &mut Tx, lost: &[Lost]) -> Result<Vec<Alert>, Error> {
+    if lost.is_empty() {
         return Ok(Vec::new());
     }
-    let mut rows = Rows::new(DELIVERY_REF_COLUMNS, failed.len());
-    for (record, ..) in &failed {
-        rows.push(values![record.account, record.delivery]);
+    let mut rows = Rows::new(DELIVERY_REF_COLUMNS, lost.len());
+    for one in lost {
+        rows.push(values![one.account, one.delivery]);
     }
     let found: Vec<GivenUp> = tx.fetch_rows(rows, Shape::Query(GIVEN_UP_SQL)).await?;
-    let told = |(record, at, why): (&NewRecord, Timestamp, Failure)| {
-        let row = found
-            .iter()
-            .find(|row| (row.account, row.id) == (record.account, record.delivery))?;
+    let found: HashMap<(AccountId, DeliveryId), GivenUp> = found
+        .into_iter()
+        .map(|row| ((row.account, row.id), row))
+        .collect();
+    let told = |one: &Lost| {
+        let row = found.get(&(one.account, one.delivery))?;
         if row.r#type.starts_with(OPERATIONAL_PREFIX) || row.operational == Some(1) {
             return None;
         }
@@ -222,28 +272,30 @@ async fn given_up(tx: &mut Tx, records: &[&NewRecord]) -> Result<Vec<Alert>, Err
             "event": row.event,
             "type": row.r#type,
             "automation": row.automation,
-            "why": why,
-            "attempts_made": record.attempts_made,
+            "why": one.why,
+            "attempts_made": one.attempts_made,
         });
-        let which = (record.account, record.endpoint);
-        Some(Alert::of_endpoint(Topic::DeliveryFailed, which, at, says))
+        let which = (one.account, one.endpoint);
+        let alert = Alert::of_endpoint(Topic::DeliveryFailed, which, one.at, says);
+        // Many of them make one mail.
+        Some(alert.without_mail())
     };
-    Ok(failed.into_iter().filter_map(told).collect())
+    Ok(lost.iter().filter_map(told).collect())
 }
 
-/// The row of one attempt, in the order of the table's columns.
+/// The row of one attempt at an account's endpoint, in the order of the table's columns.
 pub(super) fn attempt_row(
-    account: AccountId,
+    to: (AccountId, EndpointId),
     delivery: DeliveryId,
     attempt: &NewAttempt,
-) -> [Value; 10] {
+) -> [Value; 12] {
     let (status, class) = match attempt.result {
         AttemptResult::Http { status } => (Some(i64::from(status)), None),
         AttemptResult::Refused(refusal) => (None, Some(refusal.as_str())),
         AttemptResult::Interrupted => (None, Some("interrupted")),
     };
     values![
-        account,
+        to.0,
         delivery,
         attempt.id,
         i64::from(attempt.no),
@@ -252,7 +304,9 @@ pub(super) fn attempt_row(
         attempt.message.clone(),
         attempt.response.clone(),
         attempt.started_at,
-        attempt.duration_ms
+        attempt.duration_ms,
+        to.1,
+        attempt.trace.clone()
     ]
 }
 

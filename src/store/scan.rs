@@ -1,4 +1,4 @@
-//! Lists of what has one value in a column that no index leads to. Each look at them walks a bounded way
+//! Lists of what meets conditions that no index leads to. Each look at them walks a bounded way
 //! down the list; the next page goes on from there.
 
 use super::page::{Cursor, Page};
@@ -14,8 +14,39 @@ pub(super) struct Scan<'a> {
     pub(super) within: String,
     /// What the text above refers to.
     pub(super) arguments: Vec<Value>,
-    /// The column, and the value it must have.
-    pub(super) keep: Option<(&'a str, &'a str)>,
+    /// What must hold of it.
+    pub(super) keep: Vec<Term>,
+}
+
+/// A condition on a row that was walked over.
+#[derive(Debug, Clone)]
+pub(super) struct Term {
+    says: &'static str,
+    value: Option<Value>,
+}
+
+impl Term {
+    /// A condition in which `{}` stands for the value. The row is called `walked`, its account `$1`.
+    pub(super) fn with(says: &'static str, value: impl Into<Value>) -> Self {
+        Self {
+            says,
+            value: Some(value.into()),
+        }
+    }
+
+    /// A condition that needs none.
+    pub(super) fn plain(says: &'static str) -> Self {
+        Self { says, value: None }
+    }
+
+    /// The condition, with its value among these.
+    fn spell(self, arguments: &mut Vec<Value>) -> String {
+        let Some(value) = self.value else {
+            return self.says.to_owned();
+        };
+        arguments.push(value);
+        self.says.replace("{}", &format!("${}", arguments.len()))
+    }
 }
 
 impl Store {
@@ -33,16 +64,16 @@ impl Store {
             keep,
         } = scan;
         let walk = |rows: usize| format!("SELECT {columns} {within} ORDER BY id DESC LIMIT {rows}");
-        let Some((column, value)) = keep else {
+        if keep.is_empty() {
             let rows = self.fetch(&walk(limit + 1), arguments).await?;
             return Ok(Page::of(rows, limit, id));
-        };
+        }
         let known = arguments.len();
-        arguments.push(value.into());
+        let terms = keep.into_iter().map(|term| term.spell(&mut arguments));
+        let kept = terms.collect::<Vec<_>>().join(" AND ");
         let sql = format!(
-            "SELECT {columns} FROM ({}) AS walked WHERE {column} = ${} ORDER BY id DESC LIMIT {}",
+            "SELECT {columns} FROM ({}) AS walked WHERE {kept} ORDER BY id DESC LIMIT {}",
             walk(SCANNED_ROWS_MAX),
-            known + 1,
             limit + 1
         );
         let rows = self.fetch(&sql, arguments.clone()).await?;

@@ -23,6 +23,8 @@ pub enum SealedPlace {
     SourceSecret,
     /// The last parts of the URLs of sources.
     SourcePath,
+    /// The last parts of the URLs of receivers, and what those verify by.
+    Receiver,
     /// Secret variables.
     Variable,
     /// Answers that are kept for those who ask again.
@@ -31,13 +33,14 @@ pub enum SealedPlace {
 
 impl SealedPlace {
     /// All of them. A rotation moves a key from the first to the second: whoever goes over them in this order meets it.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::NextAccountKey,
         Self::AccountKey,
         Self::EndpointSecret,
         Self::KeyPair,
         Self::SourceSecret,
         Self::SourcePath,
+        Self::Receiver,
         Self::Variable,
         Self::Reply,
     ];
@@ -60,6 +63,7 @@ impl SealedPlace {
             Self::KeyPair => of("key_pairs", "id", "sealed"),
             Self::SourceSecret => of("source_secrets", "id", "sealed"),
             Self::SourcePath => of("sources", "id", "path_sealed"),
+            Self::Receiver => of("receivers", "id", "sealed"),
             Self::Variable => of("variables", "name", "sealed"),
             Self::Reply => of("replies", "key", "body"),
         }

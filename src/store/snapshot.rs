@@ -3,8 +3,8 @@
 use super::row::record;
 use super::values::args;
 use super::{
-    Account, Endpoint, EndpointSecret, Error, KeyPairRow, Store, Variable, account, endpoint,
-    endpoint_secret, key_pair, variable,
+    Account, AccountConnectionRow, Endpoint, EndpointSecret, Error, KeyPairRow, Store, Variable,
+    account, account_connection, endpoint, endpoint_secret, key_pair, variable,
 };
 use crate::automation::may_name_variables;
 use crate::model::{AccountId, AutomationId, EndpointId};
@@ -16,6 +16,8 @@ pub struct SnapshotRows {
     pub account: Account,
     /// The automations that were live at the revision.
     pub automations: Vec<PublishedAutomation>,
+    /// How its deliveries are connected, if that is not the usual way.
+    pub connection: Option<AccountConnectionRow>,
     /// The endpoints as they are now; removed ones are missing.
     pub endpoints: Vec<Endpoint>,
     /// Their secrets.
@@ -26,6 +28,22 @@ pub struct SnapshotRows {
     pub failing: Vec<AutomationId>,
     /// The variables as they are now; not read, if nothing asks for one.
     pub variables: Vec<Variable>,
+}
+
+impl SnapshotRows {
+    /// Those of an account that has published nothing.
+    pub fn of(account: Account) -> Self {
+        Self {
+            account,
+            connection: None,
+            automations: Vec::new(),
+            endpoints: Vec::new(),
+            secrets: Vec::new(),
+            key_pairs: Vec::new(),
+            failing: Vec::new(),
+            variables: Vec::new(),
+        }
+    }
 }
 
 /// One live version.
@@ -84,10 +102,13 @@ impl Store {
             )
             .await?;
         let endpoints = endpoint::live(&mut tx, account).await?;
+        let connection = account_connection::read(&mut tx, account).await?;
+        let proxy = connection.iter().filter_map(|row| row.proxy.as_ref());
         let mut texts = automations
             .iter()
             .map(|row| &row.definition)
-            .chain(endpoints.iter().map(|row| &row.settings));
+            .chain(endpoints.iter().map(|row| &row.settings))
+            .chain(proxy);
         let variables = if texts.any(|text| may_name_variables(text)) {
             variable::live(&mut tx, account).await?
         } else {
@@ -95,6 +116,7 @@ impl Store {
         };
         let rows = SnapshotRows {
             account: row,
+            connection,
             automations,
             endpoints,
             secrets: endpoint_secret::live(&mut tx, account).await?,

@@ -5,6 +5,8 @@
 //! write never holds up who else is served; or *here*, on a thread that may block, where a whole batch of
 //! statements needs no trip at all (a trip costs about 50 µs, a row about 3).
 
+mod migrations;
+
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -13,6 +15,8 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+
+use migrations::MIGRATIONS;
 
 use super::Error;
 use super::engine::EngineError;
@@ -31,29 +35,6 @@ const WRITER_CACHE_KIB: i64 = 8_000;
 /// Pages in the log before it is worked into the file.
 const CHECKPOINT_PAGES: i64 = 4_000;
 const LOG_BYTES_KEPT: i64 = 64 * 1024 * 1024;
-
-/// The schema, one step a file. How many were taken stands in the file's `user_version`.
-const MIGRATIONS: [&str; 19] = [
-    include_str!("../../migrations/sqlite/0001_house.sql"),
-    include_str!("../../migrations/sqlite/0002_versions.sql"),
-    include_str!("../../migrations/sqlite/0003_schedules.sql"),
-    include_str!("../../migrations/sqlite/0004_event_types.sql"),
-    include_str!("../../migrations/sqlite/0005_variables.sql"),
-    include_str!("../../migrations/sqlite/0006_sources.sql"),
-    include_str!("../../migrations/sqlite/0007_flow.sql"),
-    include_str!("../../migrations/sqlite/0009_dead_letters.sql"),
-    include_str!("../../migrations/sqlite/0010_schedule_runs.sql"),
-    include_str!("../../migrations/sqlite/0011_order.sql"),
-    include_str!("../../migrations/sqlite/0012_backtests.sql"),
-    include_str!("../../migrations/sqlite/0013_applied.sql"),
-    include_str!("../../migrations/sqlite/0014_turns.sql"),
-    include_str!("../../migrations/sqlite/0015_keys.sql"),
-    include_str!("../../migrations/sqlite/0016_failures.sql"),
-    include_str!("../../migrations/sqlite/0017_recovery.sql"),
-    include_str!("../../migrations/sqlite/0019_key_pairs.sql"),
-    include_str!("../../migrations/sqlite/0020_account_keys.sql"),
-    include_str!("../../migrations/sqlite/0021_seals.sql"),
-];
 
 /// One database file. Clones are the same.
 #[derive(Debug, Clone)]

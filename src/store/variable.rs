@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::row::record;
 use super::values::args;
-use super::{Error, Store, Tx, account};
+use super::{Error, Store, Tx, account, account_connection};
 use crate::automation::{Definition, VARIABLES_ROOT as ROOT, references_in_json};
 use crate::model::limits::VARIABLES_PER_ACCOUNT_MAX;
 use crate::model::{AccountId, AutomationId, EndpointId, SourceId, Timestamp};
@@ -58,10 +58,22 @@ pub enum VariableUser {
         /// What it is called.
         name: String,
     },
-    /// A header of an endpoint.
+    /// A header of an endpoint, also one that its `auth` makes as it is.
     Header {
         /// Which endpoint.
         id: EndpointId,
+        /// What it is called.
+        name: String,
+    },
+    /// How an endpoint is connected; without an endpoint, how the account is.
+    Connection {
+        /// Which endpoint, and what it is called.
+        endpoint: Option<(EndpointId, String)>,
+        /// Whether it stands there for a secret.
+        as_secret: bool,
+    },
+    /// A header of a profile.
+    Profile {
         /// What it is called.
         name: String,
     },
@@ -77,6 +89,15 @@ pub enum Removal {
     /// It is gone.
     Removed,
 }
+
+/// Where settings of an endpoint stand for secrets.
+const CONNECTION_SECRETS: [&str; 5] = [
+    "/auth/basic/password",
+    "/auth/bearer/token",
+    "/auth/oauth2/client_secret",
+    "/client_certificate/key",
+    "/proxy/password",
+];
 
 /// A text in which a variable may be asked for.
 struct Candidate<I> {
@@ -271,20 +292,8 @@ async fn users(tx: &mut Tx, account: AccountId, name: &str) -> Result<Vec<Variab
             }
         }
     }
-    let found: Vec<EndpointCandidate> = tx
-        .fetch(
-            "SELECT id, name, settings FROM endpoints
-             WHERE account_id = $1 AND deleted_at_ms IS NULL AND settings LIKE $2 ORDER BY id",
-            args![account, pattern.as_str()],
-        )
-        .await?;
-    let headers = found
-        .into_iter()
-        .filter(|found| references_in_json(&found.text).is_ok_and(|named| named.contains(name)));
-    users.extend(headers.map(|found| VariableUser::Header {
-        id: found.id,
-        name: found.name,
-    }));
+    users.extend(outward_users(tx, account, (name, &pattern)).await?);
+    users.extend(profiles(tx, account, name).await?);
     let found: Vec<SourceCandidate> = tx
         .fetch(
             "SELECT id, name, settings FROM sources
@@ -301,6 +310,84 @@ async fn users(tx: &mut Tx, account: AccountId, name: &str) -> Result<Vec<Variab
         name: found.name,
     }));
     Ok(users)
+}
+
+/// What of the way out asks for a variable: endpoints, and the account's own connection.
+async fn outward_users(
+    tx: &mut Tx,
+    account: AccountId,
+    (name, pattern): (&str, &str),
+) -> Result<Vec<VariableUser>, Error> {
+    let mut users = Vec::new();
+    let found: Vec<EndpointCandidate> = tx
+        .fetch(
+            "SELECT id, name, settings FROM endpoints
+             WHERE account_id = $1 AND deleted_at_ms IS NULL AND settings LIKE $2 ORDER BY id",
+            args![account, pattern],
+        )
+        .await?;
+    for found in found {
+        users.extend(endpoint_users(found, name));
+    }
+    let of_account = account_connection::read(tx, account).await?;
+    let proxy = of_account.and_then(|row| row.proxy).unwrap_or_default();
+    if names(&proxy, "", name) {
+        users.push(VariableUser::Connection {
+            endpoint: None,
+            as_secret: names(&proxy, "/password", name),
+        });
+    }
+    Ok(users)
+}
+
+/// Where an endpoint's settings ask for a variable.
+fn endpoint_users(found: EndpointCandidate, name: &str) -> Vec<VariableUser> {
+    let Candidate {
+        id,
+        name: called,
+        text,
+    } = found;
+    let at = |pointer: &str| names(&text, pointer, name);
+    let mut users = Vec::new();
+    if ["/headers", "/auth/bearer"].iter().any(|it| at(it)) {
+        users.push(VariableUser::Header {
+            id,
+            name: called.clone(),
+        });
+    }
+    if ["/auth", "/client_certificate", "/proxy"]
+        .iter()
+        .any(|it| at(it))
+    {
+        users.push(VariableUser::Connection {
+            endpoint: Some((id, called)),
+            as_secret: CONNECTION_SECRETS.iter().any(|it| at(it)),
+        });
+    }
+    users
+}
+
+/// Whether what stands at a place of a JSON text refers to a variable.
+fn names(json: &str, pointer: &str, variable: &str) -> bool {
+    let value: Option<serde_json::Value> = serde_json::from_str(json).ok();
+    let part = value.as_ref().and_then(|value| value.pointer(pointer));
+    let named = part.map(|part| references_in_json(&part.to_string()));
+    matches!(named, Some(Ok(named)) if named.contains(variable))
+}
+/// The profiles with a header that asks for a variable.
+async fn profiles(tx: &mut Tx, account: AccountId, name: &str) -> Result<Vec<VariableUser>, Error> {
+    let found: Vec<(String, String)> = tx
+        .fetch(
+            "SELECT name, says FROM named_rules
+             WHERE account_id = $1 AND kind = 'profile' AND says LIKE $2 ORDER BY name",
+            args![account, format!("%{ROOT}%")],
+        )
+        .await?;
+    let asks = |says: &str| references_in_json(says).is_ok_and(|named| named.contains(name));
+    let asking = found.into_iter().filter(|(_, says)| asks(says));
+    Ok(asking
+        .map(|(name, _)| VariableUser::Profile { name })
+        .collect())
 }
 
 /// The configuration of a source's plugin, which its settings have as text, if it has one.

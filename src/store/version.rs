@@ -1,6 +1,7 @@
 //! The immutable versions of automations, and who saves and publishes them. What changes an automation is
 //! written only if it still stands as it did for whoever decided on the change.
 
+use super::addressee;
 use super::automation::{Automation, NewAutomation, changeable};
 use super::endpoint::{check_endpoints, insert_endpoint};
 use super::own_schedule::follow;
@@ -272,6 +273,9 @@ pub(super) async fn insert_version(
 ) -> Result<(), Error> {
     for endpoint in &new.endpoints {
         insert_endpoint(tx, account, endpoint).await?;
+        if let Some(author) = &new.author {
+            addressee::edited(tx, (account, endpoint.id), author.key).await?;
+        }
     }
     if !new.endpoints.is_empty() {
         check_endpoints(tx, account).await?;

@@ -12,3 +12,4 @@ mod process;
 mod store_contract;
 mod support;
 mod support_test;
+mod whatever;

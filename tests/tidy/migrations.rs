@@ -70,6 +70,15 @@ pub fn compare(sqlite: &[(String, String)], postgres: &[(String, String)]) -> Ve
     faults
 }
 
+/// The tables that there are after these migrations.
+pub fn tables(files: &[(String, String)]) -> BTreeSet<String> {
+    let mut tables = Tables::new();
+    for (_, sql) in files {
+        apply(&mut tables, sql);
+    }
+    tables.into_keys().collect()
+}
+
 /// What `own` has and `other` lacks.
 fn differences(own: &Tables, other: &Tables, path: &str) -> Vec<Fault> {
     let mut faults = Vec::new();

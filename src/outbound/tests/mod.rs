@@ -53,6 +53,7 @@ async fn post_for(party: Uuid, client: &Client, url: &str, timeout: Duration) ->
     let request = Request {
         method: Method::Post,
         target: &target,
+        connection: &Connection::default(),
         headers: HeaderMap::new(),
         body: Bytes::from_static(b"{}"),
         timeout,
@@ -87,6 +88,7 @@ async fn the_request_arrives_byte_for_byte() {
     let request = Request {
         method: Method::Put,
         target: &target,
+        connection: &Connection::default(),
         headers,
         body: body.clone(),
         timeout: LONG,

@@ -15,10 +15,12 @@
 mod backtest;
 mod calls;
 mod compare;
+mod missed;
 mod recovery;
 mod rerun;
 mod send;
 mod slice;
+mod unsubscribed;
 mod walk;
 mod work;
 

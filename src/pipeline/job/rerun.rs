@@ -115,7 +115,7 @@ async fn go(
     tally: &mut RerunTally,
     stride: Stride,
 ) -> Result<Option<End>, Error> {
-    let current = standing(work).await?;
+    let current = work.standing().await?;
     let gone = stride.count - stride.events.len() as i64;
     let mut events = Vec::with_capacity(stride.events.len());
     for (event, version) in versions.of(work, stride.events).await? {
@@ -179,15 +179,6 @@ async fn cut_short(work: &Work) -> Result<Option<End>, Error> {
 fn abandoned(work: &mut Work) -> End {
     work.findings = store::JobFindings::default();
     End::Stopped
-}
-
-/// How the account stands now.
-async fn standing(work: &Work) -> Result<Arc<Current>, Error> {
-    let (node, account) = (&work.node, work.row.account);
-    let row = node.store.account(account).await?;
-    let revision = row.map_or(0, |row| row.revision);
-    let standing = node.snapshots.standing(account, revision).await?;
-    Ok(standing.last_loaded())
 }
 
 impl RerunVersions<'_> {

@@ -11,6 +11,7 @@ use super::Error;
 use crate::model::{AutomationId, EventId, JobState, Stopwatch, Timestamp};
 use crate::pipeline::crash::crash_point;
 use crate::pipeline::node::Node;
+use crate::pipeline::standing::Current;
 use crate::store::{Hold, JobFindings, JobRow};
 
 /// How often it is saved: each time is a commit, for which others wait.
@@ -112,6 +113,15 @@ impl Work {
         let store = &self.node.store;
         let held = store.holds_job(self.row.account, self.row.id, self.node.holder);
         Ok(held.await?)
+    }
+
+    /// How the account stands now.
+    pub(super) async fn standing(&self) -> Result<Arc<Current>, Error> {
+        let (node, account) = (&self.node, self.row.account);
+        let row = node.store.account(account).await?;
+        let revision = row.map_or(0, |row| row.revision);
+        let standing = node.snapshots.standing(account, revision).await?;
+        Ok(standing.last_loaded())
     }
 
     /// What it has come to so far.

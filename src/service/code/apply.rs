@@ -16,6 +16,7 @@ use crate::service::schedule::name_taken;
 use crate::service::{Error, Place, Service, check};
 use crate::store::{
     self, Applied, Authorship, AutomationChange, EventTypeWrite, NewEndpoint, NewKeyPair, Removal,
+    RuleKind,
 };
 
 /// The key pairs that endpoints get.
@@ -87,7 +88,13 @@ impl Service {
         let notes = self.notes(who, &decided);
         if view.changes > 0 || !notes.is_empty() {
             let pairs = self.pairs(who, &decided).await?;
-            let written = Box::pin(self.write(who, &decided, (&notes, &pairs)));
+            let keys = self.pairs_for(who.account(), &decided.followers).await?;
+            let written = Box::pin(async {
+                let written = self.write(who, &decided, (&notes, &pairs));
+                written.await?;
+                let followers = (&decided.followers[..], &keys[..]);
+                self.write_followers(who.account(), followers).await
+            });
             self.inner.store.in_one(written).await?;
         }
         Ok(decided.done(view))
@@ -214,12 +221,19 @@ impl Service {
         match write {
             Write::EventType(_) | Write::Variable(..) => {}
             Write::NewVariable(row) => store.create_variable(account, row).await?,
+            Write::NewRule(row) => store.create_rule(account, row).await?,
+            Write::Rule(row) => {
+                if !store.change_rule(account, row).await? {
+                    return Err(store::Error::Raced.into());
+                }
+            }
             Write::NewEndpoint(new) => {
                 let new = NewEndpoint {
                     key_pairs: pairs.get(&new.id).cloned().unwrap_or_default(),
                     ..(**new).clone()
                 };
                 store.create_endpoint(account, &new).await?;
+                store.note_editor(account, new.id, who.key()).await?;
             }
             Write::Endpoint(write) => {
                 self.write_endpoint(who, write).await?;
@@ -262,6 +276,8 @@ impl Service {
             .store
             .change_endpoint(account, write.id, &write.change, now);
         changed.await?.ok_or(store::Error::Raced)?;
+        let noted = self.inner.store.note_editor(account, write.id, who.key());
+        noted.await?;
         self.wake(account, write.id).await;
         Ok(())
     }
@@ -313,6 +329,10 @@ impl Service {
                 was_there
             }
             Row::Schedule(row) => store.delete_schedule(account, row.id).await?,
+            Row::Rule(row) => match RuleKind::from_word(&row.kind) {
+                Some(kind) => store.delete_rule(account, kind, &row.name).await?,
+                None => false,
+            },
             Row::Variable(row) => match store.delete_variable(account, &row.name).await? {
                 Removal::Removed => true,
                 // Somebody asks for it since it was decided.

@@ -6,9 +6,9 @@ use serde::Serialize;
 use crate::automation::canonical;
 use crate::cron::DstPolicy;
 use crate::pipeline::EndpointSettings;
-use crate::service::profile::{STANDARD, ready_made};
+use crate::service::profile::{STANDARD, with_overrides};
 use crate::service::{Error, Subscribe};
-use crate::store::{Automation, EventTypeEntry, Schedule, Variable};
+use crate::store::{Automation, EventTypeEntry, NamedRule, RuleKind, Schedule, Variable};
 use crate::yaml::Node;
 
 /// What a thing is.
@@ -85,17 +85,19 @@ impl Content {
         Self::of(node)
     }
 
-    pub(super) fn endpoint((name, url): (&str, &str), settings: &str) -> Result<Self, Error> {
+    /// An endpoint in an account where those that name no profile get `default_profile`.
+    pub(super) fn endpoint(
+        (name, url): (&str, &str),
+        settings: &str,
+        default_profile: &str,
+    ) -> Result<Self, Error> {
         let settings: EndpointSettings = serde_json::from_str(settings).map_err(unreadable)?;
-        let usual = node_of(&ready_made(&settings.profile)?)?;
-        let mut node = node_of(&settings)?;
-        node.take("subscribe");
-        if let Node::Map(members) = usual {
-            for (field, usual) in members.iter().filter(|(field, _)| field != "profile") {
-                node.leave_out(field, usual);
-            }
+        let settings = with_overrides(settings);
+        let mut node = own_parts(&settings)?;
+        // Left out only where every other account has the same for usual, too.
+        if [settings.profile.as_str(), default_profile] != [STANDARD; 2] {
+            node.set("profile", Node::text(&settings.profile));
         }
-        node.leave_out("profile", &Node::text(STANDARD));
         let subscribe = Subscribe::of_stored(settings.subscribe.as_deref());
         if subscribe != Subscribe::All {
             node.set("subscribe", node_of(&subscribe)?);
@@ -110,6 +112,23 @@ impl Content {
             "signatures",
             "envelope",
         ]))
+    }
+
+    /// A policy, or a profile, with these settings.
+    pub(super) fn rule(row: &NamedRule) -> Result<Self, Error> {
+        let mut node = if row.kind == RuleKind::Profile.as_str() {
+            let settings: EndpointSettings = serde_json::from_str(&row.says).map_err(unreadable)?;
+            let mut node = own_parts(&settings)?;
+            node.set("from", Node::text(&settings.profile));
+            node.leave_out("from", &Node::text(STANDARD));
+            node
+        } else {
+            let mut node = Node::Map(Vec::new());
+            node.set("policy", Node::from_json(&row.says).map_err(unreadable)?);
+            node
+        };
+        node.set("name", Node::text(&row.name));
+        Self::of(node.ordered(&["name", "from", "policy", "signatures", "envelope"]))
     }
 
     pub(super) fn schedule(row: &Schedule) -> Result<Self, Error> {
@@ -189,6 +208,32 @@ impl Content {
             "tests",
         ]))
     }
+}
+
+/// The parts of settings that are not those of their profile, by name.
+fn own_parts(settings: &EndpointSettings) -> Result<Node, Error> {
+    let mut all = node_of(settings)?;
+    // What is usual is not stored.
+    all.set("headers", node_of(&settings.headers)?);
+    all.set("method", node_of(&settings.method)?);
+    all.set("http", node_of(&settings.http)?);
+    all.set("explicit_port", node_of(&settings.explicit_port)?);
+    let follows = &settings.follows;
+    for (field, name) in [
+        ("retry_policy", &follows.retry_policy),
+        ("failure_policy", &follows.failure_policy),
+    ] {
+        if let Some(name) = name {
+            all.set(field, Node::text(name));
+        }
+    }
+    let mut node = Node::Map(Vec::new());
+    for part in settings.overrides() {
+        if let Some(value) = all.take(part.as_str()) {
+            node.set(part.as_str(), value);
+        }
+    }
+    Ok(node)
 }
 
 /// Leaves out of a schedule what it would have anyway.

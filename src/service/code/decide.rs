@@ -7,7 +7,7 @@ use super::content::Content;
 use super::decision::{Decided, Decision, EndpointWrite, Meant, Write};
 use super::file::{CodeVariable, File};
 use super::matching::matched;
-use super::present::Row;
+use super::present::{Present, Row};
 use super::reference::Endpoints;
 use super::{Section, Wishes};
 use crate::model::AccountId;
@@ -17,6 +17,7 @@ use crate::service::endpoint_shape::stored_settings;
 use crate::service::event_type::draft::{Draft, check_name};
 use crate::service::principal::{MayWrite, Principal};
 use crate::service::profile::assumed_success;
+use crate::service::rulebook::Rulebook;
 use crate::service::schedule::definition;
 use crate::service::schedule::state::goes_on;
 use crate::service::subscription::subscription_change;
@@ -36,16 +37,7 @@ impl Service {
     ) -> Result<Decided, Error> {
         let account = who.account();
         let present = self.present(account).await?;
-        let known = matched(file, &present)?;
-        let pairs: Vec<Meant<'_>> = file
-            .entries
-            .iter()
-            .zip(known)
-            .map(|(entry, place)| Meant {
-                entry,
-                known: place.map(|place| (place, &present.known[place])),
-            })
-            .collect();
+        let pairs = meant(file, &present)?;
         let of = |section: Section| {
             pairs
                 .iter()
@@ -70,9 +62,12 @@ impl Service {
             decisions.push(decision);
         }
         let with_variables = Arc::new(supposed.clone());
+        let decided = with_variables.during(self.decide_rules(account, &pairs));
+        let (book, rules) = decided.await?;
+        decisions.extend(rules);
         for meant in of(Section::Endpoints) {
             let decided = with_variables
-                .during(self.decide_endpoint(account, meant))
+                .during(self.decide_endpoint(account, &book, meant))
                 .await;
             let decision = decided.map_err(|error| meant.entry.within(error))?;
             if let Some(Write::NewEndpoint(new)) = &decision.write {
@@ -100,7 +95,8 @@ impl Service {
         }
         drop(endpoints);
         decisions.extend(automations);
-        Self::prune(present, decisions, wishes.prune)
+        let followers = self.other_followers(account, &book, &decisions).await?;
+        Self::prune(present, decisions, followers, wishes.prune)
     }
 
     async fn decide_event_type(
@@ -214,6 +210,7 @@ impl Service {
     async fn decide_endpoint(
         &self,
         account: AccountId,
+        book: &Rulebook,
         meant: &Meant<'_>,
     ) -> Result<Decision, Error> {
         if let Some(stays) = meant.stays()? {
@@ -232,8 +229,9 @@ impl Service {
             return Err(Error::field("/validate", why));
         }
         new.name = Some(meant.entry.name.clone());
-        let (drafted, _) = self.drafted_endpoint(account, &new).await?;
-        let content = Content::endpoint((&drafted.name, &drafted.url), &drafted.settings)?;
+        let (drafted, _) = self.drafted_endpoint(account, &new, book).await?;
+        let named = (drafted.name.as_str(), drafted.url.as_str());
+        let content = Content::endpoint(named, &drafted.settings, &book.default_profile)?;
         let Some(Row::Endpoint(row)) = meant.known.map(|(_, known)| &known.row) else {
             let object = drafted.id.to_string();
             return Ok(meant.comes_to(object, content, Write::NewEndpoint(Box::new(drafted))));
@@ -290,4 +288,14 @@ impl Service {
         let write = Write::Schedule(Box::new((from.clone(), to)));
         Ok(meant.comes_to(from.id.to_string(), content, write))
     }
+}
+
+/// The entries of a file, each with what it means.
+fn meant<'a>(file: &'a File, present: &'a Present) -> Result<Vec<Meant<'a>>, Error> {
+    let known = matched(file, present)?;
+    let known = known
+        .into_iter()
+        .map(|place| place.map(|place| (place, &present.known[place])));
+    let pairs = file.entries.iter().zip(known);
+    Ok(pairs.map(|(entry, known)| Meant { entry, known }).collect())
 }

@@ -8,10 +8,11 @@ use super::file::Entry;
 use super::present::{Known, Present};
 use crate::model::{AutomationId, EndpointId};
 use crate::service::ConditionProblemView;
+use crate::service::rule_change::Follower;
 use crate::signing::Scheme;
 use crate::store::{
-    AutomationStanding, EndpointChange, EventTypeWrite, NewAutomation, NewEndpoint, Schedule,
-    StateChange, Variable,
+    AutomationStanding, EndpointChange, EventTypeWrite, NamedRule, NewAutomation, NewEndpoint,
+    Schedule, StateChange, Variable,
 };
 
 /// What is to become of one entry.
@@ -38,6 +39,8 @@ pub(super) enum Write {
     NewVariable(Box<Variable>),
     /// With its new value, if that is not the old one.
     Variable(Box<Variable>, Option<Value>),
+    NewRule(Box<NamedRule>),
+    Rule(Box<NamedRule>),
     NewEndpoint(Box<NewEndpoint>),
     Endpoint(Box<EndpointWrite>),
     NewSchedule(Box<Schedule>),
@@ -81,6 +84,8 @@ pub(super) struct Decided {
     pub(super) removed: Vec<usize>,
     /// The same of what an earlier file had and this one has not, and which stays.
     pub(super) left: Vec<usize>,
+    /// Endpoints that the file does not change, and that follow a policy or a profile which it changes.
+    pub(super) followers: Vec<Follower>,
 }
 
 /// An entry, and what it means.

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::matching::told;
 use super::present::{Known, Present, Row};
+use super::prune::names;
 use super::reference::Names;
 use super::{FORMAT, Section};
 use crate::automation::{Action, Definition, EventType, references_in_json};
@@ -149,9 +150,27 @@ fn needed(present: &Present, automation: &Known) -> Result<Needed, Error> {
             _ => false,
         })
     };
+    let endpoints_say = |field: &str, name: &str| {
+        let is_named = |known: &Known| names(&known.content.text, field, name);
+        let mut needed = present
+            .known
+            .iter()
+            .filter(|it| endpoints.contains(&it.object));
+        needed.any(is_named)
+    };
+    let says = |field: &str, name: &str| {
+        let mut profiles = present
+            .known
+            .iter()
+            .filter(|it| it.section == Section::Profiles && endpoints_say("profile", &it.name));
+        endpoints_say(field, name) || profiles.any(|it| names(&it.content.text, field, name))
+    };
     let is_needed = |known: &&Known| match known.section {
         Section::Automations => known.object == automation.object,
         Section::Endpoints => endpoints.contains(&known.object),
+        Section::RetryPolicies => says("retry_policy", &known.name),
+        Section::FailurePolicies => says("failure_policy", &known.name),
+        Section::Profiles => endpoints_say("profile", &known.name),
         Section::EventTypes => meets(&known.name),
         Section::Schedules => meets(&format!("schedule.{}", known.name)),
         Section::Variables => {

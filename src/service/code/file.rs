@@ -11,7 +11,8 @@ use crate::automation::canonical;
 use crate::model::limits::CODE_BYTES_MAX;
 use crate::service::trial::within;
 use crate::service::{
-    Error, NewAutomation, NewEndpoint, NewEventType, NewSchedule, Place, check, json,
+    Error, NewAutomation, NewEndpoint, NewEventType, NewFailurePolicy, NewProfile, NewRetryPolicy,
+    NewSchedule, Place, check, json,
 };
 use crate::yaml::{self, Node, Places};
 
@@ -27,6 +28,15 @@ pub struct CodeFile {
     /// Variables. Secret ones have `secret: true` and no value.
     #[schema(required = false)]
     pub variables: Vec<CodeVariable>,
+    /// Retry policies of the account's own, each as `POST /v1/retry-policies` takes it.
+    #[schema(required = false)]
+    pub retry_policies: Vec<NewRetryPolicy>,
+    /// Failure policies of the account's own, each as `POST /v1/failure-policies` takes it.
+    #[schema(required = false)]
+    pub failure_policies: Vec<NewFailurePolicy>,
+    /// Profiles of the account's own, each as `POST /v1/profiles` takes it.
+    #[schema(required = false)]
+    pub profiles: Vec<NewProfile>,
     /// Endpoints, each as `POST /v1/endpoints` takes it, without secrets. Where two have the same name, each has its
     /// `id`, too.
     #[schema(required = false)]

@@ -21,6 +21,7 @@ mod matching;
 mod present;
 mod prune;
 mod reference;
+mod rule;
 mod view;
 
 pub use export::{ExportFormat, ExportRequest};
@@ -28,6 +29,7 @@ pub use file::{CodeFile, CodeVariable};
 pub use view::{DriftView, ObjectView, OthersView, PlanView, StepView};
 
 use crate::model::words;
+use crate::store::RuleKind;
 
 /// The version of the file's format.
 const FORMAT: &str = "1";
@@ -39,6 +41,12 @@ enum Section {
     EventTypes,
     /// Variables, secret ones without their values.
     Variables,
+    /// Retry policies of the account's own.
+    RetryPolicies,
+    /// Failure policies of the account's own.
+    FailurePolicies,
+    /// Profiles of the account's own.
+    Profiles,
     /// Endpoints that stand for themselves.
     Endpoints,
     /// Schedules that stand for themselves.
@@ -50,6 +58,9 @@ enum Section {
 words!(Section {
     EventTypes = "event_types",
     Variables = "variables",
+    RetryPolicies = "retry_policies",
+    FailurePolicies = "failure_policies",
+    Profiles = "profiles",
     Endpoints = "endpoints",
     Schedules = "schedules",
     Automations = "automations",
@@ -61,6 +72,9 @@ impl Section {
         match self {
             Self::EventTypes => "event type",
             Self::Variables => "variable",
+            Self::RetryPolicies => "retry policy",
+            Self::FailurePolicies => "failure policy",
+            Self::Profiles => "profile",
             Self::Endpoints => "endpoint",
             Self::Schedules => "schedule",
             Self::Automations => "automation",
@@ -69,7 +83,23 @@ impl Section {
 
     /// Whether two of them may have the same name, and have ids to tell them apart.
     fn has_ids(self) -> bool {
-        !matches!(self, Self::EventTypes | Self::Variables)
+        matches!(self, Self::Endpoints | Self::Schedules | Self::Automations)
+    }
+
+    /// Whether it is one of policies or of profiles.
+    fn is_of_rules(self) -> bool {
+        RuleKind::ALL
+            .iter()
+            .any(|kind| Self::of_rules(*kind) == self)
+    }
+
+    /// The one of policies, or profiles, of this kind.
+    fn of_rules(kind: RuleKind) -> Self {
+        match kind {
+            RuleKind::RetryPolicy => Self::RetryPolicies,
+            RuleKind::FailurePolicy => Self::FailurePolicies,
+            RuleKind::Profile => Self::Profiles,
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::model::limits::{
 use crate::model::{AccountId, Timestamp};
 use crate::service::version::AuthorView;
 use crate::service::{Error, Service};
-use crate::store::{self, Applied, EventTypeEntry, Schedule, Shelf, Variable};
+use crate::store::{self, Applied, EventTypeEntry, NamedRule, RuleKind, Schedule, Shelf, Variable};
 
 /// Something that the account has.
 #[derive(Debug)]
@@ -37,6 +37,8 @@ pub(super) struct Known {
 pub(super) enum Row {
     EventType(Box<EventTypeEntry>),
     Variable(Box<Variable>),
+    /// A policy or a profile.
+    Rule(Box<NamedRule>),
     Endpoint(Box<store::Endpoint>),
     Schedule(Box<Schedule>),
     /// With the definition of its newest version.
@@ -48,6 +50,8 @@ pub(super) enum Row {
 pub(super) struct Present {
     /// As of which revision.
     pub(super) revision: i64,
+    /// The profile of endpoints that name none.
+    pub(super) default_profile: String,
     pub(super) known: Vec<Known>,
     /// How it was applied last, by section and what it is known by.
     pub(super) applied: BTreeMap<(Section, String), Applied>,
@@ -58,6 +62,7 @@ impl Known {
         let at = match &row {
             Row::EventType(row) => row.updated_at,
             Row::Variable(row) => row.updated_at,
+            Row::Rule(row) => row.updated_at,
             Row::Endpoint(row) => row.updated_at,
             Row::Schedule(row) => row.updated_at,
             Row::Automation(row, _) => row.updated_at,
@@ -85,9 +90,10 @@ impl Service {
     pub(super) async fn present(&self, account: AccountId) -> Result<Present, Error> {
         let _turn = self.list_turn(account).await?;
         let store = &self.inner.store;
-        let row = store.account(account).await?;
-        let revision = row.ok_or(Error::NotFound("account"))?.revision;
-        let mut known = Vec::new();
+        let book = store.rulebook(account).await?;
+        let book = book.ok_or(Error::NotFound("account"))?;
+        let (revision, default_profile) = (book.revision, book.default_profile);
+        let mut known = known_rules(book.rules)?;
         for row in store
             .whole_event_types(account, EVENT_TYPES_PER_ACCOUNT_MAX)
             .await?
@@ -118,7 +124,8 @@ impl Service {
             .into_iter()
             .filter(|row| row.owner_automation.is_none())
         {
-            let content = Content::endpoint((&row.name, &row.url), &row.settings)?;
+            let content =
+                Content::endpoint((&row.name, &row.url), &row.settings, &default_profile)?;
             let named = (row.id.to_string(), &*row.name.clone());
             let row = Row::Endpoint(Box::new(row));
             known.push(Known::new(Section::Endpoints, named, content, row));
@@ -142,6 +149,7 @@ impl Service {
         });
         Ok(Present {
             revision,
+            default_profile,
             known,
             applied: applied.collect(),
         })
@@ -172,4 +180,19 @@ impl Service {
         }
         Ok(known)
     }
+}
+
+/// Policies and profiles.
+fn known_rules(rules: Vec<NamedRule>) -> Result<Vec<Known>, Error> {
+    let known = rules.into_iter().filter_map(|row| {
+        let section = Section::of_rules(RuleKind::from_word(&row.kind)?);
+        Some((section, row))
+    });
+    let known = known.map(|(section, row)| {
+        let content = Content::rule(&row)?;
+        let named = (row.name.clone(), &*row.name.clone());
+        let row = Row::Rule(Box::new(row));
+        Ok(Known::new(section, named, content, row))
+    });
+    known.collect()
 }

@@ -7,6 +7,7 @@ use super::decision::{Decided, Decision};
 use super::present::{Known, Present, Row};
 use super::{Prune, Section};
 use crate::automation::{Definition, EventType, Pattern, may_name_variables, references_in_json};
+use crate::service::rule_change::Follower;
 use crate::service::{Error, Service};
 
 /// What there will be beside what is removed: what it is called in a sentence, and what it says.
@@ -16,6 +17,8 @@ struct Staying<'a> {
     object: &'a str,
     /// JSON: a definition, or settings.
     text: String,
+    /// JSON: the same as a file has it.
+    says: String,
 }
 
 impl Service {
@@ -23,6 +26,7 @@ impl Service {
     pub(super) fn prune(
         present: Present,
         decisions: Vec<Decision>,
+        followers: Vec<Follower>,
         prune: Prune,
     ) -> Result<Decided, Error> {
         let named: BTreeSet<usize> = decisions.iter().filter_map(|it| it.known).collect();
@@ -39,6 +43,9 @@ impl Service {
         let staying = staying(&present, &decisions, &removed);
         for place in &removed {
             let known = &present.known[*place];
+            if known.section == Section::Profiles && known.name == present.default_profile {
+                return Err(is_default(known));
+            }
             for one in &staying {
                 if uses(one, known) {
                     return Err(in_use(known, one));
@@ -50,6 +57,7 @@ impl Service {
             decisions,
             removed,
             left,
+            followers,
         })
     }
 }
@@ -70,6 +78,7 @@ fn staying<'a>(
             _ if named.contains(&place) || removed.contains(&place) => continue,
             Row::Automation(_, definition) => definition.clone(),
             Row::Endpoint(row) => row.settings.clone(),
+            Row::Rule(row) => row.says.clone(),
             _ => continue,
         };
         staying.push(Staying {
@@ -77,15 +86,20 @@ fn staying<'a>(
             name: &known.name,
             object: &known.object,
             text,
+            says: known.content.text.clone(),
         });
     }
     for decision in decisions {
-        if matches!(decision.section, Section::Automations | Section::Endpoints) {
+        if !matches!(
+            decision.section,
+            Section::EventTypes | Section::Variables | Section::Schedules
+        ) {
             staying.push(Staying {
                 section: decision.section,
                 name: &decision.name,
                 object: &decision.object,
                 text: decision.content.text.clone(),
+                says: decision.content.text.clone(),
             });
         }
     }
@@ -103,7 +117,16 @@ fn uses(staying: &Staying<'_>, removed: &Known) -> bool {
             is_automation && starts_on(&staying.text, &format!("schedule.{}", removed.name))
         }
         Section::Variables => asks_for(&staying.text, &removed.name),
+        Section::RetryPolicies => names(&staying.says, "retry_policy", &removed.name),
+        Section::FailurePolicies => names(&staying.says, "failure_policy", &removed.name),
+        Section::Profiles => names(&staying.says, "profile", &removed.name),
     }
+}
+
+/// Whether this field of it is this name.
+pub(super) fn names(says: &str, field: &str, name: &str) -> bool {
+    let says: Result<serde_json::Value, _> = serde_json::from_str(says);
+    says.is_ok_and(|says| says.get(field).and_then(serde_json::Value::as_str) == Some(name))
 }
 
 /// Whether an automation's trigger names this type of events itself.
@@ -161,6 +184,17 @@ fn asks_in_file(text: &str, name: &str) -> bool {
         tests: Vec::new(),
     };
     definition.asks_for(name)
+}
+
+fn is_default(removed: &Known) -> Error {
+    Error::Conflict {
+        code: "in_use",
+        why: format!(
+            "the profile '{}' is in the file no more, and can't be removed: it is the account's default_profile: \
+             change that first, or keep it in the file",
+            removed.name
+        ),
+    }
 }
 
 fn in_use(removed: &Known, by: &Staying<'_>) -> Error {

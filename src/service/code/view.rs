@@ -43,7 +43,8 @@ pub struct PlanView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = PlanStep)]
 pub struct StepView {
-    /// The section of the file: `event_types`, `variables`, `endpoints`, `schedules` or `automations`.
+    /// The section of the file: `event_types`, `variables`, `retry_policies`, `failure_policies`, `profiles`, `endpoints`,
+    /// `schedules` or `automations`.
     pub section: &'static str,
     /// What it is called.
     pub name: String,

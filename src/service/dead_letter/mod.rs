@@ -249,7 +249,8 @@ impl Service {
             (None, Some(digest)) => (InputOf::Automation, Some(digest)),
             (None, None) => {
                 let event = store.event(who.account(), row.event).await?;
-                (InputOf::Automation, event.map(|event| event.payload))
+                let kept = event.filter(store::Event::has_payload);
+                (InputOf::Automation, kept.map(|event| event.payload))
             }
         };
         let hidden = self.hidden(who.account()).await?;

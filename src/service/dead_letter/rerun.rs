@@ -265,7 +265,8 @@ impl Service {
             Ok(automation) => automation,
             Err(why) => return Ok(Err(why)),
         };
-        let Some(event) = store.event(account, letter.event).await? else {
+        let event = store.event(account, letter.event).await?;
+        let Some(event) = event.filter(store::Event::has_payload) else {
             return Ok(Err("the event is no longer kept".to_owned()));
         };
         let mut event = self.accepted(account, event).await?;

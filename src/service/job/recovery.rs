@@ -1,4 +1,6 @@
-//! Recoveries: what was missed at an endpoint, because it was given up or held, is sent after all.
+//! Recoveries: what was missed at an endpoint, because it was given up, held or not subscribed to, is sent after all.
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -9,6 +11,7 @@ use crate::model::limits::{RECOVERED_PATTERNS_MAX, RECOVERED_PER_SECOND_MAX};
 use crate::model::{
     EndpointId, EventId, Job, JobSubject, MissedState, Recovery, RecoveryTally, Timestamp,
 };
+use crate::service::endpoint_shape::stored_settings;
 use crate::service::principal::{MayWrite, Principal};
 use crate::service::{Error, GivenView, Place, Service, check};
 
@@ -28,7 +31,7 @@ pub struct NewRecovery {
     /// Deliveries of events that came before this time, RFC 3339; until now, if left out.
     #[schema(format = DateTime)]
     pub until: Option<String>,
-    /// In which states; `failed` alone, if left out.
+    /// What became of it; `failed` alone, if left out.
     pub states: Option<Vec<RecoveredState>>,
     /// Names and patterns of event types, as in a trigger: 1 to 100; all, if left out.
     pub event_types: Option<Vec<String>>,
@@ -36,7 +39,7 @@ pub struct NewRecovery {
     pub per_second: Option<u32>,
 }
 
-/// A state of deliveries that can be recovered.
+/// How something was missed that can be recovered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RecoveredState {
@@ -45,6 +48,9 @@ pub enum RecoveredState {
     Failed,
     /// Due while the endpoint, or the account, was switched off. It goes on as it stood.
     Held,
+    /// Never made: the endpoint's own subscription names the event's type today, and did not when it came, or there was
+    /// no endpoint then. It is made as if it had, after everything else.
+    Unsubscribed,
 }
 
 /// What came of a recovery so far.
@@ -54,6 +60,8 @@ pub struct RecoveryResultView {
     pub resent: u64,
     /// Deliveries that had been held and go on.
     pub released: u64,
+    /// Deliveries of events that had not been subscribed to, made after all.
+    pub made: u64,
     /// Deliveries that were passed over, because a repeat of them was delivered, or is on its way.
     pub repeated: u64,
     /// Deliveries that were passed over, because their payload is not kept any more.
@@ -62,23 +70,26 @@ pub struct RecoveryResultView {
     pub per_second: u32,
 }
 
+impl RecoveredState {
+    /// That of the deliveries, if there are some.
+    fn of_deliveries(self) -> Option<MissedState> {
+        match self {
+            Self::Failed => Some(MissedState::Failed),
+            Self::Held => Some(MissedState::Held),
+            Self::Unsubscribed => None,
+        }
+    }
+}
+
 impl RecoveryResultView {
     pub(in crate::service) fn of(asked: &Recovery, tally: &RecoveryTally) -> Self {
         Self {
             resent: tally.resent,
             released: tally.released,
+            made: tally.made,
             repeated: tally.repeated,
             expired: tally.expired,
             per_second: asked.per_second,
-        }
-    }
-}
-
-impl From<RecoveredState> for MissedState {
-    fn from(state: RecoveredState) -> Self {
-        match state {
-            RecoveredState::Failed => Self::Failed,
-            RecoveredState::Held => Self::Held,
         }
     }
 }
@@ -116,27 +127,29 @@ fn asked(new: &NewRecovery, endpoint: EndpointId, now: Timestamp) -> Result<Reco
         let why = format!("this is {per_second}: it must be 1 to {RECOVERED_PER_SECOND_MAX}");
         return Err(Error::field("/per_second", why));
     }
+    let states = states(new.states.as_deref())?;
     Ok(Recovery {
         endpoint,
         from,
         before,
-        states: states(new.states.as_deref())?,
+        states: states
+            .iter()
+            .filter_map(|state| state.of_deliveries())
+            .collect(),
+        unsubscribed: states.contains(&RecoveredState::Unsubscribed),
         event_types: patterns(new.event_types.as_deref())?,
         per_second,
     })
 }
 
 /// Each once.
-fn states(asked: Option<&[RecoveredState]>) -> Result<Vec<MissedState>, Error> {
+fn states(asked: Option<&[RecoveredState]>) -> Result<BTreeSet<RecoveredState>, Error> {
     let asked = asked.unwrap_or(&[RecoveredState::Failed]);
     if asked.is_empty() {
-        let why = "name one state at least, failed or held, or leave it out";
+        let why = "name one state at least, failed, held or unsubscribed, or leave it out";
         return Err(Error::field("/states", why));
     }
-    let mut states: Vec<MissedState> = asked.iter().map(|state| (*state).into()).collect();
-    states.sort_unstable();
-    states.dedup();
-    Ok(states)
+    Ok(asked.iter().copied().collect())
 }
 
 fn patterns(texts: Option<&[String]>) -> Result<Vec<String>, Error> {
@@ -175,6 +188,11 @@ impl Service {
             return Err(Error::field("/from_event", why));
         }
         self.sees_deliveries_leave(account, &row.state).await?;
+        if asked.unsubscribed && stored_settings(&row)?.subscribe.is_none() {
+            let why = "the endpoint has no subscription of its own that could name what it has missed: give it one, or \
+                       run the automations again that send to it";
+            return Err(Error::field("/states", why));
+        }
         let subject = JobSubject::Endpoint(id);
         self.give(
             who,

@@ -4,18 +4,20 @@
 
 mod difference;
 mod recovery;
+mod unsubscribed;
 
 pub use difference::JobDifference;
 pub use recovery::{Missed, MissedSpan, Recovered};
 
 use difference::write_differences;
 use recovery::write_recovered;
+use unsubscribed::write_made;
 
 use super::page::{Cursor, Page, start};
 use super::rerun::{NewRerun, write_reruns};
 use super::row::record;
 use super::values::args;
-use super::{Author, Error, Store};
+use super::{Author, Error, NewDelivery, Store};
 use crate::model::limits::{JOBS_KEPT, JOBS_OPEN_MAX};
 use crate::model::{
     AccountId, ApiKeyId, AutomationId, EndpointId, EventId, IncarnationId, JobId, JobState,
@@ -60,7 +62,7 @@ pub struct JobRow {
     pub state: String,
     /// Why it can't go on, if so.
     pub failure: Option<String>,
-    /// Events that are done; of a recovery deliveries.
+    /// Events that are done; of a recovery deliveries, and the events that were not subscribed to.
     pub done: i64,
     /// How many there are, once they are counted.
     pub total: Option<i64>,
@@ -128,6 +130,8 @@ pub struct JobFindings {
     pub reruns: Vec<NewRerun>,
     /// Of a recovery.
     pub recovered: Vec<Recovered>,
+    /// Of a recovery: what was never made, and of which event.
+    pub made: Vec<(EventId, NewDelivery)>,
 }
 
 /// What a node may do with a job from now on.
@@ -316,6 +320,7 @@ impl Store {
         write_differences(&mut tx, row, findings.differences).await?;
         write_reruns(&mut tx, row, findings.reruns).await?;
         write_recovered(&mut tx, row, findings.recovered).await?;
+        write_made(&mut tx, row, findings.made).await?;
         tx.commit().await?;
         Ok(true)
     }

@@ -237,7 +237,9 @@ async fn a_plan_tells_what_changes_and_what_somebody_has_changed() {
                 .find(|step| step["name"] == name)
                 .expect("a step")
         };
-        let retries = json!([{"pointer": "/retry_policy", "before": "three-step"}]);
+        let retries = json!([
+            {"pointer": "/retry_policy", "before": "three-step", "after": "eight-step"},
+        ]);
         assert_eq!(of("CRM")["changes"], retries);
         assert_eq!(of("CRM")["drift"], Value::Null);
         let drift = &of("Big deals")["drift"];

@@ -30,7 +30,14 @@ fn endpoint(dice: &mut Dice, no: usize) -> Value {
         dice,
         &mut new,
         &[
-            ("profile", &[json!("account-signed"), json!("standard")]),
+            (
+                "profile",
+                &[
+                    json!("account-signed"),
+                    json!("standard"),
+                    json!("partners"),
+                ],
+            ),
             (
                 "subscribe",
                 &[json!("none"), json!("all"), json!(["deal.*", "a"])],
@@ -50,6 +57,7 @@ fn endpoint(dice: &mut Dice, no: usize) -> Value {
                 "retry_policy",
                 &[
                     json!("three-step"),
+                    json!("nightly"),
                     json!({"delays_ms": [1, 20_000]}),
                     json!({"delays_ms": [5], "jitter_pct": 10}),
                     json!({"preset": "eight-step", "final_statuses": [404, 400]}),
@@ -62,16 +70,10 @@ fn endpoint(dice: &mut Dice, no: usize) -> Value {
                     json!("never"),
                     json!("five-days"),
                     json!("ladder"),
+                    json!("strict"),
                     json!({"consecutive": 7}),
                 ],
             ),
-            ("method", &[json!("POST"), json!("PUT")]),
-            ("http", &[json!("allowed"), json!("warned")]),
-            (
-                "explicit_port",
-                &[json!("allowed"), json!("warned"), json!("refused")],
-            ),
-            ("timeout_ms", &[json!(10), json!(15_000), json!(60_000)]),
             (
                 "headers",
                 &[
@@ -81,7 +83,51 @@ fn endpoint(dice: &mut Dice, no: usize) -> Value {
             ),
         ],
     );
+    add_limits(dice, &mut new);
     new
+}
+
+/// How it is asked, and how much it bears.
+fn add_limits(dice: &mut Dice, endpoint: &mut Value) {
+    add(
+        dice,
+        endpoint,
+        &[
+            ("method", &[json!("POST"), json!("PUT")]),
+            ("http", &[json!("allowed"), json!("warned")]),
+            (
+                "explicit_port",
+                &[json!("allowed"), json!("warned"), json!("refused")],
+            ),
+            (
+                "limits",
+                &[
+                    json!({}),
+                    json!({"concurrency": 1}),
+                    json!({"rate": {"per_second": 10_000, "per_minute": 3}}),
+                ],
+            ),
+            ("timeout_ms", &[json!(10), json!(15_000), json!(60_000)]),
+        ],
+    );
+}
+
+/// Makes a policy of each kind, and a profile that may name them.
+async fn rules(doors: &Doors, dice: &mut Dice) {
+    let policies = [json!({"delays_ms": [7]}), json!("eight-step")];
+    let nightly = json!({"name": "nightly", "policy": one(dice, &policies)});
+    doors.post("/v1/retry-policies", nightly).await.is(201);
+    let strict = json!({"name": "strict", "policy": {"consecutive": dice.throw(9)}});
+    doors.post("/v1/failure-policies", strict).await.is(201);
+    let mut profile = endpoint(dice, 0);
+    profile["name"] = json!("partners");
+    let parts = profile.as_object_mut().expect("fields");
+    for of_endpoints in ["url", "profile", "subscribe", "limits"] {
+        parts.remove(of_endpoints);
+    }
+    let from = [json!("standard"), json!("event-envelope")];
+    add(dice, &mut profile, &[("from", &from)]);
+    doors.post("/v1/profiles", profile).await.is(201);
 }
 
 fn when(dice: &mut Dice) -> Value {
@@ -202,6 +248,7 @@ async fn furnish(doors: &Doors, dice: &mut Dice) {
         ],
     );
     doors.post("/v1/event-types", new).await.is(201);
+    rules(doors, dice).await;
     let mut endpoints = Vec::new();
     for no in 0..3 {
         let new = endpoint(dice, no);

@@ -16,6 +16,11 @@ async fn what_the_settings_refuse_is_not_saved() {
             (json!({"url": "https://a.example:8443/", "explicit_port": "refused"}), "/url"),
             (json!({"url": "https://a.example/", "explicit_port": "no"}), "/explicit_port"),
             (json!({"url": "https://a.example/", "method": "GET"}), "/method"),
+            (json!({"url": "https://a.example/", "limits": {"concurrency": 0}}), "/limits/concurrency"),
+            (json!({"url": "https://a.example/", "limits": {"concurrency": -1}}), "/limits/concurrency"),
+            (json!({"url": "https://a.example/", "limits": {"rate": {}}}), "/limits/rate"),
+            (json!({"url": "https://a.example/", "limits": {"rate": {"per_minute": 600_001}}}), "/limits/rate/per_minute"),
+            (json!({"url": "https://a.example/", "limits": {"rate": {"per_second": "2"}}}), "/limits/rate/per_second"),
             (json!({"url": "https://a.example/", "method": "put"}), "/method"),
         ] {
             let refused = doors.post("/v1/endpoints", new).await.is(422);

@@ -10,7 +10,7 @@ use super::{Answer, Doors, OPERATOR};
 use crate::support::store::on_both;
 
 /// Each guide, and how many requests it has at least.
-const GUIDES: [(&str, usize); 12] = [
+const GUIDES: [(&str, usize); 21] = [
     (include_str!("../../../docs/schedules.md"), 6),
     (include_str!("../../../docs/explain.md"), 10),
     (include_str!("../../../docs/versions.md"), 11),
@@ -18,11 +18,20 @@ const GUIDES: [(&str, usize); 12] = [
     (include_str!("../../../docs/event-types.md"), 5),
     (include_str!("../../../docs/endpoints.md"), 8),
     (include_str!("../../../docs/failures.md"), 8),
-    (include_str!("../../../docs/recovery.md"), 9),
+    (include_str!("../../../docs/limits.md"), 4),
+    (include_str!("../../../docs/recovery.md"), 13),
+    (include_str!("../../../docs/health.md"), 7),
+    (include_str!("../../../docs/rest.md"), 6),
+    (include_str!("../../../docs/log.md"), 8),
+    (include_str!("../../../docs/testing.md"), 6),
+    (include_str!("../../../docs/receivers.md"), 5),
     (include_str!("../../../docs/sources.md"), 3),
     (include_str!("../../../docs/cloudevents.md"), 3),
     (include_str!("../../../docs/flow.md"), 3),
-    (include_str!("../../../docs/policies.md"), 5),
+    (include_str!("../../../docs/policies.md"), 12),
+    (include_str!("../../../docs/alerts.md"), 4),
+    (include_str!("../../../docs/retention.md"), 5),
+    (include_str!("../../../docs/profiles.md"), 10),
 ];
 
 /// What was made last of each kind, by what its id begins with.
@@ -139,6 +148,7 @@ async fn follow(doors: &Doors, guide: &str) -> usize {
             answer.body
         );
         doors.pipeline.settle().await;
+        doors.count_up().await;
         made.keep(&answer);
         last = Some(answer);
         sent += 1;

@@ -15,14 +15,16 @@ async fn the_ready_made_ones_are_listed_with_what_they_come_to() {
         listed.body["data"],
         json!([
             {
-                "name": "eight-step",
+                "name": "eight-step", "ready_made": true, "policy": "eight-step",
                 "words": "at once, then after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 10 h",
                 "delays_ms": [5_000, 300_000, 1_800_000, 7_200_000, 18_000_000, 36_000_000, 36_000_000],
+                "created_at": null, "updated_at": null,
             },
             {
-                "name": "three-step",
+                "name": "three-step", "ready_made": true, "policy": "three-step",
                 "words": "at once, then after 10 s, 100 s",
                 "delays_ms": [10_000, 100_000],
+                "created_at": null, "updated_at": null,
             },
         ])
     );
@@ -39,10 +41,10 @@ async fn failure_policies_are_listed_and_each_can_be_had() {
         for row in rows {
             let words = row["words"].as_str().expect("a text");
             assert!(words.ends_with("; at once by HTTP 410"), "{words}");
-            let new = json!({"url": nobody().await, "failure_policy": row["written"]});
+            let new = json!({"url": nobody().await, "failure_policy": row["policy"]});
             let made = doors.post("/v1/endpoints", new).await.is(201);
             let read = doors.get(&format!("/v1/endpoints/{}", made.id())).await;
-            assert_eq!(read.is(200).body["failure_policy"], row["written"]);
+            assert_eq!(read.is(200).body["failure_policy"], row["policy"]);
         }
         for (policy, code, place) in [
             (json!("six-days"), "invalid_field", "/failure_policy"),

@@ -26,6 +26,7 @@ pub fn emitting(trigger: &[&str], types: &[&str]) -> Definition {
 pub async fn events(app: &TestApp, event_type: &str) -> Vec<EventId> {
     let filter = EventFilter {
         event_type: Some(event_type.to_owned()),
+        ..EventFilter::default()
     };
     let page = ok(app.store.events(app.account, &filter, None, 1000)).await;
     let mut found: Vec<_> = page.rows.into_iter().map(|event| event.id).collect();

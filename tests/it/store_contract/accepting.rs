@@ -169,6 +169,7 @@ async fn events_come_newest_first_page_by_page_of_all_types_or_one() {
         assert_eq!((of(&second), second.next), (ids[3..].to_vec(), None));
         let one = EventFilter {
             event_type: Some("a.one".to_owned()),
+            ..EventFilter::default()
         };
         let ones = ok(store.events(own, &one, None, 3)).await;
         assert_eq!((of(&ones), ones.next), (vec![ids[0], ids[1], ids[3]], None));

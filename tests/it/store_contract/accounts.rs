@@ -16,6 +16,7 @@ async fn an_account_is_found_by_its_id_and_its_uid_and_switched() {
             uid: Some("kunde-⑦".to_owned()),
             name: "Ωmega 株式会社 🪁".to_owned(),
             signing_key: Bytes::from_static(&[0, 1, 255]),
+            owner_mail: None,
             created_at: now(),
         };
         ok(store.create_account(&new)).await;
@@ -87,6 +88,7 @@ pub(super) fn api_key(account: Option<AccountId>, byte: u8) -> NewApiKey {
         name: "a key".to_owned(),
         hash: [byte; 32],
         scopes: "events:write endpoints:read".to_owned(),
+        owner_mail: None,
         created_at: now(),
     }
 }

@@ -16,6 +16,7 @@ fn request(to: (AccountId, EndpointId), now: Timestamp, limit: usize) -> ClaimRe
         endpoint: to.1,
         now,
         limit,
+        first: 0,
     }
 }
 
@@ -92,6 +93,35 @@ async fn a_claim_takes_what_is_due_the_longest_due_first() {
             Some(holder),
             "another node's"
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_part_of_a_claim_is_for_first_attempts_before_all_others() {
+    on_both(async |engine| {
+        let place = TestStore::open(engine).await;
+        let store = &place.store;
+        let to = an_endpoint(store).await;
+        let start = now();
+        let mut ids = Vec::new();
+        for no in 0..8 {
+            ids.push(waiting(store, to.0, to.1, start.plus_ms(no)).await);
+        }
+        let then = start.plus_ms(6).as_ms();
+        let retries = format!("UPDATE deliveries SET attempts_made = 1 WHERE due_at_ms < {then}");
+        place.execute(&retries).await;
+        let at = start.plus_ms(10);
+        for (first, wanted) in [(1, [0, 1, 2, 6]), (4, [3, 4, 5, 7])] {
+            let request = ClaimRequest {
+                first,
+                ..request(to, at, 4)
+            };
+            let claimed = claim(store, somebody(), request).await;
+            let taken: BTreeSet<_> = claimed.deliveries.iter().map(|one| one.id).collect();
+            let wanted: BTreeSet<_> = wanted.iter().map(|no| ids[*no]).collect();
+            assert_eq!(taken, wanted, "{first} of 4");
+        }
     })
     .await;
 }

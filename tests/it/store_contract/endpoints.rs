@@ -60,7 +60,10 @@ async fn an_endpoint_is_made_with_its_secrets_and_its_subscription_in_one_step()
             (&b"sealed secret"[..], None)
         );
         assert_eq!(
-            ok(store.subscription(own, new.id)).await.as_deref(),
+            ok(store.subscription(own, new.id))
+                .await
+                .map(|(_, text)| text)
+                .as_deref(),
             Some("first")
         );
         assert!(
@@ -150,7 +153,10 @@ async fn a_change_changes_what_it_names_and_nothing_else() {
             ("disabled", Some("by_user"))
         );
         assert_eq!(
-            ok(store.subscription(own, new.id)).await.as_deref(),
+            ok(store.subscription(own, new.id))
+                .await
+                .map(|(_, text)| text)
+                .as_deref(),
             Some("first")
         );
 
@@ -174,7 +180,10 @@ async fn a_change_changes_what_it_names_and_nothing_else() {
             ("enabled", None)
         );
         assert_eq!(
-            ok(store.subscription(own, new.id)).await.as_deref(),
+            ok(store.subscription(own, new.id))
+                .await
+                .map(|(_, text)| text)
+                .as_deref(),
             Some("second")
         );
 

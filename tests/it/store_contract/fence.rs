@@ -178,6 +178,7 @@ async fn what_a_dead_node_had_in_hand_is_refused_and_its_heir_s_record_stands() 
         endpoint: to.1,
         now: now().plus_ms(1_000),
         limit: 10,
+        first: 0,
     };
     let claimed = claim(heir, living.id(), request).await.deliveries;
     assert_eq!(claimed.len(), 1);

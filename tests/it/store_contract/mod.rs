@@ -25,10 +25,13 @@ mod query_plans;
 mod reading;
 mod repeats;
 mod replies;
+mod retention;
+mod rulebook;
 mod schedules;
 mod snapshots;
 mod sources;
 mod takeover;
+mod tallies;
 mod variables;
 mod versions;
 

@@ -54,6 +54,7 @@ async fn take(store: &Store, to: To) -> Vec<DeliveryId> {
         endpoint: to.1,
         now: now(),
         limit: 100,
+        first: 0,
     };
     let claimed = claim(store, somebody(), request).await.deliveries;
     claimed.iter().map(|delivery| delivery.id).collect()

@@ -100,6 +100,7 @@ async fn a_body_is_the_payload_or_what_a_plugin_made_of_it() {
             endpoint,
             now: now(),
             limit: 10,
+            first: 0,
         };
         let mut claimed = claim(store, somebody(), request).await.deliveries;
         claimed.sort_by_key(|delivery| delivery.output_no);
@@ -148,6 +149,7 @@ pub(super) fn record(
             result: AttemptResult::Http { status: 500 },
             message: Some("Größer als erlaubt".to_owned()),
             response: Some(Bytes::from_static(&[0, 255])),
+            trace: None,
             started_at: now(),
             duration_ms: 12,
         }),
@@ -281,7 +283,7 @@ async fn each_kind_of_attempt_is_told_apart() {
                 .iter()
                 .map(|attempt| attempt.no)
                 .collect::<Vec<_>>(),
-            (1..=8).collect::<Vec<_>>()
+            (1..=results.len() as i64).collect::<Vec<_>>()
         );
         assert!(ok(store.attempts(other, id)).await.is_empty());
         assert!(
@@ -341,6 +343,7 @@ async fn a_resend_is_a_new_delivery_of_the_same_body_under_the_same_webhook_id()
             event: Some(original.event),
             endpoint: Some(endpoint),
             state: state.map(str::to_owned),
+            ..DeliveryFilter::default()
         };
         let found = ok(store.deliveries(own, &filter(Some("pending")), None, 2)).await;
         assert_eq!((found.rows.len(), found.next.is_some()), (2, true));

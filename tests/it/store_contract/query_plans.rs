@@ -2,7 +2,7 @@
 //! reads the table.
 
 use throwbar::model::{AccountId, EndpointId, EventId, MissedState};
-use throwbar::store::{ClaimRequest, MissedSpan, Store};
+use throwbar::store::{AttemptFilter, ClaimRequest, MissedSpan, OutcomeFilter, Store};
 
 use super::{claim, somebody};
 use crate::support::batch;
@@ -65,30 +65,36 @@ async fn a_claim_seeks_in_the_index_of_what_waits() {
     on_both(async |engine| {
         let place = TestStore::open(engine).await;
         let (account, endpoint) = fill(&place.store).await;
+        let retries = "UPDATE deliveries SET attempts_made = 1
+                       WHERE state = 'pending' AND due_at_ms / 2 % 8 <> 0";
+        place.execute(retries).await;
         place.execute("ANALYZE").await;
         let request = ClaimRequest {
             account,
             endpoint,
             now: now().plus_ms(1_000),
             limit: 32,
+            first: 0,
         };
-        let plan = ok(place.store.explain_claim(&request)).await;
-        let (seek, walk) = match engine {
-            Engine::Sqlite => (
-                "INDEX deliveries_due (account_id=? AND endpoint_id=? AND due_at_ms<?)",
-                "SCAN deliveries",
-            ),
-            Engine::Postgres => (
-                "Index Scan using deliveries_due on deliveries",
-                "Seq Scan on deliveries",
-            ),
-        };
-        assert!(plan.contains(seek), "{plan}");
-        assert!(!plan.contains(walk), "{plan}");
-        assert!(
-            !plan.to_uppercase().contains("TEMP B-TREE"),
-            "the index gives the order:\n{plan}"
-        );
+        let plans = ok(place.store.explain_claim(&request)).await;
+        for (plan, index) in plans.iter().zip(["deliveries_due", "deliveries_first"]) {
+            let (seek, walk) = match engine {
+                Engine::Sqlite => (
+                    format!("INDEX {index} (account_id=? AND endpoint_id=? AND due_at_ms<?)"),
+                    "SCAN deliveries",
+                ),
+                Engine::Postgres => (
+                    format!("Index Scan using {index} on deliveries"),
+                    "Seq Scan on deliveries",
+                ),
+            };
+            assert!(plan.contains(&seek), "{plan}");
+            assert!(!plan.contains(walk), "{plan}");
+            assert!(
+                !plan.to_uppercase().contains("TEMP B-TREE"),
+                "the index gives the order:\n{plan}"
+            );
+        }
         assert_eq!(
             claim(&place.store, somebody(), request)
                 .await
@@ -129,6 +135,36 @@ async fn what_was_missed_is_sought_in_the_index_of_its_state() {
             let found = ok(place.store.missed(account, &span, state, 500)).await;
             assert!(!found.is_empty(), "{state:?}");
             assert!(found.is_sorted_by_key(|missed| missed.id), "in their order");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_has_failed_is_sought_in_an_index_of_its_own() {
+    on_both(async |engine| {
+        let place = TestStore::open(engine).await;
+        let (account, endpoint) = fill(&place.store).await;
+        let well = "INSERT INTO attempts (account_id, delivery_id, id, no, status_code, started_at_ms, duration_ms, endpoint_id)
+                    SELECT account_id, id, id, 1, 204, 0, 1, endpoint_id FROM deliveries";
+        place.execute(well).await;
+        place.execute("ANALYZE").await;
+        let failed = AttemptFilter {
+            outcome: Some(OutcomeFilter::Failed),
+            ..AttemptFilter::default()
+        };
+        let there = AttemptFilter {
+            endpoint: Some(endpoint),
+            ..failed.clone()
+        };
+        for (filter, index) in [
+            (AttemptFilter::default(), "attempts_by_time"),
+            (failed, "attempts_failed"),
+            (there, "attempts_failed_there"),
+        ] {
+            let plan = ok(place.store.explain_attempts(account, &filter)).await;
+            assert!(plan.contains(index), "{plan}");
+            assert!(!plan.to_uppercase().contains("TEMP B-TREE"), "{plan}");
         }
     })
     .await;

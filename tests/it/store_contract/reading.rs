@@ -17,6 +17,7 @@ use crate::support::store::{Engine, TestStore, ok, on_both};
 fn rare() -> EventFilter {
     EventFilter {
         event_type: Some("a.rare".to_owned()),
+        ..EventFilter::default()
     }
 }
 

@@ -59,6 +59,27 @@ impl Authority {
         self.0.pem().into_bytes()
     }
 
+    /// A certificate for a client, and its key, both as PEM.
+    pub fn client(&self, name: &str) -> (String, String) {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.not_after = rcgen::date_time_ymd(2100, 1, 1);
+        self.vouch(&params)
+    }
+
+    /// The same, of which the time is over.
+    pub fn expired_client(&self) -> (String, String) {
+        let mut params = CertificateParams::default();
+        params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+        self.vouch(&params)
+    }
+
+    fn vouch(&self, params: &CertificateParams) -> (String, String) {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.0).expect("signed");
+        (certificate.pem(), key.serialize_pem())
+    }
+
     /// How a receiver on 127.0.0.1 with this proof shakes hands.
     pub fn acceptor(&self, proof: Proof) -> TlsAcceptor {
         let host = match proof {

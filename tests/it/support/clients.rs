@@ -203,6 +203,24 @@ pub async fn github_signatures(secret: &str, payloads: &[GithubPayload]) -> Vec<
     signatures
 }
 
+/// What a table answers to the npm package `@supabase/postgrest-js`, whose methods are called one on what the other
+/// returns: `{"data", "error", "count", "status"}`.
+pub async fn postgrest(url: &str, key: &str, calls: serde_json::Value) -> serde_json::Value {
+    let asked = serde_json::json!({
+        "url": url,
+        // As supabase-js sends it.
+        "headers": {"apikey": key, "Authorization": format!("Bearer {key}")},
+        "calls": calls,
+    });
+    let said = run(
+        Path::new("node"),
+        "node/postgrest.mjs",
+        format!("{asked}\n"),
+    )
+    .await;
+    serde_json::from_str(&said).expect("it prints JSON")
+}
+
 fn clients() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
 }

@@ -24,6 +24,7 @@ pub fn new_account() -> NewAccount {
         uid: None,
         name: "Zoë & Söhne".to_owned(),
         signing_key: Bytes::from_static(b"sealed"),
+        owner_mail: None,
         created_at: now(),
     }
 }

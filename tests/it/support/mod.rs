@@ -3,7 +3,7 @@
 //!
 //! Nothing here sleeps. What happens in the test's own process is awaited itself. What happens in
 //! another one, a node of its own or a database server, tells nobody: [`node::Home::until`],
-//! [`node::Node::until_logged`] and whoever waits for PostgreSQL to notice a lost line ask again and
+//! [`node::Node::until_logged`], [`way_out::WayOut`] and whoever waits for PostgreSQL to notice a lost line ask again and
 //! again, without a pause, so they cost a processor for as long as they wait. [`before_hanging`] only
 //! turns a hang into a failure that says what was awaited.
 
@@ -15,6 +15,7 @@ pub mod caller;
 pub mod clients;
 pub mod dice;
 pub mod line;
+pub mod mailbox;
 pub mod making;
 pub mod node;
 pub mod postgres;
@@ -22,6 +23,7 @@ pub mod proxy;
 pub mod publishing;
 pub mod receiver;
 pub mod store;
+pub mod way_out;
 
 use std::time::Duration;
 

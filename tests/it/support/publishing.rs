@@ -10,13 +10,15 @@ use throwbar::envelope::Envelope;
 use throwbar::failure::FailurePolicy;
 use throwbar::model::{AccountId, AutomationId, EndpointId, PluginId, SecretId};
 use throwbar::outbound::UrlRule;
-use throwbar::pipeline::{DeliveryMethod, EndpointSettings, sealing};
+use throwbar::pipeline::{DeliveryMethod, EndpointSettings, Follows, sealing};
 use throwbar::plugin::Digest;
 use throwbar::retry::RetryPolicy;
 use throwbar::signing::{AccountKey, Check, EndpointSecret, Scheme, TOLERANCE_S_DEFAULT, verify};
 use throwbar::store::{
     EndpointState, NewAccount, NewAutomation, NewEndpoint, NewPluginVersion, Publication,
 };
+use throwbar::tally::SuccessRateAlert;
+use throwbar::throttle::EndpointLimits;
 
 use super::app::TestApp;
 use super::receiver::Request;
@@ -38,6 +40,13 @@ pub fn settings() -> EndpointSettings {
         method: DeliveryMethod::Post,
         http: UrlRule::Warned,
         explicit_port: UrlRule::Allowed,
+        notify: None,
+        limits: EndpointLimits::default(),
+        success_rate_alert: SuccessRateAlert::Account,
+        auth: None,
+        client_certificate: None,
+        proxy: None,
+        follows: Follows::default(),
     }
 }
 
@@ -105,6 +114,7 @@ impl TestApp {
             uid: None,
             name: "an account".to_owned(),
             signing_key: sealed.into(),
+            owner_mail: None,
             created_at: now,
         };
         self.store.create_account(&new).await.expect("it is new");

@@ -1,0 +1,33 @@
+//! The steps that a database file has come, and those that it has still to come.
+
+/// The schema, one step a file. How many were taken stands in the file's `user_version`.
+pub(super) const MIGRATIONS: [&str; 28] = [
+    include_str!("../../../migrations/sqlite/0001_house.sql"),
+    include_str!("../../../migrations/sqlite/0002_versions.sql"),
+    include_str!("../../../migrations/sqlite/0003_schedules.sql"),
+    include_str!("../../../migrations/sqlite/0004_event_types.sql"),
+    include_str!("../../../migrations/sqlite/0005_variables.sql"),
+    include_str!("../../../migrations/sqlite/0006_sources.sql"),
+    include_str!("../../../migrations/sqlite/0007_flow.sql"),
+    include_str!("../../../migrations/sqlite/0009_dead_letters.sql"),
+    include_str!("../../../migrations/sqlite/0010_schedule_runs.sql"),
+    include_str!("../../../migrations/sqlite/0011_order.sql"),
+    include_str!("../../../migrations/sqlite/0012_backtests.sql"),
+    include_str!("../../../migrations/sqlite/0013_applied.sql"),
+    include_str!("../../../migrations/sqlite/0014_turns.sql"),
+    include_str!("../../../migrations/sqlite/0015_keys.sql"),
+    include_str!("../../../migrations/sqlite/0016_failures.sql"),
+    include_str!("../../../migrations/sqlite/0017_recovery.sql"),
+    include_str!("../../../migrations/sqlite/0019_key_pairs.sql"),
+    include_str!("../../../migrations/sqlite/0020_account_keys.sql"),
+    include_str!("../../../migrations/sqlite/0021_seals.sql"),
+    include_str!("../../../migrations/sqlite/0022_profiles.sql"),
+    include_str!("../../../migrations/sqlite/0023_mails.sql"),
+    include_str!("../../../migrations/sqlite/0024_first_attempts.sql"),
+    include_str!("../../../migrations/sqlite/0025_connections.sql"),
+    include_str!("../../../migrations/sqlite/0026_tests.sql"),
+    include_str!("../../../migrations/sqlite/0027_attempts.sql"),
+    include_str!("../../../migrations/sqlite/0028_retention.sql"),
+    include_str!("../../../migrations/sqlite/0029_tallies.sql"),
+    include_str!("../../../migrations/sqlite/0030_receivers.sql"),
+];
