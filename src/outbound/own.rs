@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::HeaderMap;
+use http::header::{self, HeaderMap, HeaderValue};
 use uuid::Uuid;
 
 use super::target::Target;
@@ -52,6 +52,21 @@ pub enum OwnAnswer {
     Refused(Refusal, String),
     /// It could not be taken at the moment.
     Unreachable(String),
+}
+
+/// What is answered where there is no room for a request now, over the network, too.
+const NO_ROOM: u16 = 429;
+
+impl OwnAnswer {
+    /// There is no room for it now.
+    pub fn busy() -> Self {
+        let retry_after = (header::RETRY_AFTER, HeaderValue::from_static("1"));
+        Self::Answer {
+            status: NO_ROOM,
+            headers: HeaderMap::from_iter([retry_after]),
+            body: Bytes::new(),
+        }
+    }
 }
 
 /// Who takes requests in the house, once somebody does. Clones are the same.

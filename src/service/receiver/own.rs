@@ -6,11 +6,8 @@
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use http::StatusCode;
-use http::header::{self, HeaderMap, HeaderValue};
 use url::Url;
 
 use super::{PATH, Received, ReceiverArrival};
@@ -86,19 +83,9 @@ impl Service {
                 body,
             },
             Ok(Received::Nothing { class, why }) => OwnAnswer::Refused(class.into(), why),
-            Err(Error::NoRoom(_)) => busy(),
+            Err(Error::NoRoom(_)) => OwnAnswer::busy(),
             Err(error) => OwnAnswer::Unreachable(error.to_string()),
         })
-    }
-}
-
-/// What a request over the network is answered, too, that comes where there is no room for it now.
-fn busy() -> OwnAnswer {
-    let retry_after = (header::RETRY_AFTER, HeaderValue::from_static("1"));
-    OwnAnswer::Answer {
-        status: StatusCode::TOO_MANY_REQUESTS.as_u16(),
-        headers: HeaderMap::from_iter([retry_after]),
-        body: Bytes::new(),
     }
 }
 
